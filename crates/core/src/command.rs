@@ -1,0 +1,293 @@
+//! Requests to change a run, who makes them, and the refusal that answers "no".
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::{CommandId, EffectId, MalformedId, MemberId};
+
+/// Who caused something: a member of the project, or the engine itself.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Actor {
+    /// A member; as text `member:NAME`.
+    Member(MemberId),
+    /// The engine: timers and attempts at activities; as text `engine`.
+    Engine,
+}
+
+impl Actor {
+    /// The member, if it is one.
+    #[must_use]
+    pub const fn member(&self) -> Option<&MemberId> {
+        match self {
+            Self::Member(member) => Some(member),
+            Self::Engine => None,
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member(member) => write!(f, "member:{member}"),
+            Self::Engine => f.write_str("engine"),
+        }
+    }
+}
+
+impl From<Actor> for String {
+    fn from(actor: Actor) -> Self {
+        actor.to_string()
+    }
+}
+
+impl TryFrom<String> for Actor {
+    type Error = MalformedId;
+
+    fn try_from(text: String) -> Result<Self, MalformedId> {
+        if text == "engine" {
+            return Ok(Self::Engine);
+        }
+        text.strip_prefix("member:").unwrap_or(&text).parse().map(Self::Member)
+    }
+}
+
+/// How an actor was authenticated, as the door through which a command came says it: for
+/// example `local:root` for a shell user with access to the data directory, or `engine`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Authentication(String);
+
+impl Authentication {
+    /// States how the actor was authenticated.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The engine acting for itself.
+    #[must_use]
+    pub fn engine() -> Self {
+        Self::new("engine")
+    }
+
+    /// The statement as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A request to change a run. Accepted, it becomes events; refused, it leaves no trace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// The same id twice gets the same answer once.
+    pub id: CommandId,
+    /// Who asks.
+    pub actor: Actor,
+    /// How the actor was authenticated.
+    pub auth: Authentication,
+    /// The W3C traceparent of the request.
+    pub trace: Option<String>,
+    /// What is asked.
+    pub action: Action,
+}
+
+/// What a command asks for.
+///
+/// People send [`Start`](Self::Start), [`Vote`](Self::Vote), [`Signal`](Self::Signal) and
+/// [`Cancel`](Self::Cancel); the engine sends the rest. A workflow sees the attempts of an
+/// activity only by their end: [`Completed`](Self::Completed) or [`Failed`](Self::Failed).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Begin. The input was already accepted by [`crate::Workflow::start`].
+    Start,
+    /// Approve or reject what a hold asks about.
+    Vote {
+        /// The hold that is meant; needed when more than one is open.
+        hold: Option<String>,
+        /// Approve or reject.
+        vote: Vote,
+        /// Why, in the voter's words.
+        reason: Option<String>,
+    },
+    /// Something happened outside that the run waits for, or will.
+    Signal {
+        /// The signal's name.
+        name: String,
+        /// What came with it.
+        data: Value,
+    },
+    /// Stop the run for good.
+    Cancel {
+        /// Why.
+        reason: String,
+    },
+    /// An activity has been done.
+    Completed {
+        /// Which.
+        effect: EffectId,
+        /// What it answered.
+        output: Value,
+    },
+    /// An activity has failed and its retry policy is exhausted.
+    Failed {
+        /// Which.
+        effect: EffectId,
+        /// What the last attempt said.
+        error: String,
+    },
+    /// A timer is due.
+    TimerFired {
+        /// Which.
+        effect: EffectId,
+    },
+    /// The engine begins an attempt at an activity.
+    AttemptStarted {
+        /// Which.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+    },
+    /// An attempt at an activity is over.
+    AttemptEnded {
+        /// Which.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// Approve or reject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Vote {
+    /// For the release.
+    Approve,
+    /// Against it.
+    Reject,
+}
+
+/// How an attempt at an activity ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It was done.
+    Completed(Value),
+    /// It failed.
+    Failed {
+        /// What went wrong.
+        error: String,
+        /// Whether another attempt makes sense.
+        retryable: bool,
+    },
+    /// Nobody knows: the engine or the worker went away during the attempt.
+    Unknown {
+        /// What is known of it.
+        reason: String,
+    },
+}
+
+/// Names a kind of refusal, for ever the same. Each has a page in `docs/errors/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RefusalCode {
+    /// The actor is not a member of the project.
+    NotMember,
+    /// The actor holds none of the roles that are asked for.
+    NotEligible,
+    /// The actor is the requester, who may not approve here.
+    SelfApproval,
+    /// The actor lacks a qualification that is valid now.
+    NotQualified,
+    /// The actor has voted on this already.
+    AlreadyVoted,
+    /// Nothing in the run's state waits for this.
+    NotAwaited,
+    /// The run has ended.
+    RunEnded,
+    /// The input, or what came with the command, is not of the demanded form.
+    InvalidInput,
+    /// What is named is not there.
+    NotFound,
+    /// What is to be made is there already.
+    AlreadyExists,
+    /// The command's id was used before, for something else.
+    CommandIdReused,
+}
+
+impl RefusalCode {
+    /// Every code.
+    pub const ALL: [Self; 11] = [
+        Self::NotMember,
+        Self::NotEligible,
+        Self::SelfApproval,
+        Self::NotQualified,
+        Self::AlreadyVoted,
+        Self::NotAwaited,
+        Self::RunEnded,
+        Self::InvalidInput,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::CommandIdReused,
+    ];
+
+    /// The code as text, such as `HP1003`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotMember => "HP1001",
+            Self::NotEligible => "HP1002",
+            Self::SelfApproval => "HP1003",
+            Self::NotQualified => "HP1004",
+            Self::AlreadyVoted => "HP1005",
+            Self::NotAwaited => "HP1006",
+            Self::RunEnded => "HP1007",
+            Self::InvalidInput => "HP1008",
+            Self::NotFound => "HP1009",
+            Self::AlreadyExists => "HP1010",
+            Self::CommandIdReused => "HP1011",
+        }
+    }
+}
+
+impl fmt::Display for RefusalCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A typed, explained "no", with what would be needed for a "yes".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The kind of refusal.
+    pub code: RefusalCode,
+    /// What was refused and why; lower case, no full stop.
+    pub message: String,
+    /// What would be needed for a "yes", one way a line; may be empty when there is none.
+    pub needed: Vec<String>,
+}
+
+impl Refusal {
+    /// Refuses.
+    #[must_use]
+    pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), needed: Vec::new() }
+    }
+
+    /// Adds what would be needed for a "yes".
+    #[must_use]
+    pub fn needs(mut self, needed: impl Into<String>) -> Self {
+        self.needed.push(needed.into());
+        self
+    }
+}

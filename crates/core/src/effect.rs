@@ -1,0 +1,120 @@
+//! What a run's state asks of the outside world, as plain data.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::EffectId;
+
+/// Something that a run's state asks for.
+///
+/// Effects are a function of the state: [`crate::Workflow::pending`] names all that is owed, each
+/// with an id that never changes. A workflow stops asking for an effect by moving on; an attempt
+/// that is under way then is abandoned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effect {
+    /// Names it within the run.
+    pub id: EffectId,
+    /// What is asked.
+    pub kind: EffectKind,
+}
+
+/// The kinds of effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EffectKind {
+    /// Be woken with [`crate::Action::TimerFired`] at a time, or as soon after it as possible.
+    Timer {
+        /// When.
+        due: Timestamp,
+    },
+    /// Have work done by a worker.
+    Activity(Activity),
+}
+
+/// Work to be done by a worker, at least once; every attempt carries the same idempotency key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activity {
+    /// The name under which the operator has registered the work.
+    pub name: String,
+    /// What the worker is given.
+    pub input: Value,
+    /// How long one attempt may take before it counts as failed.
+    pub timeout: SignedDuration,
+    /// When to try again.
+    pub retry: RetryPolicy,
+}
+
+/// When to try a failed activity again.
+///
+/// The delay after the n-th failure is `delay_first * factor^(n-1)`, at most `delay_max`, as in
+/// Temporal's retry policies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    /// How many attempts may fail in all, the first included; at least 1.
+    pub attempts_max: u32,
+    /// The delay after the first failure.
+    pub delay_first: SignedDuration,
+    /// What each further delay is multiplied by: 1 keeps it fixed, 2 doubles it.
+    pub factor: u32,
+    /// No delay is longer.
+    pub delay_max: SignedDuration,
+}
+
+impl RetryPolicy {
+    /// One attempt, no more.
+    #[must_use]
+    pub const fn never() -> Self {
+        Self::fixed(1, SignedDuration::ZERO)
+    }
+
+    /// Up to `attempts_max` attempts with the same delay between them.
+    #[must_use]
+    pub const fn fixed(attempts_max: u32, delay: SignedDuration) -> Self {
+        Self { attempts_max, delay_first: delay, factor: 1, delay_max: delay }
+    }
+
+    /// Up to `attempts_max` attempts, each delay twice the one before, at most `delay_max`.
+    #[must_use]
+    pub const fn exponential(
+        attempts_max: u32,
+        delay_first: SignedDuration,
+        delay_max: SignedDuration,
+    ) -> Self {
+        Self { attempts_max, delay_first, factor: 2, delay_max }
+    }
+
+    /// The delay before the next attempt after `failures` failed ones (at least 1), or `None`
+    /// when there is to be no other.
+    #[must_use]
+    pub fn delay_after(&self, failures: u32) -> Option<SignedDuration> {
+        if failures >= self.attempts_max {
+            return None;
+        }
+        let mut delay = self.delay_first;
+        for _ in 1..failures {
+            delay = match i32::try_from(self.factor).ok().and_then(|f| delay.checked_mul(f)) {
+                Some(longer) if longer < self.delay_max => longer,
+                _ => return Some(self.delay_max),
+            };
+        }
+        Some(delay.min(self.delay_max))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_follow_the_policy() {
+        let s = SignedDuration::from_secs;
+        let policy = RetryPolicy::exponential(6, s(1), s(5));
+        let delays: Vec<_> = (1..8).map(|n| policy.delay_after(n)).collect();
+        let expected = [Some(s(1)), Some(s(2)), Some(s(4)), Some(s(5)), Some(s(5)), None, None];
+        assert_eq!(delays, expected);
+        assert_eq!(RetryPolicy::never().delay_after(1), None);
+        assert_eq!(RetryPolicy::fixed(3, s(7)).delay_after(2), Some(s(7)));
+        let huge = RetryPolicy::exponential(u32::MAX, s(i64::MAX / 2), s(i64::MAX));
+        assert_eq!(huge.delay_after(4_000_000), Some(s(i64::MAX)));
+    }
+}

@@ -1,0 +1,376 @@
+//! The event as it is stored, and the positions it carries.
+//!
+//! An event is a JSON object in the words of CloudEvents 1.0 (`id`, `source`, `subject`, `type`,
+//! `time`, `data`), plus where it stands: `sequence` in the whole log, `version` in its stream,
+//! `previous`, the sequence of the event before it in its stream. The three positions stand
+//! first, so that a log can put them before bytes that are already serialized. `docs/format.md`
+//! has every member.
+
+use std::{borrow::Cow, fmt};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{
+    command::{Actor, Authentication},
+    id::{CommandId, Digest, EventId, ProjectId, RunId},
+};
+
+macro_rules! position {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// Before the first event.
+            pub const ZERO: Self = Self(0);
+
+            /// The position `count` events later.
+            #[must_use]
+            pub const fn plus(self, count: u64) -> Self {
+                Self(self.0.saturating_add(count))
+            }
+
+            /// The next position.
+            #[must_use]
+            pub const fn next(self) -> Self {
+                self.plus(1)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+position!(
+    /// A position in the whole log. The first event has sequence 1 and there are no gaps, so the
+    /// sequence of the last event is the number of events; its Merkle leaf index is one less.
+    Sequence
+);
+position!(
+    /// A position in one stream. The first event of a stream has version 1 and there are no gaps,
+    /// so "version n" is the stream's state after n events.
+    Version
+);
+
+/// Names a stream: the ordered events of one run, or of one project.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StreamId {
+    /// The project: CloudEvents' `source`.
+    pub project: ProjectId,
+    /// The run: CloudEvents' `subject`. Absent for the project's own stream.
+    pub run: Option<RunId>,
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.run {
+            Some(run) => write!(f, "{}/{run}", self.project),
+            None => fmt::Display::fmt(&self.project, f),
+        }
+    }
+}
+
+/// The type of an event, such as `holdpoint.approval.granted`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventType(Cow<'static, str>);
+
+impl EventType {
+    /// A type that is known when the program is compiled.
+    #[must_use]
+    pub const fn from_static(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
+    /// A type that was read.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+
+    /// The type as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// An event's `data`: JSON text, kept as it was written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventData(Box<RawValue>);
+
+impl EventData {
+    /// Serializes `value`.
+    ///
+    /// # Errors
+    /// When `value` cannot be written as JSON, for example for a map whose keys are not texts.
+    pub fn of(value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(value).map(Self)
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Reads the data as `T`.
+    ///
+    /// # Errors
+    /// When the data does not have `T`'s shape.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.as_str())
+    }
+
+    pub(crate) fn raw(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+impl PartialEq for EventData {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for EventData {}
+
+/// What a decision says happened: a type and its data, without place, time or author.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// The event's type.
+    pub kind: EventType,
+    /// The event's data.
+    pub data: EventData,
+}
+
+/// An event on its way into the log: all but the positions, which only the log can give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PendingEvent {
+    /// The event's own id.
+    pub id: EventId,
+    /// The project.
+    pub source: ProjectId,
+    /// The run; absent in the project's own stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<RunId>,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// When it was decided, by the engine's clock; never before the event before it in its stream.
+    pub time: Timestamp,
+    /// Who caused it.
+    pub actor: Actor,
+    /// How the actor was authenticated.
+    pub auth: Authentication,
+    /// The command that was decided.
+    pub cause: CommandId,
+    /// The W3C traceparent of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// The digest of the definition that a run is pinned to; on the first event of a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Digest>,
+    /// What happened.
+    pub data: EventData,
+}
+
+impl PendingEvent {
+    /// The stream it belongs to.
+    #[must_use]
+    pub fn stream(&self) -> StreamId {
+        StreamId { project: self.source.clone(), run: self.subject }
+    }
+
+    /// The event's stored bytes at the given place: what is hashed, stored and exported, verbatim.
+    ///
+    /// # Errors
+    /// When a part cannot be written as JSON; with the types of this crate that does not happen.
+    pub fn to_bytes(
+        &self,
+        sequence: Sequence,
+        version: Version,
+        previous: Sequence,
+    ) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend_from_slice(
+            format!(r#"{{"sequence":{sequence},"version":{version},"previous":{previous},"#)
+                .as_bytes(),
+        );
+        let place = bytes.len();
+        serde_json::to_writer(&mut bytes, self)?;
+        // The object that was just written begins with `{`, which the positions have replaced.
+        bytes.remove(place);
+        Ok(bytes)
+    }
+}
+
+/// An event: a fact that happened, at its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// Its place in the log, from 1.
+    pub sequence: Sequence,
+    /// Its place in its stream, from 1.
+    pub version: Version,
+    /// The sequence of the event before it in its stream; 0 for the first.
+    pub previous: Sequence,
+    /// The event's own id.
+    pub id: EventId,
+    /// The project.
+    pub source: ProjectId,
+    /// The run; absent in the project's own stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<RunId>,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// When it was decided, by the engine's clock.
+    pub time: Timestamp,
+    /// Who caused it.
+    pub actor: Actor,
+    /// How the actor was authenticated.
+    pub auth: Authentication,
+    /// The command that was decided.
+    pub cause: CommandId,
+    /// The W3C traceparent of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// The digest of the definition that a run is pinned to; on the first event of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Digest>,
+    /// What happened.
+    pub data: EventData,
+}
+
+impl Event {
+    /// Reads an event from its stored bytes.
+    ///
+    /// # Errors
+    /// When the bytes are not an event as `docs/format.md` describes it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+
+    /// The stream it belongs to.
+    #[must_use]
+    pub fn stream(&self) -> StreamId {
+        StreamId { project: self.source.clone(), run: self.subject }
+    }
+}
+
+/// The typed events of a workflow: an enum whose variants are event types.
+///
+/// It is implemented for every serde type that is adjacently tagged with `type` and `data`:
+///
+/// ```
+/// use holdpoint_core::event::TypedEvent;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// #[serde(tag = "type", content = "data")]
+/// enum Expense {
+///     #[serde(rename = "acme.expense.claimed")]
+///     Claimed { cents: u64 },
+/// }
+///
+/// let event = Expense::Claimed { cents: 1200 }.to_new_event()?;
+/// assert_eq!(event.kind.as_str(), "acme.expense.claimed");
+/// assert_eq!(event.data.as_str(), r#"{"cents":1200}"#);
+/// assert_eq!(Expense::from_parts(&event.kind, &event.data)?, Expense::Claimed { cents: 1200 });
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub trait TypedEvent: Serialize + DeserializeOwned {
+    /// Writes the event as a type and its data.
+    ///
+    /// # Errors
+    /// When the event is not adjacently tagged, or is a variant without data.
+    fn to_new_event(&self) -> Result<NewEvent, serde_json::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Parts {
+            #[serde(rename = "type")]
+            kind: String,
+            data: Box<RawValue>,
+        }
+        let parts: Parts = serde_json::from_str(&serde_json::to_string(self)?)?;
+        Ok(NewEvent { kind: EventType::new(parts.kind), data: EventData(parts.data) })
+    }
+
+    /// Reads the event from a type and its data.
+    ///
+    /// # Errors
+    /// When the type is none of this enum's, or the data does not fit it.
+    fn from_parts(kind: &EventType, data: &EventData) -> Result<Self, serde_json::Error> {
+        Self::deserialize(serde::de::value::MapAccessDeserializer::new(parts::Parts::new(
+            kind.as_str(),
+            data.raw(),
+        )))
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> TypedEvent for T {}
+
+/// A map of two entries, `type` and `data`, to deserialize an adjacently tagged enum from without
+/// joining the two into one text first.
+mod parts {
+    use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, value::StrDeserializer};
+    use serde_json::{Error, value::RawValue};
+
+    pub(super) struct Parts<'a> {
+        kind: Option<&'a str>,
+        data: Option<&'a RawValue>,
+        key: &'static str,
+    }
+
+    impl<'a> Parts<'a> {
+        pub(super) fn new(kind: &'a str, data: &'a RawValue) -> Self {
+            Self { kind: Some(kind), data: Some(data), key: "" }
+        }
+    }
+
+    impl<'de> MapAccess<'de> for Parts<'de> {
+        type Error = Error;
+
+        fn next_key_seed<K: DeserializeSeed<'de>>(
+            &mut self,
+            seed: K,
+        ) -> Result<Option<K::Value>, Error> {
+            self.key = match (&self.kind, &self.data) {
+                (Some(_), _) => "type",
+                (None, Some(_)) => "data",
+                (None, None) => return Ok(None),
+            };
+            let key: StrDeserializer<'_, Error> = self.key.into_deserializer();
+            seed.deserialize(key).map(Some)
+        }
+
+        fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+            if let Some(kind) = self.kind.take() {
+                let kind: StrDeserializer<'_, Error> = kind.into_deserializer();
+                return seed.deserialize(kind);
+            }
+            match self.data.take() {
+                Some(data) => seed.deserialize(data),
+                None => Err(serde::de::Error::missing_field("data")),
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Ids and names. Each is its own type, so that one is never taken for another.
+//!
+//! Names are made only by parsing ([`FromStr`]); UUIDs are handed in by the shell, which alone
+//! may draw random numbers.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// A text is not a well-formed id or name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is not a {what}: {expected}")]
+pub struct MalformedId {
+    what: &'static str,
+    given: String,
+    expected: &'static str,
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Wraps a UUID that the shell has made.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The UUID inside.
+            #[must_use]
+            pub const fn as_uuid(&self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedId;
+
+            fn from_str(text: &str) -> Result<Self, MalformedId> {
+                Uuid::try_parse(text).map(Self).map_err(|_| MalformedId {
+                    what: $what,
+                    given: text.to_owned(),
+                    expected: "expected a UUID such as 01900000-0000-7000-8000-000000000001",
+                })
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// Identifies an event; a UUIDv7, so that ids sort by the time they were made.
+    EventId,
+    "event id"
+);
+uuid_id!(
+    /// Identifies a command. The same id twice gets the same answer once.
+    CommandId,
+    "command id"
+);
+uuid_id!(
+    /// Identifies a run: it is the id of the command that started it, so that a submission
+    /// sent twice starts one run.
+    RunId,
+    "run id"
+);
+
+impl From<CommandId> for RunId {
+    fn from(command: CommandId) -> Self {
+        Self(command.0)
+    }
+}
+
+/// The longest name, in bytes.
+pub const NAME_LENGTH_MAX: usize = 63;
+
+fn is_name(text: &str, also: &[u8]) -> bool {
+    let bytes = text.as_bytes();
+    let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.len() <= NAME_LENGTH_MAX
+        && bytes.first().is_some_and(plain)
+        && bytes.last().is_some_and(plain)
+        && bytes.iter().all(|b| plain(b) || also.contains(b))
+}
+
+macro_rules! name_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $also:literal, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = MalformedId;
+
+            fn try_from(text: String) -> Result<Self, MalformedId> {
+                if is_name(&text, $also) {
+                    Ok(Self(text))
+                } else {
+                    Err(MalformedId { what: $what, given: text, expected: $expected })
+                }
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedId;
+
+            fn from_str(text: &str) -> Result<Self, MalformedId> {
+                Self::try_from(text.to_owned())
+            }
+        }
+    };
+}
+
+name_id!(
+    /// Names a project.
+    ProjectId,
+    "project name",
+    b"-",
+    "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
+);
+name_id!(
+    /// Names a member of a project: a person or a program that acts in it.
+    MemberId,
+    "member name",
+    b"-._@",
+    "expected at most 63 of a-z, 0-9, -, ., _ and @, beginning and ending with a letter or digit"
+);
+name_id!(
+    /// Names a role that members of a project hold.
+    RoleName,
+    "role name",
+    b"-",
+    "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
+);
+name_id!(
+    /// Names a domain in which a member can be qualified, such as `network`.
+    QualificationName,
+    "qualification",
+    b"-",
+    "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
+);
+name_id!(
+    /// Names a workflow definition; its versions share the name.
+    DefinitionName,
+    "definition name",
+    b"-",
+    "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
+);
+
+/// Names an effect within its run, for ever the same: it does not depend on when it is asked for.
+///
+/// The workflow chooses the text. With the run's id before it, it is the idempotency key of
+/// every attempt at the effect.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EffectId(String);
+
+impl EffectId {
+    /// Names an effect.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EffectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for EffectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EffectId({})", self.0)
+    }
+}
+
+/// A SHA-256 digest; as text `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = MalformedId;
+
+    fn try_from(text: String) -> Result<Self, MalformedId> {
+        let mut bytes = [0; 32];
+        let decoded = text
+            .strip_prefix("sha256:")
+            .is_some_and(|digits| hex::decode_to_slice(digits, &mut bytes).is_ok());
+        if decoded {
+            Ok(Self(bytes))
+        } else {
+            Err(MalformedId {
+                what: "digest",
+                given: text,
+                expected: "expected `sha256:` and 64 hexadecimal digits",
+            })
+        }
+    }
+}
+
+impl FromStr for Digest {
+    type Err = MalformedId;
+
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_only_by_parsing() {
+        for good in ["a", "core-network", "x1", &"a".repeat(63)] {
+            assert!(good.parse::<ProjectId>().is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "a-", "A", "a b", "a/b", "ä", &"a".repeat(64)] {
+            assert!(bad.parse::<ProjectId>().is_err(), "{bad}");
+            assert!(serde_json::from_value::<ProjectId>(bad.into()).is_err(), "{bad}");
+        }
+        assert!("grace.hopper@navy".parse::<MemberId>().is_ok());
+    }
+
+    #[test]
+    fn a_digest_reads_back_what_it_writes() {
+        // The digest of the empty text, from FIPS 180-4's examples.
+        let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Digest::of(b"").to_string(), empty);
+        assert_eq!(empty.parse::<Digest>().unwrap(), Digest::of(b""));
+        assert!("sha256:00".parse::<Digest>().is_err());
+        assert!(empty.trim_start_matches("sha256:").parse::<Digest>().is_err());
+    }
+}

@@ -1,0 +1,39 @@
+//! The pure core of Holdpoint.
+//!
+//! Everything here is a function of its arguments: nothing reads a clock, draws a random number,
+//! does I/O or logs. Time, identity and ids come in as values and are recorded in events, so that
+//! a history replays to the same state wherever and whenever it is read.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`id`] | ids and names, made only by parsing or by the shell |
+//! | [`event`] | the event as it is stored, and the positions it carries |
+//! | [`command`] | requests to change a run, and the [`Refusal`] that answers "no" |
+//! | [`workflow`] | [`Workflow`], the trait behind which every kind of definition stands |
+//! | [`effect`] | what a run's state asks of the outside world, and its retry policy |
+//! | [`run`] | one execution of a definition: idempotency, attempts, timers, replay |
+//! | [`project`] | members, roles, qualifications and published definitions |
+//! | [`view`] | what a run looks like to a person: holds, candidates, progress |
+
+pub mod command;
+pub mod effect;
+pub mod event;
+pub mod id;
+pub mod project;
+pub mod run;
+#[cfg(feature = "test-util")]
+pub mod testing;
+pub mod view;
+pub mod workflow;
+
+pub use command::{Action, Actor, Authentication, Command, Outcome, Refusal, RefusalCode, Vote};
+pub use effect::{Activity, Effect, EffectKind, RetryPolicy};
+pub use event::{Event, EventData, EventType, NewEvent, PendingEvent, Sequence, StreamId, Version};
+pub use id::{
+    CommandId, DefinitionName, Digest, EffectId, EventId, MemberId, ProjectId, QualificationName,
+    RoleName, RunId,
+};
+pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
+pub use run::{DefinitionRef, Run, RunAnswer};
+pub use view::{RunStatus, RunView};
+pub use workflow::{IllegalEvent, LoadFailure, Loader, Moment, Started, Workflow};

@@ -1,0 +1,627 @@
+//! A project: whose history it is. Its members with their roles and qualifications, and the
+//! definitions that its runs may be started with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    command::{Actor, Authentication, Refusal, RefusalCode},
+    event::{Event, Sequence, TypedEvent, Version},
+    id::{CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName, RoleName},
+    run::{DefinitionRef, RunAnswer},
+    workflow::IllegalEvent,
+};
+
+/// The role that may change a project. Its creator holds it first.
+pub const OWNER: &str = "owner";
+
+/// A member of a project.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
+pub struct Member {
+    /// The name to show; the member's id where none was given.
+    pub name: String,
+    /// The roles held now.
+    pub roles: BTreeSet<RoleName>,
+    /// The qualifications recorded, valid or not.
+    pub qualifications: Vec<Qualification>,
+}
+
+impl Member {
+    /// Whether the member is qualified in `domain` at `now`.
+    #[must_use]
+    pub fn is_qualified(&self, domain: &str, now: Timestamp) -> bool {
+        self.qualifications.iter().any(|held| held.domain.as_str() == domain && held.is_valid(now))
+    }
+
+    /// Whether the member holds `role`.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|held| held.as_str() == role)
+    }
+}
+
+/// What somebody attests that a member can do, for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Qualification {
+    /// The domain, such as `network`.
+    pub domain: QualificationName,
+    /// Who attests it, such as a school or a certificate.
+    pub issuer: String,
+    /// The first moment at which it holds; always, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// The first moment at which it no longer holds; never, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Qualification {
+    /// Whether it holds at `now`: from `from` on, and before `until`.
+    #[must_use]
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// A published definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PublishedDefinition {
+    /// Its name, version and digest.
+    #[serde(flatten)]
+    pub reference: DefinitionRef,
+    /// The language of its source.
+    pub language: String,
+    /// What it is about, in a line.
+    pub title: String,
+    /// Its source, byte for byte as published.
+    #[serde(skip)]
+    pub source: String,
+}
+
+/// The facts of a project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum ProjectEvent {
+    /// The project was created. Always the first event of its stream.
+    #[serde(rename = "holdpoint.project.created")]
+    Created {
+        /// What the project is about, in a line.
+        title: String,
+    },
+    /// Somebody became a member.
+    #[serde(rename = "holdpoint.member.added")]
+    MemberAdded {
+        /// Who.
+        member: MemberId,
+        /// The name to show.
+        name: String,
+    },
+    /// A member left; roles and qualifications go with them.
+    #[serde(rename = "holdpoint.member.removed")]
+    MemberRemoved {
+        /// Who.
+        member: MemberId,
+    },
+    /// A member was given a role.
+    #[serde(rename = "holdpoint.role.granted")]
+    RoleGranted {
+        /// Who.
+        member: MemberId,
+        /// Which.
+        role: RoleName,
+    },
+    /// A member lost a role.
+    #[serde(rename = "holdpoint.role.revoked")]
+    RoleRevoked {
+        /// Who.
+        member: MemberId,
+        /// Which.
+        role: RoleName,
+    },
+    /// A qualification was recorded.
+    #[serde(rename = "holdpoint.qualification.recorded")]
+    QualificationRecorded {
+        /// Whose.
+        member: MemberId,
+        /// What.
+        qualification: Qualification,
+    },
+    /// All of a member's qualifications in a domain were revoked.
+    #[serde(rename = "holdpoint.qualification.revoked")]
+    QualificationRevoked {
+        /// Whose.
+        member: MemberId,
+        /// In which domain.
+        domain: QualificationName,
+    },
+    /// A definition was published: runs can be started with it from now on.
+    #[serde(rename = "holdpoint.definition.published")]
+    DefinitionPublished {
+        /// The definition's name.
+        name: DefinitionName,
+        /// Its version.
+        version: u32,
+        /// The digest of its source.
+        digest: Digest,
+        /// The language of its source.
+        language: String,
+        /// What it is about, in a line.
+        title: String,
+        /// Its source, verbatim.
+        source: String,
+    },
+}
+
+/// A request to change a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProjectCommand {
+    /// The same id twice gets the same answer once.
+    pub id: CommandId,
+    /// Who asks.
+    pub actor: Actor,
+    /// How the actor was authenticated.
+    pub auth: Authentication,
+    /// The W3C traceparent of the request.
+    pub trace: Option<String>,
+    /// What is asked.
+    pub action: ProjectAction,
+}
+
+/// What a project command asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProjectAction {
+    /// Create the project; the actor becomes its first member and owner.
+    Create {
+        /// What the project is about, in a line.
+        title: String,
+    },
+    /// Add a member.
+    AddMember {
+        /// Who.
+        member: MemberId,
+        /// The name to show; the id when `None`.
+        name: Option<String>,
+        /// The roles to begin with.
+        roles: Vec<RoleName>,
+    },
+    /// Remove a member.
+    RemoveMember {
+        /// Who.
+        member: MemberId,
+    },
+    /// Give a member a role.
+    GrantRole {
+        /// Who.
+        member: MemberId,
+        /// Which.
+        role: RoleName,
+    },
+    /// Take a role from a member.
+    RevokeRole {
+        /// Who.
+        member: MemberId,
+        /// Which.
+        role: RoleName,
+    },
+    /// Record a qualification.
+    Qualify {
+        /// Whose.
+        member: MemberId,
+        /// What.
+        qualification: Qualification,
+    },
+    /// Revoke a member's qualifications in a domain.
+    Disqualify {
+        /// Whose.
+        member: MemberId,
+        /// In which domain.
+        domain: QualificationName,
+    },
+    /// Publish a definition. Whether `source` is one is checked by the loader before.
+    Publish {
+        /// The definition's name.
+        name: DefinitionName,
+        /// Its version.
+        version: u32,
+        /// The language of its source.
+        language: String,
+        /// What it is about, in a line.
+        title: String,
+        /// Its source.
+        source: String,
+    },
+}
+
+/// A project: the sum of its stream's events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    id: ProjectId,
+    title: String,
+    created: Timestamp,
+    updated: Timestamp,
+    at: RunAnswer,
+    answers: BTreeMap<CommandId, RunAnswer>,
+    members: BTreeMap<MemberId, Member>,
+    definitions: BTreeMap<DefinitionName, BTreeMap<u32, PublishedDefinition>>,
+}
+
+impl Project {
+    /// Decides a command against the project, or against its absence.
+    ///
+    /// Ask [`Project::answer_to`] first whether the command was answered before.
+    ///
+    /// # Errors
+    /// A refusal, with what would be needed for a "yes".
+    pub fn decide(
+        project: Option<&Self>,
+        id: &ProjectId,
+        command: &ProjectCommand,
+    ) -> Result<Vec<ProjectEvent>, Refusal> {
+        let Some(member) = command.actor.member() else {
+            return Err(Refusal::new(RefusalCode::NotMember, "the engine changes no project"));
+        };
+        match (project, &command.action) {
+            (None, ProjectAction::Create { title }) => Ok(vec![
+                ProjectEvent::Created { title: title.clone() },
+                ProjectEvent::MemberAdded { member: member.clone(), name: member.to_string() },
+                ProjectEvent::RoleGranted { member: member.clone(), role: owner_role()? },
+            ]),
+            (None, _) => {
+                Err(Refusal::new(RefusalCode::NotFound, format!("there is no project `{id}`"))
+                    .needs(format!("create it: `holdpoint project create {id}`")))
+            }
+            (Some(_), ProjectAction::Create { .. }) => Err(Refusal::new(
+                RefusalCode::AlreadyExists,
+                format!("there is a project `{id}` already"),
+            )),
+            (Some(project), action) => {
+                project.authorize(member)?;
+                project.decide_change(action)
+            }
+        }
+    }
+
+    fn authorize(&self, actor: &MemberId) -> Result<(), Refusal> {
+        let owners = || {
+            let names: Vec<_> = self
+                .members
+                .iter()
+                .filter(|(_, member)| member.has_role(OWNER))
+                .map(|(id, _)| id.as_str())
+                .collect();
+            format!("ask an owner of the project: {}", names.join(", "))
+        };
+        let member = self.member(actor).map_err(|refusal| refusal.needs(owners()))?;
+        if member.has_role(OWNER) {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            RefusalCode::NotEligible,
+            format!(
+                "`{actor}` may not change the project `{}`: that takes the role `{OWNER}`",
+                self.id
+            ),
+        )
+        .needs(owners()))
+    }
+
+    fn decide_change(&self, action: &ProjectAction) -> Result<Vec<ProjectEvent>, Refusal> {
+        match action {
+            ProjectAction::Create { .. } => Ok(Vec::new()),
+            ProjectAction::AddMember { member, name, roles } => {
+                if self.members.contains_key(member) {
+                    return Err(Refusal::new(
+                        RefusalCode::AlreadyExists,
+                        format!("`{member}` is a member already"),
+                    ));
+                }
+                let name = name.clone().unwrap_or_else(|| member.to_string());
+                let mut events = vec![ProjectEvent::MemberAdded { member: member.clone(), name }];
+                let roles: BTreeSet<_> = roles.iter().cloned().collect();
+                events.extend(
+                    roles
+                        .into_iter()
+                        .map(|role| ProjectEvent::RoleGranted { member: member.clone(), role }),
+                );
+                Ok(events)
+            }
+            ProjectAction::RemoveMember { member } => {
+                self.member(member)?;
+                self.keeps_an_owner_without(member)?;
+                Ok(vec![ProjectEvent::MemberRemoved { member: member.clone() }])
+            }
+            ProjectAction::GrantRole { member, role } => {
+                if self.member(member)?.roles.contains(role) {
+                    return Err(Refusal::new(
+                        RefusalCode::AlreadyExists,
+                        format!("`{member}` holds the role `{role}` already"),
+                    ));
+                }
+                let (member, role) = (member.clone(), role.clone());
+                Ok(vec![ProjectEvent::RoleGranted { member, role }])
+            }
+            ProjectAction::RevokeRole { member, role } => {
+                if !self.member(member)?.roles.contains(role) {
+                    return Err(Refusal::new(
+                        RefusalCode::NotFound,
+                        format!("`{member}` does not hold the role `{role}`"),
+                    ));
+                }
+                if role.as_str() == OWNER {
+                    self.keeps_an_owner_without(member)?;
+                }
+                let (member, role) = (member.clone(), role.clone());
+                Ok(vec![ProjectEvent::RoleRevoked { member, role }])
+            }
+            ProjectAction::Qualify { member, qualification } => {
+                self.member(member)?;
+                if let (Some(from), Some(until)) = (qualification.from, qualification.until)
+                    && until <= from
+                {
+                    return Err(Refusal::new(
+                        RefusalCode::InvalidInput,
+                        format!("the qualification would end ({until}) before it begins ({from})"),
+                    ));
+                }
+                Ok(vec![ProjectEvent::QualificationRecorded {
+                    member: member.clone(),
+                    qualification: qualification.clone(),
+                }])
+            }
+            ProjectAction::Disqualify { member, domain } => {
+                if !self.member(member)?.qualifications.iter().any(|held| held.domain == *domain) {
+                    return Err(Refusal::new(
+                        RefusalCode::NotFound,
+                        format!("`{member}` has no qualification in `{domain}`"),
+                    ));
+                }
+                let (member, domain) = (member.clone(), domain.clone());
+                Ok(vec![ProjectEvent::QualificationRevoked { member, domain }])
+            }
+            ProjectAction::Publish { name, version, language, title, source } => {
+                let digest = Digest::of(source.as_bytes());
+                let existing = self.definitions.get(name).and_then(|all| all.get(version));
+                if let Some(existing) = existing {
+                    let same = existing.reference.digest == digest;
+                    return Err(Refusal::new(
+                        RefusalCode::AlreadyExists,
+                        format!(
+                            "version {version} of `{name}` is published already, {}",
+                            if same { "with the same text" } else { "with another text" }
+                        ),
+                    )
+                    .needs(format!(
+                        "a published version never changes: give the new text a higher `version`, \
+                         for example {}",
+                        version.saturating_add(1)
+                    )));
+                }
+                Ok(vec![ProjectEvent::DefinitionPublished {
+                    name: name.clone(),
+                    version: *version,
+                    digest,
+                    language: language.clone(),
+                    title: title.clone(),
+                    source: source.clone(),
+                }])
+            }
+        }
+    }
+
+    fn keeps_an_owner_without(&self, leaving: &MemberId) -> Result<(), Refusal> {
+        if self.members.iter().any(|(id, member)| id != leaving && member.has_role(OWNER)) {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            RefusalCode::NotEligible,
+            format!("`{leaving}` is the project's last owner, and a project must have one"),
+        )
+        .needs(format!("grant another member the role `{OWNER}` first")))
+    }
+
+    /// Reads the first event of a project's stream.
+    ///
+    /// # Errors
+    /// When `event` is not the first event of a project.
+    pub fn begin(event: &Event) -> Result<Self, IllegalEvent> {
+        let Ok(ProjectEvent::Created { title }) =
+            ProjectEvent::from_parts(&event.kind, &event.data)
+        else {
+            return Err(IllegalEvent::new(
+                &event.kind,
+                "a project begins with `holdpoint.project.created`",
+            ));
+        };
+        let mut project = Self {
+            id: event.source.clone(),
+            title,
+            created: event.time,
+            updated: event.time,
+            at: RunAnswer { version: Version::ZERO, sequence: Sequence::ZERO },
+            answers: BTreeMap::new(),
+            members: BTreeMap::new(),
+            definitions: BTreeMap::new(),
+        };
+        project.moved_to(event)?;
+        Ok(project)
+    }
+
+    /// Adds an event to the project.
+    ///
+    /// # Errors
+    /// When the event is not the next of this project's stream, or cannot follow in its state.
+    pub fn evolve(&mut self, event: &Event) -> Result<(), IllegalEvent> {
+        let illegal = |reason: String| IllegalEvent::new(&event.kind, reason);
+        let typed = ProjectEvent::from_parts(&event.kind, &event.data)
+            .map_err(|error| illegal(error.to_string()))?;
+        let absent = |member: &MemberId| illegal(format!("`{member}` is not a member"));
+        match typed {
+            ProjectEvent::Created { .. } => {
+                return Err(illegal("the project has been created before".to_owned()));
+            }
+            ProjectEvent::MemberAdded { member, name } => {
+                self.members.insert(member, Member { name, ..Member::default() });
+            }
+            ProjectEvent::MemberRemoved { member } => {
+                self.members.remove(&member).ok_or_else(|| absent(&member))?;
+            }
+            ProjectEvent::RoleGranted { member, role } => {
+                self.members.get_mut(&member).ok_or_else(|| absent(&member))?.roles.insert(role);
+            }
+            ProjectEvent::RoleRevoked { member, role } => {
+                self.members.get_mut(&member).ok_or_else(|| absent(&member))?.roles.remove(&role);
+            }
+            ProjectEvent::QualificationRecorded { member, qualification } => {
+                let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
+                held.qualifications.push(qualification);
+            }
+            ProjectEvent::QualificationRevoked { member, domain } => {
+                let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
+                held.qualifications.retain(|qualification| qualification.domain != domain);
+            }
+            ProjectEvent::DefinitionPublished {
+                name,
+                version,
+                digest,
+                language,
+                title,
+                source,
+            } => {
+                if Digest::of(source.as_bytes()) != digest {
+                    return Err(illegal("the definition's digest is not its source's".to_owned()));
+                }
+                let reference = DefinitionRef { name: name.clone(), version, digest };
+                self.definitions
+                    .entry(name)
+                    .or_default()
+                    .insert(version, PublishedDefinition { reference, language, title, source });
+            }
+        }
+        self.moved_to(event)
+    }
+
+    fn moved_to(&mut self, event: &Event) -> Result<(), IllegalEvent> {
+        let next = self.at.version.next();
+        if event.source != self.id || event.subject.is_some() || event.version != next {
+            return Err(IllegalEvent::new(
+                &event.kind,
+                format!(
+                    "expected version {next} of stream {}, found version {} of stream {}",
+                    self.id,
+                    event.version,
+                    event.stream()
+                ),
+            ));
+        }
+        self.at = RunAnswer { version: event.version, sequence: event.sequence };
+        self.updated = event.time;
+        self.answers.insert(event.cause, self.at);
+        Ok(())
+    }
+
+    /// The answer that `command` got before, if it was accepted before.
+    #[must_use]
+    pub fn answer_to(&self, command: CommandId) -> Option<RunAnswer> {
+        self.answers.get(&command).copied()
+    }
+
+    /// The project's name.
+    #[must_use]
+    pub const fn id(&self) -> &ProjectId {
+        &self.id
+    }
+
+    /// What the project is about, in a line.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// When it was created.
+    #[must_use]
+    pub const fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// When its last event was decided.
+    #[must_use]
+    pub const fn updated(&self) -> Timestamp {
+        self.updated
+    }
+
+    /// Where its last event stands.
+    #[must_use]
+    pub const fn at(&self) -> RunAnswer {
+        self.at
+    }
+
+    /// All members, by name.
+    #[must_use]
+    pub const fn members(&self) -> &BTreeMap<MemberId, Member> {
+        &self.members
+    }
+
+    /// A member.
+    ///
+    /// # Errors
+    /// A refusal when there is no such member.
+    pub fn member(&self, id: &MemberId) -> Result<&Member, Refusal> {
+        self.members.get(id).ok_or_else(|| {
+            Refusal::new(
+                RefusalCode::NotMember,
+                format!("`{id}` is not a member of the project `{}`", self.id),
+            )
+        })
+    }
+
+    /// All published definitions, by name and version.
+    pub fn definitions(&self) -> impl Iterator<Item = &PublishedDefinition> {
+        self.definitions.values().flat_map(BTreeMap::values)
+    }
+
+    /// A published definition: the given version, or the highest.
+    ///
+    /// # Errors
+    /// A refusal when there is none, naming those there are.
+    pub fn definition(
+        &self,
+        name: &DefinitionName,
+        version: Option<u32>,
+    ) -> Result<&PublishedDefinition, Refusal> {
+        let found = self.definitions.get(name).and_then(|versions| match version {
+            Some(version) => versions.get(&version),
+            None => versions.last_key_value().map(|(_, newest)| newest),
+        });
+        found.ok_or_else(|| {
+            let wanted = version.map(|version| format!(" {version}")).unwrap_or_default();
+            let there: Vec<_> = self
+                .definitions()
+                .map(|one| format!("{} {}", one.reference.name, one.reference.version))
+                .collect();
+            Refusal::new(
+                RefusalCode::NotFound,
+                format!("no definition `{name}`{wanted} is published in the project `{}`", self.id),
+            )
+            .needs(if there.is_empty() {
+                "publish one: `holdpoint definitions publish FILE`".to_owned()
+            } else {
+                format!("published are: {}", there.join(", "))
+            })
+        })
+    }
+
+    /// The published definition with this digest, if there is one.
+    #[must_use]
+    pub fn definition_by_digest(&self, digest: &Digest) -> Option<&PublishedDefinition> {
+        self.definitions().find(|one| one.reference.digest == *digest)
+    }
+}
+
+fn owner_role() -> Result<RoleName, Refusal> {
+    OWNER.parse().map_err(|error: crate::id::MalformedId| {
+        Refusal::new(RefusalCode::InvalidInput, error.to_string())
+    })
+}

@@ -1,0 +1,737 @@
+//! One execution of a definition, whatever its workflow.
+//!
+//! A [`Run`] keeps what every run has: who asked, which definition it is pinned to, which commands
+//! were answered, and how far the attempts at its activities have come. The workflow keeps the
+//! rest and never sees attempts: it asks for an effect and is told how it ended.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    command::{Action, Actor, Command, Outcome, Refusal, RefusalCode},
+    effect::{Activity, Effect, EffectKind},
+    event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
+    id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
+    view::{RunStatus, RunView},
+    workflow::{DecideFailure, DynState, DynWorkflow, IllegalEvent, Meta, Moment, Started},
+};
+
+/// Names one version of a definition; the digest is its identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefinitionRef {
+    /// Its name.
+    pub name: DefinitionName,
+    /// Its version.
+    pub version: u32,
+    /// The digest of its source.
+    pub digest: Digest,
+}
+
+/// The answer to an accepted command: where its last event stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunAnswer {
+    /// The run's version after the command.
+    pub version: Version,
+    /// The log's position after the command.
+    pub sequence: Sequence,
+}
+
+/// The facts that every run has, whatever its workflow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum RunEvent {
+    /// A run was submitted. Always the first event; its envelope carries the definition's digest.
+    #[serde(rename = "holdpoint.run.started")]
+    Started {
+        /// The definition's name.
+        workflow: DefinitionName,
+        /// The definition's version.
+        version: u32,
+        /// What was submitted.
+        input: Value,
+    },
+    /// An attempt at an activity is about to begin.
+    #[serde(rename = "holdpoint.activity.started")]
+    AttemptStarted {
+        /// Which effect.
+        effect: EffectId,
+        /// The activity's name.
+        activity: String,
+        /// Counted from 1.
+        attempt: u32,
+    },
+    /// An activity was done.
+    #[serde(rename = "holdpoint.activity.completed")]
+    AttemptCompleted {
+        /// Which effect.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+        /// What it answered.
+        output: Value,
+    },
+    /// An attempt failed.
+    #[serde(rename = "holdpoint.activity.failed")]
+    AttemptFailed {
+        /// Which effect.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+        /// What went wrong.
+        error: String,
+        /// When the next attempt is due; absent when there is to be none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
+    },
+    /// Nobody knows how an attempt ended. The next carries the same idempotency key.
+    #[serde(rename = "holdpoint.activity.unknown")]
+    AttemptUnknown {
+        /// Which effect.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+        /// What is known of it.
+        reason: String,
+    },
+    /// The run moved on while an attempt was under way; its outcome no longer counts.
+    #[serde(rename = "holdpoint.activity.abandoned")]
+    AttemptAbandoned {
+        /// Which effect.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+    },
+    /// A timer was due.
+    #[serde(rename = "holdpoint.timer.fired")]
+    TimerFired {
+        /// Which effect.
+        effect: EffectId,
+        /// When it was due; the event's time says when it was noticed.
+        due: Timestamp,
+    },
+}
+
+const TYPES: [&str; 7] = [
+    "holdpoint.run.started",
+    "holdpoint.activity.started",
+    "holdpoint.activity.completed",
+    "holdpoint.activity.failed",
+    "holdpoint.activity.unknown",
+    "holdpoint.activity.abandoned",
+    "holdpoint.timer.fired",
+];
+
+impl RunEvent {
+    /// Whether `kind` is one of these, rather than one of the workflow's own.
+    #[must_use]
+    pub fn is_type(kind: &EventType) -> bool {
+        TYPES.contains(&kind.as_str())
+    }
+}
+
+/// How far the attempts at an activity have come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Progress {
+    attempts: u32,
+    failures: u32,
+    running: bool,
+    retry_at: Option<Timestamp>,
+}
+
+/// An effect that a run is owed, and what there is to do about it now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    /// Which effect.
+    pub effect: EffectId,
+    /// What to do.
+    pub step: DueStep,
+}
+
+/// What there is to do about an effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DueStep {
+    /// Send [`Action::TimerFired`] at this time or as soon after it as possible.
+    Fire {
+        /// When.
+        at: Timestamp,
+    },
+    /// Send [`Action::AttemptStarted`], and when that is durable do the work.
+    Attempt {
+        /// The work.
+        activity: Activity,
+        /// Which attempt, counted from 1.
+        attempt: u32,
+        /// Not before this time; at once when `None`.
+        not_before: Option<Timestamp>,
+    },
+    /// The attempt is under way. When nobody is doing it (the engine was restarted), send
+    /// [`Action::AttemptEnded`] with [`Outcome::Unknown`].
+    UnderWay {
+        /// Which attempt.
+        attempt: u32,
+    },
+}
+
+/// One execution of a definition: the sum of its stream's events.
+#[derive(Clone, Debug)]
+pub struct Run {
+    id: RunId,
+    project: ProjectId,
+    definition: DefinitionRef,
+    requester: Actor,
+    input: Value,
+    started: Timestamp,
+    updated: Timestamp,
+    at: RunAnswer,
+    answers: BTreeMap<CommandId, RunAnswer>,
+    progress: BTreeMap<EffectId, Progress>,
+    state: DynState,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    id: RunId,
+    project: ProjectId,
+    definition: DefinitionRef,
+    requester: Actor,
+    input: Value,
+    started: Timestamp,
+    updated: Timestamp,
+    at: RunAnswer,
+    answers: BTreeMap<CommandId, RunAnswer>,
+    progress: BTreeMap<EffectId, Progress>,
+    state: EventData,
+}
+
+fn broken(event: &str, error: impl ToString) -> IllegalEvent {
+    IllegalEvent::new(event, error.to_string())
+}
+
+fn new_event(event: &RunEvent) -> Result<NewEvent, IllegalEvent> {
+    event.to_new_event().map_err(|error| broken("run event", error))
+}
+
+impl Run {
+    /// Decides a submission: the events that begin a run, the first of them
+    /// [`RunEvent::Started`].
+    ///
+    /// # Errors
+    /// A refusal when the workflow does not accept the input.
+    pub fn submit(
+        definition: &DefinitionRef,
+        workflow: &dyn DynWorkflow,
+        command: &Command,
+        input: &Value,
+        at: &Moment<'_>,
+    ) -> Result<Vec<NewEvent>, DecideFailure> {
+        let started = Started {
+            run: command.id.into(),
+            project: at.project.id(),
+            requester: &command.actor,
+            at: at.now,
+            input,
+        };
+        let state = workflow.start(&started)?;
+        let start = Command { action: Action::Start, ..command.clone() };
+        let mut events = vec![new_event(&RunEvent::Started {
+            workflow: definition.name.clone(),
+            version: definition.version,
+            input: input.clone(),
+        })?];
+        events.extend(workflow.decide(&state, &start, at)?);
+        Ok(events)
+    }
+
+    /// Reads the first event of a run's stream.
+    ///
+    /// # Errors
+    /// When `event` is not the first event of a run, or the workflow does not accept its input.
+    pub fn begin(workflow: &dyn DynWorkflow, event: &Event) -> Result<Self, IllegalEvent> {
+        let illegal = |reason: &str| IllegalEvent::new(&event.kind, reason);
+        let Ok(RunEvent::Started { workflow: name, version, input }) =
+            RunEvent::from_parts(&event.kind, &event.data)
+        else {
+            return Err(illegal("a run begins with `holdpoint.run.started`"));
+        };
+        let (Some(id), Some(digest)) = (event.subject, event.definition) else {
+            return Err(illegal("the first event of a run names the run and its definition"));
+        };
+        let started = Started {
+            run: id,
+            project: &event.source,
+            requester: &event.actor,
+            at: event.time,
+            input: &input,
+        };
+        let state = workflow.start(&started).map_err(|refusal| illegal(&refusal.message))?;
+        let mut run = Self {
+            id,
+            project: event.source.clone(),
+            definition: DefinitionRef { name, version, digest },
+            requester: event.actor.clone(),
+            input,
+            started: event.time,
+            updated: event.time,
+            at: RunAnswer { version: Version::ZERO, sequence: Sequence::ZERO },
+            answers: BTreeMap::new(),
+            progress: BTreeMap::new(),
+            state,
+        };
+        run.moved_to(event)?;
+        Ok(run)
+    }
+
+    /// Adds an event to the run.
+    ///
+    /// # Errors
+    /// When the event is not the next of this run's stream, or cannot follow in its state. The
+    /// run is then of no further use: it may have been changed in part.
+    pub fn evolve(
+        &mut self,
+        workflow: &dyn DynWorkflow,
+        event: &Event,
+    ) -> Result<(), IllegalEvent> {
+        self.apply(
+            workflow,
+            &event.kind,
+            &event.data,
+            &Meta { time: event.time, actor: &event.actor },
+        )?;
+        self.moved_to(event)
+    }
+
+    fn moved_to(&mut self, event: &Event) -> Result<(), IllegalEvent> {
+        if event.subject != Some(self.id) || event.version != self.at.version.next() {
+            return Err(IllegalEvent::new(
+                &event.kind,
+                format!(
+                    "expected version {} of run {}, found version {} of stream {}",
+                    self.at.version.next(),
+                    self.id,
+                    event.version,
+                    event.stream()
+                ),
+            ));
+        }
+        self.at = RunAnswer { version: event.version, sequence: event.sequence };
+        self.updated = event.time;
+        // Only people send a command twice: what the engine sends is guarded by the state itself.
+        if event.actor != Actor::Engine {
+            self.answers.insert(event.cause, self.at);
+        }
+        Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        workflow: &dyn DynWorkflow,
+        kind: &EventType,
+        data: &EventData,
+        meta: &Meta<'_>,
+    ) -> Result<(), IllegalEvent> {
+        if !RunEvent::is_type(kind) {
+            return workflow.evolve(&mut self.state, kind, data, meta);
+        }
+        let illegal = |reason: String| IllegalEvent::new(kind, reason);
+        let event = RunEvent::from_parts(kind, data).map_err(|e| illegal(e.to_string()))?;
+        match event {
+            RunEvent::Started { .. } => Err(illegal("the run has been started before".to_owned())),
+            RunEvent::AttemptStarted { effect, attempt, .. } => {
+                let progress = self.progress.entry(effect).or_default();
+                if progress.running || attempt != progress.attempts.saturating_add(1) {
+                    return Err(illegal(format!("attempt {attempt} is not the next")));
+                }
+                progress.attempts = attempt;
+                progress.running = true;
+                progress.retry_at = None;
+                Ok(())
+            }
+            RunEvent::AttemptCompleted { effect, attempt, .. }
+            | RunEvent::AttemptAbandoned { effect, attempt } => {
+                self.running(&effect, attempt).map_err(illegal)?;
+                self.progress.remove(&effect);
+                Ok(())
+            }
+            RunEvent::AttemptFailed { effect, attempt, retry_at, .. } => {
+                let progress = self.running(&effect, attempt).map_err(illegal)?;
+                progress.running = false;
+                progress.failures = progress.failures.saturating_add(1);
+                progress.retry_at = retry_at;
+                if retry_at.is_none() {
+                    self.progress.remove(&effect);
+                }
+                Ok(())
+            }
+            RunEvent::AttemptUnknown { effect, attempt, .. } => {
+                self.running(&effect, attempt).map_err(illegal)?.running = false;
+                Ok(())
+            }
+            RunEvent::TimerFired { .. } => Ok(()),
+        }
+    }
+
+    fn running(&mut self, effect: &EffectId, attempt: u32) -> Result<&mut Progress, String> {
+        self.progress
+            .get_mut(effect)
+            .filter(|progress| progress.running && progress.attempts == attempt)
+            .ok_or_else(|| format!("attempt {attempt} at `{effect}` is not under way"))
+    }
+
+    /// Decides a command: what happens, or why not.
+    ///
+    /// Ask [`Run::answer_to`] first whether the command was answered before.
+    ///
+    /// # Errors
+    /// A refusal, with what would be needed for a "yes".
+    pub fn decide(
+        &self,
+        workflow: &dyn DynWorkflow,
+        command: &Command,
+        at: &Moment<'_>,
+    ) -> Result<Vec<NewEvent>, DecideFailure> {
+        if let RunStatus::Ended { outcome } = self.status(workflow) {
+            return Err(Refusal::new(
+                RefusalCode::RunEnded,
+                format!("the run has ended with `{outcome}`"),
+            )
+            .into());
+        }
+        let mut decision =
+            Decision { run: self.clone(), workflow, command, at, events: Vec::new() };
+        let answered = match &command.action {
+            Action::Start => {
+                return Err(Refusal::new(
+                    RefusalCode::AlreadyExists,
+                    "the run has been started before",
+                )
+                .into());
+            }
+            Action::Completed { .. } | Action::Failed { .. } => {
+                return Err(Refusal::new(
+                    RefusalCode::NotAwaited,
+                    "an activity ends by the end of one of its attempts",
+                )
+                .into());
+            }
+            Action::Vote { .. } | Action::Signal { .. } | Action::Cancel { .. } => {
+                decision.workflow_decides(command.action.clone())?;
+                None
+            }
+            Action::TimerFired { effect } => Some(decision.fire(effect)?),
+            Action::AttemptStarted { effect, attempt } => {
+                decision.start_attempt(effect, *attempt)?;
+                None
+            }
+            Action::AttemptEnded { effect, attempt, outcome } => {
+                decision.end_attempt(effect, *attempt, outcome)?
+            }
+        };
+        decision.finish(answered.as_ref())
+    }
+
+    /// The answer that `command` got before, if it was accepted before.
+    #[must_use]
+    pub fn answer_to(&self, command: CommandId) -> Option<RunAnswer> {
+        self.answers.get(&command).copied()
+    }
+
+    /// All that the run is owed, and what there is to do about each.
+    #[must_use]
+    pub fn due(&self, workflow: &dyn DynWorkflow) -> Vec<Due> {
+        workflow
+            .pending(&self.state)
+            .into_iter()
+            .map(|Effect { id, kind }| {
+                let step = match kind {
+                    EffectKind::Timer { due } => DueStep::Fire { at: due },
+                    EffectKind::Activity(activity) => match self.progress.get(&id) {
+                        Some(progress) if progress.running => {
+                            DueStep::UnderWay { attempt: progress.attempts }
+                        }
+                        Some(progress) => DueStep::Attempt {
+                            activity,
+                            attempt: progress.attempts.saturating_add(1),
+                            not_before: progress.retry_at,
+                        },
+                        None => DueStep::Attempt { activity, attempt: 1, not_before: None },
+                    },
+                };
+                Due { effect: id, step }
+            })
+            .collect()
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn status(&self, workflow: &dyn DynWorkflow) -> RunStatus {
+        workflow.status(&self.state)
+    }
+
+    /// What the run looks like to a person now.
+    #[must_use]
+    pub fn view(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> RunView {
+        workflow.view(&self.state, at)
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub const fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// The project.
+    #[must_use]
+    pub const fn project(&self) -> &ProjectId {
+        &self.project
+    }
+
+    /// The definition that the run is pinned to.
+    #[must_use]
+    pub const fn definition(&self) -> &DefinitionRef {
+        &self.definition
+    }
+
+    /// Who submitted it.
+    #[must_use]
+    pub const fn requester(&self) -> &Actor {
+        &self.requester
+    }
+
+    /// What was submitted.
+    #[must_use]
+    pub const fn input(&self) -> &Value {
+        &self.input
+    }
+
+    /// When it was submitted.
+    #[must_use]
+    pub const fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// When its last event was decided.
+    #[must_use]
+    pub const fn updated(&self) -> Timestamp {
+        self.updated
+    }
+
+    /// Where its last event stands.
+    #[must_use]
+    pub const fn at(&self) -> RunAnswer {
+        self.at
+    }
+
+    /// Writes the run, to shorten replay.
+    ///
+    /// # Errors
+    /// When the workflow's state cannot be written as JSON.
+    pub fn snapshot(&self, workflow: &dyn DynWorkflow) -> Result<Vec<u8>, IllegalEvent> {
+        serde_json::to_vec(&Snapshot {
+            id: self.id,
+            project: self.project.clone(),
+            definition: self.definition.clone(),
+            requester: self.requester.clone(),
+            input: self.input.clone(),
+            started: self.started,
+            updated: self.updated,
+            at: self.at,
+            answers: self.answers.clone(),
+            progress: self.progress.clone(),
+            state: workflow.snapshot(&self.state)?,
+        })
+        .map_err(|error| broken("snapshot", error))
+    }
+
+    /// Reads a run from a snapshot.
+    ///
+    /// # Errors
+    /// When the bytes are not a snapshot of this workflow's; replay from the first event then.
+    pub fn restore(workflow: &dyn DynWorkflow, snapshot: &[u8]) -> Result<Self, IllegalEvent> {
+        let snapshot: Snapshot =
+            serde_json::from_slice(snapshot).map_err(|error| broken("snapshot", error))?;
+        Ok(Self {
+            id: snapshot.id,
+            project: snapshot.project,
+            definition: snapshot.definition,
+            requester: snapshot.requester,
+            input: snapshot.input,
+            started: snapshot.started,
+            updated: snapshot.updated,
+            at: snapshot.at,
+            answers: snapshot.answers,
+            progress: snapshot.progress,
+            state: workflow.restore(&snapshot.state)?,
+        })
+    }
+}
+
+/// A command being decided, on a copy of the run that takes each event at once.
+struct Decision<'a> {
+    run: Run,
+    workflow: &'a dyn DynWorkflow,
+    command: &'a Command,
+    at: &'a Moment<'a>,
+    events: Vec<NewEvent>,
+}
+
+impl Decision<'_> {
+    fn add(&mut self, event: NewEvent) -> Result<(), DecideFailure> {
+        let meta = Meta { time: self.at.now, actor: &self.command.actor };
+        self.run.apply(self.workflow, &event.kind, &event.data, &meta)?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn record(&mut self, event: &RunEvent) -> Result<(), DecideFailure> {
+        self.add(new_event(event)?)
+    }
+
+    fn workflow_decides(&mut self, action: Action) -> Result<(), DecideFailure> {
+        let command = Command { action, ..self.command.clone() };
+        for event in self.workflow.decide(&self.run.state, &command, self.at)? {
+            self.add(event)?;
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, effect: &EffectId) -> Result<EffectKind, Refusal> {
+        self.workflow
+            .pending(&self.run.state)
+            .into_iter()
+            .find(|pending| pending.id == *effect)
+            .map(|pending| pending.kind)
+            .ok_or_else(|| {
+                Refusal::new(
+                    RefusalCode::NotAwaited,
+                    format!("the run does not ask for `{effect}` now"),
+                )
+            })
+    }
+
+    fn fire(&mut self, effect: &EffectId) -> Result<EffectId, DecideFailure> {
+        let EffectKind::Timer { due } = self.wanted(effect)? else {
+            return Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("`{effect}` is not a timer"),
+            )
+            .into());
+        };
+        if self.at.now < due {
+            return Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("the timer `{effect}` is not due before {due}"),
+            )
+            .into());
+        }
+        self.record(&RunEvent::TimerFired { effect: effect.clone(), due })?;
+        self.workflow_decides(Action::TimerFired { effect: effect.clone() })?;
+        Ok(effect.clone())
+    }
+
+    fn activity(&self, effect: &EffectId) -> Result<Activity, Refusal> {
+        match self.wanted(effect)? {
+            EffectKind::Activity(activity) => Ok(activity),
+            EffectKind::Timer { .. } => Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("`{effect}` is a timer, not an activity"),
+            )),
+        }
+    }
+
+    fn start_attempt(&mut self, effect: &EffectId, attempt: u32) -> Result<(), DecideFailure> {
+        let activity = self.activity(effect)?;
+        let progress = self.run.progress.get(effect).cloned().unwrap_or_default();
+        if progress.running || attempt != progress.attempts.saturating_add(1) {
+            return Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("attempt {attempt} at `{effect}` is not the next"),
+            )
+            .into());
+        }
+        self.record(&RunEvent::AttemptStarted {
+            effect: effect.clone(),
+            activity: activity.name,
+            attempt,
+        })
+    }
+
+    fn end_attempt(
+        &mut self,
+        effect: &EffectId,
+        attempt: u32,
+        outcome: &Outcome,
+    ) -> Result<Option<EffectId>, DecideFailure> {
+        let activity = self.activity(effect)?;
+        let progress = self.run.running(effect, attempt).cloned().map_err(|reason| {
+            DecideFailure::Refused(Refusal::new(RefusalCode::NotAwaited, reason))
+        })?;
+        let effect = effect.clone();
+        match outcome {
+            Outcome::Completed(output) => {
+                self.record(&RunEvent::AttemptCompleted {
+                    effect: effect.clone(),
+                    attempt,
+                    output: output.clone(),
+                })?;
+                let output = output.clone();
+                self.workflow_decides(Action::Completed { effect: effect.clone(), output })?;
+                Ok(Some(effect))
+            }
+            Outcome::Failed { error, retryable } => {
+                let retry_at = activity
+                    .retry
+                    .delay_after(progress.failures.saturating_add(1))
+                    .filter(|_| *retryable)
+                    .map(|delay| self.at.now.saturating_add(delay).unwrap_or(Timestamp::MAX));
+                self.record(&RunEvent::AttemptFailed {
+                    effect: effect.clone(),
+                    attempt,
+                    error: error.clone(),
+                    retry_at,
+                })?;
+                if retry_at.is_some() {
+                    return Ok(None);
+                }
+                let error = error.clone();
+                self.workflow_decides(Action::Failed { effect: effect.clone(), error })?;
+                Ok(Some(effect))
+            }
+            Outcome::Unknown { reason } => {
+                let reason = reason.clone();
+                self.record(&RunEvent::AttemptUnknown { effect, attempt, reason })?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Ends the decision: `answered` names the effect that the workflow was just told the end of
+    /// and so must not ask for again, or the engine would do it for ever.
+    fn finish(mut self, answered: Option<&EffectId>) -> Result<Vec<NewEvent>, DecideFailure> {
+        let pending = self.workflow.pending(&self.run.state);
+        if let Some(effect) = answered
+            && pending.iter().any(|wanted| wanted.id == *effect)
+        {
+            return Err(broken(
+                "pending",
+                format!("the workflow still asks for `{effect}` after it was told its end"),
+            )
+            .into());
+        }
+        let abandoned: Vec<(EffectId, u32)> = self
+            .run
+            .progress
+            .iter()
+            .filter(|(effect, progress)| {
+                progress.running && !pending.iter().any(|wanted| wanted.id == **effect)
+            })
+            .map(|(effect, progress)| (effect.clone(), progress.attempts))
+            .collect();
+        for (effect, attempt) in abandoned {
+            self.record(&RunEvent::AttemptAbandoned { effect, attempt })?;
+        }
+        Ok(self.events)
+    }
+}

@@ -1,0 +1,411 @@
+//! Given, when, then: tests of a workflow without an engine, on a clock of their own.
+//!
+//! [`Bench`] drives a run through the same functions as the engine and keeps its history. It
+//! checks after every command that replaying the history gives the same run, and that a snapshot
+//! reads back.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failed expectation must fail the test that stated it"
+)]
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    command::{Action, Actor, Authentication, Command, Outcome, Refusal, Vote},
+    event::{Event, NewEvent, PendingEvent, Sequence, Version},
+    id::{CommandId, Digest, EffectId, EventId, RunId},
+    project::{Project, ProjectAction, ProjectCommand},
+    run::{DefinitionRef, Due, DueStep, Run},
+    view::{RunStatus, RunView},
+    workflow::{DecideFailure, DynWorkflow, Moment},
+};
+
+/// The moment at which every [`Bench`] begins.
+pub const BEGIN: &str = "2026-01-05T09:00:00Z";
+
+/// A workflow, a project and a clock, to run one run on.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    workflow: Arc<dyn DynWorkflow>,
+    project: Project,
+    now: Timestamp,
+    ids: u128,
+    history: Vec<Event>,
+    run: Option<Run>,
+}
+
+/// A UUIDv7 with a counter where randomness belongs, so that tests can tell ids in advance.
+#[must_use]
+pub fn uuid(n: u128) -> Uuid {
+    Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000 + n)
+}
+
+fn test_actor(name: &str) -> Actor {
+    name.to_owned().try_into().expect("a member's name")
+}
+
+/// Numbers and stores `new` as a log would.
+fn recorded(
+    new: NewEvent,
+    pending: impl FnOnce(NewEvent) -> PendingEvent,
+    sequence: Sequence,
+    version: Version,
+) -> Event {
+    let previous = if version.0 == 1 { 0 } else { sequence.0 - 1 };
+    let bytes = pending(new)
+        .to_bytes(sequence, version, Sequence(previous))
+        .expect("events of this crate can be written");
+    Event::from_bytes(&bytes).expect("what was written can be read")
+}
+
+/// A project named `lab` with these members: name, roles, qualifications (valid for ever). The
+/// first member is its owner.
+#[must_use]
+#[track_caller]
+pub fn project(members: &[(&str, &[&str], &[&str])]) -> Project {
+    let id = "lab".parse().expect("a project name");
+    let mut made: Option<Project> = None;
+    let mut at = Sequence::ZERO;
+    let mut run = |made: &mut Option<Project>, actor: &str, action: ProjectAction| {
+        let command = ProjectCommand {
+            id: CommandId::from_uuid(uuid(u128::from(at.0) + 1_000_000)),
+            actor: test_actor(actor),
+            auth: Authentication::new("test"),
+            trace: None,
+            action,
+        };
+        for event in Project::decide(made.as_ref(), &id, &command).expect("the project's set-up") {
+            use crate::event::TypedEvent;
+            at = at.next();
+            let event = recorded(
+                event.to_new_event().expect("project events can be written"),
+                |new| PendingEvent {
+                    id: EventId::from_uuid(uuid(u128::from(at.0) + 2_000_000)),
+                    source: id.clone(),
+                    subject: None,
+                    kind: new.kind,
+                    time: BEGIN.parse().expect("a time"),
+                    actor: command.actor.clone(),
+                    auth: command.auth.clone(),
+                    cause: command.id,
+                    trace: None,
+                    definition: None,
+                    data: new.data,
+                },
+                at,
+                Version(at.0),
+            );
+            match made {
+                Some(project) => project.evolve(&event).expect("the project's set-up"),
+                None => *made = Some(Project::begin(&event).expect("the project's set-up")),
+            }
+        }
+    };
+    let owner = members.first().expect("at least one member").0;
+    run(&mut made, owner, ProjectAction::Create { title: "A laboratory".to_owned() });
+    for (name, roles, domains) in members {
+        let member: crate::id::MemberId = name.parse().expect("a member's name");
+        let roles: Vec<_> = roles.iter().map(|role| role.parse().expect("a role")).collect();
+        if *name == owner {
+            for role in roles {
+                run(&mut made, owner, ProjectAction::GrantRole { member: member.clone(), role });
+            }
+        } else {
+            let member = member.clone();
+            run(&mut made, owner, ProjectAction::AddMember { member, name: None, roles });
+        }
+        for domain in *domains {
+            let qualification = crate::project::Qualification {
+                domain: domain.parse().expect("a domain"),
+                issuer: "test".to_owned(),
+                from: None,
+                until: None,
+            };
+            run(&mut made, owner, ProjectAction::Qualify { member: member.clone(), qualification });
+        }
+    }
+    made.expect("the project was created")
+}
+
+impl Bench {
+    /// Begins with a workflow and a project, before any run.
+    #[must_use]
+    #[track_caller]
+    pub fn new(workflow: Arc<dyn DynWorkflow>, project: Project) -> Self {
+        let now = BEGIN.parse().expect("a time");
+        Self { workflow, project, now, ids: 0, history: Vec::new(), run: None }
+    }
+
+    fn id(&mut self) -> Uuid {
+        self.ids += 1;
+        uuid(self.ids)
+    }
+
+    /// A command as `actor` (a member's name, or `engine`) would send it, with the next id.
+    #[track_caller]
+    pub fn command(&mut self, actor: &str, action: Action) -> Command {
+        Command {
+            id: CommandId::from_uuid(self.id()),
+            actor: test_actor(actor),
+            auth: Authentication::new("test"),
+            trace: None,
+            action,
+        }
+    }
+
+    /// Submits the run.
+    ///
+    /// # Errors
+    /// The refusal, if it was refused.
+    #[track_caller]
+    pub fn submit(&mut self, actor: &str, input: Value) -> Result<Vec<Event>, Refusal> {
+        assert!(self.run.is_none(), "the run has been submitted before");
+        let command = self.command(actor, Action::Start);
+        let definition = DefinitionRef {
+            name: "under-test".parse().expect("a name"),
+            version: 1,
+            digest: Digest::of(b"under test"),
+        };
+        let at = Moment { now: self.now, project: &self.project };
+        let decided = Run::submit(&definition, &*self.workflow, &command, &input, &at);
+        self.take(&command, decided)
+    }
+
+    /// Sends a command.
+    ///
+    /// # Errors
+    /// The refusal, if it was refused; nothing has changed then.
+    #[track_caller]
+    pub fn send(&mut self, command: &Command) -> Result<Vec<Event>, Refusal> {
+        let run = self.run.as_ref().expect("submit the run first");
+        if run.answer_to(command.id).is_some() {
+            return Ok(Vec::new());
+        }
+        let at = Moment { now: self.now, project: &self.project };
+        let decided = run.decide(&*self.workflow, command, &at);
+        self.take(command, decided)
+    }
+
+    #[track_caller]
+    fn take(
+        &mut self,
+        command: &Command,
+        decided: Result<Vec<NewEvent>, DecideFailure>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let decided = match decided {
+            Ok(events) => events,
+            Err(DecideFailure::Refused(refusal)) => return Err(refusal),
+            Err(DecideFailure::Broken(illegal)) => panic!("the workflow is broken: {illegal}"),
+        };
+        assert!(!decided.is_empty(), "an accepted command has at least one event");
+        let subject = self.run.as_ref().map_or_else(|| RunId::from(command.id), Run::id);
+        let first = self.history.len();
+        for new in decided {
+            let at = self.history.len() as u64 + 1;
+            let id = EventId::from_uuid(self.id());
+            let event = recorded(
+                new,
+                |new| PendingEvent {
+                    id,
+                    source: self.project.id().clone(),
+                    subject: Some(subject),
+                    kind: new.kind,
+                    time: self.now,
+                    actor: command.actor.clone(),
+                    auth: command.auth.clone(),
+                    cause: command.id,
+                    trace: None,
+                    definition: (at == 1).then(|| Digest::of(b"under test")),
+                    data: new.data,
+                },
+                Sequence(at),
+                Version(at),
+            );
+            match &mut self.run {
+                Some(run) => run.evolve(&*self.workflow, &event).expect("a legal event"),
+                None => {
+                    self.run = Some(Run::begin(&*self.workflow, &event).expect("a legal start"));
+                }
+            }
+            self.history.push(event);
+        }
+        self.check_replay();
+        Ok(self.history[first..].to_vec())
+    }
+
+    /// Replay equals the live run, and a snapshot reads back.
+    #[track_caller]
+    fn check_replay(&self) {
+        let live = format!("{:?}", self.run());
+        let replayed = self.replay(self.history.len()).expect("the history replays");
+        assert_eq!(format!("{replayed:?}"), live, "replay differs from the live run");
+        let snapshot = self.run().snapshot(&*self.workflow).expect("a snapshot");
+        let restored = Run::restore(&*self.workflow, &snapshot).expect("the snapshot reads back");
+        assert_eq!(format!("{restored:?}"), live, "the snapshot differs from the live run");
+    }
+
+    /// Replays the first `count` events (at least one).
+    ///
+    /// # Errors
+    /// When an event cannot follow the ones before it.
+    #[track_caller]
+    pub fn replay(&self, count: usize) -> Result<Run, crate::workflow::IllegalEvent> {
+        let (first, rest) = self.history[..count].split_first().expect("at least one event");
+        let mut run = Run::begin(&*self.workflow, first)?;
+        for event in rest {
+            run.evolve(&*self.workflow, event)?;
+        }
+        Ok(run)
+    }
+
+    /// Sends an action as `actor`.
+    ///
+    /// # Errors
+    /// The refusal, if it was refused.
+    #[track_caller]
+    pub fn act(&mut self, actor: &str, action: Action) -> Result<Vec<Event>, Refusal> {
+        let command = self.command(actor, action);
+        self.send(&command)
+    }
+
+    /// Approves as `actor`.
+    ///
+    /// # Errors
+    /// The refusal, if it was refused.
+    #[track_caller]
+    pub fn approve(&mut self, actor: &str) -> Result<Vec<Event>, Refusal> {
+        self.act(actor, Action::Vote { hold: None, vote: Vote::Approve, reason: None })
+    }
+
+    /// Rejects as `actor`.
+    ///
+    /// # Errors
+    /// The refusal, if it was refused.
+    #[track_caller]
+    pub fn reject(&mut self, actor: &str, reason: &str) -> Result<Vec<Event>, Refusal> {
+        let reason = Some(reason.to_owned());
+        self.act(actor, Action::Vote { hold: None, vote: Vote::Reject, reason })
+    }
+
+    /// Moves the clock and fires the timers that come due, in order.
+    #[track_caller]
+    pub fn advance(&mut self, by: SignedDuration) {
+        let end = self.now + by;
+        while let Some((at, effect)) = self
+            .due()
+            .into_iter()
+            .filter_map(|due| match due.step {
+                DueStep::Fire { at } if at <= end => Some((at, due.effect)),
+                _ => None,
+            })
+            .min()
+        {
+            self.now = self.now.max(at);
+            self.act("engine", Action::TimerFired { effect }).expect("a due timer fires");
+        }
+        self.now = end;
+    }
+
+    /// Does one attempt at an activity: begins it and ends it with `outcome`.
+    ///
+    /// # Errors
+    /// The refusal, if it was refused.
+    #[track_caller]
+    pub fn attempt(&mut self, effect: &str, outcome: Outcome) -> Result<Vec<Event>, Refusal> {
+        let effect = EffectId::new(effect);
+        let attempt = self
+            .due()
+            .iter()
+            .find_map(|due| match &due.step {
+                DueStep::Attempt { attempt, .. } if due.effect == effect => Some(*attempt),
+                _ => None,
+            })
+            .unwrap_or(1);
+        let mut events =
+            self.act("engine", Action::AttemptStarted { effect: effect.clone(), attempt })?;
+        events.extend(self.act("engine", Action::AttemptEnded { effect, attempt, outcome })?);
+        Ok(events)
+    }
+
+    /// What the run is owed now.
+    #[must_use]
+    #[track_caller]
+    pub fn due(&self) -> Vec<Due> {
+        self.run().due(&*self.workflow)
+    }
+
+    /// The activities that can be attempted now: effect, activity name and input.
+    #[must_use]
+    #[track_caller]
+    pub fn open_activities(&self) -> Vec<(String, String, Value)> {
+        self.due()
+            .into_iter()
+            .filter_map(|due| match due.step {
+                DueStep::Attempt { activity, .. } => {
+                    Some((due.effect.to_string(), activity.name, activity.input))
+                }
+                DueStep::Fire { .. } | DueStep::UnderWay { .. } => None,
+            })
+            .collect()
+    }
+
+    /// The run.
+    #[must_use]
+    #[track_caller]
+    pub fn run(&self) -> &Run {
+        self.run.as_ref().expect("submit the run first")
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    #[track_caller]
+    pub fn status(&self) -> RunStatus {
+        self.run().status(&*self.workflow)
+    }
+
+    /// What the run looks like now.
+    #[must_use]
+    #[track_caller]
+    pub fn view(&self) -> RunView {
+        self.run().view(&*self.workflow, &Moment { now: self.now, project: &self.project })
+    }
+
+    /// The run's history so far.
+    #[must_use]
+    pub fn history(&self) -> &[Event] {
+        &self.history
+    }
+
+    /// The types of the run's events so far.
+    #[must_use]
+    pub fn types(&self) -> Vec<String> {
+        types(&self.history)
+    }
+
+    /// The project, to change it in the middle of a run.
+    pub const fn project_mut(&mut self) -> &mut Project {
+        &mut self.project
+    }
+
+    /// The bench's clock.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+/// The types of `events`, without `holdpoint.` before them.
+#[must_use]
+pub fn types(events: &[Event]) -> Vec<String> {
+    events
+        .iter()
+        .map(|event| event.kind.as_str().trim_start_matches("holdpoint.").to_owned())
+        .collect()
+}

@@ -1,0 +1,172 @@
+//! What a run looks like to a person: where it stands, what holds it, who could release it, and
+//! how far a rollout has come. Views are made from state and never stored.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::MemberId;
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It waits: for people, for a time or for a signal.
+    Held,
+    /// Machines work, or are about to.
+    Working,
+    /// It cannot go on by itself; a person must decide how.
+    Stuck,
+    /// It is over.
+    Ended {
+        /// How, in the definition's words.
+        outcome: String,
+    },
+}
+
+impl RunStatus {
+    /// The status as one word; the outcome stands beside it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Working => "working",
+            Self::Stuck => "stuck",
+            Self::Ended { .. } => "ended",
+        }
+    }
+
+    /// Whether the run is over.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        matches!(self, Self::Ended { .. })
+    }
+}
+
+/// What a run looks like now.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunView {
+    /// What the run is about, in a line.
+    pub title: String,
+    /// The name of the state it is in.
+    pub state: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub status: RunStatus,
+    /// What holds it; empty when nothing does.
+    pub holds: Vec<HoldView>,
+    /// How far its rollout has come, if it is or was in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutView>,
+    /// What a person can do next, one way a line.
+    pub next_steps: Vec<String>,
+}
+
+impl RunView {
+    /// A view with a title, a state and a status, and nothing else.
+    #[must_use]
+    pub fn new(title: impl Into<String>, state: impl Into<String>, status: RunStatus) -> Self {
+        Self {
+            title: title.into(),
+            state: state.into(),
+            status,
+            holds: Vec::new(),
+            rollout: None,
+            next_steps: Vec::new(),
+        }
+    }
+}
+
+/// One hold and what it waits for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HoldView {
+    /// The hold's name: the state's.
+    pub hold: String,
+    /// When it was opened.
+    pub since: Timestamp,
+    /// When it resolves by itself, and how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<DeadlineView>,
+    /// What it waits for; it is released when each is met.
+    pub conditions: Vec<ConditionView>,
+}
+
+/// When a hold resolves by itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DeadlineView {
+    /// When.
+    pub at: Timestamp,
+    /// The outcome, in the definition's words, such as `expired`.
+    pub outcome: String,
+}
+
+/// One condition of a hold.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConditionView {
+    /// `approval`, `wait` or `signal`.
+    pub kind: &'static str,
+    /// The rule or signal; the kind itself where there is no name.
+    pub name: String,
+    /// Whether it is met.
+    pub met: bool,
+    /// The condition in words, such as `1 of 2 approvals by role engineer, qualified in network`.
+    pub summary: String,
+    /// Who has decided so far.
+    pub votes: Vec<VoteView>,
+    /// How many more are needed; 0 where the condition does not count people.
+    pub open: u32,
+    /// Who could meet it, and of those who nearly could, what they lack.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A vote that was given.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VoteView {
+    /// By whom.
+    pub member: MemberId,
+    /// For or against.
+    pub vote: crate::command::Vote,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A member who could meet a condition, or what keeps them from it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Candidate {
+    /// Who.
+    pub member: MemberId,
+    /// What keeps them from it; `None` when nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
+}
+
+/// How far a rollout has come.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RolloutView {
+    /// `rolling_out`, `undoing`, `done`, `undone` or `stuck`.
+    pub phase: &'static str,
+    /// The wave that is being worked on, from 1.
+    pub wave: u32,
+    /// How many waves there are.
+    pub waves: u32,
+    /// How many targets have failed.
+    pub failed: u32,
+    /// How many may fail before the rollout is undone.
+    pub failed_max: u32,
+    /// Every target, in the order of the rollout.
+    pub targets: Vec<TargetView>,
+}
+
+/// One target of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TargetView {
+    /// The target's name.
+    pub target: String,
+    /// Its wave, from 1.
+    pub wave: u32,
+    /// `waiting`, `deploying`, `checking`, `healthy`, `failed`, `restoring`, `restored` or
+    /// `stuck`.
+    pub state: &'static str,
+    /// What went wrong, if something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}

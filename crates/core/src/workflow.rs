@@ -1,0 +1,331 @@
+//! [`Workflow`], the trait behind which every kind of definition stands.
+//!
+//! People who write a workflow in Rust implement [`Workflow`] with their own state and events. The
+//! engine stores [`DynWorkflow`], which every `Workflow` is.
+
+use std::{any::Any, fmt, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    command::{Actor, Command, Refusal},
+    effect::Effect,
+    event::{EventData, EventType, NewEvent, TypedEvent},
+    id::{ProjectId, RunId},
+    project::Project,
+    view::{RunStatus, RunView},
+};
+
+/// What the world is like when a command is decided: all that a decision may know besides the
+/// run's own state.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// The engine's clock.
+    pub now: Timestamp,
+    /// The project as it is now: members, roles, qualifications.
+    pub project: &'a Project,
+}
+
+/// How a run began: what its first event says.
+#[derive(Clone, Copy, Debug)]
+pub struct Started<'a> {
+    /// The run.
+    pub run: RunId,
+    /// Its project.
+    pub project: &'a ProjectId,
+    /// Who submitted it.
+    pub requester: &'a Actor,
+    /// When.
+    pub at: Timestamp,
+    /// What was submitted.
+    pub input: &'a Value,
+}
+
+/// The circumstances of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta<'a> {
+    /// When it was decided.
+    pub time: Timestamp,
+    /// Who caused it.
+    pub actor: &'a Actor,
+}
+
+/// An event cannot follow the state it meets, or cannot be read: the history was not made by this
+/// workflow, or the workflow has a defect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{event}` cannot follow here: {reason}")]
+pub struct IllegalEvent {
+    /// The event's type.
+    pub event: String,
+    /// Why not.
+    pub reason: String,
+}
+
+impl IllegalEvent {
+    /// States that `event` cannot follow, and why.
+    #[must_use]
+    pub fn new(event: impl fmt::Display, reason: impl Into<String>) -> Self {
+        Self { event: event.to_string(), reason: reason.into() }
+    }
+}
+
+/// A kind of run: what it decides, how its history adds up, and what it asks of the world.
+///
+/// All methods are pure. They must give the same answer for the same arguments, for ever: a run
+/// is replayed through the definition it was started with.
+pub trait Workflow: Send + Sync + 'static {
+    /// A run's state: the sum of its events. It is serialized for snapshots.
+    type State: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// The facts of a run, adjacently tagged with `type` and `data` (see [`TypedEvent`]).
+    type Event: TypedEvent;
+
+    /// Checks the input and makes the state a run begins with.
+    ///
+    /// # Errors
+    /// A refusal when the input is not acceptable. On replay the input was accepted before.
+    fn start(&self, started: &Started<'_>) -> Result<Self::State, Refusal>;
+
+    /// Decides a command: what happens, or why not. The first command a run sees is
+    /// [`crate::Action::Start`].
+    ///
+    /// After [`Completed`](crate::Action::Completed), [`Failed`](crate::Action::Failed) and
+    /// [`TimerFired`](crate::Action::TimerFired) the state must no longer ask for the effect.
+    ///
+    /// # Errors
+    /// A refusal, with what would be needed for a "yes".
+    fn decide(
+        &self,
+        state: &Self::State,
+        command: &Command,
+        at: &Moment<'_>,
+    ) -> Result<Vec<Self::Event>, Refusal>;
+
+    /// Adds an event to the state.
+    ///
+    /// # Errors
+    /// When the event cannot follow in this state.
+    fn evolve(
+        &self,
+        state: &mut Self::State,
+        event: &Self::Event,
+        meta: &Meta<'_>,
+    ) -> Result<(), IllegalEvent>;
+
+    /// All that is owed to the outside world in this state.
+    fn pending(&self, state: &Self::State) -> Vec<Effect>;
+
+    /// Where the run stands.
+    fn status(&self, state: &Self::State) -> RunStatus;
+
+    /// What the run looks like to a person now, with who could release what holds it.
+    fn view(&self, state: &Self::State, at: &Moment<'_>) -> RunView;
+}
+
+/// A workflow's state, whatever its type.
+pub struct DynState(Box<dyn AnyState>);
+
+impl Clone for DynState {
+    fn clone(&self) -> Self {
+        Self(self.0.clone_box())
+    }
+}
+
+impl fmt::Debug for DynState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+trait AnyState: Any + fmt::Debug + Send + Sync {
+    fn clone_box(&self) -> Box<dyn AnyState>;
+    fn as_any(&self) -> &dyn Any;
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+impl<T: Any + Clone + fmt::Debug + Send + Sync> AnyState for T {
+    fn clone_box(&self) -> Box<dyn AnyState> {
+        Box::new(self.clone())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+/// Why a command was not decided into events.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecideFailure {
+    /// The answer is "no".
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The workflow broke its own rules; nothing was changed.
+    #[error("BUG: the workflow broke its own rules: {0}")]
+    Broken(#[from] IllegalEvent),
+}
+
+/// A [`Workflow`] of any state and event type: what the engine stores. Every `Workflow` is one.
+pub trait DynWorkflow: Send + Sync {
+    /// See [`Workflow::start`].
+    ///
+    /// # Errors
+    /// As there.
+    fn start(&self, started: &Started<'_>) -> Result<DynState, Refusal>;
+    /// See [`Workflow::decide`].
+    ///
+    /// # Errors
+    /// As there; and when an event cannot be written as JSON.
+    fn decide(
+        &self,
+        state: &DynState,
+        command: &Command,
+        at: &Moment<'_>,
+    ) -> Result<Vec<NewEvent>, DecideFailure>;
+    /// See [`Workflow::evolve`].
+    ///
+    /// # Errors
+    /// As there; and when the event is none of this workflow's.
+    fn evolve(
+        &self,
+        state: &mut DynState,
+        kind: &EventType,
+        data: &EventData,
+        meta: &Meta<'_>,
+    ) -> Result<(), IllegalEvent>;
+    /// See [`Workflow::pending`].
+    fn pending(&self, state: &DynState) -> Vec<Effect>;
+    /// See [`Workflow::status`].
+    fn status(&self, state: &DynState) -> RunStatus;
+    /// See [`Workflow::view`].
+    fn view(&self, state: &DynState, at: &Moment<'_>) -> RunView;
+    /// Writes the state, for a snapshot.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    fn snapshot(&self, state: &DynState) -> Result<EventData, IllegalEvent>;
+    /// Reads the state from a snapshot.
+    ///
+    /// # Errors
+    /// When the snapshot does not have the state's shape; the run is then replayed from its
+    /// first event.
+    fn restore(&self, snapshot: &EventData) -> Result<DynState, IllegalEvent>;
+}
+
+impl fmt::Debug for dyn DynWorkflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DynWorkflow")
+    }
+}
+
+const FOREIGN_STATE: &str = "BUG: the state belongs to another workflow";
+
+fn typed<W: Workflow>(state: &DynState) -> Option<&W::State> {
+    (*state.0).as_any().downcast_ref()
+}
+
+impl<W: Workflow> DynWorkflow for W {
+    fn start(&self, started: &Started<'_>) -> Result<DynState, Refusal> {
+        Workflow::start(self, started).map(|state| DynState(Box::new(state)))
+    }
+
+    fn decide(
+        &self,
+        state: &DynState,
+        command: &Command,
+        at: &Moment<'_>,
+    ) -> Result<Vec<NewEvent>, DecideFailure> {
+        let state = typed::<W>(state).ok_or_else(|| IllegalEvent::new("decide", FOREIGN_STATE))?;
+        Workflow::decide(self, state, command, at)?
+            .iter()
+            .map(|event| {
+                event
+                    .to_new_event()
+                    .map_err(|error| IllegalEvent::new("decided event", error.to_string()).into())
+            })
+            .collect()
+    }
+
+    fn evolve(
+        &self,
+        state: &mut DynState,
+        kind: &EventType,
+        data: &EventData,
+        meta: &Meta<'_>,
+    ) -> Result<(), IllegalEvent> {
+        let state = (*state.0)
+            .as_any_mut()
+            .downcast_mut()
+            .ok_or_else(|| IllegalEvent::new(kind, FOREIGN_STATE))?;
+        let event = W::Event::from_parts(kind, data)
+            .map_err(|error| IllegalEvent::new(kind, error.to_string()))?;
+        Workflow::evolve(self, state, &event, meta)
+    }
+
+    fn pending(&self, state: &DynState) -> Vec<Effect> {
+        typed::<W>(state).map(|state| Workflow::pending(self, state)).unwrap_or_default()
+    }
+
+    fn status(&self, state: &DynState) -> RunStatus {
+        typed::<W>(state).map_or(RunStatus::Stuck, |state| Workflow::status(self, state))
+    }
+
+    fn view(&self, state: &DynState, at: &Moment<'_>) -> RunView {
+        typed::<W>(state).map_or_else(
+            || RunView::new("", FOREIGN_STATE, RunStatus::Stuck),
+            |state| Workflow::view(self, state, at),
+        )
+    }
+
+    fn snapshot(&self, state: &DynState) -> Result<EventData, IllegalEvent> {
+        let state =
+            typed::<W>(state).ok_or_else(|| IllegalEvent::new("snapshot", FOREIGN_STATE))?;
+        EventData::of(state).map_err(|error| IllegalEvent::new("snapshot", error.to_string()))
+    }
+
+    fn restore(&self, snapshot: &EventData) -> Result<DynState, IllegalEvent> {
+        snapshot
+            .read::<W::State>()
+            .map(|state| DynState(Box::new(state)))
+            .map_err(|error| IllegalEvent::new("snapshot", error.to_string()))
+    }
+}
+
+/// A stored definition cannot be turned into a workflow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the definition cannot be loaded: {reason}")]
+pub struct LoadFailure {
+    /// Why, as the language's own loader says it.
+    pub reason: String,
+}
+
+/// Turns the stored bytes of a definition into a workflow: one implementation a language.
+///
+/// The declarative language is one; Rust types registered with the engine are another.
+pub trait Loader: Send + Sync {
+    /// The language's name, as `holdpoint.definition.published` events carry it.
+    fn language(&self) -> &str;
+
+    /// Turns `source` into a workflow. The same bytes must give the same workflow, for ever.
+    ///
+    /// # Errors
+    /// When `source` is not a definition of this language.
+    fn load(&self, source: &str) -> Result<LoadedDefinition, LoadFailure>;
+}
+
+/// A definition that has been loaded.
+#[derive(Clone, Debug)]
+pub struct LoadedDefinition {
+    /// The name it gives itself.
+    pub name: crate::id::DefinitionName,
+    /// The version it gives itself.
+    pub version: u32,
+    /// What it is about, in a line.
+    pub title: String,
+    /// The workflow.
+    pub workflow: Arc<dyn DynWorkflow>,
+}
