@@ -199,6 +199,27 @@ impl PendingEvent {
         StreamId { project: self.source.clone(), run: self.subject }
     }
 
+    /// The event as it is read back from the given place.
+    #[must_use]
+    pub fn into_event(self, sequence: Sequence, version: Version, previous: Sequence) -> Event {
+        Event {
+            sequence,
+            version,
+            previous,
+            id: self.id,
+            source: self.source,
+            subject: self.subject,
+            kind: self.kind,
+            time: self.time,
+            actor: self.actor,
+            auth: self.auth,
+            cause: self.cause,
+            trace: self.trace,
+            definition: self.definition,
+            data: self.data,
+        }
+    }
+
     /// The event's stored bytes at the given place: what is hashed, stored and exported, verbatim.
     ///
     /// # Errors

@@ -1,1 +1,38 @@
-//! engine
+//! The engine: runs, timers and activities over an event log.
+//!
+//! [`Engine`] is a cheap handle. Behind it, runs are spread over shards, a task each; a shard
+//! decides the commands of its runs, appends their events, and answers when they are durable. What
+//! a run's state then asks of the world (timers, activities) is found by asking the state, so a
+//! restart forgets nothing. Lists and lookups go to a read model that follows the log.
+//!
+//! This crate must never name a storage engine, a definition language or a network protocol: the
+//! log is an [`EventLog`](holdpoint_log::EventLog), definitions come through a
+//! [`Loader`](holdpoint_core::Loader), and work is done by an [`ActivityHandler`].
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`activity`] | work done for a run, and who does it |
+//! | [`clock`] | where time comes from |
+//! | [`failure`] | why a command or a query was not answered |
+//! | [`query`] | lists of runs, a run in detail, a run as it was |
+
+pub mod activity;
+mod builder;
+mod catalog;
+pub mod clock;
+mod engine;
+pub mod failure;
+mod load;
+mod projects;
+pub mod query;
+mod read_model;
+mod recovery;
+mod shard;
+mod slot;
+
+pub use activity::{ActivityHandler, Attempt};
+pub use builder::{Effects, EngineBuilder, ReadModelAt, rust_source};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use engine::{Engine, Idle, Submission, Submitted};
+pub use failure::{CommandFailure, QueryFailure, StartFailure};
+pub use query::{AsOf, RunDetail, RunFilter, RunRow};

@@ -63,7 +63,7 @@ pub struct Head {
 }
 
 /// Why an append was not accepted. In every case nothing of it is, or will be, in the log.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendFailure {
     /// A stream does not have the expected version.
     #[error("stream `{stream}` is at version {actual}, not {expected}")]

@@ -1,0 +1,43 @@
+//! Work done for a run, and who does it.
+
+use async_trait::async_trait;
+use holdpoint_core::{EffectId, Outcome, ProjectId, RunId};
+use jiff::SignedDuration;
+use serde_json::Value;
+
+/// One attempt at an activity.
+///
+/// The attempt was recorded before it begins. When the engine dies during it, the outcome is
+/// recorded as unknown and another attempt follows with the same
+/// [`idempotency_key`](Self::idempotency_key): work is done at least once, and whoever does it
+/// can tell a repetition by the key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// The run that asks.
+    pub run: RunId,
+    /// Its project.
+    pub project: ProjectId,
+    /// The effect, named within the run.
+    pub effect: EffectId,
+    /// The same for every attempt at this effect, and for no other effect.
+    pub idempotency_key: String,
+    /// Counted from 1.
+    pub attempt: u32,
+    /// The activity's name.
+    pub activity: String,
+    /// What the definition gives to the work.
+    pub input: Value,
+    /// How long the attempt may take; the engine ends it then.
+    pub timeout: SignedDuration,
+}
+
+/// Does the work of an activity.
+#[async_trait]
+pub trait ActivityHandler: Send + Sync {
+    /// Does the work once and says how it ended.
+    ///
+    /// The future is dropped when the attempt times out, when the run no longer wants it, and when
+    /// the engine shuts down: what it has started outside must end with it, or be safe to repeat.
+    /// A panic counts as a failure that is not tried again.
+    async fn attempt(&self, attempt: Attempt) -> Outcome;
+}

@@ -1,0 +1,253 @@
+//! Putting an engine together.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use holdpoint_core::{
+    DefinitionName, LoadFailure, Loader,
+    workflow::{DynWorkflow, LoadedDefinition},
+};
+use holdpoint_log::EventLog;
+use tokio::sync::mpsc;
+
+use crate::{
+    activity::ActivityHandler,
+    catalog::Catalog,
+    clock::{Clock, SystemClock},
+    engine::{Acknowledged, Engine, Shared, shard_of},
+    failure::StartFailure,
+    load::Library,
+    projects::{COMMANDS_WAITING_MAX, ProjectDesk, Projects},
+    read_model::Tables,
+    recovery,
+    shard::{ASKS_WAITING_MAX, Ask, Shard},
+};
+
+/// Where the read model is kept. It is derived from the log and can be deleted at any time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ReadModelAt {
+    /// In memory: built again at every start.
+    #[default]
+    Memory,
+    /// In this file.
+    File(PathBuf),
+}
+
+/// Whether the engine does what runs are owed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effects {
+    /// Timers fire and activities are attempted.
+    #[default]
+    Perform,
+    /// Commands are decided and nothing else happens: timers and activities wait for an engine
+    /// that performs them. For tools that record one decision and leave.
+    LeaveAlone,
+}
+
+/// The language of workflows written in Rust; see [`rust_source`].
+const RUST: &str = "rust";
+
+/// How many runs a shard keeps in memory by default.
+const RESIDENT_RUNS_MAX: usize = 1024;
+
+/// The source under which a workflow written in Rust is published (language `rust`): it names the
+/// type that the engine was built with.
+#[must_use]
+pub fn rust_source(name: &DefinitionName, version: u32) -> String {
+    format!("{name} {version}")
+}
+
+/// Workflows written in Rust, by their published source.
+#[derive(Default)]
+struct RustWorkflows(BTreeMap<String, LoadedDefinition>);
+
+impl Loader for RustWorkflows {
+    fn language(&self) -> &str {
+        RUST
+    }
+
+    fn load(&self, source: &str) -> Result<LoadedDefinition, LoadFailure> {
+        self.0.get(source).cloned().ok_or_else(|| LoadFailure {
+            reason: format!("this engine was built without the Rust workflow `{source}`"),
+        })
+    }
+}
+
+/// Puts an [`Engine`] together.
+#[must_use = "an engine runs only once it is started"]
+pub struct EngineBuilder {
+    log: Option<Arc<dyn EventLog>>,
+    read_model: ReadModelAt,
+    loaders: Vec<Arc<dyn Loader>>,
+    rust: RustWorkflows,
+    handlers: HashMap<String, Arc<dyn ActivityHandler>>,
+    clock: Arc<dyn Clock>,
+    shards: usize,
+    effects: Effects,
+    resident_runs_max: usize,
+}
+
+impl Default for EngineBuilder {
+    fn default() -> Self {
+        Self {
+            log: None,
+            read_model: ReadModelAt::Memory,
+            loaders: Vec::new(),
+            rust: RustWorkflows::default(),
+            handlers: HashMap::new(),
+            clock: Arc::new(SystemClock),
+            shards: std::thread::available_parallelism().map_or(1, usize::from),
+            effects: Effects::Perform,
+            resident_runs_max: RESIDENT_RUNS_MAX,
+        }
+    }
+}
+
+impl EngineBuilder {
+    /// The log: the truth. Needed.
+    pub fn log(mut self, log: Arc<dyn EventLog>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Where the read model is kept; in memory by default.
+    pub fn read_model(mut self, at: ReadModelAt) -> Self {
+        self.read_model = at;
+        self
+    }
+
+    /// A language in which definitions are written.
+    pub fn loader(mut self, loader: Arc<dyn Loader>) -> Self {
+        self.loaders.push(loader);
+        self
+    }
+
+    /// A workflow written in Rust. It can be used once it was published like any other, with
+    /// language `rust` and [`rust_source`]. A change to the type that changes how it replays needs
+    /// a new version, and the old one must stay registered while runs are pinned to it.
+    pub fn workflow(
+        mut self,
+        name: DefinitionName,
+        version: u32,
+        title: impl Into<String>,
+        workflow: Arc<dyn DynWorkflow>,
+    ) -> Self {
+        let source = rust_source(&name, version);
+        let loaded = LoadedDefinition { name, version, title: title.into(), workflow };
+        self.rust.0.insert(source, loaded);
+        self
+    }
+
+    /// Who does the activities of this name. An activity that nobody does fails.
+    pub fn activity(mut self, name: impl Into<String>, handler: Arc<dyn ActivityHandler>) -> Self {
+        self.handlers.insert(name.into(), handler);
+        self
+    }
+
+    /// Where time comes from; the machine's clock by default.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Over how many tasks runs are spread, at least one; as many as there are cores by default.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards.max(1);
+        self
+    }
+
+    /// Whether the engine does what runs are owed; it does by default.
+    pub fn effects(mut self, effects: Effects) -> Self {
+        self.effects = effects;
+        self
+    }
+
+    /// How many runs a shard keeps in memory while nothing happens to them; 1,024 by default.
+    pub fn resident_runs_max(mut self, runs: usize) -> Self {
+        self.resident_runs_max = runs;
+        self
+    }
+
+    /// Starts the engine: replays what its read model has not seen, and takes up what runs are
+    /// owed. Must be called inside a tokio runtime with time enabled.
+    ///
+    /// # Errors
+    /// See [`StartFailure`].
+    pub async fn start(mut self) -> Result<Engine, StartFailure> {
+        let log = self.log.ok_or(StartFailure::NoLog)?;
+        self.loaders.push(Arc::new(self.rust));
+        let projects = Projects::default();
+        let catalog = Arc::new(Catalog::new(self.loaders));
+        let library = Library {
+            log: Arc::clone(&log),
+            catalog: Arc::clone(&catalog),
+            projects: projects.clone(),
+        };
+        let mut tables = match &self.read_model {
+            ReadModelAt::Memory => Tables::open(None)?,
+            ReadModelAt::File(path) => Tables::open(Some(path))?,
+        };
+        let head = recovery::recover(&library, &mut tables).await?;
+        let (read_model, _) = tables.follow(head)?;
+        let acknowledged = Acknowledged::default();
+        acknowledged.raise(head);
+
+        let mut tasks = Vec::new();
+        let (desk, asks) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let project_desk = ProjectDesk {
+            asks,
+            projects,
+            catalog,
+            log,
+            clock: Arc::clone(&self.clock),
+            read_model: read_model.clone(),
+            acknowledged: acknowledged.clone(),
+        };
+        // The desk ends by itself when the last handle is gone.
+        tokio::spawn(project_desk.run());
+        let handlers = Arc::new(self.handlers);
+        let mut shards = Vec::with_capacity(self.shards);
+        for _ in 0..self.shards {
+            let (send, asks) = mpsc::channel(ASKS_WAITING_MAX);
+            let shard = Shard::new(
+                asks,
+                library.clone(),
+                read_model.clone(),
+                Arc::clone(&self.clock),
+                Arc::clone(&handlers),
+                self.effects,
+                self.resident_runs_max,
+                acknowledged.clone(),
+            );
+            tasks.push(tokio::spawn(shard.run()));
+            shards.push(send);
+        }
+        if self.effects == Effects::Perform {
+            let (working, waking) = read_model.owed().await?;
+            let asks = working
+                .into_iter()
+                .map(|run| (run, Ask::Resume(run)))
+                .chain(waking.into_iter().map(|(run, at)| (run, Ask::WakeAt(run, at))));
+            for (run, ask) in asks {
+                if let Some(shard) = shards.get(shard_of(run, self.shards)) {
+                    // A shard that cannot be reached has ended, and says so when it is asked.
+                    let _ = shard.send(ask).await;
+                }
+            }
+        }
+        Ok(Engine {
+            shared: Arc::new(Shared {
+                shards,
+                desk,
+                library,
+                clock: self.clock,
+                read_model,
+                acknowledged,
+                tasks: tokio::sync::Mutex::new(tasks),
+            }),
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! Definitions that have been loaded, by digest.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use holdpoint_core::{
+    Digest, LoadFailure, Loader, Project,
+    workflow::{DynWorkflow, LoadedDefinition},
+};
+
+/// Turns stored definitions into workflows and keeps them.
+pub(crate) struct Catalog {
+    loaders: Vec<Arc<dyn Loader>>,
+    loaded: Mutex<HashMap<Digest, Arc<dyn DynWorkflow>>>,
+}
+
+impl Catalog {
+    pub(crate) fn new(loaders: Vec<Arc<dyn Loader>>) -> Self {
+        Self { loaders, loaded: Mutex::default() }
+    }
+
+    /// Loads a definition that need not be published yet.
+    pub(crate) fn load(
+        &self,
+        language: &str,
+        source: &str,
+    ) -> Result<LoadedDefinition, LoadFailure> {
+        let loader = self.loaders.iter().find(|loader| loader.language() == language);
+        let loader = loader.ok_or_else(|| LoadFailure {
+            reason: format!(
+                "this engine has no loader for the language `{language}`; it has: {}",
+                self.loaders.iter().map(|one| one.language()).collect::<Vec<_>>().join(", ")
+            ),
+        })?;
+        loader.load(source)
+    }
+
+    /// The workflow of a published definition.
+    pub(crate) fn workflow(
+        &self,
+        project: &Project,
+        digest: &Digest,
+    ) -> Result<Arc<dyn DynWorkflow>, LoadFailure> {
+        let kept = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
+        if let Some(workflow) = kept {
+            return Ok(workflow);
+        }
+        let published = project.definition_by_digest(digest).ok_or_else(|| LoadFailure {
+            reason: format!(
+                "no definition {digest} is published in the project `{}`",
+                project.id()
+            ),
+        })?;
+        let workflow = self.load(&published.language, &published.source)?.workflow;
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(loaded.entry(*digest).or_insert(workflow)))
+    }
+}

@@ -1,0 +1,387 @@
+//! The handle that embedders hold.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use holdpoint_core::{
+    Action, Actor, Authentication, Command, CommandId, DefinitionName, EventId, Moment, Project,
+    ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode, RunAnswer, RunId, Sequence,
+    StreamId,
+};
+use holdpoint_log::EventLog;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    builder::EngineBuilder,
+    clock::Clock,
+    failure::{CommandFailure, QueryFailure},
+    load::{Library, LiveRun},
+    projects::ProjectAsk,
+    query::{AsOf, RunDetail, RunFilter, RunRow},
+    read_model::ReadModel,
+    shard::Ask,
+    slot::Begin,
+};
+
+/// The position of the last event that anyone was told of.
+#[derive(Clone, Default)]
+pub(crate) struct Acknowledged(Arc<AtomicU64>);
+
+impl Acknowledged {
+    pub(crate) fn raise(&self, to: Sequence) {
+        self.0.fetch_max(to.0, Ordering::AcqRel);
+    }
+
+    fn get(&self) -> Sequence {
+        Sequence(self.0.load(Ordering::Acquire))
+    }
+}
+
+/// The largest input, signal or activity output, as JSON, in bytes. What is larger belongs
+/// elsewhere, with its digest in the history.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+
+/// Whether `payload` is larger than [`PAYLOAD_BYTES_MAX`].
+pub(crate) fn is_too_large(payload: &Value) -> bool {
+    serde_json::to_vec(payload).map_or(true, |bytes| bytes.len() > PAYLOAD_BYTES_MAX)
+}
+
+fn check_size(what: &str, payload: &Value) -> Result<(), Refusal> {
+    if !is_too_large(payload) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        RefusalCode::InvalidInput,
+        format!("the {what} is larger than {PAYLOAD_BYTES_MAX} bytes"),
+    )
+    .needs("keep large documents elsewhere and give their place and digest"))
+}
+
+pub(crate) fn new_event_id() -> EventId {
+    EventId::from_uuid(uuid::Uuid::now_v7())
+}
+
+/// A request to start a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Submission {
+    /// The command's id, which becomes the run's. The same id twice starts one run.
+    pub command: CommandId,
+    /// Who asks.
+    pub actor: Actor,
+    /// How the actor was authenticated.
+    pub auth: Authentication,
+    /// The W3C traceparent of the request.
+    pub trace: Option<String>,
+    /// The definition to start with.
+    pub definition: DefinitionName,
+    /// Which version of it; the highest when `None`.
+    pub version: Option<u32>,
+    /// What is submitted.
+    pub input: Value,
+}
+
+/// A run was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    /// The run.
+    pub run: RunId,
+    /// Where the submission's last event stands.
+    pub answer: RunAnswer,
+}
+
+/// Nothing is under way and no run is worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idle {
+    /// When the next timer is due, if one is set.
+    pub next_timer: Option<Timestamp>,
+}
+
+/// A running engine. Clones share it.
+///
+/// While an engine runs on a log, nothing else may append to that log.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub shards: Vec<mpsc::Sender<Ask>>,
+    pub desk: mpsc::Sender<ProjectAsk>,
+    pub library: Library,
+    pub clock: Arc<dyn Clock>,
+    pub read_model: ReadModel,
+    pub acknowledged: Acknowledged,
+    pub tasks: tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>,
+}
+
+/// The shard of a run: by hash, so that all that concerns a run meets in one task.
+pub(crate) fn shard_of(run: RunId, shards: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    run.hash(&mut hasher);
+    // The remainder of a division by a `usize` is one.
+    usize::try_from(hasher.finish() % (shards.max(1) as u64)).unwrap_or(0)
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("shards", &self.shared.shards.len()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Begins to put an engine together.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Changes a project, or creates it.
+    ///
+    /// # Errors
+    /// See [`CommandFailure`].
+    pub async fn change_project(
+        &self,
+        project: &ProjectId,
+        command: ProjectCommand,
+    ) -> Result<RunAnswer, CommandFailure> {
+        let (reply, answer) = oneshot::channel();
+        let ask = ProjectAsk { project: project.clone(), command, reply };
+        self.shared.desk.send(ask).await.map_err(|_| QueryFailure::Stopped)?;
+        answer.await.map_err(|_| QueryFailure::Stopped)?
+    }
+
+    /// Publishes a definition: name, version and title are what the source says.
+    ///
+    /// # Errors
+    /// See [`CommandFailure`]; a source that is not a definition is refused.
+    pub async fn publish(
+        &self,
+        project: &ProjectId,
+        command: CommandId,
+        actor: Actor,
+        auth: Authentication,
+        language: &str,
+        source: &str,
+    ) -> Result<RunAnswer, CommandFailure> {
+        let loaded = self
+            .shared
+            .library
+            .catalog
+            .load(language, source)
+            .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.to_string()))?;
+        let action = ProjectAction::Publish {
+            name: loaded.name,
+            version: loaded.version,
+            language: language.to_owned(),
+            title: loaded.title,
+            source: source.to_owned(),
+        };
+        let command = ProjectCommand { id: command, actor, auth, trace: None, action };
+        self.change_project(project, command).await
+    }
+
+    /// All projects, by name.
+    #[must_use]
+    pub fn projects(&self) -> Vec<Arc<Project>> {
+        self.shared.library.projects.all()
+    }
+
+    /// A project as it is now.
+    #[must_use]
+    pub fn project(&self, id: &ProjectId) -> Option<Arc<Project>> {
+        self.shared.library.projects.get(id)
+    }
+
+    /// Starts a run.
+    ///
+    /// # Errors
+    /// See [`CommandFailure`].
+    pub async fn submit(
+        &self,
+        project: &ProjectId,
+        submission: Submission,
+    ) -> Result<Submitted, CommandFailure> {
+        check_size("input", &submission.input)?;
+        let known = self.project(project).ok_or_else(|| {
+            Refusal::new(RefusalCode::NotFound, format!("there is no project `{project}`"))
+        })?;
+        if let Some(member) = submission.actor.member() {
+            known.member(member)?;
+        }
+        let definition =
+            known.definition(&submission.definition, submission.version)?.reference.clone();
+        let workflow = self
+            .shared
+            .library
+            .catalog
+            .workflow(&known, &definition.digest)
+            .map_err(QueryFailure::from)?;
+        let run = RunId::from(submission.command);
+        let (reply, answer) = oneshot::channel();
+        let begin = Begin {
+            command: Command {
+                id: submission.command,
+                actor: submission.actor,
+                auth: submission.auth,
+                trace: submission.trace,
+                action: Action::Start,
+            },
+            definition,
+            input: submission.input,
+            project: project.clone(),
+            workflow,
+            reply,
+            known: false,
+        };
+        self.send(run, Ask::Submit(Box::new(begin))).await?;
+        let answer = answer.await.map_err(|_| QueryFailure::Stopped)??;
+        Ok(Submitted { run, answer })
+    }
+
+    /// Sends a command to a run.
+    ///
+    /// # Errors
+    /// See [`CommandFailure`].
+    pub async fn command(&self, run: RunId, command: Command) -> Result<RunAnswer, CommandFailure> {
+        match &command.action {
+            Action::Signal { data, .. } => check_size("signal's data", data)?,
+            Action::Vote { reason: Some(reason), .. } | Action::Cancel { reason } => {
+                check_size("reason", &Value::String(reason.clone()))?;
+            }
+            _ => {}
+        }
+        let (reply, answer) = oneshot::channel();
+        self.send(run, Ask::Command { run, command: Box::new(command), reply }).await?;
+        answer.await.map_err(|_| QueryFailure::Stopped)?
+    }
+
+    async fn send(&self, run: RunId, ask: Ask) -> Result<(), QueryFailure> {
+        let shard = self.shared.shards.get(shard_of(run, self.shared.shards.len()));
+        shard.ok_or(QueryFailure::Stopped)?.send(ask).await.map_err(|_| QueryFailure::Stopped)
+    }
+
+    /// A run as it is now: everything that was acknowledged before the call is in it.
+    ///
+    /// # Errors
+    /// See [`QueryFailure`].
+    pub async fn run(&self, run: RunId) -> Result<RunDetail, QueryFailure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(run, Ask::Query { run, reply }).await?;
+        let live = answer.await.map_err(|_| QueryFailure::Stopped)??;
+        let project = self.project(live.run.project()).ok_or(QueryFailure::NoSuchRun(run))?;
+        self.detail(&live, &project, self.shared.clock.now()).await
+    }
+
+    /// A run as it was at a moment of its past, in the project as it was then.
+    ///
+    /// # Errors
+    /// See [`QueryFailure`]; [`QueryFailure::NoSuchRun`] when the run had not begun.
+    pub async fn run_as_of(&self, run: RunId, as_of: AsOf) -> Result<RunDetail, QueryFailure> {
+        self.caught_up().await?;
+        let located = self.shared.read_model.locate(run).await?;
+        let project = located.ok_or(QueryFailure::NoSuchRun(run))?.project;
+        let stream = StreamId { project, run: Some(run) };
+        let live = self.shared.library.load_as_of(&stream, as_of).await?;
+        let live = live.ok_or(QueryFailure::NoSuchRun(run))?;
+        let (until, now) = match as_of {
+            AsOf::Version(_) => (live.run.at().sequence, live.run.updated()),
+            AsOf::Sequence(sequence) => (sequence, live.run.updated()),
+            AsOf::Time(time) => (live.run.at().sequence, time),
+        };
+        let project = self.shared.library.load_project(&stream.project, until).await?;
+        let project = project.ok_or(QueryFailure::NoSuchRun(run))?;
+        self.detail(&live, &project, now).await
+    }
+
+    async fn detail(
+        &self,
+        live: &LiveRun,
+        project: &Project,
+        now: Timestamp,
+    ) -> Result<RunDetail, QueryFailure> {
+        self.caught_up().await?;
+        let run = &live.run;
+        let number = self.shared.read_model.row(run.id()).await?.map_or(0, |row| row.number);
+        let view = run.view(&*live.workflow, &Moment { now, project });
+        let (title, state) = (view.title.clone(), view.state.clone());
+        let row = RunRow::of(number, run, &*live.workflow, title, state);
+        Ok(RunDetail { row, input: run.input().clone(), view })
+    }
+
+    /// The runs that `filter` lets through, the newest of each project first.
+    ///
+    /// # Errors
+    /// See [`QueryFailure`].
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, QueryFailure> {
+        self.caught_up().await?;
+        self.shared.read_model.rows(filter.clone()).await
+    }
+
+    /// The runs with this number: of every project that has so many runs, or of `project` alone.
+    ///
+    /// # Errors
+    /// See [`QueryFailure`].
+    pub async fn find_run(
+        &self,
+        project: Option<&ProjectId>,
+        number: u64,
+    ) -> Result<Vec<RunId>, QueryFailure> {
+        self.caught_up().await?;
+        self.shared.read_model.numbered(project.cloned(), number).await
+    }
+
+    /// Waits until what was acknowledged before the call can be found in lists.
+    async fn caught_up(&self) -> Result<(), QueryFailure> {
+        self.shared.read_model.reaches(self.shared.acknowledged.get()).await
+    }
+
+    /// The log, to read histories from.
+    #[must_use]
+    pub fn log(&self) -> &Arc<dyn EventLog> {
+        &self.shared.library.log
+    }
+
+    /// Waits until no attempt is under way and no run is worked on: all wait for people, for a
+    /// signal or for a time, or are stuck or over.
+    ///
+    /// An engine that leaves effects alone is idle as soon as its commands are answered.
+    ///
+    /// # Errors
+    /// [`QueryFailure::Stopped`].
+    pub async fn idle(&self) -> Result<Idle, QueryFailure> {
+        let mut next_timer: Option<Timestamp> = None;
+        for shard in &self.shared.shards {
+            let (reply, answer) = oneshot::channel();
+            shard.send(Ask::Idle(reply)).await.map_err(|_| QueryFailure::Stopped)?;
+            let next = answer.await.map_err(|_| QueryFailure::Stopped)?;
+            next_timer = [next_timer, next].into_iter().flatten().min();
+        }
+        Ok(Idle { next_timer })
+    }
+
+    /// Stops the engine: appends under way are finished and answered, attempts under way are
+    /// dropped and found again by the next start. Every later call fails with
+    /// [`QueryFailure::Stopped`].
+    pub async fn shutdown(&self) {
+        for shard in &self.shared.shards {
+            // A shard that is gone has nothing to stop.
+            let _ = shard.send(Ask::Shutdown).await;
+        }
+        // So that the next start has nothing to catch up; if it fails, it has.
+        let _ = self.caught_up().await;
+        let mut tasks = self.shared.tasks.lock().await;
+        for task in tasks.drain(..) {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::error!(%error, "BUG: a task of the engine panicked");
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Why a command or a query was not answered.
+
+use holdpoint_core::{IllegalEvent, LoadFailure, Refusal, RunId, workflow::DecideFailure};
+use holdpoint_log::{AppendFailure, ReadFailure};
+
+/// Why a command was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandFailure {
+    /// The answer is "no"; nothing has changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The run's definition broke its own rules; nothing has changed.
+    #[error("the definition of the run is broken: {0}")]
+    Broken(IllegalEvent),
+    /// The log did not accept the events. After [`AppendFailure::Poisoned`] it is known only once
+    /// the log was reopened whether they are in it: send the command again with the same id.
+    #[error(transparent)]
+    Append(#[from] AppendFailure),
+    /// What was needed to decide could not be read.
+    #[error(transparent)]
+    Query(#[from] QueryFailure),
+}
+
+impl From<DecideFailure> for CommandFailure {
+    fn from(failure: DecideFailure) -> Self {
+        match failure {
+            DecideFailure::Refused(refusal) => Self::Refused(refusal),
+            DecideFailure::Broken(illegal) => Self::Broken(illegal),
+        }
+    }
+}
+
+/// Why a query was not answered.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum QueryFailure {
+    /// What was asked for does not exist.
+    #[error("there is no run {0}")]
+    NoSuchRun(RunId),
+    /// The log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadFailure),
+    /// The run's history does not add up: it was not made by its definition, or that has a defect.
+    #[error("the history of the run does not replay: {0}")]
+    History(#[from] IllegalEvent),
+    /// The run's definition cannot be loaded.
+    #[error(transparent)]
+    Definition(#[from] LoadFailure),
+    /// The read model failed. It is derived from the log: delete its file, and the next start
+    /// builds it again.
+    #[error("the read model failed: {0}")]
+    ReadModel(String),
+    /// The engine has been shut down.
+    #[error("the engine has been shut down")]
+    Stopped,
+}
+
+impl From<rusqlite::Error> for QueryFailure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::ReadModel(error.to_string())
+    }
+}
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFailure {
+    /// The builder was given no log.
+    #[error("the engine was given no log")]
+    NoLog,
+    /// What it needs to begin could not be read.
+    #[error(transparent)]
+    Query(#[from] QueryFailure),
+}
+
+impl From<ReadFailure> for StartFailure {
+    fn from(failure: ReadFailure) -> Self {
+        Self::Query(failure.into())
+    }
+}

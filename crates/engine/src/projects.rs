@@ -1,0 +1,191 @@
+//! The projects: few, and all in memory, because every decision looks at one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use holdpoint_core::{
+    Project, ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode, RunAnswer, Sequence,
+    StreamId, Version,
+    event::{PendingEvent, TypedEvent},
+};
+use holdpoint_log::{Append, EventLog};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    catalog::Catalog,
+    clock::Clock,
+    engine::{Acknowledged, new_event_id},
+    failure::{CommandFailure, QueryFailure},
+    read_model::{ReadModel, Subject, Update},
+};
+
+/// How many project commands may wait; more would only wait elsewhere.
+pub(crate) const COMMANDS_WAITING_MAX: usize = 64;
+
+/// How many events are read at once.
+const READ_LIMIT: usize = 512;
+
+/// The projects as they are now, for everyone who decides.
+#[derive(Clone, Default)]
+pub(crate) struct Projects(Arc<RwLock<BTreeMap<ProjectId, Arc<Project>>>>);
+
+impl Projects {
+    pub(crate) fn get(&self, id: &ProjectId) -> Option<Arc<Project>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Project>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub(crate) fn put(&self, project: Project) {
+        let mut projects = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        projects.insert(project.id().clone(), Arc::new(project));
+    }
+}
+
+/// Reads a project's events up to and including `until`.
+pub(crate) async fn load(
+    log: &dyn EventLog,
+    id: &ProjectId,
+    until: Sequence,
+) -> Result<Option<Project>, QueryFailure> {
+    let stream = StreamId { project: id.clone(), run: None };
+    let mut project: Option<Project> = None;
+    loop {
+        let after = project.as_ref().map_or(Version::ZERO, |project| project.at().version);
+        let records = log.read_stream(&stream, after, READ_LIMIT).await?;
+        let whole = records.len() < READ_LIMIT;
+        for record in records {
+            if record.sequence > until {
+                return Ok(project);
+            }
+            let event = record.event()?;
+            match &mut project {
+                Some(project) => project.evolve(&event)?,
+                None => project = Some(Project::begin(&event)?),
+            }
+        }
+        if whole {
+            return Ok(project);
+        }
+    }
+}
+
+/// A command on its way to the task that owns the projects.
+pub(crate) struct ProjectAsk {
+    pub project: ProjectId,
+    pub command: ProjectCommand,
+    pub reply: oneshot::Sender<Result<RunAnswer, CommandFailure>>,
+}
+
+/// The task that changes projects, one command after the other.
+pub(crate) struct ProjectDesk {
+    pub asks: mpsc::Receiver<ProjectAsk>,
+    pub projects: Projects,
+    pub catalog: Arc<Catalog>,
+    pub log: Arc<dyn EventLog>,
+    pub clock: Arc<dyn Clock>,
+    pub read_model: ReadModel,
+    pub acknowledged: Acknowledged,
+}
+
+impl ProjectDesk {
+    pub(crate) async fn run(mut self) {
+        while let Some(ask) = self.asks.recv().await {
+            let answer = self.change(&ask.project, &ask.command).await;
+            // Nobody waits any more: the change stands all the same.
+            let _ = ask.reply.send(answer);
+        }
+    }
+
+    async fn change(
+        &self,
+        id: &ProjectId,
+        command: &ProjectCommand,
+    ) -> Result<RunAnswer, CommandFailure> {
+        let project = self.projects.get(id);
+        if let Some(answer) = project.as_ref().and_then(|project| project.answer_to(command.id)) {
+            return Ok(answer);
+        }
+        if let ProjectAction::Publish { name, version, language, source, .. } = &command.action {
+            let loaded = self
+                .catalog
+                .load(language, source)
+                .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.to_string()))?;
+            if loaded.name != *name || loaded.version != *version {
+                return Err(Refusal::new(
+                    RefusalCode::InvalidInput,
+                    format!(
+                        "the definition calls itself `{} {}`, not `{name} {version}`",
+                        loaded.name, loaded.version
+                    ),
+                )
+                .into());
+            }
+        }
+        let decided = Project::decide(project.as_deref(), id, command)?;
+        let earliest = project.as_ref().map_or(Timestamp::MIN, |project| project.updated());
+        let time = self.clock.now().max(earliest);
+        let mut events = Vec::with_capacity(decided.len());
+        for event in decided {
+            let new = event.to_new_event().map_err(|error| {
+                CommandFailure::Broken(holdpoint_core::IllegalEvent::new(
+                    "project event",
+                    error.to_string(),
+                ))
+            })?;
+            events.push(PendingEvent {
+                id: new_event_id(),
+                source: id.clone(),
+                subject: None,
+                kind: new.kind,
+                time,
+                actor: command.actor.clone(),
+                auth: command.auth.clone(),
+                cause: command.id,
+                trace: command.trace.clone(),
+                definition: None,
+                data: new.data,
+            });
+        }
+        self.commit(id, project.as_deref(), events).await
+    }
+
+    async fn commit(
+        &self,
+        id: &ProjectId,
+        project: Option<&Project>,
+        events: Vec<PendingEvent>,
+    ) -> Result<RunAnswer, CommandFailure> {
+        let before = project
+            .map_or(RunAnswer { version: Version::ZERO, sequence: Sequence::ZERO }, Project::at);
+        let stream = StreamId { project: id.clone(), run: None };
+        let append = Append { stream, expected: before.version, events: events.clone() };
+        let first = self.log.append(vec![append]).await?.first().copied().unwrap_or_default();
+        let mut changed = project.cloned();
+        let mut at = before;
+        let mut last_event = None;
+        for (sequence, event) in (first.0..).map(Sequence).zip(events) {
+            last_event = Some(event.id);
+            let event = event.into_event(sequence, at.version.next(), at.sequence);
+            at = RunAnswer { version: event.version, sequence };
+            let added = match &mut changed {
+                Some(project) => project.evolve(&event),
+                None => Project::begin(&event).map(|begun| changed = Some(begun)),
+            };
+            added.map_err(CommandFailure::Broken)?;
+        }
+        if let (Some(project), Some(event)) = (changed, last_event) {
+            self.projects.put(project);
+            let subject = Subject::Project(id.clone());
+            let last = at.sequence;
+            self.read_model.tell(Update::Committed { first, last, event, subject }).await;
+        }
+        self.acknowledged.raise(at.sequence);
+        Ok(at)
+    }
+}

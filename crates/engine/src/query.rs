@@ -1,0 +1,95 @@
+//! Lists of runs, a run in detail, a run as it was.
+
+use holdpoint_core::{
+    Actor, DefinitionRef, ProjectId, Run, RunAnswer, RunId, RunStatus, RunView, Sequence, Version,
+    workflow::DynWorkflow,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// The run's number in its project: 1 for the project's first run, in the order of the log.
+    pub number: u64,
+    /// The run.
+    pub id: RunId,
+    /// Its project.
+    pub project: ProjectId,
+    /// What it is about, in a line.
+    pub title: String,
+    /// The name of the state it is in.
+    pub state: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub status: RunStatus,
+    /// The definition it is pinned to.
+    pub definition: DefinitionRef,
+    /// Who submitted it.
+    pub requester: Actor,
+    /// When it was submitted.
+    pub started: Timestamp,
+    /// When its last event was decided.
+    pub updated: Timestamp,
+    /// Where its last event stands.
+    pub at: RunAnswer,
+}
+
+impl RunRow {
+    pub(crate) fn of(
+        number: u64,
+        run: &Run,
+        workflow: &dyn DynWorkflow,
+        title: String,
+        state: String,
+    ) -> Self {
+        Self {
+            number,
+            id: run.id(),
+            project: run.project().clone(),
+            title,
+            state,
+            status: run.status(workflow),
+            definition: run.definition().clone(),
+            requester: run.requester().clone(),
+            started: run.started(),
+            updated: run.updated(),
+            at: run.at(),
+        }
+    }
+}
+
+/// A run in detail.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunDetail {
+    /// What a list shows of it.
+    #[serde(flatten)]
+    pub row: RunRow,
+    /// What was submitted.
+    pub input: Value,
+    /// What it looks like: holds, who could release them, progress.
+    pub view: RunView,
+}
+
+/// Which runs to list; each given field narrows the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only runs of this project.
+    pub project: Option<ProjectId>,
+    /// Only runs with this status: `held`, `working`, `stuck` or `ended`.
+    pub status: Option<String>,
+    /// At most so many, the newest first; all when absent.
+    pub limit: Option<u32>,
+}
+
+/// A moment in a run's past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    /// After so many events of the run.
+    Version(Version),
+    /// After so many events of the whole log.
+    Sequence(Sequence),
+    /// After the last event decided at or before this time.
+    Time(Timestamp),
+}

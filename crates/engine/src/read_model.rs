@@ -1,0 +1,487 @@
+//! The read model: what lists and lookups need, derived from the log into SQLite.
+//!
+//! It follows the log with a watermark: everything up to that position is in it. Updates come
+//! from the shards in any order and are applied in the order of the log, so that the number of a
+//! run depends on the log alone. The file can be deleted at any time; the next start builds it
+//! again. A transaction holds the updates together with the watermark, so a power failure can
+//! only take it back, never tear it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use holdpoint_core::{Digest, EventId, ProjectId, RunId, Sequence, Version};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    failure::QueryFailure,
+    query::{RunFilter, RunRow},
+};
+
+/// Raised whenever the tables change; a file of another version is built again.
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE watermark (sequence INTEGER NOT NULL, event TEXT NOT NULL);
+    CREATE TABLE projects (id TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY, project TEXT NOT NULL, number INTEGER NOT NULL,
+        status TEXT NOT NULL, digest TEXT NOT NULL, sequence INTEGER NOT NULL,
+        working INTEGER NOT NULL, wake_at TEXT, body TEXT NOT NULL,
+        UNIQUE (project, number)
+    );
+    CREATE INDEX runs_by_sequence ON runs (sequence);
+    CREATE INDEX runs_working ON runs (working) WHERE working = 1;
+    CREATE INDEX runs_waking ON runs (id) WHERE wake_at IS NOT NULL;
+    CREATE TABLE snapshots (run TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL);
+    INSERT INTO watermark VALUES (0, '');
+";
+
+/// How many updates may wait for the writer before the shards wait for it.
+const UPDATES_WAITING_MAX: usize = 4096;
+
+/// A run as the read model keeps it.
+#[derive(Debug, Clone)]
+pub(crate) struct RunRecord {
+    /// The row; its number is given by the read model.
+    pub row: RunRow,
+    /// When the run must be woken, at the earliest.
+    pub wake_at: Option<Timestamp>,
+    /// Whether there is work for machines.
+    pub working: bool,
+}
+
+/// A change that the shards tell.
+#[derive(Debug)]
+pub(crate) enum Update {
+    /// Events were committed.
+    Committed { first: Sequence, last: Sequence, event: EventId, subject: Subject },
+    /// A run leaves memory.
+    Snapshot { run: RunId, version: Version, bytes: Vec<u8> },
+}
+
+/// Whose events were committed.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    Run(Box<RunRecord>),
+    Project(ProjectId),
+}
+
+/// Where a run is to be found.
+#[derive(Debug)]
+pub(crate) struct Located {
+    pub project: ProjectId,
+    pub digest: Digest,
+    pub snapshot: Option<Vec<u8>>,
+}
+
+/// How far the read model has come.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    pub watermark: Sequence,
+    failed: Option<String>,
+}
+
+/// The tables, for reading; and the way to tell the writer of changes.
+#[derive(Clone)]
+pub(crate) struct ReadModel {
+    tables: Arc<Mutex<Connection>>,
+    updates: mpsc::Sender<Update>,
+    progress: watch::Receiver<Progress>,
+}
+
+fn lock(tables: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    // A panic while the lock was held leaves SQLite itself consistent: the transaction is undone.
+    tables.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The tables before the engine runs: to be brought up to the log's head.
+pub(crate) struct Tables(Connection);
+
+impl Tables {
+    /// Opens the tables, in memory when `path` is `None`; those that cannot be used are replaced
+    /// by empty ones.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, QueryFailure> {
+        let Some(path) = path else {
+            return Self::create(Connection::open_in_memory()?);
+        };
+        match Self::open_file(path) {
+            Ok(Some(tables)) => return Ok(tables),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "the read model is built again");
+            }
+        }
+        for suffix in ["", "-wal", "-shm"] {
+            let mut file = path.as_os_str().to_owned();
+            file.push(suffix);
+            match std::fs::remove_file(&file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(QueryFailure::ReadModel(format!(
+                        "cannot remove `{}`: {error}",
+                        Path::new(&file).display()
+                    )));
+                }
+                _ => {}
+            }
+        }
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Self::create(connection)
+    }
+
+    fn open_file(path: &Path) -> Result<Option<Self>, rusqlite::Error> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        Ok((version == SCHEMA_VERSION).then_some(Self(connection)))
+    }
+
+    fn create(connection: Connection) -> Result<Self, QueryFailure> {
+        connection.execute_batch(SCHEMA)?;
+        connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        Ok(Self(connection))
+    }
+
+    /// The watermark, and the id of the event there.
+    pub(crate) fn watermark(&self) -> Result<(Sequence, String), QueryFailure> {
+        Ok(self.0.query_row("SELECT sequence, event FROM watermark", [], |row| {
+            Ok((Sequence(from_sql(row.get(0)?)), row.get(1)?))
+        })?)
+    }
+
+    /// Empties the tables: they belong to another log.
+    pub(crate) fn clear(&mut self) -> Result<(), QueryFailure> {
+        Ok(self.0.execute_batch(
+            "BEGIN; DELETE FROM projects; DELETE FROM runs; DELETE FROM snapshots;
+             UPDATE watermark SET sequence = 0, event = ''; COMMIT;",
+        )?)
+    }
+
+    /// Brings subjects and the watermark up to date at once.
+    pub(crate) fn catch_up(
+        &mut self,
+        subjects: Vec<Subject>,
+        watermark: Sequence,
+        event: EventId,
+    ) -> Result<(), QueryFailure> {
+        let transaction = self.0.transaction()?;
+        for subject in subjects {
+            put(&transaction, subject)?;
+        }
+        set_watermark(&transaction, watermark, event)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// All projects.
+    pub(crate) fn projects(&self) -> Result<Vec<ProjectId>, QueryFailure> {
+        let mut query = self.0.prepare("SELECT id FROM projects ORDER BY id")?;
+        let ids = query.query_map([], |row| row.get::<_, String>(0))?;
+        ids.map(|id| parse(&id?)).collect()
+    }
+
+    /// See [`ReadModel::locate`].
+    pub(crate) fn locate(&self, run: RunId) -> Result<Option<Located>, QueryFailure> {
+        locate(&self.0, run)
+    }
+
+    /// Starts the writer; from now on the tables follow the shards.
+    pub(crate) fn follow(
+        self,
+        head: Sequence,
+    ) -> Result<(ReadModel, thread::JoinHandle<()>), QueryFailure> {
+        let tables = Arc::new(Mutex::new(self.0));
+        let (updates, waiting) = mpsc::channel(UPDATES_WAITING_MAX);
+        let (tell, progress) = watch::channel(Progress { watermark: head, failed: None });
+        let writer = Writer {
+            tables: Arc::clone(&tables),
+            waiting,
+            ahead: BTreeMap::new(),
+            watermark: head,
+            tell,
+        };
+        let thread = thread::Builder::new()
+            .name("holdpoint-read-model".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
+        Ok((ReadModel { tables, updates, progress }, thread))
+    }
+}
+
+impl ReadModel {
+    /// Tells a change. A writer that has failed is reported to those who read.
+    pub(crate) async fn tell(&self, update: Update) {
+        if self.updates.send(update).await.is_err() {
+            tracing::warn!("the read model has stopped; a restart builds it again");
+        }
+    }
+
+    /// How far the read model has come.
+    pub(crate) fn watermark(&self) -> Sequence {
+        self.progress.borrow().watermark
+    }
+
+    /// Waits until everything up to `sequence` is in the read model.
+    pub(crate) async fn reaches(&self, sequence: Sequence) -> Result<(), QueryFailure> {
+        let mut progress = self.progress.clone();
+        let reached = progress
+            .wait_for(|progress| progress.failed.is_some() || progress.watermark >= sequence)
+            .await
+            .map_err(|_| QueryFailure::Stopped)?;
+        match &reached.failed {
+            Some(reason) => Err(QueryFailure::ReadModel(reason.clone())),
+            None => Ok(()),
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, QueryFailure> + Send + 'static,
+    ) -> Result<T, QueryFailure> {
+        let tables = Arc::clone(&self.tables);
+        tokio::task::spawn_blocking(move || question(&lock(&tables)))
+            .await
+            .map_err(|error| QueryFailure::ReadModel(error.to_string()))?
+    }
+
+    /// Where a run is to be found, and its snapshot if there is one.
+    pub(crate) async fn locate(&self, run: RunId) -> Result<Option<Located>, QueryFailure> {
+        self.ask(move |tables| locate(tables, run)).await
+    }
+
+    /// The row of a run.
+    pub(crate) async fn row(&self, run: RunId) -> Result<Option<RunRow>, QueryFailure> {
+        self.ask(move |tables| {
+            let body: Option<String> = tables
+                .prepare_cached("SELECT body FROM runs WHERE id = ?1")?
+                .query_row([run.to_string()], |row| row.get(0))
+                .optional()?;
+            body.map(|body| read_body(&body)).transpose()
+        })
+        .await
+    }
+
+    /// The rows that `filter` lets through, the newest first.
+    pub(crate) async fn rows(&self, filter: RunFilter) -> Result<Vec<RunRow>, QueryFailure> {
+        self.ask(move |tables| {
+            let mut query = tables.prepare_cached(
+                "SELECT body FROM runs
+                 WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR status = ?2)
+                 ORDER BY project, number DESC LIMIT ?3",
+            )?;
+            let project = filter.project.map(|project| project.to_string());
+            let limit = filter.limit.map_or(-1, i64::from);
+            let bodies = query
+                .query_map(params![project, filter.status, limit], |row| row.get::<_, String>(0))?;
+            bodies.map(|body| read_body(&body?)).collect()
+        })
+        .await
+    }
+
+    /// The runs with this number: one for each project that has so many, or the one of `project`.
+    pub(crate) async fn numbered(
+        &self,
+        project: Option<ProjectId>,
+        number: u64,
+    ) -> Result<Vec<RunId>, QueryFailure> {
+        self.ask(move |tables| {
+            let mut query = tables.prepare_cached(
+                "SELECT id FROM runs WHERE number = ?1 AND (?2 IS NULL OR project = ?2)",
+            )?;
+            let project = project.map(|project| project.to_string());
+            let ids =
+                query.query_map(params![to_sql(number), project], |row| row.get::<_, String>(0))?;
+            ids.map(|id| parse(&id?)).collect()
+        })
+        .await
+    }
+
+    /// The runs that machines work for, and those to be woken with the time.
+    pub(crate) async fn owed(&self) -> Result<(Vec<RunId>, Vec<(RunId, Timestamp)>), QueryFailure> {
+        self.ask(|tables| {
+            let mut query = tables.prepare("SELECT id FROM runs WHERE working = 1")?;
+            let ids = query.query_map([], |row| row.get::<_, String>(0))?;
+            let working = ids.map(|id| parse(&id?)).collect::<Result<_, QueryFailure>>()?;
+            let mut query =
+                tables.prepare("SELECT id, wake_at FROM runs WHERE wake_at IS NOT NULL")?;
+            let wakes = query
+                .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+            let waking = wakes
+                .map(|wake| {
+                    let (id, at) = wake?;
+                    Ok((parse(&id)?, parse(&at)?))
+                })
+                .collect::<Result<_, QueryFailure>>()?;
+            Ok((working, waking))
+        })
+        .await
+    }
+}
+
+/// Applies updates in the order of the log.
+struct Writer {
+    tables: Arc<Mutex<Connection>>,
+    waiting: mpsc::Receiver<Update>,
+    /// Commits that are not next yet, by their first sequence.
+    ahead: BTreeMap<Sequence, (Sequence, EventId, Subject)>,
+    watermark: Sequence,
+    tell: watch::Sender<Progress>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.waiting.blocking_recv_many(&mut batch, UPDATES_WAITING_MAX) > 0 {
+            let applied = self.apply(std::mem::take(&mut batch));
+            let failed = applied.err().map(|failure| failure.to_string());
+            let stop = failed.is_some();
+            self.tell.send_replace(Progress { watermark: self.watermark, failed });
+            if stop {
+                return;
+            }
+        }
+    }
+
+    fn apply(&mut self, updates: Vec<Update>) -> Result<(), QueryFailure> {
+        let mut snapshots = Vec::new();
+        for update in updates {
+            match update {
+                Update::Committed { first, last, event, subject } => {
+                    self.ahead.insert(first, (last, event, subject));
+                }
+                Update::Snapshot { run, version, bytes } => snapshots.push((run, version, bytes)),
+            }
+        }
+        // Of a run that was committed to several times only the last state is worth writing, but
+        // its place among the new runs is that of its first, for the sake of its number.
+        let mut order: Vec<Subject> = Vec::new();
+        let mut place: HashMap<RunId, usize> = HashMap::new();
+        let mut last_event = None;
+        while let Some((last, event, subject)) = self.ahead.remove(&self.watermark.next()) {
+            self.watermark = last;
+            last_event = Some(event);
+            let known = match &subject {
+                Subject::Run(record) => {
+                    let next = order.len();
+                    let at = *place.entry(record.row.id).or_insert(next);
+                    order.get_mut(at)
+                }
+                Subject::Project(_) => None,
+            };
+            match known {
+                Some(earlier) => *earlier = subject,
+                None => order.push(subject),
+            }
+        }
+        let mut tables = lock(&self.tables);
+        let transaction = tables.transaction()?;
+        for subject in order {
+            put(&transaction, subject)?;
+        }
+        for (run, version, bytes) in snapshots {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3)")?
+                .execute(params![run.to_string(), to_sql(version.0), bytes])?;
+        }
+        if let Some(event) = last_event {
+            set_watermark(&transaction, self.watermark, event)?;
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+fn put(tables: &Connection, subject: Subject) -> Result<(), QueryFailure> {
+    match subject {
+        Subject::Project(project) => {
+            tables
+                .prepare_cached("INSERT OR IGNORE INTO projects VALUES (?1)")?
+                .execute([project.as_str()])?;
+            Ok(())
+        }
+        Subject::Run(record) => put_run(tables, *record),
+    }
+}
+
+fn put_run(tables: &Connection, mut record: RunRecord) -> Result<(), QueryFailure> {
+    let id = record.row.id.to_string();
+    let project = record.row.project.to_string();
+    let number: i64 = tables
+        .prepare_cached(
+            "SELECT coalesce(
+                (SELECT number FROM runs WHERE id = ?1),
+                (SELECT max(number) FROM runs WHERE project = ?2) + 1,
+                1)",
+        )?
+        .query_row([&id, &project], |row| row.get(0))?;
+    record.row.number = from_sql(number);
+    let body = serde_json::to_string(&record.row)
+        .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
+    tables
+        .prepare_cached("INSERT OR REPLACE INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+        .execute(params![
+            id,
+            project,
+            number,
+            record.row.status.as_str(),
+            record.row.definition.digest.to_string(),
+            to_sql(record.row.at.sequence.0),
+            record.working,
+            record.wake_at.map(|at| at.to_string()),
+            body,
+        ])?;
+    Ok(())
+}
+
+fn set_watermark(
+    tables: &Connection,
+    sequence: Sequence,
+    event: EventId,
+) -> Result<(), QueryFailure> {
+    tables
+        .prepare_cached("UPDATE watermark SET sequence = ?1, event = ?2")?
+        .execute(params![to_sql(sequence.0), event.to_string()])?;
+    Ok(())
+}
+
+fn locate(tables: &Connection, run: RunId) -> Result<Option<Located>, QueryFailure> {
+    let found = tables
+        .prepare_cached(
+            "SELECT project, digest, bytes FROM runs LEFT JOIN snapshots ON run = id WHERE id = ?1",
+        )?
+        .query_row([run.to_string()], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?))
+        })
+        .optional()?;
+    found
+        .map(|(project, digest, snapshot)| {
+            Ok(Located { project: parse(&project)?, digest: parse(&digest)?, snapshot })
+        })
+        .transpose()
+}
+
+fn read_body(body: &str) -> Result<RunRow, QueryFailure> {
+    serde_json::from_str(body).map_err(|error| QueryFailure::ReadModel(error.to_string()))
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, QueryFailure> {
+    text.parse().map_err(|error| QueryFailure::ReadModel(format!("`{text}`: {error}")))
+}
+
+/// SQLite's integers are signed; no log comes near the limit.
+fn to_sql(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn from_sql(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

@@ -1,0 +1,108 @@
+//! A run in a shard's memory: its state, what waits for it, and what is under way for it.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use holdpoint_core::{
+    Activity, Command, DefinitionRef, EffectId, ProjectId, RunAnswer, Version,
+    workflow::DynWorkflow,
+};
+use serde_json::Value;
+use tokio::{sync::oneshot, task::AbortHandle};
+
+use crate::{
+    failure::{CommandFailure, QueryFailure},
+    load::LiveRun,
+};
+
+/// Where the answer to a command goes.
+pub(crate) type CommandReply = oneshot::Sender<Result<RunAnswer, CommandFailure>>;
+/// Where the answer to a query goes.
+pub(crate) type QueryReply = oneshot::Sender<Result<LiveRun, QueryFailure>>;
+
+/// A submission, with the definition it will be pinned to.
+pub(crate) struct Begin {
+    pub command: Command,
+    pub definition: DefinitionRef,
+    pub input: Value,
+    pub project: ProjectId,
+    pub workflow: Arc<dyn DynWorkflow>,
+    pub reply: CommandReply,
+    /// Whether the log has said that the run exists.
+    pub known: bool,
+}
+
+/// A command of the engine's own, about an effect.
+pub(crate) enum Step {
+    /// Fire a timer.
+    Fire(EffectId),
+    /// Begin an attempt, and do the work once that is durable.
+    Attempt { effect: EffectId, attempt: u32, activity: Activity },
+    /// An attempt has ended.
+    Ended { effect: EffectId },
+}
+
+/// What waits for a run.
+pub(crate) enum Waiting {
+    Submission(Box<Begin>),
+    Command { command: Box<Command>, reply: CommandReply },
+    Own { command: Box<Command>, step: Step },
+    Query(QueryReply),
+}
+
+/// What a run in memory is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It is being read; nothing is known of it yet.
+    Loading,
+    /// It can decide.
+    Ready,
+    /// Events are on their way into the log; what is known of it is what was durable before.
+    Appending,
+}
+
+/// A run in a shard's memory.
+pub(crate) struct Slot {
+    pub phase: Phase,
+    /// The durable state; `None` while loading, and for a run that is being submitted.
+    pub live: Option<LiveRun>,
+    pub waiting: VecDeque<Waiting>,
+    /// Effects about which a command of the engine's own waits already.
+    pub stepping: HashSet<EffectId>,
+    /// Attempts whose handler is at work, or whose end is not durable yet.
+    pub attempts: HashMap<EffectId, AbortHandle>,
+    /// Why nothing more is tried by the engine itself: the definition broke its own rules.
+    pub broken: Option<String>,
+    /// Whether machines are owed work by the run's state.
+    pub working: bool,
+    /// The version at which the read model has a snapshot.
+    pub snapshot: Version,
+    /// Whether the run is on the shard's list of those that may leave memory.
+    pub listed: bool,
+}
+
+impl Slot {
+    pub(crate) fn new(phase: Phase) -> Self {
+        Self {
+            phase,
+            live: None,
+            waiting: VecDeque::new(),
+            stepping: HashSet::new(),
+            attempts: HashMap::new(),
+            broken: None,
+            working: false,
+            snapshot: Version::ZERO,
+            listed: false,
+        }
+    }
+
+    /// Whether nothing is under way or owed at once.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.phase == Phase::Ready
+            && self.waiting.is_empty()
+            && self.attempts.is_empty()
+            && (!self.working || self.broken.is_some())
+    }
+}
