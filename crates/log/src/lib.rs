@@ -3,11 +3,19 @@
 //! [`EventLog`] is what the engine knows of it. Back ends are crates of their own; the one in this
 //! crate keeps everything in memory, for tests. This crate must never know what a workflow is.
 
+mod memory;
+pub mod merkle;
+pub mod numbering;
+mod verify;
+
 use std::fmt;
 
 use async_trait::async_trait;
 use holdpoint_core::event::{Event, PendingEvent, Sequence, StreamId, Version};
 use tokio::sync::watch;
+
+pub use memory::MemoryLog;
+pub use verify::{Verified, verify};
 
 /// Events to be added to the end of one stream.
 #[derive(Clone, Debug)]
