@@ -3,6 +3,8 @@
 //! [`EventLog`] is what the engine knows of it. Back ends are crates of their own; the one in this
 //! crate keeps everything in memory, for tests. This crate must never know what a workflow is.
 
+#[cfg(feature = "test-util")]
+pub mod conformance;
 mod memory;
 pub mod merkle;
 pub mod numbering;

@@ -1,5 +1,7 @@
 //! Giving appends their place: what every back end does alike.
 
+use std::collections::HashSet;
+
 use holdpoint_core::event::{Sequence, StreamId, Version};
 
 use crate::{Append, AppendFailure, Record};
@@ -9,6 +11,9 @@ pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// The most events in one call of [`EventLog::append`](crate::EventLog::append).
 pub const APPEND_EVENTS_MAX: usize = 16 * 1024;
+
+/// The most bytes of events in one call of [`EventLog::append`](crate::EventLog::append).
+pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Where a stream ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,8 +57,10 @@ pub fn number(
         heads: Vec::with_capacity(appends.len()),
     };
     let mut sequence = last;
+    let mut bytes_left = APPEND_BYTES_MAX;
+    let mut named = HashSet::new();
     for Append { stream, expected, events } in appends {
-        if numbered.heads.iter().any(|(named, _)| named == stream) {
+        if !named.insert(stream) {
             return Err(unacceptable(format!("stream `{stream}` is named twice")));
         }
         if events.is_empty() {
@@ -86,6 +93,9 @@ pub fn number(
                     bytes.len()
                 )));
             }
+            bytes_left = bytes_left.checked_sub(bytes.len()).ok_or_else(|| {
+                unacceptable(format!("it has more than {APPEND_BYTES_MAX} bytes of events"))
+            })?;
             at = StreamHead { version, sequence };
             numbered.records.push(Record { sequence, bytes: bytes.into() });
         }
