@@ -1,7 +1,5 @@
 //! The log in memory keeps what every log promises, and fails when it is told to.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::Arc;
 
 use async_trait::async_trait;

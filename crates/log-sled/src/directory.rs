@@ -1,0 +1,246 @@
+//! The files of a log: making them so that a crash leaves either no log or a whole one, and
+//! checking them before sled opens its own.
+//!
+//! ```text
+//! format      "holdpoint log 1": written last, so what has it is a log
+//! lock        who has the log open
+//! head        how far the log had come
+//! sled/       sled's files: db, conf, snap.*, blobs/ (always empty)
+//! ```
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use holdpoint_core::event::Sequence;
+use holdpoint_log::{Head, merkle::MerkleTree};
+
+use crate::{
+    failure::OpenFailure,
+    head::{HeadFile, Note},
+    lock::Lock,
+    preflight::{self, Segments},
+    store::{Store, StoreFailure},
+};
+
+const FORMAT: &str = "holdpoint log 1\n";
+/// How much of an unknown format is told, in characters.
+const FORMAT_LENGTH_MAX: usize = 60;
+
+/// The directory of a log.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    fn format(&self) -> PathBuf {
+        self.path.join("format")
+    }
+
+    fn new_format(&self) -> PathBuf {
+        self.path.join("format.new")
+    }
+
+    fn head(&self) -> PathBuf {
+        self.path.join("head")
+    }
+
+    fn sled(&self) -> PathBuf {
+        self.path.join("sled")
+    }
+
+    fn new_sled(&self) -> PathBuf {
+        self.path.join("sled.new")
+    }
+
+    /// The one file of sled's that has events.
+    pub(crate) fn db(&self) -> PathBuf {
+        self.sled().join("db")
+    }
+
+    pub(crate) fn damaged(&self, sequence: Option<Sequence>, reason: String) -> OpenFailure {
+        OpenFailure::Damaged { directory: self.path.clone(), sequence, reason }
+    }
+
+    /// What a failure of sled says about the log.
+    pub(crate) fn failed(&self, failure: StoreFailure) -> OpenFailure {
+        match failure {
+            StoreFailure::Damaged(reason) => self.damaged(None, reason),
+            StoreFailure::Failed(reason) => {
+                OpenFailure::Io { path: self.sled(), source: io::Error::other(reason) }
+            }
+        }
+    }
+
+    /// Whether there is a log of this version. Anything that is neither a log nor nothing, nor
+    /// the beginnings of one, is refused.
+    pub(crate) fn has_log(&self) -> Result<bool, OpenFailure> {
+        let path = self.format();
+        match fs::read(&path) {
+            Ok(format) if format == FORMAT.as_bytes() => return Ok(true),
+            Ok(format) => {
+                let format = String::from_utf8_lossy(&format);
+                let found = format.lines().next().unwrap_or_default();
+                let found = found.chars().filter(|c| !c.is_control()).take(FORMAT_LENGTH_MAX);
+                return Err(OpenFailure::UnknownFormat {
+                    directory: self.path.clone(),
+                    found: found.collect(),
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(self.foreign(self.path.as_os_str()));
+            }
+            Err(source) => return Err(OpenFailure::Io { path, source }),
+        }
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(OpenFailure::Io { path: self.path.clone(), source }),
+        };
+        let ours = ["format.new", "lock", "head", "sled", "sled.new"];
+        for entry in entries {
+            let name = entry.map_err(at(&self.path))?.file_name();
+            if !ours.iter().any(|ours| name == *ours) {
+                return Err(self.foreign(&name));
+            }
+        }
+        Ok(false)
+    }
+
+    fn foreign(&self, found: &OsStr) -> OpenFailure {
+        let found = found.to_string_lossy().into_owned();
+        OpenFailure::Foreign { directory: self.path.clone(), found }
+    }
+
+    /// Takes the lock.
+    pub(crate) fn lock(&self, user: &str) -> Result<Lock, OpenFailure> {
+        Lock::take(&self.path, &self.path.join("lock"), user)
+    }
+
+    /// Makes the directory itself.
+    pub(crate) fn make(&self) -> Result<(), OpenFailure> {
+        make_directory(&self.path).map_err(at(&self.path))
+    }
+
+    /// Makes the files of an empty log. What an earlier attempt left is used or replaced.
+    pub(crate) fn fill(&self) -> Result<(), OpenFailure> {
+        let (sled, new_sled) = (self.sled(), self.new_sled());
+        if !sled.exists() {
+            if new_sled.exists() {
+                fs::remove_dir_all(&new_sled).map_err(at(&new_sled))?;
+            }
+            let store = Store::open(&new_sled).map_err(|failure| self.failed(failure))?;
+            store.sync().map_err(|failure| self.failed(failure))?;
+            drop(store);
+            for part in ["conf", "db", "blobs", "."] {
+                let part = new_sled.join(part);
+                sync(&part).map_err(at(&part))?;
+            }
+            fs::rename(&new_sled, &sled).map_err(at(&sled))?;
+        }
+        let path = self.head();
+        let mut head = HeadFile::open(&path).map_err(at(&path))?;
+        if head.noted().is_none() {
+            let empty = Head { sequence: Sequence::ZERO, root: MerkleTree::new().root() };
+            head.note(Note { head: empty, segment: 0 }).map_err(at(&path))?;
+        }
+        sync(&self.path).map_err(at(&self.path))?;
+        let (format, new_format) = (self.format(), self.new_format());
+        write_durably(&new_format, FORMAT.as_bytes()).map_err(at(&new_format))?;
+        fs::rename(&new_format, &format).map_err(at(&format))?;
+        sync(&self.path).map_err(at(&self.path))
+    }
+
+    /// Checks the files as far as that is possible without touching them.
+    fn inspect(&self) -> Result<(), OpenFailure> {
+        let (db, blobs) = (self.db(), self.sled().join("blobs"));
+        if !db.is_file() {
+            return Err(self.damaged(None, "`sled/db` is missing".to_owned()));
+        }
+        match fs::read_dir(&blobs).map(|mut entries| entries.next()) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                return Err(self.damaged(None, "there are files in `sled/blobs`".to_owned()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(OpenFailure::Io { path: blobs, source }),
+        }
+        let path = self.head();
+        let noted = match path.try_exists().map_err(at(&path))? {
+            false => None,
+            true => {
+                let noted = HeadFile::open(&path).map_err(at(&path))?.noted();
+                let reason = "neither note in `head` can be read; if the rest is known to be good, \
+                              `head` can be deleted";
+                Some(noted.ok_or_else(|| self.damaged(None, reason.to_owned()))?)
+            }
+        };
+        let segments = Segments::read(&db).map_err(at(&db))?;
+        let needed = noted.map_or(0, |note| note.segment);
+        if segments.complete && segments.highest >= needed {
+            Ok(())
+        } else {
+            Err(self.damaged(None, "the part of `sled/db` that was written last is missing".into()))
+        }
+    }
+
+    /// Opens the files. The lock must be held.
+    pub(crate) fn open(&self) -> Result<(Store, HeadFile), OpenFailure> {
+        self.inspect()?;
+        let (path, sled) = (self.head(), self.sled());
+        let head = HeadFile::open(&path).map_err(at(&path))?;
+        if head.noted().is_none() {
+            tracing::warn!("`head` is missing: a loss at the end of the log would not be noticed");
+        }
+        preflight::remove_half_written(&sled).map_err(at(&sled))?;
+        let store = Store::open(&sled).map_err(|failure| self.failed(failure))?;
+        for directory in [&sled, &self.path] {
+            sync(directory).map_err(at(directory))?;
+        }
+        if !store.was_recovered() {
+            return Err(self.damaged(None, "sled found nothing in `sled/db`".to_owned()));
+        }
+        Ok((store, head))
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenFailure {
+    move |source| OpenFailure::Io { path: path.to_owned(), source }
+}
+
+/// Makes what a file or directory contains durable.
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes a directory and those above it, durably.
+fn make_directory(path: &Path) -> io::Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Ok(()),
+    };
+    if !path.is_dir() {
+        make_directory(parent)?;
+        match fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            made => made?,
+        }
+    }
+    sync(parent)
+}

@@ -1,0 +1,99 @@
+//! Why a log cannot be opened or made, and what to do about it.
+
+use std::{io, path::PathBuf};
+
+use holdpoint_core::event::Sequence;
+
+/// Why a log cannot be opened or made. In every case no event was touched.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailure {
+    /// Another handle on the log exists, in this process or in another.
+    #[error("the log in `{}` is in use{}", .directory.display(), by(*.process, .user.as_deref()))]
+    InUse {
+        /// The log's directory.
+        directory: PathBuf,
+        /// The id of the process that has it open, where it is known.
+        process: Option<u32>,
+        /// What that process said it is, where it is known.
+        user: Option<String>,
+    },
+    /// There is no log, or one whose making was interrupted, so that nothing was ever appended.
+    #[error("there is no log in `{}`", .directory.display())]
+    NotThere {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A log was to be made where there is one.
+    #[error("there is a log in `{}` already", .directory.display())]
+    AlreadyThere {
+        /// The log's directory.
+        directory: PathBuf,
+    },
+    /// The directory has content, and it is not a log's.
+    #[error("`{}` is not the directory of a log: it contains `{found}`", .directory.display())]
+    Foreign {
+        /// The directory.
+        directory: PathBuf,
+        /// A name in it that no log has.
+        found: String,
+    },
+    /// The log has a format that this version does not know.
+    #[error("the log in `{}` has the format `{found}`, which this version does not know", .directory.display())]
+    UnknownFormat {
+        /// The log's directory.
+        directory: PathBuf,
+        /// The format.
+        found: String,
+    },
+    /// What is there is not what was written.
+    #[error("the log in `{}` is damaged{}: {reason}", .directory.display(), at(*.sequence))]
+    Damaged {
+        /// The log's directory.
+        directory: PathBuf,
+        /// The event at which the damage was found, where that is known.
+        sequence: Option<Sequence>,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The storage answered with an error.
+    #[error("`{}` cannot be used: {source}", .path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The error.
+        source: io::Error,
+    },
+}
+
+fn by(process: Option<u32>, user: Option<&str>) -> String {
+    match (process, user) {
+        (Some(id), Some(user)) => format!(" by process {id} ({user})"),
+        (Some(id), None) => format!(" by process {id}"),
+        (None, _) => String::new(),
+    }
+}
+
+fn at(sequence: Option<Sequence>) -> String {
+    sequence.map(|sequence| format!(" at event {sequence}")).unwrap_or_default()
+}
+
+impl OpenFailure {
+    /// What to do about it.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::InUse { .. } => "one process works on a log at a time: wait for it, or stop it",
+            Self::NotThere { .. } => "make a log there first, or name the directory of one",
+            Self::AlreadyThere { .. } => "open it, or name another directory",
+            Self::Foreign { .. } => "name a directory that is empty or does not exist",
+            Self::UnknownFormat { .. } => {
+                "open it with the version of Holdpoint that wrote it, or a newer one"
+            }
+            Self::Damaged { .. } => {
+                "copy the whole directory before anything else; then check the disk and restore a \
+                 backup; `docs/format.md`, section \"Opening\", says what each check means"
+            }
+            Self::Io { .. } => "check the path, its permissions and the space on its disk",
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The head file: a durable note outside sled of how far the log had come at least, because sled
+//! opens a damaged file as an empty or shorter one without saying so.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::Path,
+};
+
+use holdpoint_core::event::Sequence;
+use holdpoint_log::Head;
+
+const VERSION: u8 = 1;
+/// Each slot has a page of its own, so that a torn write of one leaves the other.
+const SLOT_BYTES: u64 = 4096;
+const USED_BYTES: usize = 8 + 8 + 8 + 32 + 8 + 4;
+
+/// What is noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// A durable head of the log.
+    pub head: Head,
+    /// The highest position that a segment of sled's file began with, at an earlier opening or
+    /// closing.
+    pub segment: u64,
+}
+
+/// The head file, open for writing.
+#[derive(Debug)]
+pub(crate) struct HeadFile {
+    file: File,
+    /// Counts the notes; the slot is its last bit, so a note that is torn leaves the one before.
+    count: u64,
+    noted: Option<Note>,
+}
+
+impl HeadFile {
+    /// Opens the file, or makes it, and reads the newer of the two notes.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut newest: Option<(u64, Note)> = None;
+        for slot in 0..2 {
+            let mut bytes = [0; USED_BYTES];
+            match file.read_exact_at(&mut bytes, slot * SLOT_BYTES) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+                Err(error) => return Err(error),
+            }
+            if let Some((count, note)) = decode(&bytes)
+                && newest.as_ref().is_none_or(|(newer, _)| count > *newer)
+            {
+                newest = Some((count, note));
+            }
+        }
+        let (count, noted) = newest.unzip();
+        Ok(Self { file, count: count.unwrap_or(0), noted })
+    }
+
+    /// The last note.
+    pub(crate) const fn noted(&self) -> Option<Note> {
+        self.noted
+    }
+
+    /// Notes something durably.
+    pub(crate) fn note(&mut self, note: Note) -> io::Result<()> {
+        let count = self.count + 1;
+        self.file.write_all_at(&encode(count, &note), (count % 2) * SLOT_BYTES)?;
+        self.file.sync_data()?;
+        self.count = count;
+        self.noted = Some(note);
+        Ok(())
+    }
+}
+
+fn encode(count: u64, Note { head, segment }: &Note) -> Vec<u8> {
+    let mut bytes = vec![VERSION, 0, 0, 0, 0, 0, 0, 0];
+    bytes.extend_from_slice(&count.to_be_bytes());
+    bytes.extend_from_slice(&head.sequence.0.to_be_bytes());
+    bytes.extend_from_slice(&head.root);
+    bytes.extend_from_slice(&segment.to_be_bytes());
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8; USED_BYTES]) -> Option<(u64, Note)> {
+    let (noted, checksum) = bytes.split_last_chunk::<4>()?;
+    if noted.first() != Some(&VERSION) || crc32c::crc32c(noted).to_be_bytes() != *checksum {
+        return None;
+    }
+    let (count, rest) = noted.get(8..)?.split_first_chunk()?;
+    let (sequence, rest) = rest.split_first_chunk()?;
+    let (root, segment) = rest.split_first_chunk()?;
+    let head = Head { sequence: Sequence(u64::from_be_bytes(*sequence)), root: *root };
+    let segment = u64::from_be_bytes(segment.try_into().ok()?);
+    Some((u64::from_be_bytes(*count), Note { head, segment }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_whole_note_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("head");
+        let note = |n: u8| Note {
+            head: Head { sequence: Sequence(n.into()), root: [n; 32] },
+            segment: u64::from(n) << 19,
+        };
+        let mut file = HeadFile::open(&path).unwrap();
+        assert_eq!(file.noted(), None);
+        for n in 1..=5 {
+            file.note(note(n)).unwrap();
+            assert_eq!(HeadFile::open(&path).unwrap().noted(), Some(note(n)));
+        }
+        // Note 5 is in slot 1; torn, note 4 counts.
+        let raw = OpenOptions::new().write(true).open(&path).unwrap();
+        raw.write_all_at(&[0xff], SLOT_BYTES + 20).unwrap();
+        let mut file = HeadFile::open(&path).unwrap();
+        assert_eq!(file.noted(), Some(note(4)));
+        file.note(note(6)).unwrap();
+        assert_eq!(HeadFile::open(&path).unwrap().noted(), Some(note(6)));
+    }
+}

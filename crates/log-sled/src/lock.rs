@@ -1,0 +1,73 @@
+//! One process at a time: an advisory lock on a file that says who holds it.
+//!
+//! sled has a lock of its own, but says only that it could not be had.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Write},
+    path::Path,
+};
+
+use crate::failure::OpenFailure;
+
+/// The longest description of a holder that is read back, in bytes.
+const HOLDER_BYTES_MAX: u64 = 1024;
+
+/// The lock; it is given back when this is dropped, or the process ends in any way.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock `file` of `directory` and notes this process and its `user` in it.
+    pub(crate) fn take(directory: &Path, file: &Path, user: &str) -> Result<Self, OpenFailure> {
+        let io = |source| OpenFailure::Io { path: file.to_owned(), source };
+        let mut options = OpenOptions::new();
+        let mut lock =
+            options.read(true).write(true).create(true).truncate(false).open(file).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let (process, user) = holder(lock);
+                return Err(OpenFailure::InUse { directory: directory.to_owned(), process, user });
+            }
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
+        lock.set_len(0).map_err(io)?;
+        let user: String = user.chars().filter(|c| !c.is_control()).collect();
+        lock.write_all(format!("{}\n{user}\n", std::process::id()).as_bytes()).map_err(io)?;
+        Ok(Self { _file: lock })
+    }
+}
+
+/// Who holds the lock, as far as can be told.
+fn holder(file: File) -> (Option<u32>, Option<String>) {
+    let mut text = String::new();
+    if file.take(HOLDER_BYTES_MAX).read_to_string(&mut text).is_err() {
+        return (None, None);
+    }
+    let mut lines = text.lines();
+    let process = lines.next().and_then(|line| line.parse().ok());
+    let user = lines.next().filter(|line| !line.is_empty()).map(str::to_owned);
+    (process, user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_the_first_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        std::fs::write(&path, "99999999999999999999\nsomebody long gone\nand more").unwrap();
+        let first = Lock::take(dir.path(), &path, "holdpoint\nwork").unwrap();
+        let failure = Lock::take(dir.path(), &path, "me").unwrap_err();
+        let OpenFailure::InUse { process, user, .. } = &failure else { panic!("{failure}") };
+        assert_eq!(*process, Some(std::process::id()));
+        assert_eq!(user.as_deref(), Some("holdpointwork"));
+        drop(first);
+        Lock::take(dir.path(), &path, "me").unwrap();
+    }
+}

@@ -1,0 +1,245 @@
+//! What opening and making a log refuse, and that they change nothing then.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use holdpoint_log::{
+    EventLog,
+    conformance::{append, event, noise, stream},
+    verify,
+};
+use holdpoint_log_sled::{OpenFailure, SledLog};
+
+/// Every file under `path`, without the lock, which says who tried.
+fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(content(&path));
+        } else if !path.ends_with("lock") {
+            files.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    files
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+/// A closed log of `appends` events of 20,000 bytes.
+async fn closed_log(path: &Path, appends: u64) {
+    let log = SledLog::create(path, "test").await.unwrap();
+    for n in 0..appends {
+        let mut append = append(1, n, 0);
+        append.events.push(event(&stream(1), &noise(20_000, n + 1)));
+        log.append(vec![append]).await.unwrap();
+    }
+}
+
+async fn refused(path: &Path) -> OpenFailure {
+    let before = content(path);
+    let failure = SledLog::open(path, "test").await.unwrap_err();
+    assert_eq!(content(path).keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    assert!(content(path) == before, "{failure}");
+    failure
+}
+
+#[tokio::test]
+async fn a_second_opener_is_told_who_the_first_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = SledLog::create(dir.path(), "holdpoint work").await.unwrap();
+    let failure = SledLog::open(dir.path(), "holdpoint list").await.unwrap_err();
+    let text = format!(
+        "the log in `{}` is in use by process {} (holdpoint work)",
+        dir.path().display(),
+        std::process::id()
+    );
+    assert_eq!(failure.to_string(), text);
+    log.append(vec![append(1, 0, 1)]).await.unwrap();
+    drop(log);
+    SledLog::open(dir.path(), "holdpoint list").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_is_made_only_where_there_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    assert!(matches!(refused(dir.path()).await, OpenFailure::NotThere { .. }));
+    let failure = SledLog::open(&path, "test").await.unwrap_err();
+    assert!(matches!(failure, OpenFailure::NotThere { .. }), "{failure}");
+    assert!(!path.exists());
+
+    closed_log(&path, 1).await;
+    let before = content(&path);
+    let failure = SledLog::create(&path, "test").await.unwrap_err();
+    assert!(matches!(failure, OpenFailure::AlreadyThere { .. }), "{failure}");
+    assert!(content(&path) == before);
+
+    let foreign = dir.path().join("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("thesis.tex"), "years of work").unwrap();
+    let file = foreign.join("thesis.tex");
+    for path in [&foreign, &file] {
+        for failure in [
+            SledLog::create(path, "test").await.unwrap_err(),
+            SledLog::open(path, "test").await.unwrap_err(),
+        ] {
+            assert!(matches!(failure, OpenFailure::Foreign { .. }), "{failure}");
+        }
+    }
+    assert_eq!(content(&foreign).len(), 1);
+    assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn an_interrupted_making_can_be_done_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    closed_log(&whole, 0).await;
+    let interrupted: [fn(&Path); 5] = [
+        |path| fs::create_dir(path).unwrap(),
+        |path| {
+            fs::create_dir_all(path.join("sled.new/blobs")).unwrap();
+            fs::write(path.join("sled.new/db"), "half of what sled").unwrap();
+            fs::write(path.join("sled.new/snap.0.generating"), "").unwrap();
+            fs::write(path.join("lock"), "1\n").unwrap();
+        },
+        |path| {
+            fs::create_dir(path).unwrap();
+            copy(&path.with_file_name("whole").join("sled"), &path.join("sled"));
+        },
+        |path| {
+            copy(&path.with_file_name("whole"), path);
+            fs::remove_file(path.join("format")).unwrap();
+            fs::write(path.join("head"), "").unwrap();
+        },
+        |path| {
+            copy(&path.with_file_name("whole"), path);
+            fs::rename(path.join("format"), path.join("format.new")).unwrap();
+        },
+    ];
+    for (n, interrupt) in interrupted.iter().enumerate() {
+        let path = dir.path().join(n.to_string());
+        interrupt(&path);
+        assert!(matches!(refused(&path).await, OpenFailure::NotThere { .. }), "{n}");
+        let log = SledLog::create(&path, "test").await.unwrap();
+        log.append(vec![append(1, 0, 1)]).await.unwrap();
+        drop(log);
+        let log = SledLog::open(&path, "test").await.unwrap();
+        assert_eq!(verify(&log).await.unwrap().events, 1, "{n}");
+        assert!(!path.join("sled.new").exists());
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_format_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    closed_log(dir.path(), 1).await;
+    for (format, found) in [
+        ("holdpoint log 2\n", "holdpoint log 2"),
+        ("", ""),
+        ("\u{1b}[31mred\nand more", "[31mred"),
+        (&"x".repeat(10_000), &"x".repeat(60)),
+    ] {
+        fs::write(dir.path().join("format"), format).unwrap();
+        let failure = refused(dir.path()).await;
+        let OpenFailure::UnknownFormat { found: told, .. } = &failure else { panic!("{failure}") };
+        assert_eq!(told, found);
+        let failure = SledLog::create(dir.path(), "test").await.unwrap_err();
+        assert!(matches!(failure, OpenFailure::UnknownFormat { .. }), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn what_looks_damaged_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    closed_log(&whole, 120).await;
+    closed_log(&dir.path().join("older"), 3).await;
+    type Damage = (&'static str, fn(&Path));
+    let damages: [Damage; 8] = [
+        ("no db", |path| fs::remove_file(path.join("sled/db")).unwrap()),
+        ("no sled", |path| fs::remove_dir_all(path.join("sled")).unwrap()),
+        ("empty db", |path| fs::write(path.join("sled/db"), "").unwrap()),
+        ("zeros", |path| fs::write(path.join("sled/db"), vec![0; 4 << 20]).unwrap()),
+        ("half a db", |path| {
+            let db = fs::File::options().write(true).open(path.join("sled/db")).unwrap();
+            db.set_len(db.metadata().unwrap().len() / 2).unwrap();
+        }),
+        ("an older db", |path| {
+            fs::copy(path.with_file_name("older").join("sled/db"), path.join("sled/db")).unwrap();
+        }),
+        ("blobs", |path| fs::write(path.join("sled/blobs/1"), "").unwrap()),
+        ("head", |path| fs::write(path.join("head"), vec![7; 5000]).unwrap()),
+    ];
+    for (n, (what, damage)) in damages.iter().enumerate() {
+        let path = dir.path().join(n.to_string());
+        copy(&whole, &path);
+        damage(&path);
+        let failure = refused(&path).await;
+        assert!(matches!(failure, OpenFailure::Damaged { .. }), "{what}: {failure}");
+        assert!(!failure.help().is_empty());
+    }
+    let log = SledLog::open(&whole, "test").await.unwrap();
+    assert_eq!(verify(&log).await.unwrap().events, 120);
+}
+
+#[tokio::test]
+async fn what_a_crash_leaves_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    closed_log(dir.path(), 5).await;
+    fs::write(dir.path().join("sled/snap.00000000001.generating"), "half").unwrap();
+    fs::write(dir.path().join("sled/conf"), "").unwrap();
+    fs::remove_file(dir.path().join("head")).unwrap();
+    fs::remove_file(dir.path().join("lock")).unwrap();
+    for round in 0..3 {
+        let log = SledLog::open(dir.path(), "test").await.unwrap();
+        assert_eq!(verify(&log).await.unwrap().events, 5 + round);
+        log.append(vec![append(1, 5 + round, 1)]).await.unwrap();
+    }
+    assert!(!content(dir.path()).keys().any(|path| path.ends_with(".generating")));
+}
+
+/// Bytes changed anywhere in sled's file are either of no consequence, or reported: a closed log
+/// is never opened as a shorter or another one.
+#[tokio::test]
+async fn changed_bytes_are_never_taken_for_another_history() {
+    const EVENTS: u64 = 40;
+    const CHANGES: u64 = 40;
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    closed_log(&whole, EVENTS).await;
+    let length = fs::metadata(whole.join("sled/db")).unwrap().len();
+    let mut reported = 0;
+    for n in 0..CHANGES {
+        let path = dir.path().join(n.to_string());
+        copy(&whole, &path);
+        let mut db = fs::read(path.join("sled/db")).unwrap();
+        let at = usize::try_from(length * n / CHANGES + n * 7).unwrap();
+        db.iter_mut().skip(at).take(3).for_each(|byte| *byte ^= 0x55);
+        fs::write(path.join("sled/db"), db).unwrap();
+        match SledLog::open(&path, "test").await {
+            Ok(log) => assert_eq!(verify(&log).await.unwrap().events, EVENTS, "at {at}"),
+            Err(OpenFailure::Damaged { .. }) => reported += 1,
+            Err(failure) => panic!("at {at}: {failure}"),
+        }
+        fs::remove_dir_all(&path).unwrap();
+    }
+    assert!(reported > 0);
+}
