@@ -219,6 +219,19 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_document_is_what_is_written() {
+        let mut tree = MerkleTree::new();
+        let packed = pack(&records(1, &[b"one".to_vec(), b"two".to_vec()]), &mut tree).unwrap();
+        let [(key, value)] = packed.as_slice() else { panic!("{packed:?}") };
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let document = include_str!("../../../docs/format.md");
+        let example: String =
+            document.split_whitespace().filter(|word| !word.contains('`')).collect();
+        assert!(example.contains(&hex(key)), "{}", hex(key));
+        assert!(example.contains(&hex(value)), "{}", hex(value));
+    }
+
+    #[test]
     fn keys_sort_as_their_parts() {
         assert!(key(Sequence(1), 9) < key(Sequence(2), 0));
         assert!(key(Sequence(255), 0) < key(Sequence(256), 0));
