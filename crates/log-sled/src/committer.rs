@@ -162,12 +162,16 @@ impl Committer {
         self.head_file.note(note).map_err(|error| format!("the head was not noted: {error}"))
     }
 
+    /// Notes the end of the log and of its file, so that a loss at either is noticed.
     fn close(&mut self) {
-        match Segments::read(&self.directory.db()) {
-            Ok(segments) => self.segment = segments.highest,
-            Err(error) => tracing::warn!(%error, "the log was closed without a look at its file"),
-        }
-        if let Err(reason) = self.note(self.shared.head()) {
+        let segments = Segments::read(&self.directory.db()).map_err(|error| error.to_string());
+        let noted = segments.and_then(|segments| {
+            // The segments that were found must be durable before they are noted.
+            self.shared.store.sync().map_err(|failure| failure.to_string())?;
+            self.segment = segments.highest;
+            self.note(self.shared.head())
+        });
+        if let Err(reason) = noted {
             tracing::warn!(reason, "the log was closed without a note of its end");
         }
     }

@@ -235,12 +235,17 @@ fn make_directory(path: &Path) -> io::Result<()> {
         Some(parent) => parent,
         None => return Ok(()),
     };
-    if !path.is_dir() {
+    let existed = path.is_dir();
+    if !existed {
         make_directory(parent)?;
         match fs::create_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
             made => made?,
         }
     }
-    sync(parent)
+    match sync(parent) {
+        // Whoever made it where we may not even look has to see to it.
+        Err(error) if existed && error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }

@@ -38,7 +38,7 @@ use crate::{
 ///
 /// It needs a tokio runtime for reading, and one thread for writing. Dropping the last handle
 /// waits for what is being committed, and closes the files; nothing that was acknowledged
-/// depends on it.
+/// depends on it. A read whose future was dropped can keep the files open a moment longer.
 #[derive(Debug)]
 pub struct SledLog {
     shared: Arc<Shared>,
@@ -144,32 +144,19 @@ impl SledLog {
         let head = Head { sequence: Sequence(contents.tree.size()), root: contents.tree.root() };
         let io = |source| OpenFailure::Io { path: directory.db(), source };
         let segment = Segments::read(&directory.db()).map_err(io)?.highest;
+        // What is noted must be durable: the segments that were found, and the events.
+        store.sync().map_err(|failure| directory.failed(failure))?;
         head_file.note(Note { head, segment }).map_err(io)?;
-        Self::start(directory, lock, store, head_file, contents, segment).map_err(|source| {
-            OpenFailure::Io { path: Path::new("a new thread").to_owned(), source }
+        let committer = prepare(directory, lock, store, head_file, contents, segment);
+        Self::start(committer).map_err(|source| OpenFailure::Io {
+            path: Path::new("a new thread").to_owned(),
+            source,
         })
     }
 
-    /// Starts the committer.
-    fn start(
-        directory: Directory,
-        lock: Lock,
-        store: Store,
-        head_file: HeadFile,
-        Contents { tree, streams }: Contents,
-        segment: u64,
-    ) -> io::Result<Self> {
-        let head = Head { sequence: Sequence(tree.size()), root: tree.root() };
-        let shared = Arc::new(Shared {
-            store,
-            cache: Cache::new(),
-            state: Mutex::new(State { head, streams }),
-            told: watch::Sender::new(head.sequence),
-            _lock: lock,
-        });
+    fn start(committer: Committer) -> io::Result<Self> {
+        let shared = Arc::clone(&committer.shared);
         let (requests, received) = mpsc::channel();
-        let committer =
-            Committer { shared: Arc::clone(&shared), directory, tree, head_file, segment };
         let committer = thread::Builder::new()
             .name("holdpoint-log".to_owned())
             .spawn(move || committer.run(&received))?;
@@ -184,6 +171,26 @@ impl SledLog {
         let read = spawn_blocking(move || read(&shared)).await;
         read.unwrap_or_else(|error| Err(ReadFailure::Unreadable { reason: error.to_string() }))
     }
+}
+
+/// Puts together what the committer works with.
+fn prepare(
+    directory: Directory,
+    lock: Lock,
+    store: Store,
+    head_file: HeadFile,
+    Contents { tree, streams }: Contents,
+    segment: u64,
+) -> Committer {
+    let head = Head { sequence: Sequence(tree.size()), root: tree.root() };
+    let shared = Arc::new(Shared {
+        store,
+        cache: Cache::new(),
+        state: Mutex::new(State { head, streams }),
+        told: watch::Sender::new(head.sequence),
+        _lock: lock,
+    });
+    Committer { shared, directory, tree, head_file, segment }
 }
 
 /// Reads and checks everything that is stored, and drops a commit at the end that was never
@@ -269,22 +276,82 @@ impl EventLog for SledLog {
 #[cfg(test)]
 mod tests {
     use holdpoint_log::{
-        conformance::{append, stream},
-        verify,
+        conformance::{append, event, noise, stream},
+        numbering, verify,
     };
 
     use super::*;
     use crate::block;
 
     /// Opens the log in `path` as [`SledLog::open`] does, on a store that `change` has changed.
-    fn open_on(path: &Path, change: impl FnOnce(&mut Store)) -> SledLog {
+    fn committer_on(path: &Path, change: impl FnOnce(&mut Store)) -> Committer {
         let directory = Directory::new(path);
         let lock = directory.lock("test").unwrap();
         let (mut store, head_file) = directory.open().unwrap();
         let noted = head_file.noted().unwrap();
         let contents = scan(&directory, &store, noted.head).unwrap();
         change(&mut store);
-        SledLog::start(directory, lock, store, head_file, contents, noted.segment).unwrap()
+        prepare(directory, lock, store, head_file, contents, noted.segment)
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_meanwhile_is_one_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(SledLog::create(dir.path(), "test").await.unwrap());
+        let committer = committer_on(dir.path(), |_| ());
+        let (requests, received) = mpsc::channel();
+        let mut answers = Vec::new();
+        for appends in [
+            vec![append(1, 0, 2)],
+            vec![append(1, 0, 1), append(3, 0, 1)],
+            vec![append(1, 2, 1), append(2, 0, 1)],
+            vec![append(3, 0, 1)],
+        ] {
+            let (answer, answered) = oneshot::channel();
+            requests.send(Request { appends, answer }).unwrap();
+            answers.push(answered);
+        }
+        drop(requests);
+        let shared = Arc::clone(&committer.shared);
+        committer.run(&received);
+        let mut answers = answers.into_iter().map(|mut answered| answered.try_recv().unwrap());
+        assert_eq!(answers.next().unwrap().unwrap(), [Sequence(1)]);
+        let conflict = AppendFailure::Conflict {
+            stream: stream(1),
+            expected: Version::ZERO,
+            actual: Version(2),
+        };
+        assert_eq!(answers.next().unwrap().unwrap_err(), conflict);
+        assert_eq!(answers.next().unwrap().unwrap(), [Sequence(3), Sequence(4)]);
+        assert_eq!(answers.next().unwrap().unwrap(), [Sequence(5)]);
+        assert_eq!(shared.store.block_first(Sequence(5)).unwrap(), Sequence(1));
+    }
+
+    #[tokio::test]
+    async fn an_incomplete_commit_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = SledLog::create(dir.path(), "test").await.unwrap();
+        log.append(vec![append(1, 0, 3)]).await.unwrap();
+        drop(log);
+        for cut in 1..4 {
+            let mut large = append(1, 3, 0);
+            large.events = (0..3).map(|n| event(&stream(1), &noise(17_000, n + 1))).collect();
+            let committer = committer_on(dir.path(), |_| ());
+            let stream_head = |stream: &StreamId| committer.shared.stream_head(stream);
+            let numbered = numbering::number(&[large], Sequence(3), stream_head).unwrap();
+            let mut pieces = block::pack(&numbered.records, &mut committer.tree.clone()).unwrap();
+            pieces.truncate(pieces.len() - cut * cut);
+            committer.shared.store.write(pieces).unwrap();
+            drop(committer);
+
+            let log = SledLog::open(dir.path(), "test").await.unwrap();
+            assert_eq!(verify(&log).await.unwrap().events, 3);
+        }
+        let log = SledLog::open(dir.path(), "test").await.unwrap();
+        log.append(vec![append(1, 3, 2_000)]).await.unwrap();
+        drop(log);
+        let log = SledLog::open(dir.path(), "test").await.unwrap();
+        assert_eq!(verify(&log).await.unwrap().events, 2_003);
     }
 
     #[tokio::test]
@@ -294,7 +361,7 @@ mod tests {
         log.append(vec![append(1, 0, 3)]).await.unwrap();
         drop(log);
 
-        let log = open_on(dir.path(), Store::break_sync);
+        let log = SledLog::start(committer_on(dir.path(), Store::break_sync)).unwrap();
         let (one, two) =
             tokio::join!(log.append(vec![append(1, 3, 1)]), log.append(vec![append(1, 0, 1)]));
         // The second is refused whatever happens, but not before it is known what happened.
