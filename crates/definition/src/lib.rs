@@ -1,1 +1,143 @@
-//! definition
+//! Holdpoint's declarative definition language: YAML, checked, into a [`Workflow`](holdpoint_core::Workflow).
+//!
+//! [`Definition::parse`] reads a definition and reports every finding with its place and a remedy;
+//! [`Language`] is the [`Loader`] through which an engine runs definitions. Like the core, this
+//! crate is pure: it never sees a log, a clock or a network. `docs/definitions.md` is the language's
+//! guide and reference.
+//!
+//! ```
+//! use holdpoint_definition::Definition;
+//!
+//! let checked = Definition::parse("two-eyes.yaml", "
+//! workflow: two-eyes
+//! version: 1
+//! title: Somebody else agrees
+//! start: agree
+//! states:
+//!   agree:
+//!     hold: { approval: { rules: { peer: { from: role:engineer, need: 1 } }, not: [requester] } }
+//!     on: { released: done, rejected: refused }
+//!   done: { end: done }
+//!   refused: { end: refused }
+//! ")?;
+//! assert_eq!(checked.definition.name().as_str(), "two-eyes");
+//! assert!(checked.warnings.is_empty());
+//!
+//! let findings = Definition::parse("empty.yaml", "workflow: Empty!").unwrap_err();
+//! assert!(findings.to_string().starts_with("empty.yaml:1:1: error[HP2003]: a definition has no `version`"));
+//! # Ok::<(), holdpoint_definition::Diagnostics>(())
+//! ```
+
+use std::sync::Arc;
+
+use holdpoint_core::{DefinitionName, LoadFailure, Loader, workflow::LoadedDefinition};
+use serde_json::Value;
+
+mod approval;
+mod check;
+mod decide;
+mod diagnostics;
+mod event;
+mod evolve;
+mod expr;
+mod machine;
+mod model;
+mod node;
+mod rollout;
+mod rollout_evolve;
+mod rollout_state;
+mod schema;
+mod state;
+mod syntax;
+mod syntax_hold;
+mod syntax_work;
+mod view;
+
+pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
+pub use event::{Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule};
+pub use state::State;
+
+/// The language's name, as `holdpoint.definition.published` events carry it.
+pub const LANGUAGE: &str = "holdpoint/1";
+
+/// A definition that has been checked; a [`Workflow`](holdpoint_core::Workflow).
+#[derive(Clone, Debug)]
+pub struct Definition {
+    model: Arc<model::Model>,
+}
+
+/// A definition that can be used, with what is worth a look nevertheless.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The definition.
+    pub definition: Definition,
+    /// Findings that do not keep it from being used.
+    pub warnings: Diagnostics,
+}
+
+impl Definition {
+    /// Reads and checks a definition. `file` is the name that findings show.
+    ///
+    /// # Errors
+    /// All findings, when one of them keeps the definition from being used.
+    pub fn parse(file: &str, source: &str) -> Result<Checked, Diagnostics> {
+        let mut findings = diagnostics::Findings::new(file, source);
+        let model =
+            node::read(source, &mut findings).and_then(|root| syntax::read(&root, &mut findings));
+        if let Some(model) = &model {
+            check::check(model, &mut findings);
+        }
+        let found = findings.finish();
+        match model {
+            Some(model) if !found.has_errors() => {
+                Ok(Checked { definition: Self { model: Arc::new(model) }, warnings: found })
+            }
+            _ => Err(found),
+        }
+    }
+
+    /// The name that the definition gives itself.
+    #[must_use]
+    pub fn name(&self) -> &DefinitionName {
+        &self.model.name
+    }
+
+    /// The version that it gives itself.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.model.version
+    }
+
+    /// What it is about, in a line.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.model.title
+    }
+
+    /// The JSON Schema of its input.
+    #[must_use]
+    pub fn input_schema(&self) -> &Value {
+        &self.model.schema
+    }
+}
+
+/// The loader of the declarative language.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Language;
+
+impl Loader for Language {
+    fn language(&self) -> &str {
+        LANGUAGE
+    }
+
+    fn load(&self, source: &str) -> Result<LoadedDefinition, LoadFailure> {
+        let Checked { definition, .. } = Definition::parse("definition", source)
+            .map_err(|findings| LoadFailure { reason: findings.to_string() })?;
+        Ok(LoadedDefinition {
+            name: definition.name().clone(),
+            version: definition.version(),
+            title: definition.title().to_owned(),
+            workflow: Arc::new(definition),
+        })
+    }
+}

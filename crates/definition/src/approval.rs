@@ -1,0 +1,284 @@
+//! Who may vote, and whether the votes given fill every seat.
+//!
+//! Seats are assigned by a maximum bipartite matching between votes and seats, made anew for every
+//! vote. A greedy assignment could give a seat that many can fill to the one who alone could fill
+//! another, and block the hold for ever.
+
+use std::collections::BTreeSet;
+
+use holdpoint_core::{
+    Moment, QualificationName, Refusal, RefusalCode, RoleName, id::MemberId, project::Member,
+};
+
+use crate::{
+    event::OpenRule,
+    model::{Approval, Approver, Rule},
+};
+
+/// How many seats of each rule are filled, when as many as possible are.
+pub(crate) fn filled(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<u32> {
+    let seats: Vec<usize> = rules
+        .iter()
+        .enumerate()
+        .flat_map(|(rule, open)| {
+            // More seats than ballots can never be filled; they need not be matched.
+            let need = usize::try_from(open.need).unwrap_or(usize::MAX).min(ballots.len());
+            std::iter::repeat_n(rule, need)
+        })
+        .collect();
+    let mut taken: Vec<Option<usize>> = vec![None; seats.len()];
+    for ballot in 0..ballots.len() {
+        let mut tried = vec![false; seats.len()];
+        seat(ballot, rules, ballots, &seats, &mut taken, &mut tried);
+    }
+    let mut filled = vec![0_u32; rules.len()];
+    for (rule, holder) in seats.iter().zip(&taken) {
+        if let (Some(count), Some(_)) = (filled.get_mut(*rule), holder) {
+            *count = count.saturating_add(1);
+        }
+    }
+    filled
+}
+
+/// Finds a seat for `ballot`, moving others to different seats where that makes room.
+fn seat(
+    ballot: usize,
+    rules: &[OpenRule],
+    ballots: &[&BTreeSet<String>],
+    seats: &[usize],
+    taken: &mut [Option<usize>],
+    tried: &mut [bool],
+) -> bool {
+    for (at, rule) in seats.iter().enumerate() {
+        let fits = match (rules.get(*rule), ballots.get(ballot)) {
+            (Some(rule), Some(eligible)) => eligible.contains(&rule.rule),
+            _ => false,
+        };
+        let Some(mark) = tried.get_mut(at).filter(|mark| fits && !**mark) else { continue };
+        *mark = true;
+        let holder = taken.get(at).copied().flatten();
+        let free = match holder {
+            None => true,
+            Some(other) => seat(other, rules, ballots, seats, taken, tried),
+        };
+        if free {
+            if let Some(place) = taken.get_mut(at) {
+                *place = Some(ballot);
+            }
+            return true;
+        }
+    }
+    false
+}
+
+/// What makes a member eligible: recorded with the vote, so that replay needs no directory.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Eligible {
+    pub(crate) rules: BTreeSet<String>,
+    pub(crate) roles: BTreeSet<RoleName>,
+    pub(crate) qualified: BTreeSet<QualificationName>,
+}
+
+/// An approval as it is asked for in one run.
+pub(crate) struct Asked<'a> {
+    pub(crate) approval: &'a Approval,
+    pub(crate) rules: &'a [OpenRule],
+    pub(crate) requester: Option<&'a MemberId>,
+}
+
+impl<'a> Asked<'a> {
+    fn definition_of(&self, open: &OpenRule) -> Option<&'a Rule> {
+        self.approval.rules.iter().find(|rule| rule.name == open.rule)
+    }
+
+    fn asks(&self, open: &OpenRule, id: &MemberId, member: &Member) -> bool {
+        self.definition_of(open).is_some_and(|rule| {
+            rule.from.iter().any(|from| match from {
+                Approver::Role(role) => member.roles.contains(role),
+                Approver::Member(named) => named == id,
+            })
+        })
+    }
+
+    /// Whether any rule asks the member.
+    pub(crate) fn asks_any(&self, id: &MemberId, member: &Member) -> bool {
+        self.rules.iter().any(|open| self.asks(open, id, member))
+    }
+
+    /// Whether the member is the requester, where that excludes them.
+    pub(crate) fn is_excluded(&self, id: &MemberId) -> bool {
+        self.approval.not_requester && self.requester == Some(id)
+    }
+
+    /// What makes a member eligible now.
+    ///
+    /// # Errors
+    /// What keeps them from it: the kind of refusal and the reason in words.
+    pub(crate) fn eligible(
+        &self,
+        id: &MemberId,
+        member: &Member,
+        at: &Moment<'_>,
+    ) -> Result<Eligible, (RefusalCode, String)> {
+        if self.is_excluded(id) {
+            return Err((
+                RefusalCode::SelfApproval,
+                "submitted the run and nobody decides on their own".to_owned(),
+            ));
+        }
+        let asked: Vec<&OpenRule> =
+            self.rules.iter().filter(|open| self.asks(open, id, member)).collect();
+        if asked.is_empty() {
+            return Err((
+                RefusalCode::NotEligible,
+                format!("is none of those asked: {}", self.whom(self.rules)),
+            ));
+        }
+        let mut eligible = Eligible {
+            rules: BTreeSet::new(),
+            roles: member.roles.clone(),
+            qualified: BTreeSet::new(),
+        };
+        let mut lacks = BTreeSet::new();
+        for open in asked {
+            match &open.qualified {
+                Some(domain) if !member.is_qualified(domain.as_str(), at.now) => {
+                    lacks.insert(domain.as_str());
+                    continue;
+                }
+                Some(domain) => {
+                    eligible.qualified.insert(domain.clone());
+                }
+                None => {}
+            }
+            eligible.rules.insert(open.rule.clone());
+        }
+        if eligible.rules.is_empty() {
+            let lacks: Vec<_> = lacks.into_iter().collect();
+            return Err((
+                RefusalCode::NotQualified,
+                format!("is not qualified in {} now", lacks.join(" or ")),
+            ));
+        }
+        Ok(eligible)
+    }
+
+    /// Whom rules ask, in words.
+    pub(crate) fn whom(&self, rules: &[OpenRule]) -> String {
+        let mut all: Vec<String> = Vec::new();
+        for from in rules.iter().filter_map(|open| self.definition_of(open)).flat_map(|r| &r.from) {
+            let from = from.to_string();
+            if !all.contains(&from) {
+                all.push(from);
+            }
+        }
+        if all.is_empty() { "nobody, as no rule applies".to_owned() } else { all.join(" or ") }
+    }
+
+    /// A rule in words, such as `role engineer, qualified in network`.
+    pub(crate) fn words(&self, open: &OpenRule) -> String {
+        let whom = self.whom(std::slice::from_ref(open));
+        match &open.qualified {
+            Some(domain) => format!("{whom}, qualified in {domain}"),
+            None => whom,
+        }
+    }
+
+    /// Refuses a vote, naming who could give one.
+    pub(crate) fn refuse(
+        &self,
+        id: &MemberId,
+        (code, why): (RefusalCode, String),
+        voted: &dyn Fn(&MemberId) -> bool,
+        at: &Moment<'_>,
+    ) -> Refusal {
+        let could: Vec<&str> = at
+            .project
+            .members()
+            .iter()
+            .filter(|(other, member)| !voted(other) && self.eligible(other, member, at).is_ok())
+            .map(|(other, _)| other.as_str())
+            .collect();
+        let needed = if could.is_empty() {
+            format!("a vote by {}; no member of the project can give one now", self.wanted())
+        } else {
+            format!("a vote by {}: {}", self.wanted(), could.join(", "))
+        };
+        Refusal::new(code, format!("`{id}` {why}")).needs(needed)
+    }
+
+    fn wanted(&self) -> String {
+        self.rules.iter().map(|open| self.words(open)).collect::<Vec<_>>().join("; or ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rule(name: &str, need: u32) -> OpenRule {
+        OpenRule { rule: name.to_owned(), need, qualified: None }
+    }
+
+    fn ballot(rules: &[&str]) -> BTreeSet<String> {
+        rules.iter().map(|&rule| rule.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_seat_is_given_up_for_one_who_has_no_other() {
+        let rules = [rule("any", 1), rule("board", 1)];
+        // The first could sit anywhere and greedily takes `any`; the second can sit only there.
+        let (both, any) = (ballot(&["any", "board"]), ballot(&["any"]));
+        assert_eq!(filled(&rules, &[&both, &any]), [1, 1]);
+        assert_eq!(filled(&rules, &[&any, &both]), [1, 1]);
+        assert_eq!(filled(&rules, &[&any, &any]), [1, 0]);
+        assert_eq!(filled(&rules, &[&both]).iter().sum::<u32>(), 1);
+    }
+
+    #[test]
+    fn one_member_fills_one_seat() {
+        let rules = [rule("a", 2), rule("b", 1)];
+        let all = ballot(&["a", "b"]);
+        assert_eq!(filled(&rules, &[&all]).iter().sum::<u32>(), 1);
+        assert_eq!(filled(&rules, &[&all, &all, &all]), [2, 1]);
+        assert_eq!(filled(&rules, &[&all; 9]), [2, 1]);
+    }
+
+    /// The most seats that can be filled, by trying everything.
+    fn most(needs: &mut Vec<u32>, ballots: &[Vec<usize>]) -> u32 {
+        let Some((first, rest)) = ballots.split_first() else { return 0 };
+        let mut best = most(needs, rest);
+        for &rule in first {
+            if needs[rule] > 0 {
+                needs[rule] -= 1;
+                best = best.max(1 + most(needs, rest));
+                needs[rule] += 1;
+            }
+        }
+        best
+    }
+
+    proptest! {
+        #[test]
+        fn as_many_seats_as_possible_are_filled(
+            needs in prop::collection::vec(1_u32..3, 1..4),
+            choices in prop::collection::vec(prop::collection::vec(0_usize..4, 0..4), 0..6),
+        ) {
+            let names = ["a", "b", "c", "d"];
+            let rules: Vec<_> =
+                needs.iter().zip(names).map(|(need, name)| rule(name, *need)).collect();
+            let choices: Vec<Vec<usize>> = choices
+                .into_iter()
+                .map(|one| one.into_iter().filter(|rule| *rule < needs.len()).collect())
+                .collect();
+            let ballots: Vec<BTreeSet<String>> = choices
+                .iter()
+                .map(|one| one.iter().map(|rule| names[*rule].to_owned()).collect())
+                .collect();
+            let seated: u32 = filled(&rules, &ballots.iter().collect::<Vec<_>>()).iter().sum();
+            prop_assert_eq!(seated, most(&mut needs.clone(), &choices));
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What needs the whole definition: where outcomes lead, what is ever reached, what ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    diagnostics::{DiagnosticCode as Code, Findings},
+    expr::did_you_mean,
+    model::{Approver, Hold, Model, StateKind, StateModel, Target},
+};
+
+/// Checks a model as a whole.
+pub(crate) fn check(model: &Model, findings: &mut Findings) {
+    check_targets(model, findings);
+    for (name, state) in &model.states {
+        check_outcomes(name, state, findings);
+        if let StateKind::Hold(hold) = &state.kind {
+            check_rules(hold, findings);
+            check_deadline(model, name, state, hold, findings);
+        }
+    }
+    // Where targets do not exist, what follows would only repeat that.
+    if !findings.has_errors() {
+        check_reach(model, findings);
+        check_loops(model, findings);
+    }
+}
+
+/// The outcomes that a state can have, in the order in which the documents name them.
+pub(crate) fn outcomes(state: &StateModel) -> Vec<&'static str> {
+    match &state.kind {
+        StateKind::Hold(hold) => {
+            let mut all = vec!["released"];
+            if hold.approval.is_some() {
+                all.push("rejected");
+            }
+            if hold.expiries().next().is_some() {
+                all.push("expired");
+            }
+            all
+        }
+        StateKind::Activity(_) => vec!["succeeded", "failed"],
+        StateKind::Rollout(rollout) if rollout.rollback.is_some() => {
+            vec!["succeeded", "rolled_back", "failed"]
+        }
+        StateKind::Rollout(_) => vec!["succeeded", "failed"],
+        StateKind::Choose { .. } | StateKind::End { .. } => Vec::new(),
+    }
+}
+
+/// Every state that a state can be followed by.
+fn next(state: &StateModel) -> impl Iterator<Item = &Target> {
+    let chosen: Vec<&Target> = match &state.kind {
+        StateKind::Choose { branches, otherwise } => {
+            branches.iter().map(|(_, to)| to).chain([otherwise]).collect()
+        }
+        _ => Vec::new(),
+    };
+    chosen.into_iter().chain(state.on.values())
+}
+
+fn check_targets(model: &Model, findings: &mut Findings) {
+    let targets = std::iter::once(&model.start).chain(model.states.values().flat_map(next));
+    for target in targets {
+        if !model.states.contains_key(&target.name) {
+            let names = model.states.keys().map(String::as_str);
+            let help = did_you_mean(&target.name, names.clone()).unwrap_or_else(|| {
+                format!("the states are {}", names.collect::<Vec<_>>().join(", "))
+            });
+            findings
+                .add(
+                    Code::UnknownState,
+                    &target.span,
+                    format!("there is no state `{}`", target.name),
+                )
+                .help(help);
+        }
+    }
+}
+
+fn check_outcomes(name: &str, state: &StateModel, findings: &mut Findings) {
+    let possible = outcomes(state);
+    for outcome in &possible {
+        if !state.on.contains_key(*outcome) {
+            let span = state.on_span.as_ref().unwrap_or(&state.span);
+            findings
+                .add(
+                    Code::MissingOutcome,
+                    span,
+                    format!("`{name}` does not say where `{outcome}` leads"),
+                )
+                .help(format!("add `{outcome}: STATE` to its `on`"));
+        }
+    }
+    for (outcome, target) in &state.on {
+        if !possible.contains(&outcome.as_str()) {
+            let help = if possible.is_empty() {
+                "this kind of state has no outcomes: leave `on` out".to_owned()
+            } else {
+                did_you_mean(outcome, possible.iter().copied())
+                    .unwrap_or_else(|| format!("its outcomes are {}", possible.join(", ")))
+            };
+            findings
+                .add(
+                    Code::UnknownOutcome,
+                    &target.span,
+                    format!("`{name}` cannot have the outcome `{outcome}`"),
+                )
+                .help(help);
+        }
+    }
+}
+
+fn check_rules(hold: &Hold, findings: &mut Findings) {
+    let Some(approval) = &hold.approval else { return };
+    for rule in &approval.rules {
+        let members: BTreeSet<_> = rule
+            .from
+            .iter()
+            .map(|from| match from {
+                Approver::Member(member) => Some(member),
+                Approver::Role(_) => None,
+            })
+            .collect();
+        // A role may have any number of members; a list of members has just those.
+        let too_few =
+            !members.contains(&None) && members.len() < usize::try_from(rule.need).unwrap_or(0);
+        if too_few {
+            findings
+                .add(
+                    Code::NobodyCanRelease,
+                    &rule.span,
+                    format!(
+                        "the rule `{}` needs {} but names only {}",
+                        rule.name,
+                        rule.need,
+                        members.len()
+                    ),
+                )
+                .help("name more members or a role, or lower `need`");
+        }
+    }
+    if let Some(first) = approval.rules.first()
+        && approval.rules.iter().all(|rule| rule.when.is_some())
+    {
+        findings
+            .add(
+                Code::EveryRuleConditional,
+                &first.span,
+                "every rule has a condition; where none is true, nobody can release the hold",
+            )
+            .help("leave `when` out of one rule, or `choose` before the hold");
+    }
+}
+
+/// A deadline must not do what only people may.
+fn check_deadline(
+    model: &Model,
+    name: &str,
+    state: &StateModel,
+    hold: &Hold,
+    findings: &mut Findings,
+) {
+    if hold.approval.is_none() {
+        return;
+    }
+    let (Some(released), Some(expired)) = (state.on.get("released"), state.on.get("expired"))
+    else {
+        return;
+    };
+    let released = behind_choices(model, &released.name);
+    if behind_choices(model, &expired.name).iter().any(|state| released.contains(state)) {
+        findings
+            .add(
+                Code::DeadlineReleases,
+                &expired.span,
+                format!("`{name}` would go on by itself at its deadline, although people must release it"),
+            )
+            .help("let `expired` lead where `released` does not, such as to an `end` of its own");
+    }
+}
+
+/// The states that are entered when `name` is, past those that only choose.
+fn behind_choices(model: &Model, name: &str) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut found = BTreeSet::new();
+    let mut open = vec![name.to_owned()];
+    while let Some(name) = open.pop() {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        match model.states.get(&name) {
+            Some(state) if matches!(state.kind, StateKind::Choose { .. }) => {
+                open.extend(next(state).map(|target| target.name.clone()));
+            }
+            _ => {
+                found.insert(name);
+            }
+        }
+    }
+    found
+}
+
+/// The states that a run in `here` can still come to; `here` itself where `included`, and where a
+/// way leads back to it.
+pub(crate) fn ahead<'m>(model: &'m Model, here: &str, included: bool) -> BTreeSet<&'m str> {
+    let mut seen = BTreeSet::new();
+    let Some((name, state)) = model.states.get_key_value(here) else { return seen };
+    for target in next(state) {
+        seen.extend(reachable(model, &target.name));
+    }
+    if included {
+        seen.insert(name.as_str());
+    }
+    seen
+}
+
+/// The states that can be reached from `from`, itself included.
+fn reachable<'m>(model: &'m Model, from: &'m str) -> BTreeSet<&'m str> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(name) = open.pop() {
+        if seen.insert(name)
+            && let Some(state) = model.states.get(name)
+        {
+            open.extend(next(state).map(|target| target.name.as_str()));
+        }
+    }
+    seen
+}
+
+fn check_reach(model: &Model, findings: &mut Findings) {
+    let reached = reachable(model, &model.start.name);
+    let mut before: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, state) in &model.states {
+        for target in next(state) {
+            before.entry(&target.name).or_default().push(name);
+        }
+    }
+    let mut ends: BTreeSet<&str> = BTreeSet::new();
+    let mut open: Vec<&str> = model
+        .states
+        .iter()
+        .filter(|(_, state)| matches!(state.kind, StateKind::End { .. }))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    while let Some(name) = open.pop() {
+        if ends.insert(name) {
+            open.extend(before.get(name).into_iter().flatten());
+        }
+    }
+    for (name, state) in &model.states {
+        if !reached.contains(name.as_str()) {
+            findings
+                .add(
+                    Code::UnreachableState,
+                    &state.span,
+                    format!("no way leads from `{}` to `{name}`", model.start.name),
+                )
+                .help("let an outcome lead to it, or remove it");
+        } else if !ends.contains(name.as_str()) {
+            findings
+                .add(Code::NoWayToEnd, &state.span, format!("no way leads from `{name}` to an end"))
+                .help("let one of its outcomes lead to a state with `end: OUTCOME`");
+        }
+    }
+}
+
+/// Circles in which no state holds would be run through for ever, as fast as machines can.
+fn check_loops(model: &Model, findings: &mut Findings) {
+    let moving: BTreeSet<&str> = model
+        .states
+        .iter()
+        .filter(|(_, state)| !matches!(state.kind, StateKind::Hold(_)))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    // What is left after taking away, again and again, the states that lead to none that is left,
+    // lies on a circle or before one.
+    let mut left = moving;
+    loop {
+        let kept: BTreeSet<&str> = left
+            .iter()
+            .copied()
+            .filter(|name| {
+                model
+                    .states
+                    .get(*name)
+                    .is_some_and(|state| next(state).any(|to| left.contains(to.name.as_str())))
+            })
+            .collect();
+        if kept.len() == left.len() {
+            break;
+        }
+        left = kept;
+    }
+    for name in &left {
+        let returns = model.states.get(*name).is_some_and(|state| {
+            next(state)
+                .any(|to| left.contains(to.name.as_str()) && leads(model, &left, &to.name, name))
+        });
+        if let Some(state) = model.states.get(*name).filter(|_| returns) {
+            findings
+                .add(
+                    Code::LoopWithoutHold,
+                    &state.span,
+                    format!("from `{name}` the run can come back to it without ever being held"),
+                )
+                .help("put a `hold` into the circle, such as a `wait`, or lead out of it; to try work again, use `retry`");
+        }
+    }
+}
+
+/// Whether a way within `among` leads from `from` to `to`.
+fn leads(model: &Model, among: &BTreeSet<&str>, from: &str, to: &str) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from.to_owned()];
+    while let Some(name) = open.pop() {
+        if name == to {
+            return true;
+        }
+        if seen.insert(name.clone())
+            && let Some(state) = model.states.get(&name)
+        {
+            open.extend(
+                next(state)
+                    .filter(|target| among.contains(target.name.as_str()))
+                    .map(|target| target.name.clone()),
+            );
+        }
+    }
+    false
+}

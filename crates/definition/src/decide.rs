@@ -1,0 +1,545 @@
+//! What a command makes happen: holds, activities, signals, cancellation. Rollouts are decided in
+//! `rollout`.
+
+use std::sync::Arc;
+
+use holdpoint_core::{
+    Actor, Command, EffectId, Moment, QualificationName, Refusal, RefusalCode, Vote,
+    id::MemberId,
+    project::{Member, OWNER},
+    workflow::Meta,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    approval::Asked,
+    check,
+    event::{Ballot, DefinitionEvent as Event, OpenRule},
+    evolve::{evolve, hold_of},
+    expr::Vars,
+    model::{CANCELLED, Hold, Model, SignalWait, StateKind, Wait},
+    rollout,
+    rollout_evolve::rollout_of,
+    state::{HoldState, Place, State},
+};
+
+/// How many signals are kept for holds that are not open yet.
+const SIGNALS_KEPT_MAX: usize = 100;
+
+/// A decision being made, on a copy of the state that takes each event at once.
+pub(crate) struct Draft<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) state: State,
+    command: &'a Command,
+    pub(crate) at: &'a Moment<'a>,
+    events: Vec<Event>,
+    /// An event did not fit. The run takes the events again and says so.
+    broken: bool,
+}
+
+pub(crate) fn not_awaited(message: impl Into<String>) -> Refusal {
+    Refusal::new(RefusalCode::NotAwaited, message)
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new(RefusalCode::InvalidInput, message)
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(
+        model: &'a Model,
+        state: &State,
+        command: &'a Command,
+        at: &'a Moment<'a>,
+    ) -> Self {
+        Self { model, state: state.clone(), command, at, events: Vec::new(), broken: false }
+    }
+
+    pub(crate) fn finish(self) -> Vec<Event> {
+        self.events
+    }
+
+    pub(crate) fn emit(&mut self, event: Event) {
+        if self.broken {
+            return;
+        }
+        let meta = Meta { time: self.at.now, actor: &self.command.actor };
+        self.broken = evolve(self.model, &mut self.state, &event, &meta).is_err();
+        self.events.push(event);
+    }
+
+    /// The member who sent the command.
+    pub(crate) fn member(&self) -> Result<(&'a MemberId, &'a Member), Refusal> {
+        match &self.command.actor {
+            Actor::Member(id) => Ok((id, self.at.project.member(id)?)),
+            Actor::Engine => {
+                Err(Refusal::new(RefusalCode::NotMember, "the engine does not decide for people"))
+            }
+        }
+    }
+
+    /// Begins the run.
+    pub(crate) fn start(&mut self) -> Result<(), Refusal> {
+        let Place::Begin = self.state.place else {
+            return Err(Refusal::new(RefusalCode::AlreadyExists, "the run has begun before"));
+        };
+        let first = self.model.start.name.clone();
+        self.enter(first);
+        // Nothing is lost yet, so the submitter hears of it at once.
+        match &self.state.place {
+            Place::Blocked { state, reason } => {
+                Err(invalid(format!("with this input `{state}` cannot be entered: {reason}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Enters a state, and all that follow without waiting. Every circle of states has a hold in
+    /// it, and a hold that opens waits, unless a kept signal releases it: so this ends.
+    pub(crate) fn enter(&mut self, first: String) {
+        let mut next = Some(first);
+        while let Some(name) = next.take() {
+            let visit = self.state.visit(&name).saturating_add(1);
+            self.emit(Event::StateEntered { state: name.clone(), visit });
+            let Some(state) = self.model.states.get(&name).filter(|_| !self.broken) else {
+                return;
+            };
+            match &state.kind {
+                StateKind::End { outcome } => self.emit(Event::Ended { outcome: outcome.clone() }),
+                StateKind::Choose { branches, otherwise } => {
+                    let vars = self.state.vars();
+                    let mut chosen = Ok(otherwise);
+                    for (when, to) in branches {
+                        match when.holds(&vars) {
+                            Ok(false) => continue,
+                            Ok(true) => chosen = Ok(to),
+                            Err(reason) => chosen = Err(reason),
+                        }
+                        break;
+                    }
+                    match chosen {
+                        Ok(to) => next = Some(to.name.clone()),
+                        Err(reason) => self.emit(Event::Blocked { state: name, reason }),
+                    }
+                }
+                StateKind::Hold(hold) => match self.open(&name, hold) {
+                    Ok(opened) => {
+                        self.emit(opened);
+                        self.take_kept_signal(hold);
+                        next = self.released();
+                    }
+                    Err(reason) => self.emit(Event::Blocked { state: name, reason }),
+                },
+                StateKind::Activity(work) => match work.with.render(&self.state.vars()) {
+                    Ok(input) => self.emit(Event::WorkRequested {
+                        effect: EffectId::new(format!("{name}#{visit}")),
+                        state: name,
+                        activity: work.run.clone(),
+                        input: Arc::new(input),
+                    }),
+                    Err(reason) => {
+                        self.emit(Event::WorkFailed { state: name, reason });
+                        next = self.resolved();
+                    }
+                },
+                StateKind::Rollout(rollout) => match rollout::plan(rollout, &self.state, &name) {
+                    Ok(started) => {
+                        self.emit(started);
+                        next = rollout::settle(self);
+                    }
+                    Err(reason) => {
+                        self.emit(Event::WorkFailed { state: name, reason });
+                        next = self.resolved();
+                    }
+                },
+            }
+        }
+    }
+
+    /// Goes where the outcome leads, if the run has one.
+    fn go_on(&mut self) {
+        if let Some(next) = self.resolved() {
+            self.enter(next);
+        }
+    }
+
+    /// Where the outcome leads that the run has just had. A cancelled run ends instead.
+    pub(crate) fn resolved(&mut self) -> Option<String> {
+        let Place::Resolved { state, outcome } = &self.state.place else { return None };
+        if self.state.cancelled {
+            self.emit(Event::Ended { outcome: CANCELLED.to_owned() });
+            return None;
+        }
+        let to = self.model.states.get(state).and_then(|state| state.on.get(outcome));
+        to.map(|to| to.name.clone())
+    }
+
+    fn open(&self, name: &str, hold: &Hold) -> Result<Event, String> {
+        let vars = self.state.vars();
+        let mut rules = Vec::new();
+        for rule in hold.approval.iter().flat_map(|approval| &approval.rules) {
+            let applies = rule.when.as_ref().map_or(Ok(true), |when| when.holds(&vars))?;
+            if !applies {
+                continue;
+            }
+            let qualified = match &rule.qualified {
+                None => None,
+                Some(template) => {
+                    let text = template.render_text(&vars)?;
+                    let domain: QualificationName = text
+                        .parse()
+                        .map_err(|error: holdpoint_core::id::MalformedId| error.to_string())?;
+                    Some(domain)
+                }
+            };
+            rules.push(OpenRule { rule: rule.name.clone(), need: rule.need, qualified });
+        }
+        let after =
+            |span: jiff::SignedDuration| self.at.now.saturating_add(span).unwrap_or(Timestamp::MAX);
+        let until = match &hold.wait {
+            None => None,
+            Some(Wait::For(span)) => Some(after(span.eval(&vars)?)),
+            Some(Wait::Until(template)) => {
+                let text = template.render_text(&vars)?;
+                let parsed: Result<Timestamp, _> = text.parse();
+                Some(parsed.map_err(|_| format!("`{text}` is not a time"))?)
+            }
+        };
+        let mut deadline: Option<Timestamp> = None;
+        for span in hold.expiries() {
+            let at = after(span.eval(&vars)?);
+            deadline = Some(deadline.map_or(at, |other| other.min(at)));
+        }
+        let (hold, digest) = (name.to_owned(), self.state.digest);
+        Ok(Event::HoldOpened { hold, digest, rules, until, deadline })
+    }
+
+    /// The hold that is open, with its definition.
+    fn hold(&self) -> Option<(&HoldState, &'a Hold)> {
+        match &self.state.place {
+            Place::Hold(open) => Some((open, hold_of(self.model, &open.hold)?)),
+            _ => None,
+        }
+    }
+
+    /// Releases the open hold if it has all that it waits for, and says where to go then.
+    fn released(&mut self) -> Option<String> {
+        let (open, definition) = self.hold()?;
+        let hold = open.hold.clone();
+        if !open.waited && open.until.is_some_and(|until| until <= self.at.now) {
+            self.emit(Event::WaitElapsed { hold: hold.clone() });
+        }
+        let (open, _) = self.hold()?;
+        if !open.is_complete(definition) {
+            return None;
+        }
+        self.emit(Event::HoldReleased { hold });
+        self.resolved()
+    }
+
+    fn release(&mut self) {
+        if let Some(next) = self.released() {
+            self.enter(next);
+        }
+    }
+
+    /// Decides a vote.
+    pub(crate) fn vote(
+        &mut self,
+        named: Option<&str>,
+        vote: Vote,
+        reason: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let (id, member) = self.member()?;
+        let Some((open, definition)) = self.hold() else {
+            return Err(not_awaited("nothing in this run waits for a vote now"));
+        };
+        if let Some(named) = named.filter(|named| *named != open.hold) {
+            return Err(not_awaited(format!("the hold `{named}` is not open"))
+                .needs(format!("the open hold is `{}`", open.hold)));
+        }
+        let Some(approval) = &definition.approval else {
+            return Err(not_awaited(format!("the hold `{}` waits for no votes", open.hold)));
+        };
+        self.in_time(open)?;
+        if open.has_voted(id) {
+            return Err(Refusal::new(
+                RefusalCode::AlreadyVoted,
+                format!("`{id}` has voted on `{}` already", open.hold),
+            ));
+        }
+        let asked =
+            Asked { approval, rules: &open.rules, requester: self.state.requester.member() };
+        let eligible = asked
+            .eligible(id, member, self.at)
+            .map_err(|why| asked.refuse(id, why, &|member| open.has_voted(member), self.at))?;
+        let filled: u32 = open.filled().iter().sum();
+        let then: u32 = open.filled_with(&eligible.rules).iter().sum();
+        if vote == Vote::Approve && then == filled {
+            return Err(not_awaited(format!(
+                "every seat in `{}` that `{id}` could fill is filled",
+                open.hold
+            )));
+        }
+        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+        if vote == Vote::Reject && reason.is_none() {
+            return Err(invalid("a rejection needs a reason")
+                .needs("say why, so that the requester knows what to change"));
+        }
+        let ballot = Ballot {
+            hold: open.hold.clone(),
+            member: id.clone(),
+            digest: self.state.digest,
+            rules: eligible.rules,
+            roles: eligible.roles,
+            qualified: eligible.qualified,
+            reason: reason.map(str::to_owned),
+        };
+        let hold = ballot.hold.clone();
+        match vote {
+            Vote::Approve => {
+                self.emit(Event::ApprovalGranted(ballot));
+                self.release();
+            }
+            Vote::Reject => {
+                self.emit(Event::ApprovalRejected(ballot));
+                self.emit(Event::HoldRejected { hold, member: id.clone() });
+                self.go_on();
+            }
+        }
+        Ok(())
+    }
+
+    /// A late timer must not let a late decision in.
+    fn in_time(&self, open: &HoldState) -> Result<(), Refusal> {
+        match open.deadline {
+            Some(deadline) if open.is_past(self.at.now) => {
+                Err(not_awaited(format!("the hold `{}` expired at {deadline}", open.hold)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Decides a signal: it is kept, and taken at once by a hold that waits for it.
+    pub(crate) fn signal(&mut self, name: &str, data: &Value) -> Result<(), Refusal> {
+        self.member()?;
+        if let Place::Rollout { .. } = self.state.place
+            && rollout::STEERING.contains(&name)
+        {
+            let next = rollout::steer(self, name, data)?;
+            if let Some(next) = next {
+                self.enter(next);
+            }
+            return Ok(());
+        }
+        if self.state.cancelled {
+            return Err(not_awaited("the run is being cancelled"));
+        }
+        let wanted = self.signals_wanted();
+        if !wanted.contains(&name) {
+            let refusal = not_awaited(format!("nothing in this run can want the signal `{name}`"));
+            return Err(if wanted.is_empty() {
+                refusal
+            } else {
+                refusal.needs(format!("it can still want {}", wanted.join(", ")))
+            });
+        }
+        let awaited = self.hold().and_then(|(open, definition)| {
+            let signal = definition.signal.as_ref()?;
+            (signal.name == name && !open.signalled).then_some((open, definition, signal))
+        });
+        let Some((open, definition, signal)) = awaited else {
+            if self.state.signals.len() >= SIGNALS_KEPT_MAX {
+                return Err(not_awaited(format!(
+                    "{SIGNALS_KEPT_MAX} signals are kept already and no hold has taken one"
+                )));
+            }
+            self.emit(Event::SignalReceived {
+                name: name.to_owned(),
+                data: Arc::new(data.clone()),
+            });
+            return Ok(());
+        };
+        self.in_time(open)?;
+        let hold = open.hold.clone();
+        match accepts(signal, data, &self.state.vars()) {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(invalid(format!(
+                    "what came with `{name}` does not meet the condition of `{hold}`"
+                )));
+            }
+            Err(reason) => {
+                return Err(invalid(format!(
+                    "the condition of `{hold}` cannot be told from what came with `{name}`: \
+                     {reason}"
+                )));
+            }
+        }
+        self.emit(Event::SignalReceived { name: name.to_owned(), data: Arc::new(data.clone()) });
+        self.take_kept_signal(definition);
+        self.release();
+        Ok(())
+    }
+
+    /// Lets the open hold take the first kept signal that it accepts.
+    fn take_kept_signal(&mut self, definition: &Hold) {
+        let (Some(signal), Place::Hold(open)) = (&definition.signal, &self.state.place) else {
+            return;
+        };
+        let vars = self.state.vars();
+        let found = self.state.signals.iter().position(|kept| {
+            kept.name == signal.name && accepts(signal, &kept.data, &vars) == Ok(true)
+        });
+        if let Some(index) = found {
+            let (hold, name) = (open.hold.clone(), signal.name.clone());
+            self.emit(Event::SignalConsumed { hold, name, index });
+        }
+    }
+
+    /// The signals that a hold which can still open, or is open, waits for.
+    fn signals_wanted(&self) -> Vec<&'a str> {
+        let here = self.state.state();
+        let taken = self.hold().is_some_and(|(open, _)| open.signalled);
+        let model = self.model;
+        let mut wanted: Vec<&'a str> = check::ahead(model, here, !taken)
+            .into_iter()
+            .filter_map(|name| hold_of(model, name)?.signal.as_ref())
+            .map(|signal| signal.name.as_str())
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted
+    }
+
+    /// Decides a cancellation.
+    pub(crate) fn cancel(&mut self, reason: &str) -> Result<(), Refusal> {
+        self.responsible("cancel this run")?;
+        let reason = reason.trim();
+        if reason.is_empty() {
+            return Err(invalid("a cancellation needs a reason"));
+        }
+        if self.state.cancelled {
+            return Err(not_awaited("the run is being cancelled already"));
+        }
+        let (state, reason) = (self.state.state().to_owned(), reason.to_owned());
+        self.emit(Event::Cancelled { state, reason });
+        if let Place::Rollout { .. } = self.state.place {
+            rollout::turn_back(self, "the run was cancelled");
+            rollout::settle(self);
+        } else {
+            self.emit(Event::Ended { outcome: CANCELLED.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// The requester, and the owners of the project, answer for a run.
+    pub(crate) fn responsible(&self, what: &str) -> Result<(), Refusal> {
+        let (id, member) = self.member()?;
+        let requester = self.state.requester.member();
+        if requester == Some(id) || member.has_role(OWNER) {
+            return Ok(());
+        }
+        let mut could: Vec<&MemberId> = requester.into_iter().collect();
+        could.extend(
+            self.at
+                .project
+                .members()
+                .iter()
+                .filter(|(other, member)| member.has_role(OWNER) && requester != Some(*other))
+                .map(|(other, _)| other),
+        );
+        let could: Vec<&str> = could.into_iter().map(MemberId::as_str).collect();
+        Err(Refusal::new(RefusalCode::NotEligible, format!("`{id}` may not {what}")).needs(
+            format!("the requester or a member with the role `{OWNER}`: {}", could.join(", ")),
+        ))
+    }
+
+    /// Decides the end of an activity.
+    pub(crate) fn completed(&mut self, effect: &EffectId, output: &Value) -> Result<(), Refusal> {
+        match &self.state.place {
+            Place::Activity { state, effect: asked, .. } if asked == effect => {
+                let (state, output) = (state.clone(), Arc::new(output.clone()));
+                self.emit(Event::WorkSucceeded { state, output });
+                self.go_on();
+                Ok(())
+            }
+            Place::Rollout { .. } => {
+                let next = rollout::completed(self, effect, output)?;
+                next.into_iter().for_each(|next| self.enter(next));
+                Ok(())
+            }
+            _ => Err(unknown(effect)),
+        }
+    }
+
+    /// Decides the failure of an activity.
+    pub(crate) fn failed(&mut self, effect: &EffectId, error: &str) -> Result<(), Refusal> {
+        match &self.state.place {
+            Place::Activity { state, effect: asked, .. } if asked == effect => {
+                let (state, reason) = (state.clone(), error.to_owned());
+                self.emit(Event::WorkFailed { state, reason });
+                self.go_on();
+                Ok(())
+            }
+            Place::Rollout { .. } => {
+                let next = rollout::failed(self, effect, error)?;
+                next.into_iter().for_each(|next| self.enter(next));
+                Ok(())
+            }
+            _ => Err(unknown(effect)),
+        }
+    }
+
+    /// Decides what a timer does.
+    pub(crate) fn timer(&mut self, effect: &EffectId) -> Result<(), Refusal> {
+        let Some((open, definition)) = self.hold() else { return Err(unknown(effect)) };
+        let hold = open.hold.clone();
+        let now = self.at.now;
+        if *effect == open.wait_effect() && !open.waited && open.until.is_some_and(|t| t <= now) {
+            self.emit(Event::WaitElapsed { hold });
+            self.release();
+            return Ok(());
+        }
+        let Some(deadline) = open.deadline.filter(|_| *effect == open.deadline_effect()) else {
+            return Err(unknown(effect));
+        };
+        if now < deadline {
+            return Err(not_awaited(format!("`{effect}` is not due before {deadline}")));
+        }
+        // Where both were noticed late, what came first counts.
+        if !open.waited && open.until.is_some_and(|until| until <= deadline) {
+            self.emit(Event::WaitElapsed { hold: hold.clone() });
+        }
+        match self.hold() {
+            Some((open, _)) if open.is_complete(definition) => {
+                self.emit(Event::HoldReleased { hold });
+            }
+            _ => self.emit(Event::HoldExpired { hold, deadline }),
+        }
+        self.go_on();
+        Ok(())
+    }
+
+    /// The rollout that the run is in, as defined.
+    pub(crate) fn rollout(&self) -> Option<&'a crate::model::Rollout> {
+        rollout_of(self.model, self.state.state())
+    }
+
+    /// Whether an event did not fit.
+    pub(crate) const fn is_broken(&self) -> bool {
+        self.broken
+    }
+}
+
+pub(crate) fn unknown(effect: &EffectId) -> Refusal {
+    not_awaited(format!("the run does not ask for `{effect}` now"))
+}
+
+fn accepts(signal: &SignalWait, data: &Value, vars: &Vars<'_>) -> Result<bool, String> {
+    match &signal.when {
+        None => Ok(true),
+        Some(when) => when.holds(&Vars { signal: Some(data), ..*vars }),
+    }
+}

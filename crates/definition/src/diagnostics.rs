@@ -1,0 +1,285 @@
+//! Findings about a definition: what is wrong, where, and what to do about it.
+
+use std::{fmt, ops::Range};
+
+use crate::node::Span;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $severity:ident;)*) => {
+        /// Names a kind of finding, for ever the same. Each has a page in `docs/errors/`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum DiagnosticCode {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl DiagnosticCode {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code as text, such as `HP2003`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            /// Whether the finding keeps the definition from being used.
+            #[must_use]
+            pub const fn severity(self) -> Severity {
+                match self {
+                    $(Self::$name => Severity::$severity,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The file is not YAML, or far too large.
+    Syntax = "HP2001", Error;
+    /// A key that the language does not have.
+    UnknownKey = "HP2002", Error;
+    /// A key that must be there is not.
+    MissingKey = "HP2003", Error;
+    /// A value of the wrong kind, such as a text where a list belongs.
+    WrongKind = "HP2004", Error;
+    /// A key is given twice.
+    DuplicateKey = "HP2005", Error;
+    /// A name with characters that names do not have.
+    MalformedName = "HP2006", Error;
+    /// `input` is not a JSON Schema that can be used.
+    InvalidSchema = "HP2007", Error;
+    /// A state is named that does not exist.
+    UnknownState = "HP2008", Error;
+    /// No way leads to a state.
+    UnreachableState = "HP2009", Error;
+    /// An outcome of a state leads nowhere.
+    MissingOutcome = "HP2010", Error;
+    /// `on` names an outcome that the state cannot have.
+    UnknownOutcome = "HP2011", Error;
+    /// No way leads from a state to an end.
+    NoWayToEnd = "HP2012", Error;
+    /// States follow each other in a circle in which nothing ever holds.
+    LoopWithoutHold = "HP2013", Error;
+    /// An expression or a template is not well formed.
+    ExpressionSyntax = "HP2014", Error;
+    /// An expression names something that does not exist.
+    UnknownVariable = "HP2015", Error;
+    /// A number is outside its range.
+    OutOfRange = "HP2016", Error;
+    /// The waves do not grow, or do not reach every target.
+    InvalidWaves = "HP2017", Error;
+    /// A text is not a duration.
+    InvalidDuration = "HP2018", Error;
+    /// Something that names approvers is not of a form that does.
+    UnknownApprover = "HP2019", Error;
+    /// Nobody could ever release a hold.
+    NobodyCanRelease = "HP2020", Error;
+    /// A deadline would release what people must release.
+    DeadlineReleases = "HP2021", Error;
+    /// A state is of no kind, or of several.
+    StateKind = "HP2022", Error;
+    /// An expression uses an input that need not be given.
+    OptionalInput = "HP2023", Warning;
+    /// Every rule of an approval has a condition, so that none may apply.
+    EveryRuleConditional = "HP2024", Warning;
+}
+
+impl fmt::Display for DiagnosticCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Whether a finding keeps the definition from being used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// It does.
+    Error,
+    /// It does not, but deserves a look.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The kind of finding.
+    pub code: DiagnosticCode,
+    /// What is wrong; lower case, no full stop.
+    pub message: String,
+    /// Where, in bytes of the source.
+    pub span: Range<usize>,
+    /// The line in which the span begins, from 1.
+    pub line: usize,
+    /// The column at which the span begins, in characters, from 1.
+    pub column: usize,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// All findings about one file, in the order of the file.
+///
+/// As text each is shown with the line it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics {
+    file: String,
+    source: String,
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// The file's name, as it was given.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The findings, in the order of the file.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.list.iter()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether one of them keeps the definition from being used.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|one| one.code.severity() == Severity::Error)
+    }
+
+    fn write_excerpt(&self, f: &mut fmt::Formatter<'_>, one: &Diagnostic) -> fmt::Result {
+        let Some(line) = self.source.lines().nth(one.line.saturating_sub(1)) else {
+            return Ok(());
+        };
+        let number = one.line.to_string();
+        let margin = " ".repeat(number.len());
+        let before: String = line
+            .chars()
+            .take(one.column.saturating_sub(1))
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let rest = line.chars().count().saturating_sub(one.column.saturating_sub(1));
+        let marked = self.source.get(one.span.clone()).unwrap_or("");
+        let width = marked.lines().next().map_or(0, |first| first.chars().count()).min(rest).max(1);
+        writeln!(f, "{margin} |")?;
+        writeln!(f, "{number} | {line}")?;
+        writeln!(f, "{margin} | {before}{}", "^".repeat(width))
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, one) in self.list.iter().enumerate() {
+            if n > 0 {
+                writeln!(f)?;
+            }
+            let Diagnostic { code, message, line, column, help, .. } = one;
+            let severity = code.severity();
+            writeln!(f, "{}:{line}:{column}: {severity}[{code}]: {message}", self.file)?;
+            self.write_excerpt(f, one)?;
+            if let Some(help) = help {
+                writeln!(f, "help: {help}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Findings while they are collected.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    file: String,
+    source: String,
+    line_starts: Vec<usize>,
+    list: Vec<Diagnostic>,
+}
+
+impl Findings {
+    pub(crate) fn new(file: &str, source: &str) -> Self {
+        let line_starts = std::iter::once(0)
+            .chain(source.match_indices('\n').map(|(at, _)| at.saturating_add(1)))
+            .collect();
+        Self { file: file.to_owned(), source: source.to_owned(), line_starts, list: Vec::new() }
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The line of a byte, from 1.
+    pub(crate) fn line(&self, at: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= at)
+    }
+
+    fn column(&self, at: usize) -> usize {
+        let start =
+            self.line_starts.get(self.line(at).saturating_sub(1)).copied().unwrap_or_default();
+        self.source.get(start..at).map_or(1, |before| before.chars().count().saturating_add(1))
+    }
+
+    /// Adds a finding; [`Added::help`] says what to do about it.
+    pub(crate) fn add(
+        &mut self,
+        code: DiagnosticCode,
+        span: &Span,
+        message: impl Into<String>,
+    ) -> Added<'_> {
+        let (line, column) = (self.line(span.start), self.column(span.start));
+        let message = message.into();
+        self.list.push(Diagnostic { code, message, span: span.clone(), line, column, help: None });
+        Added(self.list.last_mut())
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.list.iter().any(|one| one.code.severity() == Severity::Error)
+    }
+
+    pub(crate) fn finish(mut self) -> Diagnostics {
+        self.list.sort_by(|a, b| (a.span.start, a.code).cmp(&(b.span.start, b.code)));
+        self.list.dedup();
+        Diagnostics { file: self.file, source: self.source, list: self.list }
+    }
+}
+
+/// A finding that was just added.
+pub(crate) struct Added<'a>(Option<&'a mut Diagnostic>);
+
+impl Added<'_> {
+    /// Says what to do about it.
+    pub(crate) fn help(self, help: impl Into<String>) {
+        if let Some(one) = self.0 {
+            one.help = Some(help.into());
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The facts of a run of a declarative definition.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use holdpoint_core::{Digest, EffectId, MemberId, QualificationName, RoleName};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What happened in a run. `docs/definitions.md` lists them for readers of a history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum DefinitionEvent {
+    /// A state was entered.
+    #[serde(rename = "holdpoint.state.entered")]
+    StateEntered {
+        /// Which.
+        state: String,
+        /// How often it has been entered, this time included.
+        visit: u32,
+    },
+    /// An expression of a state could not be evaluated, so the run rests there.
+    #[serde(rename = "holdpoint.run.blocked")]
+    Blocked {
+        /// In which state.
+        state: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A hold was opened: from now on it waits.
+    #[serde(rename = "holdpoint.hold.opened")]
+    HoldOpened {
+        /// Which.
+        hold: String,
+        /// The digest of the input, to which votes are bound.
+        digest: Digest,
+        /// The rules of its approval that apply to this run.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rules: Vec<OpenRule>,
+        /// Until when it waits in any case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// When it expires.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+    },
+    /// Somebody approved.
+    #[serde(rename = "holdpoint.approval.granted")]
+    ApprovalGranted(Ballot),
+    /// Somebody rejected.
+    #[serde(rename = "holdpoint.approval.rejected")]
+    ApprovalRejected(Ballot),
+    /// The time that a hold waits for has come.
+    #[serde(rename = "holdpoint.wait.elapsed")]
+    WaitElapsed {
+        /// Which hold.
+        hold: String,
+    },
+    /// A signal came. It is kept until a hold wants it.
+    #[serde(rename = "holdpoint.signal.received")]
+    SignalReceived {
+        /// Its name.
+        name: String,
+        /// What came with it.
+        #[serde(default, skip_serializing_if = "is_null")]
+        data: Arc<Value>,
+    },
+    /// A hold took a signal that had come.
+    #[serde(rename = "holdpoint.signal.consumed")]
+    SignalConsumed {
+        /// Which hold.
+        hold: String,
+        /// The signal's name.
+        name: String,
+        /// Which of the kept signals, from 0 in the order in which they came.
+        index: usize,
+    },
+    /// A hold got all that it waited for.
+    #[serde(rename = "holdpoint.hold.released")]
+    HoldReleased {
+        /// Which.
+        hold: String,
+    },
+    /// A hold was resolved by a rejection.
+    #[serde(rename = "holdpoint.hold.rejected")]
+    HoldRejected {
+        /// Which.
+        hold: String,
+        /// By whom.
+        member: MemberId,
+    },
+    /// A hold's deadline passed.
+    #[serde(rename = "holdpoint.hold.expired")]
+    HoldExpired {
+        /// Which.
+        hold: String,
+        /// When its deadline was.
+        deadline: Timestamp,
+    },
+    /// An activity was asked for.
+    #[serde(rename = "holdpoint.work.requested")]
+    WorkRequested {
+        /// By which state.
+        state: String,
+        /// The effect's id.
+        effect: EffectId,
+        /// The activity's name.
+        activity: String,
+        /// What the worker is given.
+        input: Arc<Value>,
+    },
+    /// The activity that a state asked for was done; its output is in
+    /// `holdpoint.activity.completed`.
+    #[serde(rename = "holdpoint.work.succeeded")]
+    WorkSucceeded {
+        /// Of which state.
+        state: String,
+        /// What the worker answered.
+        output: Arc<Value>,
+    },
+    /// What a state should do could not be done.
+    #[serde(rename = "holdpoint.work.failed")]
+    WorkFailed {
+        /// Of which state.
+        state: String,
+        /// Why.
+        reason: String,
+    },
+    /// A rollout began.
+    #[serde(rename = "holdpoint.rollout.started")]
+    RolloutStarted {
+        /// In which state.
+        state: String,
+        /// Its targets, in order.
+        targets: Arc<Vec<String>>,
+        /// How many targets are done by the end of each wave.
+        waves: Arc<Vec<u32>>,
+        /// How each target's health is checked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        check: Option<CheckTimes>,
+    },
+    /// A wave began.
+    #[serde(rename = "holdpoint.rollout.wave_started")]
+    WaveStarted {
+        /// In which state.
+        state: String,
+        /// Which wave, from 1.
+        wave: u32,
+        /// How many targets it adds.
+        targets: u32,
+    },
+    /// A target was deployed to. Where there is no health check, it is healthy by that.
+    #[serde(rename = "holdpoint.target.deployed")]
+    TargetDeployed(OfTarget),
+    /// A target passed its health check, or a person said so.
+    #[serde(rename = "holdpoint.target.healthy")]
+    TargetHealthy(OfTarget),
+    /// A target failed.
+    #[serde(rename = "holdpoint.target.failed")]
+    TargetFailed(OfTarget),
+    /// A target's health check told nothing. The rollout rests until a person decides.
+    #[serde(rename = "holdpoint.target.inconclusive")]
+    TargetInconclusive(OfTarget),
+    /// A target's health is to be checked again.
+    #[serde(rename = "holdpoint.target.rechecked")]
+    TargetRechecked(OfTarget),
+    /// A rollout that cannot be undone goes no further.
+    #[serde(rename = "holdpoint.rollout.stopped")]
+    RolloutStopped {
+        /// In which state.
+        state: String,
+        /// Why.
+        reason: String,
+    },
+    /// A rollout is being undone, in reverse order.
+    #[serde(rename = "holdpoint.rollout.undo_started")]
+    UndoStarted {
+        /// In which state.
+        state: String,
+        /// Why.
+        reason: String,
+    },
+    /// A target was restored.
+    #[serde(rename = "holdpoint.target.restored")]
+    TargetRestored(OfTarget),
+    /// A target could not be restored. The rollout rests until a person decides.
+    #[serde(rename = "holdpoint.target.stuck")]
+    TargetStuck(OfTarget),
+    /// A target is to be restored again.
+    #[serde(rename = "holdpoint.target.retried")]
+    TargetRetried(OfTarget),
+    /// A person takes care of a target that could not be restored.
+    #[serde(rename = "holdpoint.target.taken_over")]
+    TargetTakenOver(OfTarget),
+    /// A rollout is over.
+    #[serde(rename = "holdpoint.rollout.finished")]
+    RolloutFinished {
+        /// In which state.
+        state: String,
+        /// `succeeded`, `rolled_back` or `failed`.
+        outcome: String,
+    },
+    /// The run was cancelled. A rollout is undone before the run ends.
+    #[serde(rename = "holdpoint.run.cancelled")]
+    Cancelled {
+        /// In which state.
+        state: String,
+        /// Why.
+        reason: String,
+    },
+    /// The run is over.
+    #[serde(rename = "holdpoint.run.ended")]
+    Ended {
+        /// How, in the definition's words; `cancelled` when it was.
+        outcome: String,
+    },
+}
+
+/// A rule of an approval, as it applies to one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenRule {
+    /// The rule's name.
+    pub rule: String,
+    /// How many must agree.
+    pub need: u32,
+    /// The qualification that is demanded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qualified: Option<QualificationName>,
+}
+
+/// A vote, with the facts that made it count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ballot {
+    /// On which hold.
+    pub hold: String,
+    /// Who voted.
+    pub member: MemberId,
+    /// The digest of the input that was voted on.
+    pub digest: Digest,
+    /// The rules under which the member was eligible.
+    pub rules: BTreeSet<String>,
+    /// The roles that the member held then.
+    pub roles: BTreeSet<RoleName>,
+    /// The qualifications relied upon, valid then.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub qualified: BTreeSet<QualificationName>,
+    /// Why, in the voter's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How long and how often a target's health is checked, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckTimes {
+    /// How long the target must answer as expected.
+    pub for_ms: u64,
+    /// How long between two questions.
+    pub every_ms: u64,
+}
+
+/// Something about a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfTarget {
+    /// In which state.
+    pub state: String,
+    /// The target's name.
+    pub target: String,
+    /// Its place in the rollout's order, from 1.
+    pub number: u32,
+    /// Its wave, from 1.
+    pub wave: u32,
+    /// What is known of it: an error, a check's detail, a person's reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+fn is_null(value: &Arc<Value>) -> bool {
+    value.is_null()
+}

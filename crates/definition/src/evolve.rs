@@ -1,0 +1,264 @@
+//! What each event makes of the state: every legal pair of place and event is written out.
+
+use std::sync::Arc;
+
+use holdpoint_core::{IllegalEvent, Vote, event::TypedEvent as _, workflow::Meta};
+
+use crate::{
+    check,
+    event::{Ballot, DefinitionEvent as Event},
+    model::{CANCELLED, Hold, Model, StateKind, Work},
+    rollout_evolve,
+    state::{Given, HoldState, Place, Signal, State},
+};
+
+/// Adds an event to a state.
+pub(crate) fn evolve(
+    model: &Model,
+    state: &mut State,
+    event: &Event,
+    meta: &Meta<'_>,
+) -> Result<(), IllegalEvent> {
+    apply(model, state, event, meta).map_err(|reason| {
+        let kind = event.to_new_event().map_or_else(
+            |error| format!("an event that cannot be written: {error}"),
+            |event| event.kind.to_string(),
+        );
+        IllegalEvent::new(kind, reason)
+    })
+}
+
+fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Result<(), String> {
+    match (&mut state.place, event) {
+        (_, Event::StateEntered { state: entered, visit }) => enter(model, state, entered, *visit),
+        (Place::Entered { state: at }, Event::Blocked { state: named, reason }) if at == named => {
+            state.place = Place::Blocked { state: named.clone(), reason: reason.clone() };
+            Ok(())
+        }
+        (
+            Place::Entered { state: at },
+            Event::HoldOpened { hold, rules, until, deadline, digest: _ },
+        ) if at == hold && hold_of(model, hold).is_some() => {
+            let visit = state.visits.get(hold).copied().unwrap_or(0);
+            state.place = Place::Hold(HoldState {
+                hold: hold.clone(),
+                visit,
+                opened: meta.time,
+                rules: rules.clone(),
+                until: *until,
+                deadline: *deadline,
+                votes: Vec::new(),
+                waited: false,
+                signalled: false,
+            });
+            Ok(())
+        }
+        (Place::Hold(open), Event::ApprovalGranted(ballot)) => {
+            vote(open, ballot, Vote::Approve, meta)
+        }
+        (Place::Hold(open), Event::ApprovalRejected(ballot)) => {
+            vote(open, ballot, Vote::Reject, meta)
+        }
+        (Place::Hold(open), Event::WaitElapsed { hold }) if open.hold == *hold && !open.waited => {
+            open.waited = true;
+            Ok(())
+        }
+        (_, Event::SignalReceived { name, data }) => {
+            state.signals.push(Signal { name: name.clone(), data: Arc::clone(data) });
+            Ok(())
+        }
+        (Place::Hold(open), Event::SignalConsumed { hold, name, index })
+            if open.hold == *hold
+                && !open.signalled
+                && state.signals.get(*index).is_some_and(|kept| kept.name == *name) =>
+        {
+            let signal = state.signals.remove(*index);
+            state.outputs.insert(hold.clone(), signal.data);
+            open.signalled = true;
+            Ok(())
+        }
+        (Place::Hold(open), Event::HoldReleased { hold })
+            if open.hold == *hold
+                && open.rejection().is_none()
+                && hold_of(model, hold).is_some_and(|hold| open.is_complete(hold)) =>
+        {
+            resolve(state, hold, "released")
+        }
+        (Place::Hold(open), Event::HoldRejected { hold, .. })
+            if open.hold == *hold && open.rejection().is_some() =>
+        {
+            resolve(state, hold, "rejected")
+        }
+        (Place::Hold(open), Event::HoldExpired { hold, deadline })
+            if open.hold == *hold && open.deadline == Some(*deadline) =>
+        {
+            resolve(state, hold, "expired")
+        }
+        (
+            Place::Entered { state: at },
+            Event::WorkRequested { state: named, effect, activity, input },
+        ) if at == named && work_of(model, named).is_some() => {
+            state.place = Place::Activity {
+                state: named.clone(),
+                effect: effect.clone(),
+                name: activity.clone(),
+                input: Arc::clone(input),
+            };
+            Ok(())
+        }
+        (Place::Activity { state: at, .. }, Event::WorkSucceeded { state: named, output })
+            if at == named =>
+        {
+            state.outputs.insert(named.clone(), Arc::clone(output));
+            resolve(state, named, "succeeded")
+        }
+        (
+            Place::Activity { state: at, .. } | Place::Entered { state: at },
+            Event::WorkFailed { state: named, .. },
+        ) if at == named && is_work(model, named) => resolve(state, named, "failed"),
+        (Place::Entered { state: at }, Event::RolloutStarted { state: named, .. })
+            if at == named =>
+        {
+            rollout_evolve::start(model, state, event)
+        }
+        (
+            Place::Rollout { .. },
+            Event::WaveStarted { .. }
+            | Event::TargetDeployed(_)
+            | Event::TargetHealthy(_)
+            | Event::TargetFailed(_)
+            | Event::TargetInconclusive(_)
+            | Event::TargetRechecked(_)
+            | Event::UndoStarted { .. }
+            | Event::RolloutStopped { .. }
+            | Event::TargetRestored(_)
+            | Event::TargetStuck(_)
+            | Event::TargetRetried(_)
+            | Event::TargetTakenOver(_)
+            | Event::RolloutFinished { .. },
+        ) => rollout_evolve::evolve(state, event),
+        (
+            Place::Entered { .. }
+            | Place::Blocked { .. }
+            | Place::Hold(_)
+            | Place::Activity { .. }
+            | Place::Rollout { .. },
+            Event::Cancelled { .. },
+        ) if !state.cancelled => {
+            state.cancelled = true;
+            Ok(())
+        }
+        (
+            Place::Blocked { state: at, .. }
+            | Place::Activity { state: at, .. }
+            | Place::Hold(HoldState { hold: at, .. })
+            | Place::Resolved { state: at, .. }
+            | Place::Entered { state: at },
+            Event::Ended { outcome },
+        ) if (state.cancelled && outcome == CANCELLED) || is_end(model, at, outcome) => {
+            state.place = Place::Ended { state: at.clone(), outcome: outcome.clone() };
+            Ok(())
+        }
+        (
+            Place::Begin
+            | Place::Entered { .. }
+            | Place::Blocked { .. }
+            | Place::Hold(_)
+            | Place::Activity { .. }
+            | Place::Rollout { .. }
+            | Place::Resolved { .. }
+            | Place::Ended { .. },
+            _,
+        ) => Err(format!("the run is {}", describe(&state.place))),
+    }
+}
+
+fn enter(model: &Model, state: &mut State, entered: &str, visit: u32) -> Result<(), String> {
+    let leads = match &state.place {
+        Place::Begin => model.start.name == entered,
+        Place::Resolved { state: from, outcome } => model
+            .states
+            .get(from)
+            .and_then(|from| from.on.get(outcome))
+            .is_some_and(|to| to.name == entered),
+        Place::Entered { state: from } => match model.states.get(from).map(|from| &from.kind) {
+            Some(StateKind::Choose { branches, otherwise }) => {
+                otherwise.name == entered || branches.iter().any(|(_, to)| to.name == entered)
+            }
+            _ => false,
+        },
+        Place::Blocked { .. }
+        | Place::Hold(_)
+        | Place::Activity { .. }
+        | Place::Rollout { .. }
+        | Place::Ended { .. } => false,
+    };
+    if !leads || !model.states.contains_key(entered) {
+        return Err(format!("no way leads to `{entered}`: the run is {}", describe(&state.place)));
+    }
+    if visit != state.visit(entered).saturating_add(1) {
+        return Err(format!("visit {visit} of `{entered}` is not the next"));
+    }
+    state.visits.insert(entered.to_owned(), visit);
+    state.place = Place::Entered { state: entered.to_owned() };
+    Ok(())
+}
+
+fn vote(open: &mut HoldState, ballot: &Ballot, vote: Vote, meta: &Meta<'_>) -> Result<(), String> {
+    if open.hold != ballot.hold || open.rejection().is_some() || open.has_voted(&ballot.member) {
+        return Err(format!("`{}` has no vote on `{}` now", ballot.member, ballot.hold));
+    }
+    open.votes.push(Given {
+        member: ballot.member.clone(),
+        vote,
+        at: meta.time,
+        rules: ballot.rules.clone(),
+    });
+    Ok(())
+}
+
+/// Gives a state its outcome.
+pub(crate) fn resolve(state: &mut State, named: &str, outcome: &str) -> Result<(), String> {
+    state.place = Place::Resolved { state: named.to_owned(), outcome: outcome.to_owned() };
+    Ok(())
+}
+
+/// The hold that a state is, if it is one.
+pub(crate) fn hold_of<'m>(model: &'m Model, name: &str) -> Option<&'m Hold> {
+    match model.states.get(name).map(|state| &state.kind) {
+        Some(StateKind::Hold(hold)) => Some(hold),
+        _ => None,
+    }
+}
+
+/// The activity that a state does, if it does one.
+pub(crate) fn work_of<'m>(model: &'m Model, name: &str) -> Option<&'m Work> {
+    match model.states.get(name).map(|state| &state.kind) {
+        Some(StateKind::Activity(work)) => Some(work),
+        _ => None,
+    }
+}
+
+fn is_work(model: &Model, name: &str) -> bool {
+    model.states.get(name).is_some_and(|state| check::outcomes(state).contains(&"failed"))
+}
+
+fn is_end(model: &Model, name: &str, ended: &str) -> bool {
+    matches!(
+        model.states.get(name).map(|state| &state.kind),
+        Some(StateKind::End { outcome }) if outcome == ended
+    )
+}
+
+fn describe(place: &Place) -> String {
+    match place {
+        Place::Begin => "not begun".to_owned(),
+        Place::Entered { state } => format!("entering `{state}`"),
+        Place::Blocked { state, .. } => format!("blocked in `{state}`"),
+        Place::Hold(open) => format!("held in `{}`", open.hold),
+        Place::Activity { state, .. } => format!("at work in `{state}`"),
+        Place::Rollout { state } => format!("rolling out in `{state}`"),
+        Place::Resolved { state, outcome } => format!("leaving `{state}` with `{outcome}`"),
+        Place::Ended { outcome, .. } => format!("ended with `{outcome}`"),
+    }
+}

@@ -1,0 +1,249 @@
+//! A definition that has been checked: what the machine runs.
+
+use std::collections::BTreeMap;
+
+use holdpoint_core::{DefinitionName, MemberId, QualificationName, RetryPolicy, RoleName};
+use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
+use serde_json::Value;
+
+use crate::{
+    expr::{Expr, Template, Tree, Vars},
+    node::Span,
+};
+
+/// The outcome of a run that was cancelled.
+pub(crate) const CANCELLED: &str = "cancelled";
+
+/// A checked definition.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) name: DefinitionName,
+    pub(crate) version: u32,
+    pub(crate) title: String,
+    pub(crate) schema: Value,
+    pub(crate) validator: jsonschema::Validator,
+    pub(crate) start: Target,
+    pub(crate) states: BTreeMap<String, StateModel>,
+}
+
+/// The name of a state to go to, and where it is named.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+}
+
+/// A state.
+#[derive(Debug)]
+pub(crate) struct StateModel {
+    /// Where its name stands.
+    pub(crate) span: Span,
+    pub(crate) kind: StateKind,
+    /// Where each outcome leads.
+    pub(crate) on: BTreeMap<String, Target>,
+    /// Where the key `on` stands, if there is one.
+    pub(crate) on_span: Option<Span>,
+}
+
+/// The kinds of state.
+#[derive(Debug)]
+pub(crate) enum StateKind {
+    Hold(Hold),
+    Activity(Box<Work>),
+    Rollout(Box<Rollout>),
+    Choose { branches: Vec<(Expr, Target)>, otherwise: Target },
+    End { outcome: String },
+}
+
+/// What releases a hold: all of it.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    pub(crate) approval: Option<Approval>,
+    pub(crate) wait: Option<Wait>,
+    pub(crate) signal: Option<SignalWait>,
+}
+
+impl Hold {
+    /// The deadlines of its conditions.
+    pub(crate) fn expiries(&self) -> impl Iterator<Item = &Timed> {
+        let approval = self.approval.as_ref().and_then(|approval| approval.expires.as_ref());
+        let signal = self.signal.as_ref().and_then(|signal| signal.expires.as_ref());
+        approval.into_iter().chain(signal)
+    }
+}
+
+/// People who must agree.
+#[derive(Debug)]
+pub(crate) struct Approval {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) not_requester: bool,
+    pub(crate) expires: Option<Timed>,
+}
+
+/// How many of whom.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) when: Option<Expr>,
+    pub(crate) from: Vec<Approver>,
+    pub(crate) qualified: Option<Template>,
+    pub(crate) need: u32,
+    /// Where `need` stands, or else the rule.
+    pub(crate) span: Span,
+}
+
+/// Whom a rule asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Approver {
+    Role(RoleName),
+    Member(MemberId),
+}
+
+impl std::fmt::Display for Approver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Role(role) => write!(f, "role {role}"),
+            Self::Member(member) => write!(f, "member {member}"),
+        }
+    }
+}
+
+/// A time to wait for.
+#[derive(Debug)]
+pub(crate) enum Wait {
+    For(Timed),
+    Until(Template),
+}
+
+/// A signal to wait for.
+#[derive(Debug)]
+pub(crate) struct SignalWait {
+    pub(crate) name: String,
+    pub(crate) when: Option<Expr>,
+    pub(crate) expires: Option<Timed>,
+}
+
+/// A duration, given or computed.
+#[derive(Debug)]
+pub(crate) enum Timed {
+    Fixed(SignedDuration),
+    Computed(Template),
+}
+
+impl Timed {
+    /// The duration.
+    pub(crate) fn eval(&self, vars: &Vars<'_>) -> Result<SignedDuration, String> {
+        match self {
+            Self::Fixed(duration) => Ok(*duration),
+            Self::Computed(template) => {
+                let text = template.render_text(vars)?;
+                duration(&text).ok_or_else(|| format!("`{text}` is not a duration such as `10m`"))
+            }
+        }
+    }
+}
+
+/// One activity.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) run: String,
+    pub(crate) with: Tree,
+    pub(crate) timeout: SignedDuration,
+    pub(crate) retry: RetryPolicy,
+}
+
+/// An activity over targets.
+#[derive(Debug)]
+pub(crate) struct Rollout {
+    pub(crate) targets: Tree,
+    pub(crate) waves: Vec<Wave>,
+    pub(crate) max_failed: u32,
+    pub(crate) max_parallel: u32,
+    pub(crate) each: Work,
+    pub(crate) healthy: Option<Health>,
+    pub(crate) rollback: Option<Work>,
+}
+
+/// How many targets, of all, are to be done when the wave is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wave {
+    Count(u32),
+    Percent(u32),
+}
+
+impl Wave {
+    /// The number of targets that are done at the wave's end, of `all`: a percentage is rounded
+    /// up.
+    pub(crate) fn end(self, all: u32) -> u32 {
+        match self {
+            Self::Count(count) => count.min(all),
+            Self::Percent(percent) => {
+                let end = u64::from(all).saturating_mul(u64::from(percent)).div_ceil(100);
+                u32::try_from(end).unwrap_or(all).min(all)
+            }
+        }
+    }
+}
+
+/// How a target's health is known.
+#[derive(Debug)]
+pub(crate) struct Health {
+    pub(crate) http: Template,
+    pub(crate) expect: u16,
+    pub(crate) span: Timed,
+    pub(crate) every: Timed,
+}
+
+/// Reads a duration such as `90s`, `10m`, `2h 30m` or `7d`; a day has 24 hours. `None` when it is
+/// none, negative, or has no fixed length, as a month.
+pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
+    let span: JiffSpan = text.trim().parse().ok()?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    (!duration.is_negative()).then_some(duration)
+}
+
+/// Whether `text` can name a state, a rule, a signal, an outcome or an activity.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.parse::<QualificationName>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        let s = SignedDuration::from_secs;
+        for (text, expected) in [
+            ("90s", Some(s(90))),
+            ("10m", Some(s(600))),
+            ("2h30m", Some(s(9_000))),
+            ("2h 30m", Some(s(9_000))),
+            ("7d", Some(s(604_800))),
+            ("0s", Some(s(0))),
+            ("500ms", Some(SignedDuration::from_millis(500))),
+            ("-5s", None),
+            ("1mo", None),
+            ("1 year", None),
+            ("soon", None),
+            ("", None),
+            ("10", None),
+        ] {
+            assert_eq!(duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn waves_count_all_targets_done_and_round_up() {
+        for (wave, all, expected) in [
+            (Wave::Count(1), 6, 1),
+            (Wave::Percent(25), 6, 2),
+            (Wave::Percent(100), 6, 6),
+            (Wave::Percent(1), 6, 1),
+            (Wave::Count(9), 6, 6),
+            (Wave::Percent(50), 1, 1),
+        ] {
+            assert_eq!(wave.end(all), expected, "{wave:?} of {all}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! YAML as a tree in which every key and value knows where it stands.
+//!
+//! The whole file is read into [`Node`]s first, so that every fault of shape can be reported, not
+//! only the first.
+
+use std::{fmt, ops::Range};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use serde_json::Value;
+use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
+
+use crate::diagnostics::{DiagnosticCode, Findings};
+
+/// The longest source that is read, in bytes.
+pub(crate) const SOURCE_BYTES_MAX: usize = 1024 * 1024;
+const DEPTH_MAX: usize = 64;
+const NODES_MAX: usize = 100_000;
+
+/// Where something stands in the source, in bytes.
+pub(crate) type Span = Range<usize>;
+
+/// A value of the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    pub(crate) span: Span,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key of a mapping.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+}
+
+enum Raw {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RawVisitor;
+
+        impl<'de> Visitor<'de> for RawVisitor {
+            type Value = Raw;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Raw, E> {
+                Ok(Raw::Null)
+            }
+
+            fn visit_none<E>(self) -> Result<Raw, E> {
+                Ok(Raw::Null)
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+                Raw::deserialize(deserializer)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+                Ok(Raw::Bool(value))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+                Ok(Raw::Int(value))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Raw, E> {
+                i64::try_from(value)
+                    .map(Raw::Int)
+                    .map_err(|_| E::custom(format!("the number {value} is too large")))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+                Ok(Raw::Float(value))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+                Ok(Raw::Text(value.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    list.push(item);
+                }
+                Ok(Raw::List(list))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Raw::Map(entries))
+            }
+        }
+
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+fn span_of(location: Location, source: &str) -> Span {
+    let span = location.span();
+    let start = span.byte_offset().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+    let length = span.byte_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
+    let start = start.min(source.len());
+    start..start.saturating_add(length).min(source.len())
+}
+
+fn node(raw: Spanned<Raw>, source: &str, findings: &mut Findings) -> Node {
+    let span = span_of(raw.referenced, source);
+    let kind = match raw.value {
+        Raw::Null => Kind::Null,
+        Raw::Bool(value) => Kind::Bool(value),
+        Raw::Int(value) => Kind::Int(value),
+        Raw::Float(value) => Kind::Float(value),
+        Raw::Text(value) => Kind::Text(value),
+        Raw::List(items) => {
+            Kind::List(items.into_iter().map(|item| node(item, source, findings)).collect())
+        }
+        Raw::Map(entries) => {
+            let mut map: Vec<(Key, Node)> = Vec::with_capacity(entries.len());
+            let mut seen = std::collections::HashMap::with_capacity(entries.len());
+            for (key, value) in entries {
+                let key = Key { span: span_of(key.referenced, source), name: key.value };
+                let value = node(value, source, findings);
+                if let Some(first) = seen.insert(key.name.clone(), key.span.clone()) {
+                    let line = findings.line(first.start);
+                    findings
+                        .add(
+                            DiagnosticCode::DuplicateKey,
+                            &key.span,
+                            format!("`{}` is given twice", key.name),
+                        )
+                        .help(format!("it was given first in line {line}; keep one of the two"));
+                    continue;
+                }
+                map.push((key, value));
+            }
+            Kind::Map(map)
+        }
+    };
+    Node { kind, span }
+}
+
+/// Reads `source`. What is not YAML, or more of it than anyone writes, becomes a finding.
+pub(crate) fn read(source: &str, findings: &mut Findings) -> Option<Node> {
+    if source.len() > SOURCE_BYTES_MAX {
+        findings
+            .add(
+                DiagnosticCode::Syntax,
+                &(0..0),
+                format!("the file has {} bytes; at most {SOURCE_BYTES_MAX} are read", source.len()),
+            )
+            .help("a definition is a page or two of text: is this the right file?");
+        return None;
+    }
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(source, options()) {
+        Ok(raw) => Some(node(raw, source, findings)),
+        Err(error) => {
+            let error = error.without_snippet();
+            let span = error.location().map_or(0..0, |location| span_of(location, source));
+            let message = error.to_string();
+            let message = message.split(" at line ").next().unwrap_or(&message);
+            findings
+                .add(DiagnosticCode::Syntax, &span, format!("this is not YAML: {message}"))
+                .help("indent with spaces, and quote texts that contain `: `, `#`, `{` or `*`");
+            None
+        }
+    }
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
+        strict_booleans: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_depth: DEPTH_MAX,
+            max_nodes: NODES_MAX,
+            max_events: 4 * NODES_MAX,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+            max_documents: 1,
+        },
+    }
+}
+
+impl Node {
+    /// The value's kind, as a message names it.
+    pub(crate) const fn what(&self) -> &'static str {
+        match self.kind {
+            Kind::Null => "nothing",
+            Kind::Bool(_) => "a boolean",
+            Kind::Int(_) | Kind::Float(_) => "a number",
+            Kind::Text(_) => "a text",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a mapping",
+        }
+    }
+
+    /// The value as JSON.
+    pub(crate) fn to_json(&self) -> Value {
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value) => (*value).into(),
+            Kind::Int(value) => (*value).into(),
+            Kind::Float(value) => (*value).into(),
+            Kind::Text(value) => value.clone().into(),
+            Kind::List(items) => items.iter().map(Self::to_json).collect(),
+            Kind::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.name.clone(), value.to_json()))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+        }
+    }
+
+    /// The node at a JSON pointer below this one, or as deep as it leads.
+    pub(crate) fn at_pointer(&self, pointer: &str) -> &Self {
+        let mut node = self;
+        for step in pointer.split('/').skip(1) {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            let next = match &node.kind {
+                Kind::Map(entries) => {
+                    entries.iter().find(|(key, _)| key.name == step).map(|(_, value)| value)
+                }
+                Kind::List(items) => step.parse::<usize>().ok().and_then(|at| items.get(at)),
+                _ => None,
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node
+    }
+}

@@ -1,0 +1,415 @@
+//! From the YAML tree to the model: the shape of every key. What needs the whole picture, such as
+//! whether a state is ever reached, is checked in `check`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdpoint_core::DefinitionName;
+use serde_json::{Value, json};
+
+use crate::{
+    diagnostics::{DiagnosticCode as Code, Findings},
+    expr::{Expr, Fault, FaultKind, Scope, Template, Tree, did_you_mean},
+    model::{Model, StateKind, StateModel, Target, is_name},
+    node::{Key, Kind, Node, Span},
+    syntax_hold, syntax_work,
+};
+
+const TOP: &[&str] = &["workflow", "version", "title", "input", "start", "states"];
+const STATE: &[&str] = &["hold", "do", "choose", "end", "on"];
+
+/// The entries of a mapping whose keys are known.
+pub(crate) struct Fields<'n> {
+    entries: &'n [(Key, Node)],
+    span: &'n Span,
+    what: &'static str,
+}
+
+impl<'n> Fields<'n> {
+    /// The value of a key, if it is there.
+    pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|(name, _)| name.name == key).map(|(_, value)| value)
+    }
+
+    /// The value of a key that must be there.
+    pub(crate) fn need(&self, reader: &mut Reader<'_>, key: &str) -> Option<&'n Node> {
+        let found = self.get(key);
+        if found.is_none() {
+            let span = self.entries.first().map_or(self.span, |(first, _)| &first.span);
+            reader
+                .findings
+                .add(Code::MissingKey, span, format!("{} has no `{key}`", self.what))
+                .help(format!("add the key `{key}`"));
+        }
+        found
+    }
+}
+
+/// What is needed while reading.
+pub(crate) struct Reader<'f> {
+    pub(crate) findings: &'f mut Findings,
+    pub(crate) schema: Value,
+    pub(crate) states: BTreeSet<String>,
+}
+
+impl Reader<'_> {
+    /// The entries of a mapping; unknown keys are reported.
+    pub(crate) fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &'static str,
+        known: &[&str],
+    ) -> Option<Fields<'n>> {
+        let Kind::Map(entries) = &node.kind else {
+            self.wrong(node, &format!("{what} is a mapping with the keys {}", listed(known)));
+            return None;
+        };
+        for (key, _) in entries {
+            if !known.contains(&key.name.as_str()) {
+                let help = did_you_mean(&key.name, known.iter().copied())
+                    .unwrap_or_else(|| format!("the keys are {}", listed(known)));
+                self.findings
+                    .add(Code::UnknownKey, &key.span, format!("{what} has no key `{}`", key.name))
+                    .help(help);
+            }
+        }
+        Some(Fields { entries, span: &node.span, what })
+    }
+
+    /// Reports a value of the wrong kind.
+    pub(crate) fn wrong(&mut self, node: &Node, expected: &str) {
+        self.findings
+            .add(
+                Code::WrongKind,
+                &node.span,
+                format!("expected something else than {}", node.what()),
+            )
+            .help(expected.to_owned());
+    }
+
+    /// A text.
+    pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        if let Kind::Text(text) = &node.kind {
+            return Some(text);
+        }
+        self.wrong(node, &format!("{what} is a text; quote it if it looks like something else"));
+        None
+    }
+
+    /// A name.
+    pub(crate) fn name(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.text(node, what)?;
+        self.is_name(text, &node.span, what).then(|| text.to_owned())
+    }
+
+    /// Whether `text` is a name; reported if not.
+    pub(crate) fn is_name(&mut self, text: &str, span: &Span, what: &str) -> bool {
+        let good = is_name(text);
+        if !good {
+            self.findings
+                .add(Code::MalformedName, span, format!("`{text}` is not a name for {what}"))
+                .help("names are at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit");
+        }
+        good
+    }
+
+    /// A whole number of at least 1.
+    pub(crate) fn count(&mut self, node: &Node, what: &str) -> Option<u32> {
+        let Kind::Int(number) = node.kind else {
+            self.wrong(node, &format!("{what} is a whole number of at least 1"));
+            return None;
+        };
+        let count = u32::try_from(number).ok().filter(|count| *count >= 1);
+        if count.is_none() {
+            self.findings
+                .add(Code::OutOfRange, &node.span, format!("{what} cannot be {number}"))
+                .help("give a whole number of at least 1");
+        }
+        count
+    }
+
+    /// A state to go to.
+    pub(crate) fn target(&mut self, node: &Node) -> Option<Target> {
+        let name = self.text(node, "where to go")?.to_owned();
+        Some(Target { name, span: node.span.clone() })
+    }
+
+    /// An expression.
+    pub(crate) fn expr(&mut self, node: &Node, also: &[&'static str]) -> Option<Expr> {
+        let text = match &node.kind {
+            Kind::Text(text) => text.clone(),
+            Kind::Bool(value) => value.to_string(),
+            _ => {
+                self.wrong(node, "a condition is a CEL expression, such as `input.risk == 'high'`");
+                return None;
+            }
+        };
+        if text.starts_with("${") {
+            self.findings
+                .add(Code::ExpressionSyntax, &node.span, "a condition is not written in `${…}`")
+                .help("write the expression alone, such as `input.risk == 'high'`");
+            return None;
+        }
+        let scope = Scope { schema: &self.schema, states: &self.states, also };
+        let (expr, faults) = Expr::compile(&text, &scope);
+        self.report(node, &text, faults);
+        expr
+    }
+
+    /// A text that may hold expressions.
+    pub(crate) fn template(&mut self, node: &Node, also: &[&'static str]) -> Option<Template> {
+        let text = self.text(node, "what stands here")?.to_owned();
+        let scope = Scope { schema: &self.schema, states: &self.states, also };
+        let (template, faults) = Template::compile(&text, &scope);
+        self.report(node, &text, faults);
+        template
+    }
+
+    /// Any value whose texts may hold expressions.
+    pub(crate) fn tree(&mut self, node: &Node, also: &[&'static str]) -> Option<Tree> {
+        match &node.kind {
+            Kind::Text(_) => self.template(node, also).map(Tree::Text),
+            Kind::List(items) => {
+                let read: Vec<_> = items.iter().map(|item| self.tree(item, also)).collect();
+                read.into_iter().collect::<Option<Vec<_>>>().map(Tree::List)
+            }
+            Kind::Map(entries) => {
+                let read: Vec<_> = entries
+                    .iter()
+                    .map(|(key, value)| Some((key.name.clone(), self.tree(value, also)?)))
+                    .collect();
+                read.into_iter().collect::<Option<Vec<_>>>().map(Tree::Map)
+            }
+            _ => Some(Tree::Value(node.to_json())),
+        }
+    }
+
+    /// Reports the faults of an expression, each at its place in the file where that can be told.
+    fn report(&mut self, node: &Node, text: &str, faults: Vec<Fault>) {
+        for fault in faults {
+            let raw = self.findings.source().get(node.span.clone()).unwrap_or_default();
+            // A text that was folded or escaped does not stand in the file as it is.
+            let span = match raw.find(text) {
+                Some(found) => {
+                    let start = node.span.start.saturating_add(found).saturating_add(fault.at);
+                    start..start.saturating_add(fault.length).min(node.span.end.max(start))
+                }
+                None => node.span.clone(),
+            };
+            let code = match fault.kind {
+                FaultKind::Syntax => Code::ExpressionSyntax,
+                FaultKind::Unknown => Code::UnknownVariable,
+                FaultKind::Optional => Code::OptionalInput,
+            };
+            let added = self.findings.add(code, &span, fault.message);
+            if let Some(help) = fault.help {
+                added.help(help);
+            }
+        }
+    }
+}
+
+/// Names in a row, as a message shows them.
+pub(crate) fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Reads a definition's shape. `None` when so much is missing that there is no model.
+pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
+    let mut reader = Reader { findings, schema: json!({}), states: BTreeSet::new() };
+    let top = reader.fields(root, "a definition", TOP)?;
+
+    let name = top.need(&mut reader, "workflow").and_then(|node| {
+        let name = reader.name(node, "a workflow")?;
+        name.parse::<DefinitionName>().ok()
+    });
+    let version = top.need(&mut reader, "version").and_then(|node| reader.count(node, "a version"));
+    let title = top
+        .need(&mut reader, "title")
+        .and_then(|node| reader.text(node, "a title"))
+        .map(str::to_owned);
+    let validator = read_schema(top.get("input"), &mut reader);
+
+    let start = top.need(&mut reader, "start").and_then(|node| reader.target(node));
+    let states = top.need(&mut reader, "states").and_then(|node| read_states(node, &mut reader));
+    Some(Model {
+        name: name?,
+        version: version?,
+        title: title?,
+        schema: reader.schema,
+        validator: validator?,
+        start: start?,
+        states: states?,
+    })
+}
+
+fn read_schema(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<jsonschema::Validator> {
+    reader.schema = node.map_or_else(
+        || json!({ "type": "object", "properties": {}, "additionalProperties": false }),
+        Node::to_json,
+    );
+    if let Some(node) = node
+        && !matches!(node.kind, Kind::Map(_))
+    {
+        reader.wrong(node, "`input` is a JSON Schema, such as `{ type: object, properties: … }`");
+        reader.schema = json!({});
+        return None;
+    }
+    let built = jsonschema::options()
+        .with_pattern_options(jsonschema::PatternOptions::regex())
+        .should_validate_formats(true)
+        .build(&reader.schema);
+    match (built, node) {
+        (Ok(validator), _) => {
+            check_defaults(&validator, node, reader);
+            Some(validator)
+        }
+        (Err(error), Some(node)) => {
+            let at = node.at_pointer(error.instance_path().as_str());
+            reader
+                .findings
+                .add(Code::InvalidSchema, &at.span, format!("this is not a JSON Schema: {error}"))
+                .help("see https://json-schema.org for what may stand here");
+            None
+        }
+        (Err(_), None) => None,
+    }
+}
+
+/// A default that the schema itself refuses would make every submission fail.
+fn check_defaults(validator: &jsonschema::Validator, node: Option<&Node>, reader: &mut Reader<'_>) {
+    let Some(node) = node else { return };
+    let defaults = crate::schema::with_defaults(&reader.schema, json!({}));
+    let faults: Vec<_> = validator
+        .iter_errors(&defaults)
+        .map(|error| (error.instance_path().as_str().to_owned(), error.to_string()))
+        .filter(|(path, _)| !path.is_empty())
+        .collect();
+    for (path, message) in faults {
+        let property = path.split('/').nth(1).unwrap_or_default().to_owned();
+        let at = node.at_pointer(&format!("/properties/{property}/default"));
+        reader
+            .findings
+            .add(
+                Code::InvalidSchema,
+                &at.span,
+                format!("the default of `{property}` does not fit the schema: {message}"),
+            )
+            .help("give a default that the schema accepts");
+    }
+}
+
+fn read_states(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, StateModel>> {
+    let Kind::Map(entries) = &node.kind else {
+        reader.wrong(node, "`states` is a mapping from names to states");
+        return None;
+    };
+    if entries.is_empty() {
+        reader
+            .findings
+            .add(Code::MissingKey, &node.span, "there are no states")
+            .help("a definition has at least one state, an `end`");
+    }
+    reader.states = entries.iter().map(|(key, _)| key.name.clone()).collect();
+    let mut whole = true;
+    let mut states = BTreeMap::new();
+    for (key, value) in entries {
+        reader.is_name(&key.name, &key.span, "a state");
+        match read_state(key, value, reader) {
+            Some(state) => {
+                states.insert(key.name.clone(), state);
+            }
+            None => whole = false,
+        }
+    }
+    whole.then_some(states)
+}
+
+fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateModel> {
+    let fields = reader.fields(node, "a state", STATE)?;
+    let kinds: Vec<&str> = ["hold", "do", "choose", "end"]
+        .into_iter()
+        .filter(|kind| fields.get(kind).is_some())
+        .collect();
+    let [kind] = kinds.as_slice() else {
+        let found = if kinds.is_empty() {
+            "no kind".to_owned()
+        } else {
+            format!("several kinds: {}", listed(&kinds))
+        };
+        reader
+            .findings
+            .add(Code::StateKind, &key.span, format!("the state `{}` is of {found}", key.name))
+            .help("a state has exactly one of `hold`, `do`, `choose` and `end`");
+        return None;
+    };
+    let inner = fields.get(kind)?;
+    let read = match *kind {
+        "hold" => syntax_hold::read(inner, reader).map(StateKind::Hold),
+        "do" => syntax_work::read(inner, reader),
+        "choose" => read_choose(inner, reader),
+        _ => reader.name(inner, "an outcome").map(|outcome| StateKind::End { outcome }),
+    };
+    let on = match fields.get("on") {
+        None => Some(BTreeMap::new()),
+        Some(on) => read_on(on, reader),
+    };
+    let on_span = fields
+        .entries
+        .iter()
+        .find(|(name, _)| name.name == "on")
+        .map(|(name, _)| name.span.clone());
+    Some(StateModel { span: key.span.clone(), kind: read?, on: on?, on_span })
+}
+
+fn read_on(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Target>> {
+    let Kind::Map(entries) = &node.kind else {
+        reader.wrong(node, "`on` is a mapping from outcomes to states");
+        return None;
+    };
+    let read: Vec<_> = entries
+        .iter()
+        .map(|(key, value)| Some((key.name.clone(), reader.target(value)?)))
+        .collect();
+    read.into_iter().collect()
+}
+
+fn read_choose(node: &Node, reader: &mut Reader<'_>) -> Option<StateKind> {
+    const SHAPE: &str = "`choose` is a list of `{ when: CONDITION, to: STATE }`, the last of them `{ else: STATE }`";
+    let Kind::List(items) = &node.kind else {
+        reader.wrong(node, SHAPE);
+        return None;
+    };
+    let mut branches = Vec::new();
+    let mut otherwise = None;
+    let mut whole = true;
+    for (n, item) in items.iter().enumerate() {
+        let Some(branch) = reader.fields(item, "a branch", &["when", "to", "else"]) else {
+            whole = false;
+            continue;
+        };
+        if let Some(last) = branch.get("else") {
+            otherwise = reader.target(last);
+            if n.saturating_add(1) != items.len() || branch.entries.len() != 1 {
+                reader
+                    .findings
+                    .add(Code::WrongKind, &item.span, "`else` stands alone, and last")
+                    .help(SHAPE);
+            }
+            continue;
+        }
+        let when = branch.need(reader, "when").and_then(|node| reader.expr(node, &[]));
+        let to = branch.need(reader, "to").and_then(|node| reader.target(node));
+        match (when, to) {
+            (Some(when), Some(to)) => branches.push((when, to)),
+            _ => whole = false,
+        }
+    }
+    if otherwise.is_none() && !items.iter().any(|item| matches!(&item.kind, Kind::Map(entries) if entries.iter().any(|(key, _)| key.name == "else"))) {
+        reader
+            .findings
+            .add(Code::MissingKey, &node.span, "`choose` has no `else`")
+            .help("end the list with `{ else: STATE }`: where to go when no condition is true");
+    }
+    let otherwise = otherwise?;
+    whole.then_some(StateKind::Choose { branches, otherwise })
+}

@@ -1,0 +1,254 @@
+//! What a run looks like to a person: what holds it and who could release it, how far a rollout
+//! has come, and what can be done next.
+
+use holdpoint_core::{
+    Moment, RunStatus, RunView, Vote,
+    project::OWNER,
+    view::{Candidate, ConditionView, DeadlineView, HoldView, RolloutView, TargetView, VoteView},
+};
+
+use crate::{
+    approval::Asked,
+    event::OpenRule,
+    evolve::hold_of,
+    model::{Approval, Hold, Model},
+    rollout_evolve::rollout_of,
+    rollout_state::{Course, Phase, RolloutState},
+    state::{HoldState, Place, State},
+};
+
+/// Where a run stands.
+pub(crate) fn status(state: &State) -> RunStatus {
+    match &state.place {
+        Place::Begin | Place::Entered { .. } | Place::Activity { .. } | Place::Resolved { .. } => {
+            RunStatus::Working
+        }
+        Place::Hold(_) => RunStatus::Held,
+        Place::Blocked { .. } => RunStatus::Stuck,
+        Place::Rollout { .. } => {
+            if state.rollout.as_ref().is_some_and(RolloutState::rests) {
+                RunStatus::Stuck
+            } else {
+                RunStatus::Working
+            }
+        }
+        Place::Ended { outcome, .. } => RunStatus::Ended { outcome: outcome.clone() },
+    }
+}
+
+/// What a run looks like.
+pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
+    let title = match state.input.get("title").and_then(|title| title.as_str()) {
+        Some(title) => title.to_owned(),
+        None => model.title.clone(),
+    };
+    let mut view = RunView::new(title, state.state(), status(state));
+    if let Place::Hold(open) = &state.place
+        && let Some(hold) = hold_of(model, &open.hold)
+    {
+        view.next_steps = hold_steps(hold, open);
+        view.holds.push(hold_view(hold, open, state, at));
+    }
+    if let Place::Blocked { state: name, reason } = &state.place {
+        view.next_steps.push(format!("`{name}` cannot be entered: {reason}"));
+        view.next_steps.push("cancel the run and submit it again with another input".to_owned());
+    }
+    if let Some(rollout) = &state.rollout {
+        if let Place::Rollout { .. } = state.place {
+            view.next_steps = rollout_steps(rollout, can_undo(model, rollout));
+        }
+        view.rollout = Some(rollout_view(model, rollout));
+    }
+    if !matches!(state.place, Place::Ended { .. }) && !state.cancelled {
+        view.next_steps.push(format!(
+            "cancel the run, as `{}` or a member with the role `{OWNER}`",
+            state.vars().requester
+        ));
+    }
+    view
+}
+
+fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> HoldView {
+    let mut conditions = Vec::new();
+    if let Some(approval) = &hold.approval {
+        let asked = Asked { approval, rules: &open.rules, requester: state.requester.member() };
+        conditions = rule_views(&asked, open, at);
+        if open.rules.is_empty() {
+            conditions.push(condition("approval", "approval", false, no_rule(approval)));
+        }
+    }
+    if let Some(until) = open.until {
+        conditions.push(condition("wait", "wait", open.waited, format!("the time {until}")));
+    }
+    if let Some(signal) = &hold.signal {
+        let summary = format!("the signal {}", signal.name);
+        conditions.push(condition("signal", &signal.name, open.signalled, summary));
+    }
+    HoldView {
+        hold: open.hold.clone(),
+        since: open.opened,
+        deadline: open.deadline.map(|at| DeadlineView { at, outcome: "expired".to_owned() }),
+        conditions,
+    }
+}
+
+fn no_rule(approval: &Approval) -> String {
+    let rules: Vec<&str> = approval.rules.iter().map(|rule| rule.name.as_str()).collect();
+    format!("no rule applies (of {}), so nobody can release this", rules.join(", "))
+}
+
+fn condition(kind: &'static str, name: &str, met: bool, summary: String) -> ConditionView {
+    ConditionView {
+        kind,
+        name: name.to_owned(),
+        met,
+        summary,
+        votes: Vec::new(),
+        open: 0,
+        candidates: Vec::new(),
+    }
+}
+
+fn rule_views(asked: &Asked<'_>, open: &HoldState, at: &Moment<'_>) -> Vec<ConditionView> {
+    let filled = open.filled();
+    open.rules
+        .iter()
+        .zip(filled)
+        .map(|(rule, filled)| {
+            let left = rule.need.saturating_sub(filled);
+            let mut view = condition(
+                "approval",
+                &rule.rule,
+                left == 0,
+                format!("{filled} of {} approvals by {}", rule.need, asked.words(rule)),
+            );
+            view.open = left;
+            view.votes = open
+                .votes
+                .iter()
+                .filter(|vote| vote.rules.contains(&rule.rule))
+                .map(|vote| VoteView { member: vote.member.clone(), vote: vote.vote, at: vote.at })
+                .collect();
+            if left > 0 {
+                view.candidates = candidates(asked, rule, open, at);
+            }
+            view
+        })
+        .collect()
+}
+
+/// The members whom a rule asks: those who could approve first, then those whom something keeps
+/// from it.
+fn candidates(
+    asked: &Asked<'_>,
+    rule: &OpenRule,
+    open: &HoldState,
+    at: &Moment<'_>,
+) -> Vec<Candidate> {
+    let one = Asked {
+        approval: asked.approval,
+        rules: std::slice::from_ref(rule),
+        requester: asked.requester,
+    };
+    let mut all: Vec<Candidate> = at
+        .project
+        .members()
+        .iter()
+        .filter(|(id, member)| one.asks_any(id, member))
+        .map(|(id, member)| {
+            let voted =
+                open.votes.iter().find(|vote| vote.member == *id).map(|vote| match vote.vote {
+                    Vote::Approve => "has approved".to_owned(),
+                    Vote::Reject => "has rejected".to_owned(),
+                });
+            let lacks = voted.or_else(|| one.eligible(id, member, at).err().map(|(_, why)| why));
+            Candidate { member: id.clone(), lacks }
+        })
+        .collect();
+    all.sort_by_key(|candidate| candidate.lacks.is_some());
+    all
+}
+
+fn hold_steps(hold: &Hold, open: &HoldState) -> Vec<String> {
+    let mut steps = Vec::new();
+    if hold.approval.is_some() && !open.rules.is_empty() {
+        steps.push(if open.is_approved() {
+            format!("reject `{}`, with a reason: every approval is there", open.hold)
+        } else {
+            format!("approve or reject `{}`", open.hold)
+        });
+    }
+    if let Some(until) = open.until.filter(|_| !open.waited) {
+        steps.push(format!("wait until {until}"));
+    }
+    if let Some(signal) = hold.signal.as_ref().filter(|_| !open.signalled) {
+        steps.push(format!("send the signal `{}`", signal.name));
+    }
+    steps
+}
+
+fn can_undo(model: &Model, rollout: &RolloutState) -> bool {
+    rollout.course == Course::RollingOut
+        && rollout_of(model, &rollout.state).is_some_and(|rollout| rollout.rollback.is_some())
+}
+
+fn rollout_steps(rollout: &RolloutState, can_undo: bool) -> Vec<String> {
+    let named = |indices: &std::collections::BTreeSet<u32>| {
+        let shown: Vec<&str> = indices.iter().take(5).map(|index| rollout.target(*index)).collect();
+        let more = indices.len().saturating_sub(shown.len());
+        let shown = shown.join(", ");
+        if more == 0 { shown } else { format!("{shown} and {more} more") }
+    };
+    let mut steps = Vec::new();
+    if !rollout.unclear.is_empty() {
+        let targets = named(&rollout.unclear);
+        steps.push(format!("take {targets} for healthy: send the signal `rollout-continue`"));
+        steps.push(format!("check {targets} again: send the signal `rollout-retry`"));
+    }
+    if !rollout.stuck.is_empty() {
+        let targets = named(&rollout.stuck);
+        steps.push(format!("try again to restore {targets}: send the signal `rollout-retry`"));
+        steps.push(format!(
+            "restore {targets} by hand and say so: send the signal `rollout-take-over`"
+        ));
+    }
+    if can_undo {
+        steps.push("undo the rollout: send the signal `rollout-undo`".to_owned());
+    }
+    steps
+}
+
+fn rollout_view(model: &Model, rollout: &RolloutState) -> RolloutView {
+    let failed_max = rollout_of(model, &rollout.state).map_or(0, |rollout| rollout.max_failed);
+    let phase = match rollout.course {
+        Course::RollingOut | Course::Undoing if rollout.rests() => "stuck",
+        Course::RollingOut | Course::Stopping => "rolling_out",
+        Course::Undoing => "undoing",
+        Course::Done => "done",
+        Course::Undone => "undone",
+    };
+    RolloutView {
+        phase,
+        wave: rollout.wave,
+        waves: rollout.wave_count(),
+        failed: rollout.failed,
+        failed_max,
+        targets: (0..rollout.count())
+            .map(|index| TargetView {
+                target: rollout.target(index).to_owned(),
+                wave: rollout.wave_of(index),
+                state: match rollout.phase(index) {
+                    Phase::Waiting => "waiting",
+                    Phase::Deploying => "deploying",
+                    Phase::Checking | Phase::Unchecked => "checking",
+                    Phase::Healthy => "healthy",
+                    Phase::Failed => "failed",
+                    Phase::Restoring => "restoring",
+                    Phase::Restored | Phase::TakenOver => "restored",
+                    Phase::Unclear | Phase::Stuck => "stuck",
+                },
+                error: rollout.details.get(&index).cloned(),
+            })
+            .collect(),
+    }
+}

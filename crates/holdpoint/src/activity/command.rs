@@ -1,0 +1,243 @@
+//! The activity that runs a program.
+//!
+//! The program and its arguments are the operator's, never a shell's: a run's input fills fields
+//! in single arguments and can neither add an argument nor begin an option.
+
+use std::{path::PathBuf, process::Stdio};
+
+use async_trait::async_trait;
+use holdpoint_core::Outcome;
+use holdpoint_engine::{ActivityHandler, Attempt};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
+};
+
+use super::{failed, template::Template};
+
+/// How much of what a program writes to each of its two outputs is kept, in bytes.
+pub const OUTPUT_KEPT_MAX: usize = 4_096;
+
+/// Runs a program: an attempt is done when it exits with 0.
+///
+/// The program gets the activity's input as JSON on its standard input, and in its environment
+/// `HOLDPOINT_IDEMPOTENCY_KEY` (the same for every attempt at the same work), `HOLDPOINT_RUN`,
+/// `HOLDPOINT_ACTIVITY`, `HOLDPOINT_ATTEMPT` and, where the input has one, `HOLDPOINT_TARGET`.
+/// When the attempt is given up, the program and all it started (its process group) are killed.
+#[derive(Clone, Debug)]
+pub struct CommandActivity {
+    program: String,
+    arguments: Vec<Template>,
+    directory: PathBuf,
+}
+
+impl CommandActivity {
+    /// The program `argv[0]`, with the further arguments in which `${field}` is filled from the
+    /// activity's input; run in `directory`.
+    ///
+    /// # Errors
+    /// In words, when `argv` is empty, its program has fields, or an argument is no template.
+    pub fn new(argv: &[String], directory: impl Into<PathBuf>) -> Result<Self, String> {
+        let Some((program, arguments)) = argv.split_first() else {
+            return Err("a command needs at least the program to run".to_owned());
+        };
+        if program.is_empty() || !Template::parse(program)?.is_literal() {
+            return Err(format!(
+                "the program to run is `{program}`: it must be named, and not by the input"
+            ));
+        }
+        let arguments =
+            arguments.iter().map(|one| Template::parse(one)).collect::<Result<_, _>>()?;
+        Ok(Self { program: program.clone(), arguments, directory: directory.into() })
+    }
+
+    fn command(&self, attempt: &Attempt) -> Result<Command, String> {
+        let mut command = Command::new(&self.program);
+        for argument in &self.arguments {
+            command.arg(argument.fill(&attempt.input, acceptable_in_argument)?);
+        }
+        command
+            .current_dir(&self.directory)
+            .env("HOLDPOINT_IDEMPOTENCY_KEY", &attempt.idempotency_key)
+            .env("HOLDPOINT_RUN", attempt.run.to_string())
+            .env("HOLDPOINT_ACTIVITY", &attempt.activity)
+            .env("HOLDPOINT_ATTEMPT", attempt.attempt.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(Value::String(target)) = attempt.input.get("target") {
+            command.env("HOLDPOINT_TARGET", target);
+        }
+        Ok(command)
+    }
+}
+
+fn acceptable_in_argument(before: &str, value: &str) -> Result<String, String> {
+    if before.is_empty() && value.starts_with('-') {
+        return Err("it would be taken for an option".to_owned());
+    }
+    if value.contains('\0') {
+        return Err("an argument cannot contain a null character".to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+/// Kills a program's whole group when it is dropped before the program has ended.
+struct Group(Option<rustix::process::Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let killed = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            if let Err(error) = killed {
+                tracing::debug!(%error, "a program that was given up had ended already");
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ActivityHandler for CommandActivity {
+    async fn attempt(&self, attempt: Attempt) -> Outcome {
+        let mut command = match self.command(&attempt) {
+            Ok(command) => command,
+            Err(reason) => return failed(reason, false),
+        };
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                return failed(format!("`{}` cannot be run: {error}", self.program), false);
+            }
+        };
+        let pid = child.id().and_then(|id| i32::try_from(id).ok());
+        let mut group = Group(pid.and_then(rustix::process::Pid::from_raw));
+        let input = attempt.input.to_string();
+        let outcome = match conversation(&mut child, input).await {
+            Ok((status, output, errors)) if status.success() => {
+                Outcome::Completed(json!({ "stdout": output, "stderr": errors }))
+            }
+            Ok((status, _, errors)) => {
+                let said = errors.trim();
+                let said = if said.is_empty() { "it said nothing" } else { said };
+                failed(format!("`{}` ended with {status}: {said}", self.program), true)
+            }
+            Err(error) => {
+                failed(format!("`{}` could not be followed: {error}", self.program), true)
+            }
+        };
+        group.0 = None;
+        outcome
+    }
+}
+
+async fn conversation(
+    child: &mut Child,
+    input: String,
+) -> std::io::Result<(std::process::ExitStatus, String, String)> {
+    let stdin = child.stdin.take();
+    let write = async move {
+        if let Some(mut stdin) = stdin {
+            // A program may end, or close its input, without reading it.
+            if let Err(error) = stdin.write_all(input.as_bytes()).await {
+                tracing::debug!(%error, "a program did not read its input");
+            }
+        }
+    };
+    let (output, errors) = (child.stdout.take(), child.stderr.take());
+    let ((), output, errors, status) =
+        tokio::join!(write, kept(output), kept(errors), child.wait());
+    Ok((status?, output?, errors?))
+}
+
+/// Reads to the end and keeps the beginning, at most [`OUTPUT_KEPT_MAX`] bytes of it.
+async fn kept(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
+    let Some(mut pipe) = pipe else { return Ok(String::new()) };
+    let mut kept = Vec::new();
+    (&mut pipe).take(OUTPUT_KEPT_MAX as u64).read_to_end(&mut kept).await?;
+    let dropped = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    let mut text = String::from_utf8_lossy(&kept).into_owned();
+    if dropped > 0 {
+        text.push_str(&format!("\n[{dropped} more bytes were not kept]"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::attempt, *};
+
+    fn argv(argv: &[&str]) -> Vec<String> {
+        argv.iter().map(|&one| one.to_owned()).collect()
+    }
+
+    async fn run(parts: &[&str], input: Value) -> Outcome {
+        CommandActivity::new(&argv(parts), "/").unwrap().attempt(attempt(input)).await
+    }
+
+    #[tokio::test]
+    async fn a_program_gets_input_arguments_and_the_key() {
+        let script = "cat; echo; echo \"$1 $HOLDPOINT_IDEMPOTENCY_KEY $HOLDPOINT_TARGET\"; pwd";
+        let outcome =
+            run(&["sh", "-c", script, "sh", "<${target}>"], json!({ "target": "m1; ls" })).await;
+        let Outcome::Completed(output) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(output["stdout"], "{\"target\":\"m1; ls\"}\n<m1; ls> run/effect m1; ls\n/\n");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_fails_is_quoted() {
+        let outcome = run(&["sh", "-c", "echo no space >&2; exit 3"], json!({})).await;
+        let Outcome::Failed { error, retryable } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(error, "`sh` ended with exit status: 3: no space");
+        assert!(retryable);
+    }
+
+    #[tokio::test]
+    async fn what_can_never_run_is_not_retried() {
+        for (parts, input) in [
+            (&["/no/such/program"][..], json!({})),
+            (&["true", "${target}"], json!({})),
+            (&["true", "${target}"], json!({ "target": "--force" })),
+            (&["true", "${target}"], json!({ "target": "a\0b" })),
+        ] {
+            let outcome = run(parts, input).await;
+            assert!(matches!(outcome, Outcome::Failed { retryable: false, .. }), "{outcome:?}");
+        }
+        assert!(CommandActivity::new(&[], "/").is_err());
+        assert!(CommandActivity::new(&argv(&["${program}"]), "/").is_err());
+    }
+
+    #[tokio::test]
+    async fn long_output_is_cut_and_still_read_to_its_end() {
+        let outcome = run(&["sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x"], json!({})).await;
+        let Outcome::Completed(output) = outcome else { panic!("{outcome:?}") };
+        let text = output["stdout"].as_str().unwrap();
+        assert!(text.ends_with("x\n[195904 more bytes were not kept]"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_given_up_is_killed_with_all_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let ready = directory.path().join("pid");
+        // The program's own child would outlive it if only the program were killed.
+        let script =
+            format!("sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait", ready.display());
+        let activity = CommandActivity::new(&argv(&["sh", "-c", &script]), "/").unwrap();
+        let given_up = tokio::spawn(async move { activity.attempt(attempt(json!({}))).await });
+        let pid = loop {
+            match std::fs::read_to_string(&ready) {
+                Ok(pid) => break pid.trim().to_owned(),
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+            }
+        };
+        given_up.abort();
+        assert!(given_up.await.unwrap_err().is_cancelled());
+        // A killed process is gone, or a zombie until somebody waits for it.
+        let state = std::path::PathBuf::from(format!("/proc/{pid}/stat"));
+        while std::fs::read_to_string(&state).is_ok_and(|stat| !stat.contains(") Z ")) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The activities that Holdpoint brings along: a program, an HTTP request, a health check.
+
+mod check;
+mod command;
+mod http;
+mod template;
+
+use holdpoint_core::Outcome;
+
+pub use check::{HTTP_CHECK, HttpCheck};
+pub use command::{CommandActivity, OUTPUT_KEPT_MAX};
+pub use http::{HttpActivity, HttpRequest};
+
+fn failed(error: impl Into<String>, retryable: bool) -> Outcome {
+    Outcome::Failed { error: error.into(), retryable }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use holdpoint_core::{EffectId, RunId};
+    use holdpoint_engine::Attempt;
+    use jiff::SignedDuration;
+    use serde_json::Value;
+
+    /// A first attempt with `input`, of at most ten seconds.
+    pub(super) fn attempt(input: Value) -> Attempt {
+        Attempt {
+            run: "01900000-0000-7000-8000-000000000001".parse::<RunId>().unwrap(),
+            project: "lab".parse().unwrap(),
+            effect: EffectId::new("effect"),
+            idempotency_key: "run/effect".to_owned(),
+            attempt: 1,
+            activity: "work".to_owned(),
+            input,
+            timeout: SignedDuration::from_secs(10),
+        }
+    }
+
+    /// Serves `router` on a free port; answers with its host and port.
+    pub(super) async fn serve(router: Router) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        host
+    }
+}

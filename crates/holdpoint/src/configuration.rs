@@ -1,0 +1,192 @@
+//! The operator's configuration, `holdpoint.toml`: the activities that runs may ask for.
+//!
+//! Only what is configured here, and the health check, can run: a definition names an activity,
+//! and a run's input fills the fields that the operator has put into it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use holdpoint_engine::ActivityHandler;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::activity::{CommandActivity, HTTP_CHECK, HttpActivity, HttpRequest};
+
+/// What a new data directory's `holdpoint.toml` says.
+pub(crate) const TEMPLATE: &str = include_str!("holdpoint.toml");
+
+/// The operator's configuration.
+#[derive(Clone, Default)]
+pub struct Configuration {
+    activities: BTreeMap<String, Arc<dyn ActivityHandler>>,
+}
+
+impl fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configuration").field("activities", &self.activities.keys()).finish()
+    }
+}
+
+/// A configuration file is not acceptable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{line}:{column}: {message}", .path.display())]
+pub struct ConfigurationFailure {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, in characters, from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    activity: BTreeMap<Spanned<String>, Spanned<Entry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    command: Option<Spanned<Vec<String>>>,
+    http: Option<Spanned<Http>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Http {
+    #[serde(default = "post")]
+    method: String,
+    url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    expect: Vec<u16>,
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+const HELP_FORMS: &str = "an activity is one of\n  \
+    command = [\"program\", \"argument\", \"${field}\"]\n  \
+    http = { method = \"POST\", url = \"http://${target}/path\" }";
+
+impl Configuration {
+    /// Reads `text`, the content of the file at `path`. Programs will run in `directory`.
+    ///
+    /// # Errors
+    /// With the first line that is not acceptable, and what to do about it.
+    pub fn parse(text: &str, path: &Path, directory: &Path) -> Result<Self, ConfigurationFailure> {
+        let failure = |offset: usize, message: &str, help: &str| {
+            let before = text.get(..offset).unwrap_or(text);
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+            ConfigurationFailure {
+                path: path.to_owned(),
+                line: before.matches('\n').count().saturating_add(1),
+                column: column.saturating_add(1),
+                message: message.to_owned(),
+                help: help.to_owned(),
+            }
+        };
+        let file: File = toml::from_str(text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            failure(offset, error.message(), HELP_FORMS)
+        })?;
+        let mut activities: BTreeMap<String, Arc<dyn ActivityHandler>> = BTreeMap::new();
+        for (name, entry) in file.activity {
+            let at = name.span().start;
+            let name = name.into_inner();
+            if name == HTTP_CHECK {
+                let message = format!("the activity `{HTTP_CHECK}` is built in");
+                return Err(failure(at, &message, "give the activity another name"));
+            }
+            let Entry { command, http } = entry.into_inner();
+            let (handler, at): (Result<Arc<dyn ActivityHandler>, String>, usize) =
+                match (command, http) {
+                    (Some(argv), None) => {
+                        let at = argv.span().start;
+                        let made = CommandActivity::new(argv.get_ref(), directory);
+                        (made.map(|one| Arc::new(one) as Arc<_>), at)
+                    }
+                    (None, Some(http)) => {
+                        let at = http.span().start;
+                        let Http { method, url, headers, expect } = http.into_inner();
+                        let made = HttpActivity::new(&HttpRequest { method, url, headers, expect });
+                        (made.map(|one| Arc::new(one) as Arc<_>), at)
+                    }
+                    (Some(_), Some(_)) => {
+                        let message =
+                            format!("the activity `{name}` has a `command` and an `http`");
+                        return Err(failure(at, &message, "keep one of them"));
+                    }
+                    (None, None) => {
+                        let message = format!("the activity `{name}` says nothing to do");
+                        return Err(failure(at, &message, HELP_FORMS));
+                    }
+                };
+            let handler = handler.map_err(|message| failure(at, &message, HELP_FORMS))?;
+            activities.insert(name, handler);
+        }
+        Ok(Self { activities })
+    }
+
+    /// The configured activities, by name.
+    pub fn activities(&self) -> impl Iterator<Item = (&str, &Arc<dyn ActivityHandler>)> {
+        self.activities.iter().map(|(name, handler)| (name.as_str(), handler))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Configuration, ConfigurationFailure> {
+        Configuration::parse(text, Path::new("holdpoint.toml"), Path::new("/"))
+    }
+
+    #[test]
+    fn the_file_of_a_new_directory_is_accepted_with_and_without_its_examples() {
+        assert_eq!(parse(TEMPLATE).unwrap().activities().count(), 0);
+        let examples: String = TEMPLATE
+            .lines()
+            .filter_map(|line| line.strip_prefix("#| "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let parsed = parse(&examples).unwrap();
+        assert_eq!(
+            parsed.activities().map(|(name, _)| name).collect::<Vec<_>>(),
+            ["deploy", "restore"]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        for (text, place, says) in [
+            ("[activity.deploy]\ncomand = [\"a\"]\n", (2, 1), "unknown field `comand`"),
+            ("[activity.deploy\n", (1, 17), "unclosed table"),
+            ("\n[activity.deploy]\n", (2, 11), "says nothing to do"),
+            ("[activity.deploy]\ncommand = \"rm -rf\"", (2, 11), "expected a sequence"),
+            ("[activity.deploy]\ncommand = []", (2, 11), "needs at least the program"),
+            ("[activity.deploy]\ncommand = [\"a\", \"${b\"]", (2, 11), "not closed"),
+            ("[activity.a]\nhttp = { url = \"https://h\" }", (2, 8), "must begin with `http://`"),
+            ("[activity.a]\nhttp = { url = \"http://h\", methd = \"GET\" }", (2, 28), "`methd`"),
+            ("[activity.http-check]\ncommand = [\"a\"]", (1, 11), "built in"),
+            ("[activities]\n", (1, 2), "unknown field `activities`"),
+            ("\u{0}", (1, 2), "key with no value"),
+        ] {
+            let failure = parse(text).unwrap_err();
+            assert!(failure.message.contains(says), "{text}: {failure}");
+            assert_eq!((failure.line, failure.column), place, "{text}: {failure}");
+        }
+    }
+}

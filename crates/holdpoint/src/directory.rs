@@ -1,0 +1,372 @@
+//! A data directory: a log, what is derived from it, and the operator's configuration.
+//!
+//! ```text
+//! holdpoint.toml      what runs may ask for; written by the operator
+//! log/                the event log: the truth
+//! read-model.sqlite   lists and lookups; derived from the log, can be deleted at any time
+//! ```
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use holdpoint_engine::{Engine, EngineBuilder, ReadModelAt};
+use holdpoint_log::EventLog;
+use holdpoint_log_sled::{OpenFailure, SledLog};
+
+use crate::{
+    activity::{HTTP_CHECK, HttpCheck},
+    configuration::{self, Configuration, ConfigurationFailure},
+};
+
+/// The name of the operator's configuration in a data directory.
+pub const CONFIGURATION_FILE: &str = "holdpoint.toml";
+const LOG: &str = "log";
+const READ_MODEL: &str = "read-model.sqlite";
+
+/// Whether `name` is one of the files that Holdpoint itself keeps in a data directory.
+#[must_use]
+pub fn is_own_file(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| {
+        name == CONFIGURATION_FILE || name == LOG || name.starts_with(READ_MODEL)
+    })
+}
+
+/// A data directory whose configuration has been read.
+#[derive(Clone, Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    configuration: Configuration,
+}
+
+/// Why a data directory cannot be made or used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryFailure {
+    /// There is nothing at the path.
+    #[error("there is no directory `{}`", .path.display())]
+    NotThere {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What is at the path is not a data directory.
+    #[error("`{}` is not a data directory: {reason}", .path.display())]
+    Foreign {
+        /// The path.
+        path: PathBuf,
+        /// How that shows.
+        reason: String,
+    },
+    /// There is a data directory already.
+    #[error("`{}` is a data directory already", .path.display())]
+    AlreadyThere {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A directory can only become a data directory when it is empty.
+    #[error("`{}` is not an empty directory", .path.display())]
+    NotEmpty {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The operator's configuration is not acceptable.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationFailure),
+    /// The file system answered with an error.
+    #[error("`{}` cannot be used: {source}", .path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// The error.
+        source: io::Error,
+    },
+    /// The log cannot be opened, or is in use.
+    #[error(transparent)]
+    Log(#[from] OpenFailure),
+}
+
+impl DirectoryFailure {
+    /// What to do about it; may be empty.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::NotThere { path } => format!(
+                "make it with `holdpoint --dir {} init`, or name another with `--dir` or \
+                 HOLDPOINT_DIR",
+                path.display()
+            ),
+            Self::Foreign { .. } => {
+                "name a data directory with `--dir` or HOLDPOINT_DIR, or make one with \
+                 `holdpoint init`"
+                    .to_owned()
+            }
+            Self::AlreadyThere { .. } => "use it as it is, or name another directory".to_owned(),
+            Self::NotEmpty { .. } => "name a directory that is empty or does not exist".to_owned(),
+            Self::Configuration(failure) => failure.help.clone(),
+            Self::Io { .. } => {
+                "check the path, its permissions and the space on its disk".to_owned()
+            }
+            Self::Log(failure) => failure.help().to_owned(),
+        }
+    }
+
+    /// Whether it is about what was asked for, rather than about storage that fails.
+    #[must_use]
+    pub const fn is_input(&self) -> bool {
+        match self {
+            Self::NotThere { .. }
+            | Self::Foreign { .. }
+            | Self::AlreadyThere { .. }
+            | Self::NotEmpty { .. }
+            | Self::Configuration(_)
+            | Self::Log(OpenFailure::InUse { .. }) => true,
+            Self::Io { .. } | Self::Log(_) => false,
+        }
+    }
+}
+
+impl DataDirectory {
+    /// Makes a data directory at `path`, which must be empty or not exist, with a configuration
+    /// that says what can be configured and configures nothing.
+    ///
+    /// # Errors
+    /// See [`DirectoryFailure`].
+    pub async fn init(path: impl AsRef<Path>) -> Result<Self, DirectoryFailure> {
+        Self::init_with(path, configuration::TEMPLATE).await
+    }
+
+    /// As [`DataDirectory::init`], with this text as its configuration.
+    ///
+    /// # Errors
+    /// See [`DirectoryFailure`].
+    pub async fn init_with(
+        path: impl AsRef<Path>,
+        configuration: &str,
+    ) -> Result<Self, DirectoryFailure> {
+        let path = path.as_ref();
+        let file = path.join(CONFIGURATION_FILE);
+        let parsed = Configuration::parse(configuration, &file, path)?;
+        let io = |source| DirectoryFailure::Io { path: path.to_owned(), source };
+        let not_empty = || DirectoryFailure::NotEmpty { path: path.to_owned() };
+        match fs::read_dir(path) {
+            Ok(entries) => {
+                for entry in entries {
+                    // An interrupted making leaves these two and no log; it can be finished.
+                    let name = entry.map_err(io)?.file_name();
+                    if name != CONFIGURATION_FILE && name != LOG {
+                        let made = path.join(CONFIGURATION_FILE).exists() && is_own_file(&name);
+                        return Err(if made { Self::there_already(path) } else { not_empty() });
+                    }
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(not_empty()),
+            Err(error) => return Err(io(error)),
+        }
+        fs::create_dir_all(path).map_err(io)?;
+        match SledLog::create(path.join(LOG), "holdpoint init").await {
+            Ok(log) => drop(log),
+            Err(OpenFailure::AlreadyThere { .. }) if file.exists() => {
+                return Err(Self::there_already(path));
+            }
+            Err(OpenFailure::AlreadyThere { .. }) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        fs::write(&file, configuration).map_err(io)?;
+        Ok(Self { path: path.to_owned(), configuration: parsed })
+    }
+
+    fn there_already(path: &Path) -> DirectoryFailure {
+        DirectoryFailure::AlreadyThere { path: path.to_owned() }
+    }
+
+    /// Reads the configuration of the data directory at `path`. Nothing is opened or changed.
+    ///
+    /// # Errors
+    /// See [`DirectoryFailure`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, DirectoryFailure> {
+        let path = path.as_ref().to_owned();
+        let file = path.join(CONFIGURATION_FILE);
+        if !path.exists() {
+            return Err(DirectoryFailure::NotThere { path });
+        }
+        let foreign = |reason: &str| DirectoryFailure::Foreign {
+            path: path.clone(),
+            reason: reason.to_owned(),
+        };
+        if !path.is_dir() {
+            return Err(foreign("it is a file"));
+        }
+        if !path.join(LOG).is_dir() {
+            return Err(foreign("it has no `log`"));
+        }
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(foreign("it has no `holdpoint.toml`"));
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(ConfigurationFailure {
+                    path: file,
+                    line: 1,
+                    column: 1,
+                    message: "the file is not UTF-8 text".to_owned(),
+                    help: "write the file anew; the log is not touched by it".to_owned(),
+                }
+                .into());
+            }
+            Err(source) => return Err(DirectoryFailure::Io { path: file, source }),
+        };
+        let configuration = Configuration::parse(&text, &file, &path)?;
+        Ok(Self { path, configuration })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The operator's configuration.
+    #[must_use]
+    pub const fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// Opens the log. Only one process can have it open; `user` says to others which one, such as
+    /// `holdpoint work`.
+    ///
+    /// # Errors
+    /// See [`DirectoryFailure`].
+    pub async fn log(&self, user: &str) -> Result<Arc<dyn EventLog>, DirectoryFailure> {
+        Ok(Arc::new(SledLog::open(self.path.join(LOG), user).await?))
+    }
+
+    /// Opens the log and prepares an engine on it: with the read model beside it, the definition
+    /// language, the configured activities and the health check. [`DataDirectory::log`] says what
+    /// `user` is.
+    ///
+    /// # Errors
+    /// See [`DirectoryFailure`].
+    pub async fn engine(&self, user: &str) -> Result<EngineBuilder, DirectoryFailure> {
+        let log = self.log(user).await?;
+        self.engine_on(log)
+    }
+
+    /// As [`DataDirectory::engine`], on a log that has been opened.
+    ///
+    /// # Errors
+    /// When the machine offers no HTTP client.
+    pub fn engine_on(&self, log: Arc<dyn EventLog>) -> Result<EngineBuilder, DirectoryFailure> {
+        let check = HttpCheck::new().map_err(|reason| DirectoryFailure::Io {
+            path: self.path.clone(),
+            source: io::Error::other(reason),
+        })?;
+        let mut builder = Engine::builder()
+            .log(log)
+            .read_model(ReadModelAt::File(self.path.join(READ_MODEL)))
+            .loader(Arc::new(holdpoint_definition::Language))
+            .activity(HTTP_CHECK, Arc::new(check));
+        for (name, handler) in self.configuration.activities() {
+            builder = builder.activity(name, Arc::clone(handler));
+        }
+        Ok(builder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is in a directory, and in its files.
+    fn content(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut entries: Vec<_> = fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), fs::read(&path).unwrap_or_default()))
+            .collect();
+        entries.sort();
+        entries
+    }
+
+    #[tokio::test]
+    async fn a_new_directory_can_be_opened() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        let made = DataDirectory::init(&path).await.unwrap();
+        assert_eq!(made.path(), path);
+        let opened = DataDirectory::open(&path).unwrap();
+        let engine = opened.engine("test").await.unwrap().start().await.unwrap();
+        assert!(engine.projects().is_empty());
+        engine.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_made_only_where_there_is_none() {
+        let parent = tempfile::tempdir().unwrap();
+        let foreign = parent.path().join("foreign");
+        fs::create_dir(&foreign).unwrap();
+        fs::write(foreign.join("thesis.tex"), "years of work").unwrap();
+        let before = content(&foreign);
+        let failure = DataDirectory::init(&foreign).await.unwrap_err();
+        assert!(matches!(failure, DirectoryFailure::NotEmpty { .. }), "{failure}");
+        let failure = DataDirectory::open(&foreign).unwrap_err();
+        assert!(matches!(failure, DirectoryFailure::Foreign { .. }), "{failure}");
+        assert_eq!(content(&foreign), before);
+
+        let file = foreign.join("thesis.tex");
+        assert!(DataDirectory::init(&file).await.is_err());
+        assert!(matches!(DataDirectory::open(&file), Err(DirectoryFailure::Foreign { .. })));
+
+        let ours = parent.path().join("ours");
+        DataDirectory::init(&ours).await.unwrap();
+        let failure = DataDirectory::init(&ours).await.unwrap_err();
+        assert!(matches!(failure, DirectoryFailure::AlreadyThere { .. }), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_corrupt_configuration_is_named_and_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        DataDirectory::init(&path).await.unwrap();
+        for text in [&b"[activity.deploy]\nshell = \"rm -rf /\"\n"[..], b"\xff\xfe"] {
+            fs::write(path.join(CONFIGURATION_FILE), text).unwrap();
+            let before = content(&path);
+            let failure = DataDirectory::open(&path).unwrap_err();
+            assert!(failure.to_string().contains("holdpoint.toml:"), "{failure}");
+            assert!(!failure.help().is_empty());
+            let failure = DataDirectory::init(&path).await.unwrap_err();
+            assert!(matches!(failure, DirectoryFailure::AlreadyThere { .. }), "{failure}");
+            assert_eq!(content(&path), before);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_process_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::init(parent.path().join("data")).await.unwrap();
+        let _held = directory.log("test").await.unwrap();
+        let Err(failure) = directory.log("test").await else { panic!("the log was opened twice") };
+        let DirectoryFailure::Log(OpenFailure::InUse { process, user, .. }) = &failure else {
+            panic!("{failure}")
+        };
+        assert_eq!(*process, Some(std::process::id()));
+        assert_eq!(user.as_deref(), Some("test"));
+        assert!(failure.is_input());
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_making_can_be_finished() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        fs::create_dir_all(path.join(LOG)).unwrap();
+        DataDirectory::init(&path).await.unwrap();
+        fs::remove_file(path.join(CONFIGURATION_FILE)).unwrap();
+        let made = DataDirectory::init(&path).await.unwrap();
+        drop(made.log("test").await.unwrap());
+        let failure = DataDirectory::init(&path).await.unwrap_err();
+        assert!(matches!(failure, DirectoryFailure::AlreadyThere { .. }), "{failure}");
+    }
+}
