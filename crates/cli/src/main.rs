@@ -1,2 +1,79 @@
-//! cli
-fn main() {}
+//! The command line of Holdpoint.
+
+mod arguments;
+mod command;
+mod context;
+mod demo;
+mod failure;
+mod narrate;
+mod output;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use context::Context;
+use failure::Failure;
+
+/// The data directory, when none is named.
+const DIRECTORY_DEFAULT: &str = "./holdpoint-data";
+
+/// The demo's directory, when none is named.
+const DEMO_DEFAULT: &str = "./holdpoint-demo";
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // When nobody can be told, the exit code still says it.
+            drop(error.print());
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_env("HOLDPOINT_LOG"))
+        .with_writer(std::io::stderr)
+        .init();
+    let json = arguments.json;
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::storage(format!("the program cannot start: {error}"), ""))
+        .and_then(|runtime| runtime.block_on(run(arguments)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell(json);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { dir, project, json, command } = arguments;
+    let default =
+        if matches!(command, Command::Demo(_)) { DEMO_DEFAULT } else { DIRECTORY_DEFAULT };
+    let directory = dir.unwrap_or_else(|| PathBuf::from(default));
+    let user = format!("holdpoint {}", command.name());
+    let context = Context { directory, project, json, user };
+    let answer = match command {
+        Command::Init => command::init::init(&context).await,
+        Command::Project(command) => command::project::project(&context, command).await,
+        Command::Definitions(command) => command::definitions::definitions(&context, command).await,
+        Command::Submit(arguments) => command::submit::submit(&context, arguments).await,
+        Command::Approve(arguments) => command::run::approve(&context, arguments).await,
+        Command::Reject(arguments) => command::run::reject(&context, arguments).await,
+        Command::Cancel(arguments) => command::run::cancel(&context, arguments).await,
+        Command::Signal(arguments) => command::run::signal(&context, arguments).await,
+        Command::Work(arguments) => command::work::work(&context, &arguments).await,
+        Command::List(arguments) => command::list::list(&context, &arguments).await,
+        Command::Show(arguments) => command::show::show(&context, &arguments).await,
+        Command::Verify => command::verify::verify(&context).await,
+        Command::History(arguments) => {
+            return command::history::history(&context, &arguments).await;
+        }
+        Command::Demo(arguments) => return demo::demo(&context.directory, &arguments).await,
+        Command::DemoMachine(arguments) => return demo::machine::serve(&arguments).await,
+    };
+    answer?.print(json)
+}

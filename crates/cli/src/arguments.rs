@@ -1,0 +1,407 @@
+//! The command line as it is parsed: every command, argument and option.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use holdpoint::core::{
+    CommandId, DefinitionName, MemberId, ProjectId, QualificationName, RoleName,
+};
+use jiff::Timestamp;
+
+/// Change approvals and rollouts that stop where they must, go on by themselves where they may,
+/// survive any crash, and leave a history that can be checked.
+#[derive(Debug, Parser)]
+#[command(name = "holdpoint", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 refused, 2 wrong usage or input, \
+                        3 damaged or failing storage.\nTry it: holdpoint demo")]
+pub(crate) struct Arguments {
+    /// The data directory [default: ./holdpoint-data; for the demo: ./holdpoint-demo]
+    #[arg(long, global = true, env = "HOLDPOINT_DIR", value_name = "DIR")]
+    #[arg(help_heading = "Global options")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// The project; needed only when the directory has several
+    #[arg(long, global = true, env = "HOLDPOINT_PROJECT", help_heading = "Global options")]
+    pub(crate) project: Option<ProjectId>,
+
+    /// Print one JSON document instead of text
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a data directory
+    Init,
+    /// Create and change projects: members, roles, qualifications
+    #[command(subcommand)]
+    Project(ProjectCommand),
+    /// Publish and read workflow definitions
+    #[command(subcommand)]
+    Definitions(DefinitionsCommand),
+    /// Start a run of a published definition
+    Submit(Submit),
+    /// Approve what a run is held for
+    Approve(Approve),
+    /// Reject what a run is held for
+    Reject(Reject),
+    /// Stop a run for good
+    Cancel(Cancel),
+    /// Tell a run that something happened outside
+    Signal(Signal),
+    /// Do what runs ask for: activities, health checks, timers
+    Work(Work),
+    /// List runs
+    List(List),
+    /// Show a run: where it stands, what holds it, who could release it
+    Show(Show),
+    /// Print the history of a project or of one run
+    History(History),
+    /// Check the whole log and print its root
+    Verify,
+    /// See it work: approvals, a crash in the middle of a rollout, a rollback
+    Demo(Demo),
+    /// One of the demo's machines
+    #[command(hide = true)]
+    DemoMachine(DemoMachine),
+}
+
+impl Command {
+    /// The command's name, as it is typed.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Project(_) => "project",
+            Self::Definitions(_) => "definitions",
+            Self::Submit(_) => "submit",
+            Self::Approve(_) => "approve",
+            Self::Reject(_) => "reject",
+            Self::Cancel(_) => "cancel",
+            Self::Signal(_) => "signal",
+            Self::Work(_) => "work",
+            Self::List(_) => "list",
+            Self::Show(_) => "show",
+            Self::History(_) => "history",
+            Self::Verify => "verify",
+            Self::Demo(_) => "demo",
+            Self::DemoMachine(_) => "demo-machine",
+        }
+    }
+}
+
+/// Who acts, on commands that change something.
+#[derive(Debug, Args)]
+pub(crate) struct Acting {
+    /// The member who acts
+    #[arg(long = "as", env = "HOLDPOINT_AS", value_name = "MEMBER")]
+    pub(crate) actor: Option<MemberId>,
+
+    /// An id for this command: sent again with the same id, it is answered and not done again
+    #[arg(long, value_name = "UUID")]
+    pub(crate) command_id: Option<CommandId>,
+}
+
+/// Changes to projects.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProjectCommand {
+    /// Create a project; who acts becomes its owner
+    Create {
+        /// Its name
+        name: ProjectId,
+        /// What it is about, in a line; the name when absent
+        #[arg(long)]
+        title: Option<String>,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// List the projects
+    List,
+    /// Show a project with its members
+    Show,
+    /// Add or remove members
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// Grant or revoke roles
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Record that a member is qualified in a domain
+    Qualify {
+        /// Whose qualification it is
+        member: MemberId,
+        /// The domain, such as `network`
+        domain: QualificationName,
+        /// Who attests it
+        #[arg(long)]
+        issuer: String,
+        /// The first moment at which it holds; always, when absent
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        from: Option<Timestamp>,
+        /// The first moment at which it no longer holds; never, when absent
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        until: Option<Timestamp>,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Revoke a member's qualifications in a domain
+    Disqualify {
+        /// Whose qualification it is
+        member: MemberId,
+        /// The domain
+        domain: QualificationName,
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
+/// Changes to a project's members.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemberCommand {
+    /// Add a member
+    Add {
+        /// Whom
+        member: MemberId,
+        /// The name to show; the member's own when absent
+        #[arg(long)]
+        name: Option<String>,
+        /// A role to begin with; may be given several times
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<RoleName>,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Remove a member
+    Remove {
+        /// Whom
+        member: MemberId,
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
+/// Changes to a member's roles.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoleCommand {
+    /// Give a member a role
+    Grant {
+        /// Whom
+        member: MemberId,
+        /// Which role
+        role: RoleName,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Take a role from a member
+    Revoke {
+        /// Whom
+        member: MemberId,
+        /// Which role
+        role: RoleName,
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
+/// Work with definitions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DefinitionsCommand {
+    /// Publish a definition: runs can be started with it from then on
+    Publish {
+        /// The definition's file, YAML
+        file: PathBuf,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// List the published definitions
+    List,
+    /// Print a published definition as it was published
+    Show {
+        /// Its name
+        name: DefinitionName,
+        /// Its version; the highest when absent
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+    },
+    /// Check a definition without publishing it; needs no data directory
+    Check {
+        /// The definition's file, YAML
+        file: PathBuf,
+    },
+}
+
+/// Starts a run.
+#[derive(Debug, Args)]
+pub(crate) struct Submit {
+    /// The definition's name
+    pub(crate) definition: DefinitionName,
+    /// The definition's version; the highest when absent
+    #[arg(long, value_name = "N")]
+    pub(crate) version: Option<u32>,
+    /// A member of the input; may be given several times. VALUE is taken as it is where the
+    /// definition asks for text; elsewhere it is read as JSON, and what is no JSON is text
+    #[arg(long = "input", value_name = "KEY=VALUE")]
+    pub(crate) input: Vec<String>,
+    /// A file with the input as a JSON object, `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "input_json")]
+    pub(crate) input_file: Option<PathBuf>,
+    /// The input as a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub(crate) input_json: Option<String>,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+/// Approves.
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    pub(crate) run: RunArgument,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// The hold that is meant; needed only when several are open
+    #[arg(long)]
+    pub(crate) hold: Option<String>,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+/// Rejects.
+#[derive(Debug, Args)]
+pub(crate) struct Reject {
+    #[command(flatten)]
+    pub(crate) run: RunArgument,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// The hold that is meant; needed only when several are open
+    #[arg(long)]
+    pub(crate) hold: Option<String>,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+/// Cancels.
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    #[command(flatten)]
+    pub(crate) run: RunArgument,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+/// Signals.
+#[derive(Debug, Args)]
+pub(crate) struct Signal {
+    #[command(flatten)]
+    pub(crate) run: RunArgument,
+    /// The signal's name
+    pub(crate) name: String,
+    /// What comes with it
+    #[arg(long, value_name = "JSON", default_value = "null")]
+    pub(crate) data: String,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+/// Which run is meant.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgument {
+    /// The run: its number in its project (`3`), PROJECT/NUMBER, or its id or the beginning or
+    /// end of it
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+}
+
+/// Works.
+#[derive(Debug, Args)]
+pub(crate) struct Work {
+    /// End when nothing is left to do before a person acts or a later timer is due; the default
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) until_idle: bool,
+    /// Go on until interrupted
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+/// Lists runs.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only runs with this status
+    #[arg(long)]
+    pub(crate) status: Option<Status>,
+    /// At most so many, the newest first
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
+}
+
+/// Where a run can stand.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Status {
+    /// Waits for people, a time or a signal
+    Held,
+    /// Machines work
+    Working,
+    /// A person must decide how it goes on
+    Stuck,
+    /// Is over
+    Ended,
+}
+
+/// Shows a run.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) run: RunArgument,
+    /// As it was after so many of its events, or at a time such as 2026-01-05T09:00:00Z
+    #[arg(long, value_name = "VERSION|TIME")]
+    pub(crate) at: Option<String>,
+}
+
+/// Prints a history.
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// The run; the whole project when absent
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+}
+
+/// Runs the demo.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Leave the six machines running at the end, until Ctrl-C
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// Runs one machine of the demo.
+#[derive(Debug, Args)]
+pub(crate) struct DemoMachine {
+    /// The version that makes this machine unhealthy
+    #[arg(long)]
+    pub(crate) unhealthy_at: Option<String>,
+    /// How long a deployment takes, in milliseconds
+    #[arg(long, default_value_t = 0)]
+    pub(crate) deploy_ms: u64,
+}
+
+/// Reads a time, with a remedy when it is none.
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "expected a time such as 2026-01-05T09:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,160 @@
+//! `holdpoint definitions`: publishes, lists, prints and checks definitions.
+
+use std::{io::Read, path::Path};
+
+use holdpoint::{
+    core::DefinitionName,
+    definition::{Definition, Diagnostics, LANGUAGE},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::{Acting, DefinitionsCommand},
+    context::Context,
+    failure::Failure,
+    output::{Answer, count, table},
+};
+
+/// No definition is longer, in bytes; the language's own limit is lower.
+const SOURCE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Does what `command` says.
+pub(crate) async fn definitions(
+    context: &Context,
+    command: DefinitionsCommand,
+) -> Result<Answer, Failure> {
+    match command {
+        DefinitionsCommand::Publish { file, acting } => publish(context, &file, &acting).await,
+        DefinitionsCommand::List => list(context).await,
+        DefinitionsCommand::Show { name, version } => show(context, &name, version).await,
+        DefinitionsCommand::Check { file } => check(&file),
+    }
+}
+
+async fn publish(context: &Context, file: &Path, acting: &Acting) -> Result<Answer, Failure> {
+    let who = acting.who()?;
+    let source = read(file)?;
+    let checked = parse(file, &source)?;
+    context
+        .with_engine_at_rest(async |engine| {
+            let project = context.project(engine)?;
+            let answer = engine
+                .publish(project.id(), who.command, who.actor, who.auth, LANGUAGE, &source)
+                .await?;
+            let definition = &checked.definition;
+            let (name, version) = (definition.name(), definition.version());
+            let text = format!(
+                "{}published `{name}` v{version} in the project `{}`\n",
+                checked.warnings,
+                project.id(),
+            );
+            let json = json!({
+                "project": project.id(),
+                "name": name,
+                "definition_version": version,
+                "warnings": findings(&checked.warnings),
+                "version": answer.version,
+                "sequence": answer.sequence,
+            });
+            Answer::new(text, &json)
+        })
+        .await
+}
+
+async fn list(context: &Context) -> Result<Answer, Failure> {
+    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let text = if project.definitions().next().is_none() {
+        format!("no definition is published in the project `{}`\n", project.id())
+    } else {
+        table(
+            &["DEFINITION", "VERSION", "TITLE", "DIGEST"],
+            project.definitions().map(|one| {
+                vec![
+                    one.reference.name.to_string(),
+                    one.reference.version.to_string(),
+                    one.title.clone(),
+                    one.reference.digest.to_string(),
+                ]
+            }),
+        )
+    };
+    let definitions: Vec<_> = project.definitions().collect();
+    Answer::new(text, &json!({ "project": project.id(), "definitions": definitions }))
+}
+
+async fn show(
+    context: &Context,
+    name: &DefinitionName,
+    version: Option<u32>,
+) -> Result<Answer, Failure> {
+    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let found = project.definition(name, version)?;
+    let mut json = serde_json::to_value(found)?;
+    if let Value::Object(members) = &mut json {
+        members.insert("source".to_owned(), Value::String(found.source.clone()));
+    }
+    Answer::new(found.source.clone(), &json)
+}
+
+fn check(file: &Path) -> Result<Answer, Failure> {
+    let source = read(file)?;
+    let checked = parse(file, &source)?;
+    let definition = &checked.definition;
+    let warnings = checked.warnings.iter().count();
+    let found = match warnings {
+        0 => "nothing to report".to_owned(),
+        some => count(some as u64, "warning"),
+    };
+    let (name, version) = (definition.name(), definition.version());
+    let text = format!("{}{}: `{name}` v{version}, {found}\n", checked.warnings, file.display());
+    let json = json!({
+        "file": file,
+        "name": name,
+        "definition_version": version,
+        "title": definition.title(),
+        "findings": findings(&checked.warnings),
+    });
+    Answer::new(text, &json)
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let failed = |reason: String| {
+        Failure::usage(
+            format!("the definition `{}` cannot be read: {reason}", file.display()),
+            "give a YAML file, as docs/definitions.md describes it",
+        )
+    };
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|file| file.take(SOURCE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|error| failed(error.to_string()))?;
+    if bytes.len() as u64 > SOURCE_BYTES_MAX {
+        return Err(failed(format!("it is larger than {SOURCE_BYTES_MAX} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        failed(format!("it is not UTF-8 text, from byte {at} on"))
+    })
+}
+
+fn parse(file: &Path, source: &str) -> Result<holdpoint::definition::Checked, Failure> {
+    Definition::parse(&file.display().to_string(), source).map_err(Failure::Findings)
+}
+
+/// Findings as JSON.
+pub(crate) fn findings(findings: &Diagnostics) -> Vec<Value> {
+    findings
+        .iter()
+        .map(|one| {
+            json!({
+                "code": one.code.as_str(),
+                "severity": one.code.severity().to_string(),
+                "message": one.message,
+                "file": findings.file(),
+                "line": one.line,
+                "column": one.column,
+                "help": one.help,
+            })
+        })
+        .collect()
+}

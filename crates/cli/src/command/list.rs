@@ -1,0 +1,76 @@
+//! `holdpoint list`: the runs of a project, or of all.
+
+use holdpoint::{core::RunStatus, engine::RunFilter};
+use serde_json::json;
+
+use crate::{
+    arguments::{List, Status},
+    context::Context,
+    failure::Failure,
+    output::{Answer, table, time},
+};
+
+impl Status {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Working => "working",
+            Self::Stuck => "stuck",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A run's status in a word: its outcome, when it has ended.
+pub(crate) fn status(status: &RunStatus) -> String {
+    match status {
+        RunStatus::Ended { outcome } => format!("ended: {outcome}"),
+        other => other.as_str().to_owned(),
+    }
+}
+
+/// Lists runs.
+pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, Failure> {
+    let (rows, several) = context
+        .with_engine_at_rest(async |engine| {
+            if let Some(name) = &context.project
+                && engine.project(name).is_none()
+            {
+                context.project(engine)?;
+            }
+            let filter = RunFilter {
+                project: context.project.clone(),
+                status: arguments.status.map(|status| status.as_str().to_owned()),
+                limit: arguments.limit,
+            };
+            Ok((engine.runs(&filter).await?, engine.projects().len() > 1))
+        })
+        .await?;
+    let text = if rows.is_empty() {
+        "no runs\n".to_owned()
+    } else {
+        table(
+            &["RUN", "TITLE", "DEFINITION", "STATE", "STATUS", "REQUESTER", "UPDATED (UTC)"],
+            rows.iter().map(|row| {
+                let number = if several {
+                    format!("{}/{}", row.project, row.number)
+                } else {
+                    row.number.to_string()
+                };
+                let definition = format!("{} v{}", row.definition.name, row.definition.version);
+                let requester =
+                    row.requester.member().map_or_else(|| "engine".to_owned(), ToString::to_string);
+                vec![
+                    number,
+                    row.title.clone(),
+                    definition,
+                    row.state.clone(),
+                    status(&row.status),
+                    requester,
+                    time(row.updated),
+                ]
+            }),
+        )
+    };
+    Answer::new(text, &json!({ "runs": rows }))
+}

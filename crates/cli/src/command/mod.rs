@@ -1,0 +1,12 @@
+//! The commands, a file each.
+
+pub(crate) mod definitions;
+pub(crate) mod history;
+pub(crate) mod init;
+pub(crate) mod list;
+pub(crate) mod project;
+pub(crate) mod run;
+pub(crate) mod show;
+pub(crate) mod submit;
+pub(crate) mod verify;
+pub(crate) mod work;

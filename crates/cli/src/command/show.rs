@@ -1,0 +1,236 @@
+//! `holdpoint show`: a run, what holds it and who could release it.
+
+use holdpoint::{
+    core::{
+        RunStatus, Sequence, Version, Vote,
+        view::{Candidate, ConditionView, HoldView, RolloutView},
+    },
+    engine::{AsOf, RunDetail},
+};
+use jiff::{SignedDuration, Timestamp, Unit};
+use serde_json::Value;
+
+use crate::{
+    arguments::Show,
+    command::list,
+    context::Context,
+    failure::Failure,
+    output::{Answer, table, time},
+};
+
+/// Shows a run, now or as it was.
+pub(crate) async fn show(context: &Context, arguments: &Show) -> Result<Answer, Failure> {
+    let as_of = arguments.at.as_deref().map(as_of).transpose()?;
+    let detail = context
+        .with_engine_at_rest(async |engine| {
+            let run = context.run(engine, &arguments.run.run).await?;
+            let Some(as_of) = as_of else { return Ok(engine.run(run).await?) };
+            let now = engine.run(run).await?;
+            let too_early = match as_of {
+                AsOf::Version(version) => version == Version::ZERO,
+                AsOf::Time(at) => at < now.row.started,
+                AsOf::Sequence(at) => at == Sequence::ZERO,
+            };
+            let too_late = matches!(as_of, AsOf::Version(version) if version > now.row.at.version);
+            if too_early || too_late {
+                return Err(Failure::usage(
+                    format!(
+                        "the run has no state as of `{}`",
+                        arguments.at.as_deref().unwrap_or("")
+                    ),
+                    format!(
+                        "it was submitted at {} and has the versions 1 to {}",
+                        now.row.started, now.row.at.version
+                    ),
+                ));
+            }
+            Ok(engine.run_as_of(run, as_of).await?)
+        })
+        .await?;
+    let now = match as_of {
+        Some(_) => detail.row.updated,
+        None => Timestamp::now(),
+    };
+    Answer::new(text(&detail, as_of.is_some(), now), &detail)
+}
+
+fn as_of(text: &str) -> Result<AsOf, Failure> {
+    if let Ok(version) = text.parse() {
+        return Ok(AsOf::Version(Version(version)));
+    }
+    text.parse().map(AsOf::Time).map_err(|_| {
+        Failure::usage(
+            format!("`--at {text}` is neither a version nor a time"),
+            "give a number of events such as `--at 3`, or a time such as \
+             `--at 2026-01-05T09:00:00Z`",
+        )
+    })
+}
+
+fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
+    let row = &detail.row;
+    let requester = row.requester.member().map_or_else(|| "engine".to_owned(), ToString::to_string);
+    let as_it_was = if past {
+        format!("\nas of     version {}, {} UTC", row.at.version, time(row.updated))
+    } else {
+        String::new()
+    };
+    format!(
+        "run {}: {}{as_it_was}\n\
+         id        {}\n\
+         project   {}\n\
+         workflow  {} v{} ({})\n\
+         submitted {} UTC by {requester}\n\
+         updated   {} UTC, version {}\n\
+         input     {}\n\
+         \n\
+         {}",
+        row.number,
+        row.title,
+        row.id,
+        row.project,
+        row.definition.name,
+        row.definition.version,
+        row.definition.digest,
+        time(row.started),
+        time(row.updated),
+        row.at.version,
+        input(&detail.input),
+        standing(detail, now),
+    )
+}
+
+fn input(input: &Value) -> String {
+    let Value::Object(members) = input else { return input.to_string() };
+    let lines: Vec<_> = members.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    lines.join("\n          ")
+}
+
+/// Where a run stands, what holds it and what a person can do.
+pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
+    let view = &detail.view;
+    let mut text = match &view.status {
+        RunStatus::Ended { outcome } => format!("it has ended: {outcome}\n"),
+        RunStatus::Held => format!("held at `{}`\n", view.state),
+        RunStatus::Working => format!("working at `{}`\n", view.state),
+        RunStatus::Stuck => {
+            format!("stuck at `{}`: a person must decide how it goes on\n", view.state)
+        }
+    };
+    for hold in &view.holds {
+        text.push_str(&hold_in_words(hold, now));
+    }
+    if let Some(rollout) = &view.rollout {
+        text.push_str(&rollout_in_words(rollout));
+    }
+    for step in &view.next_steps {
+        text.push_str(&format!("next: {step}\n"));
+    }
+    text
+}
+
+fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
+    let mut text = String::new();
+    for condition in &hold.conditions {
+        let mark = if condition.met { "met    " } else { "waiting" };
+        text.push_str(&format!("  {mark}  {}\n", condition.summary));
+        text.push_str(&people_in_words(condition));
+    }
+    if let Some(deadline) = &hold.deadline {
+        text.push_str(&format!(
+            "  if nothing happens: `{}` at {} UTC (in {})\n",
+            deadline.outcome,
+            time(deadline.at),
+            span(deadline.at.duration_since(now)),
+        ));
+    }
+    text
+}
+
+fn people_in_words(condition: &ConditionView) -> String {
+    let mut text = String::new();
+    for vote in &condition.votes {
+        let done = match vote.vote {
+            Vote::Approve => "approved",
+            Vote::Reject => "rejected",
+        };
+        text.push_str(&format!("           {} {done} at {} UTC\n", vote.member, time(vote.at)));
+    }
+    if condition.met {
+        return text;
+    }
+    let (can, cannot): (Vec<&Candidate>, Vec<&Candidate>) =
+        condition.candidates.iter().partition(|candidate| candidate.lacks.is_none());
+    if !can.is_empty() {
+        let names: Vec<_> = can.iter().map(|candidate| candidate.member.as_str()).collect();
+        text.push_str(&format!("           can release it: {}\n", names.join(", ")));
+    } else if condition.open > 0 {
+        text.push_str("           nobody in the project can release it now\n");
+    }
+    for candidate in cannot {
+        let lacks = candidate.lacks.as_deref().unwrap_or_default();
+        text.push_str(&format!("           {} cannot: {lacks}\n", candidate.member));
+    }
+    text
+}
+
+fn rollout_in_words(rollout: &RolloutView) -> String {
+    let mut text = format!(
+        "rollout: {}, wave {} of {}, {} of {} targets failed, undone above {}\n",
+        rollout.phase.replace('_', " "),
+        rollout.wave,
+        rollout.waves,
+        rollout.failed,
+        rollout.targets.len(),
+        rollout.failed_max,
+    );
+    text.push_str(&table(
+        &["  WAVE", "TARGET", "STATE", ""],
+        rollout.targets.iter().map(|target| {
+            vec![
+                format!("  {}", target.wave),
+                target.target.clone(),
+                target.state.to_owned(),
+                target.error.clone().unwrap_or_default(),
+            ]
+        }),
+    ));
+    text
+}
+
+/// A duration as people say it, to its two largest units.
+fn span(duration: SignedDuration) -> String {
+    let seconds = duration.max(SignedDuration::ZERO).round(Unit::Second).unwrap_or(duration);
+    let seconds = seconds.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let mut rest = seconds;
+    let mut parts = Vec::new();
+    for (size, unit) in units {
+        let many = rest.checked_div(size).unwrap_or_default();
+        rest = rest.checked_rem(size).unwrap_or_default();
+        if many > 0 && parts.len() < 2 {
+            parts.push(format!("{many} {unit}"));
+        }
+    }
+    if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
+}
+
+/// A run's status for a list, with the run's number.
+pub(crate) fn in_a_line(detail: &RunDetail) -> String {
+    let row = &detail.row;
+    format!("run {} ({}): {} at `{}`", row.number, row.title, list::status(&row.status), row.state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_in_their_largest_units() {
+        for (seconds, expected) in
+            [(-5, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (604_800, "7 d"), (90_061, "1 d 1 h")]
+        {
+            assert_eq!(span(SignedDuration::from_secs(seconds)), expected);
+        }
+    }
+}

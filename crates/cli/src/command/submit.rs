@@ -1,0 +1,184 @@
+//! `holdpoint submit`: starts a run.
+
+use std::io::Read;
+
+use holdpoint::{
+    core::Project,
+    definition::{Definition, LANGUAGE},
+    engine::Submission,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{arguments::Submit, command::show, context::Context, failure::Failure, output::Answer};
+
+/// No input is longer, in bytes.
+const INPUT_MAX: u64 = 1_000_000;
+
+/// Starts a run.
+pub(crate) async fn submit(context: &Context, arguments: Submit) -> Result<Answer, Failure> {
+    let who = arguments.acting.who()?;
+    let given = document(&arguments)?;
+    context
+        .with_engine_at_rest(async |engine| {
+            let project = context.project(engine)?;
+            let schema = schema(&project, &arguments)?;
+            let input = arguments
+                .input
+                .iter()
+                .try_fold(given, |object, text| pair(object, text, &schema))
+                .map(Value::Object)?;
+            let submission = Submission {
+                command: who.command,
+                actor: who.actor,
+                auth: who.auth,
+                trace: None,
+                definition: arguments.definition,
+                version: arguments.version,
+                input,
+            };
+            let submitted = engine.submit(project.id(), submission).await?;
+            let detail = engine.run(submitted.run).await?;
+            let row = &detail.row;
+            let text = format!(
+                "submitted run {} of the project `{}`: {}\n{}",
+                row.number,
+                row.project,
+                row.title,
+                show::standing(&detail, jiff::Timestamp::now())
+            );
+            let json = json!({
+                "run": submitted.run,
+                "number": row.number,
+                "project": row.project,
+                "version": submitted.answer.version,
+                "sequence": submitted.answer.sequence,
+                "state": row.state,
+                "status": row.status,
+            });
+            Answer::new(text, &json)
+        })
+        .await
+}
+
+/// The JSON Schema of the definition's input; one that says nothing, where it has none.
+fn schema(project: &Project, arguments: &Submit) -> Result<Value, Failure> {
+    let published = project.definition(&arguments.definition, arguments.version)?;
+    if published.language != LANGUAGE {
+        return Ok(Value::Bool(true));
+    }
+    let parsed = Definition::parse(arguments.definition.as_str(), &published.source);
+    Ok(parsed.map_or(Value::Bool(true), |checked| checked.definition.input_schema().clone()))
+}
+
+/// What was given as one document.
+fn document(arguments: &Submit) -> Result<Map<String, Value>, Failure> {
+    match (&arguments.input_file, &arguments.input_json) {
+        (Some(file), _) => {
+            let mut text = String::new();
+            let read = if file.as_os_str() == "-" {
+                std::io::stdin().lock().take(INPUT_MAX).read_to_string(&mut text)
+            } else {
+                std::fs::File::open(file)
+                    .and_then(|file| file.take(INPUT_MAX).read_to_string(&mut text))
+            };
+            let name = file.display().to_string();
+            read.map_err(|error| {
+                Failure::usage(
+                    format!("the input file `{name}` cannot be read: {error}"),
+                    "give a file with a JSON object, or `-` for standard input",
+                )
+            })?;
+            object(&text, &format!("the input file `{name}`"))
+        }
+        (None, Some(text)) => object(text, "`--input-json`"),
+        (None, None) => Ok(Map::new()),
+    }
+}
+
+fn object(text: &str, what: &str) -> Result<Map<String, Value>, Failure> {
+    let help = "give a JSON object such as {\"title\": \"Replace the core router\"}";
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Failure::usage(format!("{what} is JSON, but not an object"), help)),
+        Err(error) => Err(Failure::usage(format!("{what} is not JSON: {error}"), help)),
+    }
+}
+
+/// Adds `KEY=VALUE`: as text where the schema asks for text, else as JSON where it is JSON.
+fn pair(
+    mut object: Map<String, Value>,
+    text: &str,
+    schema: &Value,
+) -> Result<Map<String, Value>, Failure> {
+    let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+        return Err(Failure::usage(
+            format!("`--input {text}` is not KEY=VALUE"),
+            "for example `--input risk=low`, `--input 'targets=[\"a\", \"b\"]'`",
+        ));
+    };
+    let as_text = || Value::String(value.to_owned());
+    let value = if is_text(schema.get("properties").and_then(|all| all.get(key))) {
+        as_text()
+    } else {
+        serde_json::from_str(value).unwrap_or_else(|_| as_text())
+    };
+    if object.insert(key.to_owned(), value).is_some() {
+        return Err(Failure::usage(
+            format!("the input's `{key}` is given twice"),
+            format!("give a list as JSON: `--input '{key}=[\"a\", \"b\"]'`"),
+        ));
+    }
+    Ok(object)
+}
+
+/// Whether a property can only be a text.
+fn is_text(property: Option<&Value>) -> bool {
+    property.is_some_and(|property| match (property.get("type"), property.get("enum")) {
+        (Some(kind), _) => kind == "string",
+        (None, Some(Value::Array(values))) => values.iter().all(Value::is_string),
+        (None, _) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str, schema: &Value) -> Value {
+        pair(Map::new(), text, schema).unwrap()["k"].clone()
+    }
+
+    #[test]
+    fn values_are_json_where_they_can_be() {
+        for (text, expected) in [
+            ("k=low", json!("low")),
+            ("k=2", json!(2)),
+            ("k=\"2\"", json!("2")),
+            ("k=true", json!(true)),
+            ("k=[\"a\"]", json!(["a"])),
+            ("k=", json!("")),
+            ("k=a=b", json!("a=b")),
+            ("k=[a", json!("[a")),
+        ] {
+            assert_eq!(value(text, &Value::Bool(true)), expected, "{text}");
+        }
+        for bad in ["k", "=v"] {
+            assert!(pair(Map::new(), bad, &Value::Bool(true)).is_err(), "{bad}");
+        }
+        let twice = Map::from_iter([("k".to_owned(), Value::Null)]);
+        assert!(pair(twice, "k=v", &Value::Bool(true)).is_err());
+    }
+
+    #[test]
+    fn what_must_be_text_is_taken_as_text() {
+        let schema = |property: Value| json!({ "properties": { "k": property } });
+        for (property, expected) in [
+            (json!({ "type": "string" }), json!("1.10")),
+            (json!({ "enum": ["1.10", "2"] }), json!("1.10")),
+            (json!({ "type": "number" }), json!(1.10)),
+            (json!({}), json!(1.10)),
+        ] {
+            assert_eq!(value("k=1.10", &schema(property)), expected);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `holdpoint work`: does what runs ask for, and shows how far it has come.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::IsTerminal,
+    time::Duration,
+};
+
+use holdpoint::{
+    core::{RunId, RunStatus, Sequence},
+    engine::{Effects, Engine, RunDetail, RunFilter},
+};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    arguments::Work,
+    command::{list, show},
+    context::Context,
+    failure::Failure,
+    narrate,
+    output::{Answer, time},
+};
+
+/// How many events are read at once.
+const READ_LIMIT: usize = 256;
+
+/// How the work ended.
+enum End {
+    Idle { next_timer: Option<Timestamp> },
+    Interrupted,
+}
+
+/// Works until there is nothing left to do, or for ever.
+pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<Answer, Failure> {
+    context
+        .with_engine(Effects::Perform, async |engine| {
+            let mut watcher = Watcher::start(engine).await?;
+            let end = tokio::select! {
+                ended = until_idle(engine, arguments.follow) => ended?,
+                watched = watcher.watch() => return Err(watched),
+                interrupted = interruption() => interrupted?,
+            };
+            watcher.catch_up().await?;
+            watcher.finish();
+            answer(engine, &watcher, &end).await
+        })
+        .await
+}
+
+/// Waits for Ctrl-C, or for being asked to end.
+async fn interruption() -> Result<End, Failure> {
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminated.recv() => {}
+    }
+    Ok(End::Interrupted)
+}
+
+/// Waits until no run is worked on: those that wait only for their next attempt still are.
+async fn until_idle(engine: &Engine, follow: bool) -> Result<End, Failure> {
+    loop {
+        let idle = engine.idle().await?;
+        let working = RunFilter {
+            status: Some("working".to_owned()),
+            limit: Some(1),
+            ..RunFilter::default()
+        };
+        let none_works = engine.runs(&working).await?.is_empty();
+        match idle.next_timer {
+            next_timer if none_works && !follow => return Ok(End::Idle { next_timer }),
+            None if !follow => return Ok(End::Idle { next_timer: None }),
+            // Long sleeps are cut so that a clock that is set forward is noticed.
+            next => {
+                let left = next
+                    .map(|at| at.duration_since(Timestamp::now()).max(jiff::SignedDuration::ZERO))
+                    .map_or(Duration::from_secs(1), jiff::SignedDuration::unsigned_abs);
+                let turn = left.clamp(Duration::from_millis(20), Duration::from_secs(1));
+                tokio::time::sleep(turn).await;
+            }
+        }
+    }
+}
+
+async fn answer(engine: &Engine, watcher: &Watcher<'_>, end: &End) -> Result<Answer, Failure> {
+    let mut text = String::new();
+    let mut runs = Vec::new();
+    for run in watcher.runs.keys() {
+        let detail = engine.run(*run).await?;
+        text.push_str(&format!("{}\n", show::in_a_line(&detail)));
+        runs.push(detail.row);
+    }
+    runs.sort_by_key(|row| (row.project.clone(), row.number));
+    let (next_timer, interrupted) = match end {
+        End::Idle { next_timer } => (*next_timer, false),
+        End::Interrupted => (None, true),
+    };
+    text.push_str(&match end {
+        End::Interrupted => {
+            "interrupted; `holdpoint work` takes up again what was under way\n".to_owned()
+        }
+        End::Idle { next_timer: Some(at) } => {
+            format!("nothing left to do before {} UTC, when a timer is due\n", time(*at))
+        }
+        End::Idle { next_timer: None } => "nothing left to do\n".to_owned(),
+    });
+    Answer::new(
+        text,
+        &json!({ "runs": runs, "next_timer": next_timer, "interrupted": interrupted }),
+    )
+}
+
+/// Follows the log and shows what happens: bars on a terminal, lines elsewhere.
+struct Watcher<'a> {
+    engine: &'a Engine,
+    after: Sequence,
+    numbers: BTreeMap<RunId, u64>,
+    /// The runs whose news have not been drawn yet.
+    changed: BTreeSet<RunId>,
+    /// The runs that something happened to, each with its bar once it has one.
+    runs: BTreeMap<RunId, Option<ProgressBar>>,
+    bars: Option<MultiProgress>,
+}
+
+impl<'a> Watcher<'a> {
+    async fn start(engine: &'a Engine) -> Result<Self, Failure> {
+        let after = engine.log().head().await?.sequence;
+        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+        Ok(Self {
+            engine,
+            after,
+            numbers: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            runs: BTreeMap::new(),
+            bars,
+        })
+    }
+
+    /// Shows what happens until that fails.
+    async fn watch(&mut self) -> Failure {
+        let mut news = self.engine.log().subscribe();
+        loop {
+            if let Err(failure) = self.catch_up().await {
+                return failure;
+            }
+            if news.changed().await.is_err() {
+                return Failure::storage("the log was closed", "");
+            }
+        }
+    }
+
+    async fn catch_up(&mut self) -> Result<(), Failure> {
+        loop {
+            let records = self.engine.log().read(self.after, READ_LIMIT).await?;
+            if records.is_empty() {
+                return Ok(());
+            }
+            for record in &records {
+                let event = record.event()?;
+                if let Some(run) = event.subject {
+                    self.changed.insert(run);
+                    if self.bars.is_none() {
+                        let line = format!(
+                            "{}  run {}  {}\n",
+                            time(event.time),
+                            self.number(run).await?,
+                            narrate::sentence(&event)
+                        );
+                        // Progress that nobody sees any more must not stop the work.
+                        drop(std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()));
+                    }
+                }
+                self.after = record.sequence;
+            }
+            while let Some(run) = self.changed.first().copied() {
+                if self.bars.is_some() {
+                    self.draw(run, &self.engine.run(run).await?);
+                }
+                self.runs.entry(run).or_default();
+                self.changed.remove(&run);
+            }
+        }
+    }
+
+    async fn number(&mut self, run: RunId) -> Result<u64, Failure> {
+        if let Some(number) = self.numbers.get(&run) {
+            return Ok(*number);
+        }
+        let number = self.engine.run(run).await?.row.number;
+        self.numbers.insert(run, number);
+        Ok(number)
+    }
+
+    fn draw(&mut self, run: RunId, detail: &RunDetail) {
+        let (Some(bars), Some(rollout)) = (&self.bars, &detail.view.rollout) else { return };
+        let bar = self.runs.entry(run).or_default().get_or_insert_with(|| {
+            let bar = bars.add(ProgressBar::new(rollout.targets.len() as u64));
+            let style = "{prefix} {bar:24.cyan/dim} {pos}/{len} {msg}";
+            // The template is fixed; a bar of the default style would do as well.
+            bar.set_style(
+                ProgressStyle::with_template(style)
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            bar
+        });
+        let undoing = matches!(rollout.phase, "undoing" | "undone");
+        let settled = if undoing { "restored" } else { "healthy" };
+        let done = rollout.targets.iter().filter(|target| target.state == settled).count();
+        bar.set_prefix(format!("run {}", detail.row.number));
+        bar.set_position(done as u64);
+        let now: Vec<_> = rollout
+            .targets
+            .iter()
+            .filter(|target| !matches!(target.state, "waiting" | "healthy" | "restored"))
+            .map(|target| format!("{} {}", target.target, target.state))
+            .collect();
+        bar.set_message(format!(
+            "{settled}, wave {} of {}{}{}",
+            rollout.wave,
+            rollout.waves,
+            if now.is_empty() { "" } else { ": " },
+            now.join(", ")
+        ));
+        if matches!(detail.view.status, RunStatus::Ended { .. } | RunStatus::Stuck) {
+            bar.abandon_with_message(format!("{settled}, {}", list::status(&detail.view.status)));
+        }
+    }
+
+    fn finish(&self) {
+        for bar in self.runs.values().flatten().filter(|bar| !bar.is_finished()) {
+            bar.abandon();
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Events as sentences: what happened, in plain words, without who and when.
+
+use holdpoint::{
+    core::{Event, event::TypedEvent, project::ProjectEvent, run::RunEvent},
+    definition::{Ballot, DefinitionEvent, OfTarget},
+};
+use serde_json::Value;
+
+use crate::output::{count, time};
+
+/// What an event says happened. Every type of event that the product writes has a sentence of its
+/// own; those of workflows that were added to it have a general one.
+pub(crate) fn sentence(event: &Event) -> String {
+    if let Ok(typed) = RunEvent::from_parts(&event.kind, &event.data) {
+        return of_run(&typed);
+    }
+    if let Ok(typed) = ProjectEvent::from_parts(&event.kind, &event.data) {
+        return of_project(&typed);
+    }
+    if let Ok(typed) = DefinitionEvent::from_parts(&event.kind, &event.data) {
+        return of_definition(&typed);
+    }
+    of_any(event)
+}
+
+fn of_project(event: &ProjectEvent) -> String {
+    match event {
+        ProjectEvent::Created { title } => format!("created the project: {title}"),
+        ProjectEvent::MemberAdded { member, name } if name == member.as_str() => {
+            format!("added {member} as a member")
+        }
+        ProjectEvent::MemberAdded { member, name } => {
+            format!("added {member} ({name}) as a member")
+        }
+        ProjectEvent::MemberRemoved { member } => format!("removed the member {member}"),
+        ProjectEvent::RoleGranted { member, role } => format!("gave {member} the role {role}"),
+        ProjectEvent::RoleRevoked { member, role } => format!("took the role {role} from {member}"),
+        ProjectEvent::QualificationRecorded { member, qualification } => {
+            let from =
+                qualification.from.map(|from| format!(" from {}", time(from))).unwrap_or_default();
+            let until = qualification
+                .until
+                .map(|until| format!(" until {}", time(until)))
+                .unwrap_or_default();
+            format!(
+                "recorded that {member} is qualified in {}{from}{until}, attested by {}",
+                qualification.domain, qualification.issuer
+            )
+        }
+        ProjectEvent::QualificationRevoked { member, domain } => {
+            format!("revoked {member}'s qualification in {domain}")
+        }
+        ProjectEvent::DefinitionPublished { name, version, title, .. } => {
+            format!("published the definition {name} v{version}: {title}")
+        }
+    }
+}
+
+fn of_run(event: &RunEvent) -> String {
+    match event {
+        RunEvent::Started { workflow, version, .. } => {
+            format!("submitted it to {workflow} v{version}")
+        }
+        RunEvent::AttemptStarted { effect, activity, attempt: 1 } => {
+            format!("began `{activity}` for {effect}")
+        }
+        RunEvent::AttemptStarted { effect, activity, attempt } => {
+            format!("began `{activity}` for {effect} again, attempt {attempt}, with the same key")
+        }
+        RunEvent::AttemptCompleted { effect, .. } => format!("{effect} was done"),
+        RunEvent::AttemptFailed { effect, attempt, error, retry_at: Some(at) } => {
+            format!("attempt {attempt} at {effect} failed, the next is at {}: {error}", time(*at))
+        }
+        RunEvent::AttemptFailed { effect, attempt, error, retry_at: None } => {
+            format!("{effect} failed at attempt {attempt}, the last: {error}")
+        }
+        RunEvent::AttemptUnknown { effect, attempt, reason } => {
+            format!("nobody knows how attempt {attempt} at {effect} ended: {reason}")
+        }
+        RunEvent::AttemptAbandoned { effect, attempt } => {
+            format!("gave up attempt {attempt} at {effect}: the run had moved on")
+        }
+        RunEvent::TimerFired { effect, due } => format!("{effect}: its time {} came", time(*due)),
+    }
+}
+
+fn of_definition(event: &DefinitionEvent) -> String {
+    match event {
+        DefinitionEvent::StateEntered { state, visit: 1 } => format!("it reached `{state}`"),
+        DefinitionEvent::StateEntered { state, visit } => {
+            format!("it reached `{state}` again, time {visit}")
+        }
+        DefinitionEvent::Blocked { state, reason } => {
+            format!("it cannot go on at `{state}`: {reason}")
+        }
+        DefinitionEvent::HoldOpened { hold, rules, until, deadline, .. } => {
+            let rules: Vec<_> =
+                rules.iter().map(|rule| format!("{} of rule {}", rule.need, rule.rule)).collect();
+            let rules =
+                if rules.is_empty() { String::new() } else { format!(" for {}", rules.join(", ")) };
+            let until = until.map(|at| format!(", until {}", time(at))).unwrap_or_default();
+            let deadline = deadline.map(|at| format!(", expires {}", time(at))).unwrap_or_default();
+            format!("held at `{hold}`{rules}{until}{deadline}")
+        }
+        DefinitionEvent::ApprovalGranted(ballot) => ballot_in_words("approved", ballot),
+        DefinitionEvent::ApprovalRejected(ballot) => ballot_in_words("rejected", ballot),
+        DefinitionEvent::WaitElapsed { hold } => format!("the wait of `{hold}` is over"),
+        DefinitionEvent::SignalReceived { name, data } if data.is_null() => {
+            format!("signalled `{name}`")
+        }
+        DefinitionEvent::SignalReceived { name, data } => format!("signalled `{name}`: {data}"),
+        DefinitionEvent::SignalConsumed { hold, name, .. } => {
+            format!("`{hold}` took the signal `{name}`")
+        }
+        DefinitionEvent::HoldReleased { hold } => format!("`{hold}` was released"),
+        DefinitionEvent::HoldRejected { hold, member } => {
+            format!("`{hold}` was rejected by {member}")
+        }
+        DefinitionEvent::HoldExpired { hold, deadline } => {
+            format!("`{hold}` expired: nobody decided before {}", time(*deadline))
+        }
+        DefinitionEvent::WorkRequested { state, activity, .. } => {
+            format!("`{state}` asked for `{activity}`")
+        }
+        DefinitionEvent::WorkSucceeded { state, .. } => format!("the work of `{state}` succeeded"),
+        DefinitionEvent::WorkFailed { state, reason } => {
+            format!("the work of `{state}` failed: {reason}")
+        }
+        DefinitionEvent::RolloutStarted { targets, waves, .. } => {
+            let ends: Vec<_> = waves.iter().map(ToString::to_string).collect();
+            format!(
+                "the rollout to {} began, in {} up to {}",
+                count(targets.len() as u64, "target"),
+                count(waves.len() as u64, "wave"),
+                ends.join(", ")
+            )
+        }
+        DefinitionEvent::WaveStarted { wave, targets, .. } => {
+            format!("wave {wave} began, with {}", count(*targets, "target"))
+        }
+        DefinitionEvent::TargetDeployed(of) => about("was deployed to", of),
+        DefinitionEvent::TargetHealthy(of) => about("is healthy", of),
+        DefinitionEvent::TargetFailed(of) => about("failed", of),
+        DefinitionEvent::TargetInconclusive(of) => {
+            about("is in doubt, and a person must decide", of)
+        }
+        DefinitionEvent::TargetRechecked(of) => about("is to be checked again", of),
+        DefinitionEvent::RolloutStopped { reason, .. } => {
+            format!("the rollout goes no further, and is not undone: {reason}")
+        }
+        DefinitionEvent::UndoStarted { reason, .. } => {
+            format!("the rollout is being undone, the last target first: {reason}")
+        }
+        DefinitionEvent::TargetRestored(of) => about("was restored", of),
+        DefinitionEvent::TargetStuck(of) => {
+            about("could not be restored, and a person must decide", of)
+        }
+        DefinitionEvent::TargetRetried(of) => about("is to be restored again", of),
+        DefinitionEvent::TargetTakenOver(of) => about("was taken over by a person", of),
+        DefinitionEvent::RolloutFinished { outcome, .. } => {
+            format!("the rollout is over: {}", outcome.replace('_', " "))
+        }
+        DefinitionEvent::Cancelled { state, reason } => {
+            format!("cancelled it at `{state}`: {reason}")
+        }
+        DefinitionEvent::Ended { outcome } => format!("it ended: {outcome}"),
+    }
+}
+
+fn ballot_in_words(done: &str, ballot: &Ballot) -> String {
+    let mut by: Vec<_> = ballot.roles.iter().map(|role| format!("role {role}")).collect();
+    by.extend(ballot.qualified.iter().map(|domain| format!("qualified in {domain}")));
+    let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
+    let reason = ballot.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{done} `{}`{by}{reason}", ballot.hold)
+}
+
+fn about(what: &str, of: &OfTarget) -> String {
+    let detail = of.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    format!("{} (wave {}) {what}{detail}", of.target, of.wave)
+}
+
+/// `acme.expense.claimed` with its data, as `expense claimed: cents 1200`.
+fn of_any(event: &Event) -> String {
+    let words: Vec<_> = event.kind.as_str().split('.').skip(1).collect();
+    let what = if words.is_empty() { event.kind.as_str().to_owned() } else { words.join(" ") };
+    let members: Vec<_> = match event.data.read::<Value>() {
+        Ok(Value::Object(members)) => members
+            .iter()
+            .map(|(key, value)| match value {
+                Value::String(text) => format!("{key} {text}"),
+                other => format!("{key} {other}"),
+            })
+            .collect(),
+        Ok(other) => vec![other.to_string()],
+        Err(_) => vec![event.data.as_str().to_owned()],
+    };
+    let what = what.replace('_', " ");
+    if members.is_empty() { what } else { format!("{what}: {}", members.join(", ")) }
+}

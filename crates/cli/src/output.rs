@@ -1,0 +1,66 @@
+//! What commands answer with, as text for people or as JSON for programs.
+
+use std::io::Write;
+
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// A command's answer, in both forms.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    text: String,
+    json: Value,
+}
+
+impl Answer {
+    /// An answer; `text` ends with a line break.
+    pub(crate) fn new(text: impl Into<String>, json: &impl Serialize) -> Result<Self, Failure> {
+        Ok(Self { text: text.into(), json: serde_json::to_value(json)? })
+    }
+
+    /// Prints the answer in the form that was asked for.
+    pub(crate) fn print(&self, json: bool) -> Result<(), Failure> {
+        let text = if json {
+            format!("{}\n", serde_json::to_string_pretty(&self.json)?)
+        } else {
+            self.text.clone()
+        };
+        print(text.as_bytes())
+    }
+}
+
+/// Writes to standard output; what is data goes nowhere else.
+pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// A table without lines.
+pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head.iter().copied());
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// A time as people read it: UTC, to the second.
+pub(crate) fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// `1 event`, `2 events`.
+pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
+    let number = number.into();
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
