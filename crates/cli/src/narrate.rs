@@ -1,7 +1,7 @@
 //! Events as sentences: what happened, in plain words, without who and when.
 
 use holdpoint::{
-    core::{Event, event::TypedEvent, project::ProjectEvent, run::RunEvent},
+    core::{EffectId, Event, event::TypedEvent, project::ProjectEvent, run::RunEvent},
     definition::{Ballot, DefinitionEvent, OfTarget},
 };
 use serde_json::Value;
@@ -21,6 +21,13 @@ pub(crate) fn sentence(event: &Event) -> String {
         return of_definition(&typed);
     }
     of_any(event)
+}
+
+/// Whether an event says nothing that the next does not say in better words: that an attempt was
+/// done, before what that means for the run.
+pub(crate) fn is_said_by(event: &Event, next: Option<&Event>) -> bool {
+    event.kind.as_str() == "holdpoint.activity.completed"
+        && next.is_some_and(|next| next.subject == event.subject && next.cause == event.cause)
 }
 
 fn of_project(event: &ProjectEvent) -> String {
@@ -62,10 +69,13 @@ fn of_run(event: &RunEvent) -> String {
             format!("submitted it to {workflow} v{version}")
         }
         RunEvent::AttemptStarted { effect, activity, attempt: 1 } => {
-            format!("began `{activity}` for {effect}")
+            format!("began `{activity}` for {}", place(effect))
         }
         RunEvent::AttemptStarted { effect, activity, attempt } => {
-            format!("began `{activity}` for {effect} again, attempt {attempt}, with the same key")
+            format!(
+                "began `{activity}` for {} again, attempt {attempt}, with the same key",
+                place(effect)
+            )
         }
         RunEvent::AttemptCompleted { effect, .. } => format!("{effect} was done"),
         RunEvent::AttemptFailed { effect, attempt, error, retry_at: Some(at) } => {
@@ -82,6 +92,13 @@ fn of_run(event: &RunEvent) -> String {
         }
         RunEvent::TimerFired { effect, due } => format!("{effect}: its time {} came", time(*due)),
     }
+}
+
+/// What an effect is about, without the step that the activity names anyway:
+/// `implement#1/web-1/deploy` is about `implement#1/web-1`.
+fn place(effect: &EffectId) -> &str {
+    let text = effect.as_str();
+    text.rsplit_once('/').map_or(text, |(place, _)| place)
 }
 
 fn of_definition(event: &DefinitionEvent) -> String {

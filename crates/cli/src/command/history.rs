@@ -98,7 +98,7 @@ async fn text(engine: &Engine, project: &ProjectId, events: Vec<Event>) -> Resul
         }
         text.push_str(&section(&events));
     }
-    text.push_str("\ntimes are UTC\n");
+    text.push_str("\ntimes are UTC; with `--json` every event is printed as it is stored\n");
     Ok(text)
 }
 
@@ -111,7 +111,9 @@ fn section(events: &[Event]) -> String {
     let width = events.iter().map(|event| who(event).chars().count()).max().unwrap_or_default();
     events
         .iter()
-        .map(|event| {
+        .enumerate()
+        .filter(|(n, event)| !narrate::is_said_by(event, events.get(n.saturating_add(1))))
+        .map(|(_, event)| {
             format!("  {}  {:width$}  {}\n", time(event.time), who(event), narrate::sentence(event))
         })
         .collect()

@@ -176,7 +176,7 @@ fn people_in_words(condition: &ConditionView) -> String {
 
 fn rollout_in_words(rollout: &RolloutView) -> String {
     let mut text = format!(
-        "rollout: {}, wave {} of {}, {} of {} targets failed, undone above {}\n",
+        "rollout: {}, wave {} of {}, {} of {} targets failed, undone when {} have\n",
         rollout.phase.replace('_', " "),
         rollout.wave,
         rollout.waves,

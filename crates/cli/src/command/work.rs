@@ -7,8 +7,9 @@ use std::{
 };
 
 use holdpoint::{
-    core::{RunId, RunStatus, Sequence},
+    core::{Event, RunId, RunStatus, Sequence},
     engine::{Effects, Engine, RunDetail, RunFilter},
+    log::Record,
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -157,22 +158,23 @@ impl<'a> Watcher<'a> {
             if records.is_empty() {
                 return Ok(());
             }
-            for record in &records {
-                let event = record.event()?;
+            let events: Vec<Event> = records.iter().map(Record::event).collect::<Result<_, _>>()?;
+            for (n, event) in events.iter().enumerate() {
                 if let Some(run) = event.subject {
                     self.changed.insert(run);
-                    if self.bars.is_none() {
+                    let said = narrate::is_said_by(event, events.get(n.saturating_add(1)));
+                    if self.bars.is_none() && !said {
                         let line = format!(
                             "{}  run {}  {}\n",
                             time(event.time),
                             self.number(run).await?,
-                            narrate::sentence(&event)
+                            narrate::sentence(event)
                         );
                         // Progress that nobody sees any more must not stop the work.
                         drop(std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()));
                     }
                 }
-                self.after = record.sequence;
+                self.after = event.sequence;
             }
             while let Some(run) = self.changed.first().copied() {
                 if self.bars.is_some() {

@@ -50,12 +50,14 @@ async fn play(path: &Path, arguments: &Demo) -> Result<usize, Failure> {
     script::play(&shell, &fleet, &definitions, &mut expectations).await?;
     let next = format!(
         "\nThe directory is yours to explore:\n\
-         \n  export HOLDPOINT_DIR={}\n  \
+         \n  alias holdpoint={}\n  \
+           export HOLDPOINT_DIR={}\n  \
            holdpoint list\n  \
            holdpoint show 1\n  \
            holdpoint show 1 --at 3\n  \
            holdpoint history 2\n  \
            holdpoint history --json | head -3\n",
+        std::env::current_exe()?.display(),
         path.display()
     );
     print(next.as_bytes())?;

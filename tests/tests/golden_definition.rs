@@ -1,0 +1,292 @@
+//! Golden files of the events that runs of a declarative definition have.
+//!
+//! A history is kept for years and is read by programs that are newer than it. So a golden file,
+//! once it was in a release, **must stay readable for ever, and is never changed or removed**. An
+//! event that gets a new member keeps the file without it, beside a new one that has it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation must fail the test that stated it"
+)]
+
+#[path = "../../crates/core/tests/common/golden.rs"]
+mod golden;
+
+use std::{path::Path, sync::Arc};
+
+use golden::{Golden, Stored};
+use holdpoint_core::{
+    Actor, Authentication, CommandId, Digest, EffectId, EventId, NewEvent, PendingEvent, RunId,
+    Sequence, Version, testing::uuid,
+};
+use holdpoint_definition::{Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule};
+use serde_json::{Value, json};
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn ballot(reason: Option<&str>) -> Ballot {
+    Ballot {
+        hold: text("authorize"),
+        member: "grace.hopper@navy".parse().unwrap(),
+        digest: Digest::of(b"what was voted on"),
+        rules: [text("board"), text("peer")].into(),
+        roles: ["board".parse().unwrap(), "engineer".parse().unwrap()].into(),
+        qualified: ["network".parse().unwrap()].into(),
+        reason: reason.map(text),
+    }
+}
+
+fn target(detail: Option<&str>) -> OfTarget {
+    OfTarget {
+        state: text("implement"),
+        target: text("web-1:8080"),
+        number: 2,
+        wave: 1,
+        detail: detail.map(text),
+    }
+}
+
+fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
+    vec![
+        (
+            "holdpoint.state.entered",
+            DefinitionEvent::StateEntered { state: text("authorize"), visit: 1 },
+        ),
+        (
+            "holdpoint.run.blocked",
+            DefinitionEvent::Blocked {
+                state: text("authorize"),
+                reason: text("the condition gives `1`, neither true nor false"),
+            },
+        ),
+        (
+            "holdpoint.hold.opened",
+            DefinitionEvent::HoldOpened {
+                hold: text("authorize"),
+                digest: Digest::of(b"what is voted on"),
+                rules: vec![
+                    OpenRule {
+                        rule: text("peer"),
+                        need: 1,
+                        qualified: Some("network".parse().unwrap()),
+                    },
+                    OpenRule { rule: text("board"), need: 2, qualified: None },
+                ],
+                until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
+                deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
+            },
+        ),
+        (
+            "holdpoint.hold.opened.signal-only",
+            DefinitionEvent::HoldOpened {
+                hold: text("vendor"),
+                digest: Digest::of(b"what is voted on"),
+                rules: vec![],
+                until: None,
+                deadline: None,
+            },
+        ),
+        ("holdpoint.approval.granted", DefinitionEvent::ApprovalGranted(ballot(None))),
+        (
+            "holdpoint.approval.granted.unqualified",
+            DefinitionEvent::ApprovalGranted(Ballot { qualified: [].into(), ..ballot(None) }),
+        ),
+        (
+            "holdpoint.approval.rejected",
+            DefinitionEvent::ApprovalRejected(ballot(Some("no rollback plan"))),
+        ),
+        ("holdpoint.wait.elapsed", DefinitionEvent::WaitElapsed { hold: text("authorize") }),
+        (
+            "holdpoint.signal.received",
+            DefinitionEvent::SignalReceived {
+                name: text("vendor-ready"),
+                data: Arc::new(json!({ "ticket": 4711 })),
+            },
+        ),
+        (
+            "holdpoint.signal.received.without-data",
+            DefinitionEvent::SignalReceived {
+                name: text("vendor-ready"),
+                data: Arc::new(Value::Null),
+            },
+        ),
+        (
+            "holdpoint.signal.consumed",
+            DefinitionEvent::SignalConsumed {
+                hold: text("vendor"),
+                name: text("vendor-ready"),
+                index: 0,
+            },
+        ),
+        ("holdpoint.hold.released", DefinitionEvent::HoldReleased { hold: text("authorize") }),
+        (
+            "holdpoint.hold.rejected",
+            DefinitionEvent::HoldRejected {
+                hold: text("authorize"),
+                member: "grace.hopper@navy".parse().unwrap(),
+            },
+        ),
+        (
+            "holdpoint.hold.expired",
+            DefinitionEvent::HoldExpired {
+                hold: text("authorize"),
+                deadline: "2026-01-12T09:00:00Z".parse().unwrap(),
+            },
+        ),
+        (
+            "holdpoint.run.cancelled",
+            DefinitionEvent::Cancelled {
+                state: text("implement"),
+                reason: text("the vendor withdrew it"),
+            },
+        ),
+        ("holdpoint.run.ended", DefinitionEvent::Ended { outcome: text("completed") }),
+    ]
+}
+
+fn working() -> Vec<(&'static str, DefinitionEvent)> {
+    let state = || text("implement");
+    vec![
+        (
+            "holdpoint.work.requested",
+            DefinitionEvent::WorkRequested {
+                state: state(),
+                effect: EffectId::new("implement#1"),
+                activity: text("deploy"),
+                input: Arc::new(json!({ "version": "6.18" })),
+            },
+        ),
+        (
+            "holdpoint.work.succeeded",
+            DefinitionEvent::WorkSucceeded {
+                state: state(),
+                output: Arc::new(json!({ "changed": true })),
+            },
+        ),
+        (
+            "holdpoint.work.failed",
+            DefinitionEvent::WorkFailed { state: state(), reason: text("exit status 1") },
+        ),
+        (
+            "holdpoint.rollout.started",
+            DefinitionEvent::RolloutStarted {
+                state: state(),
+                targets: Arc::new(vec![text("web-1"), text("web-2"), text("web-3")]),
+                waves: Arc::new(vec![1, 3]),
+                check: Some(CheckTimes { for_ms: 120_000, every_ms: 1_000 }),
+            },
+        ),
+        (
+            "holdpoint.rollout.started.unchecked",
+            DefinitionEvent::RolloutStarted {
+                state: state(),
+                targets: Arc::new(vec![text("web-1")]),
+                waves: Arc::new(vec![1]),
+                check: None,
+            },
+        ),
+        (
+            "holdpoint.rollout.wave_started",
+            DefinitionEvent::WaveStarted { state: state(), wave: 2, targets: 2 },
+        ),
+        ("holdpoint.target.deployed", DefinitionEvent::TargetDeployed(target(None))),
+        ("holdpoint.target.healthy", DefinitionEvent::TargetHealthy(target(None))),
+        (
+            "holdpoint.target.healthy.said-by-a-person",
+            DefinitionEvent::TargetHealthy(target(Some("looked at by hand"))),
+        ),
+        (
+            "holdpoint.target.failed",
+            DefinitionEvent::TargetFailed(target(Some("exit status 1: no route to host"))),
+        ),
+        (
+            "holdpoint.target.inconclusive",
+            DefinitionEvent::TargetInconclusive(target(Some("no answer in 2m"))),
+        ),
+        ("holdpoint.target.rechecked", DefinitionEvent::TargetRechecked(target(None))),
+        (
+            "holdpoint.rollout.stopped",
+            DefinitionEvent::RolloutStopped { state: state(), reason: text("1 target failed") },
+        ),
+        (
+            "holdpoint.rollout.undo_started",
+            DefinitionEvent::UndoStarted { state: state(), reason: text("1 target failed") },
+        ),
+        ("holdpoint.target.restored", DefinitionEvent::TargetRestored(target(None))),
+        ("holdpoint.target.stuck", DefinitionEvent::TargetStuck(target(Some("the disk is full")))),
+        ("holdpoint.target.retried", DefinitionEvent::TargetRetried(target(None))),
+        (
+            "holdpoint.target.taken_over",
+            DefinitionEvent::TargetTakenOver(target(Some("reinstalled by hand"))),
+        ),
+        (
+            "holdpoint.rollout.finished",
+            DefinitionEvent::RolloutFinished { state: state(), outcome: text("rolled_back") },
+        ),
+    ]
+}
+
+/// A new variant does not compile before it has a name here, and the test fails before it has an
+/// example.
+fn type_of(event: &DefinitionEvent) -> &'static str {
+    match event {
+        DefinitionEvent::StateEntered { .. } => "holdpoint.state.entered",
+        DefinitionEvent::Blocked { .. } => "holdpoint.run.blocked",
+        DefinitionEvent::HoldOpened { .. } => "holdpoint.hold.opened",
+        DefinitionEvent::ApprovalGranted(_) => "holdpoint.approval.granted",
+        DefinitionEvent::ApprovalRejected(_) => "holdpoint.approval.rejected",
+        DefinitionEvent::WaitElapsed { .. } => "holdpoint.wait.elapsed",
+        DefinitionEvent::SignalReceived { .. } => "holdpoint.signal.received",
+        DefinitionEvent::SignalConsumed { .. } => "holdpoint.signal.consumed",
+        DefinitionEvent::HoldReleased { .. } => "holdpoint.hold.released",
+        DefinitionEvent::HoldRejected { .. } => "holdpoint.hold.rejected",
+        DefinitionEvent::HoldExpired { .. } => "holdpoint.hold.expired",
+        DefinitionEvent::WorkRequested { .. } => "holdpoint.work.requested",
+        DefinitionEvent::WorkSucceeded { .. } => "holdpoint.work.succeeded",
+        DefinitionEvent::WorkFailed { .. } => "holdpoint.work.failed",
+        DefinitionEvent::RolloutStarted { .. } => "holdpoint.rollout.started",
+        DefinitionEvent::WaveStarted { .. } => "holdpoint.rollout.wave_started",
+        DefinitionEvent::TargetDeployed(_) => "holdpoint.target.deployed",
+        DefinitionEvent::TargetHealthy(_) => "holdpoint.target.healthy",
+        DefinitionEvent::TargetFailed(_) => "holdpoint.target.failed",
+        DefinitionEvent::TargetInconclusive(_) => "holdpoint.target.inconclusive",
+        DefinitionEvent::TargetRechecked(_) => "holdpoint.target.rechecked",
+        DefinitionEvent::RolloutStopped { .. } => "holdpoint.rollout.stopped",
+        DefinitionEvent::UndoStarted { .. } => "holdpoint.rollout.undo_started",
+        DefinitionEvent::TargetRestored(_) => "holdpoint.target.restored",
+        DefinitionEvent::TargetStuck(_) => "holdpoint.target.stuck",
+        DefinitionEvent::TargetRetried(_) => "holdpoint.target.retried",
+        DefinitionEvent::TargetTakenOver(_) => "holdpoint.target.taken_over",
+        DefinitionEvent::RolloutFinished { .. } => "holdpoint.rollout.finished",
+        DefinitionEvent::Cancelled { .. } => "holdpoint.run.cancelled",
+        DefinitionEvent::Ended { .. } => "holdpoint.run.ended",
+    }
+}
+
+fn stored(new: NewEvent) -> Stored {
+    let event = PendingEvent {
+        id: EventId::from_uuid(uuid(7)),
+        source: "core-network".parse().unwrap(),
+        subject: Some(RunId::from_uuid(uuid(5))),
+        kind: new.kind,
+        time: "2026-01-05T09:00:00.123456789Z".parse().unwrap(),
+        actor: Actor::Member("ada".parse().unwrap()),
+        auth: Authentication::new("local:ada"),
+        cause: CommandId::from_uuid(uuid(6)),
+        trace: None,
+        definition: None,
+        data: new.data,
+    };
+    Stored { event, at: Sequence(4_711), version: Version(12), previous: Sequence(4_690) }
+}
+
+#[test]
+fn every_event_is_written_and_read_as_ever() {
+    let mut golden = Golden::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("golden"));
+    let mut examples = waiting();
+    examples.extend(working());
+    golden.check(examples, type_of, stored);
+    golden.finish();
+}
