@@ -109,7 +109,7 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .other_options(["--offline".to_owned()])
         .exec()
         .unwrap();
-    metadata
+    let found: BTreeMap<String, BTreeSet<String>> = metadata
         .packages
         .iter()
         .filter(|package| package.manifest_path.as_std_path().starts_with(&crates))
@@ -122,7 +122,9 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
                 .collect();
             (package.name.to_string(), needed)
         })
-        .collect()
+        .collect();
+    assert!(found.contains_key("holdpoint-core"), "the manifests were read");
+    found
 }
 
 #[test]

@@ -50,7 +50,10 @@ impl TryFrom<String> for Actor {
         if text == "engine" {
             return Ok(Self::Engine);
         }
-        text.strip_prefix("member:").unwrap_or(&text).parse().map(Self::Member)
+        match text.strip_prefix("member:") {
+            Some(member) => member.parse().map(Self::Member),
+            None => Err(MalformedId::new("actor", text, "expected `member:NAME` or `engine`")),
+        }
     }
 }
 
@@ -166,6 +169,21 @@ pub enum Action {
         /// How.
         outcome: Outcome,
     },
+}
+
+impl Action {
+    /// Whether only the engine itself sends it.
+    #[must_use]
+    pub const fn is_engines(&self) -> bool {
+        match self {
+            Self::Start | Self::Vote { .. } | Self::Signal { .. } | Self::Cancel { .. } => false,
+            Self::Completed { .. }
+            | Self::Failed { .. }
+            | Self::TimerFired { .. }
+            | Self::AttemptStarted { .. }
+            | Self::AttemptEnded { .. } => true,
+        }
+    }
 }
 
 /// Approve or reject.
@@ -289,5 +307,31 @@ impl Refusal {
     pub fn needs(mut self, needed: impl Into<String>) -> Self {
         self.needed.push(needed.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_is_read_only_as_it_is_written() {
+        for text in ["engine", "member:ada", "member:engine", "member:grace.hopper@navy"] {
+            let actor = Actor::try_from(text.to_owned()).unwrap();
+            assert_eq!(String::from(actor), text);
+        }
+        let engine = Actor::try_from("member:engine".to_owned()).unwrap();
+        assert_ne!(engine, Actor::Engine, "a member may be called so");
+        for text in ["", "ada", "Engine", "member:", "member:Ada", "member:member:ada", "role:x"] {
+            assert!(Actor::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_code_is_its_own() {
+        let codes: std::collections::BTreeSet<&str> =
+            RefusalCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.len(), RefusalCode::ALL.len());
+        assert!(codes.iter().all(|code| code.starts_with("HP1") && code.len() == 6));
     }
 }

@@ -395,3 +395,64 @@ mod parts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_they_were_written() {
+        for number in [31.245_270_191_439_438_f64, 1.263_430_553_413_306_1e-272, 0.1, -0.0, 5e-324]
+        {
+            let data = EventData::of(&number).unwrap();
+            assert_eq!(data.read::<f64>().unwrap().to_bits(), number.to_bits(), "{number}");
+        }
+        for number in [u64::MAX, 1 << 53, (1 << 53) + 1] {
+            assert_eq!(EventData::of(&number).unwrap().read::<u64>().unwrap(), number);
+        }
+    }
+
+    fn stored(change: impl FnOnce(&str) -> String) -> Result<Event, serde_json::Error> {
+        let golden = include_str!("../tests/golden/holdpoint.run.started.json");
+        Event::from_bytes(change(golden).as_bytes())
+    }
+
+    #[test]
+    fn members_are_read_in_any_order_and_data_is_kept_verbatim() {
+        let plain = stored(str::to_owned).unwrap();
+        let moved = stored(|text| {
+            let (before, data) = text.split_once(r#","data":"#).unwrap();
+            let data = data.strip_suffix('}').unwrap();
+            format!(r#"{{"data": {data} , {}}}"#, before.strip_prefix('{').unwrap())
+        });
+        assert_eq!(moved.unwrap(), plain);
+        let spaced =
+            stored(|text| text.replace(r#""risk":"high""#, r#""risk" :  "high""#)).unwrap();
+        assert!(spaced.data.as_str().contains(r#""risk" :  "high""#));
+    }
+
+    #[test]
+    fn what_is_not_an_event_is_not_read() {
+        let replaced = |from: &'static str, to: &'static str| {
+            let read = stored(|text| {
+                assert!(text.contains(from), "{from}");
+                text.replace(from, to)
+            });
+            assert!(read.is_err(), "{from} -> {to}");
+        };
+        replaced(r#"{"sequence":"#, r#"{"colour":"red","sequence":"#);
+        replaced(r#"{"sequence":"#, r#"{"version":1,"sequence":"#);
+        replaced(r#""sequence":4690,"#, "");
+        replaced(r#""sequence":4690,"#, r#""sequence":-1,"#);
+        replaced(r#""sequence":4690,"#, r#""sequence":4690.0,"#);
+        replaced(r#""sequence":4690,"#, r#""sequence":18446744073709551616,"#);
+        replaced(r#""source":"core-network""#, r#""source":"Core Network""#);
+        replaced(r#""actor":"member:ada""#, r#""actor":"ada""#);
+        replaced(r#""actor":"member:ada""#, r#""actor":"member:""#);
+        replaced(r#""time":"2026-01-05T09:00:00.123456789Z""#, r#""time":"2026-01-05 morning""#);
+        replaced("sha256:", "sha512:");
+        replaced("sha256:", "sha256:00");
+        assert!(stored(|text| format!("{text}{text}")).is_err());
+        assert!(stored(|text| text.chars().skip(1).collect()).is_err());
+    }
+}

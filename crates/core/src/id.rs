@@ -18,6 +18,12 @@ pub struct MalformedId {
     expected: &'static str,
 }
 
+impl MalformedId {
+    pub(crate) fn new(what: &'static str, given: String, expected: &'static str) -> Self {
+        Self { what, given, expected }
+    }
+}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
@@ -292,6 +298,8 @@ impl FromStr for Digest {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -304,6 +312,73 @@ mod tests {
             assert!(serde_json::from_value::<ProjectId>(bad.into()).is_err(), "{bad}");
         }
         assert!("grace.hopper@navy".parse::<MemberId>().is_ok());
+    }
+
+    #[test]
+    fn names_differ_in_what_they_may_contain() {
+        for (text, is_member) in [
+            ("grace.hopper@navy", true),
+            ("a_b", true),
+            ("a.b", true),
+            (".a", false),
+            ("a@", false),
+            ("@", false),
+            ("member:ada", false),
+            ("a\n", false),
+            ("a\0b", false),
+        ] {
+            assert_eq!(text.parse::<MemberId>().is_ok(), is_member, "{text:?}");
+            assert!(text.parse::<ProjectId>().is_err(), "{text:?}");
+            assert!(text.parse::<RoleName>().is_err(), "{text:?}");
+            assert!(text.parse::<QualificationName>().is_err(), "{text:?}");
+            assert!(text.parse::<DefinitionName>().is_err(), "{text:?}");
+        }
+        assert_eq!(
+            "A b".parse::<RoleName>().unwrap_err().to_string(),
+            "`A b` is not a role name: expected at most 63 of a-z, 0-9 and -, beginning and \
+             ending with a letter or digit"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_prints_as_it_was_parsed(name in "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?") {
+            let id: ProjectId = name.parse().unwrap();
+            prop_assert_eq!(id.to_string(), name.as_str());
+            prop_assert_eq!(id.as_str(), name.as_str());
+            let json = serde_json::to_string(&id).unwrap();
+            prop_assert_eq!(serde_json::from_str::<ProjectId>(&json).unwrap(), id);
+        }
+
+        #[test]
+        fn a_uuid_prints_as_it_was_parsed(number in any::<u128>()) {
+            let id = CommandId::from_uuid(Uuid::from_u128(number));
+            let text = id.to_string();
+            prop_assert_eq!(text.parse::<CommandId>().unwrap(), id);
+            prop_assert_eq!(RunId::from(id).to_string(), text.as_str());
+            let json = serde_json::to_string(&id).unwrap();
+            prop_assert_eq!(&json, &format!("\"{text}\""));
+            prop_assert_eq!(serde_json::from_str::<CommandId>(&json).unwrap(), id);
+        }
+
+        #[test]
+        fn a_digest_prints_as_it_was_parsed(bytes: [u8; 32]) {
+            let digest = Digest(bytes);
+            prop_assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_uuid_is_no_id() {
+        let good = "01900000-0000-7000-8000-000000000001";
+        assert!(good.parse::<EventId>().is_ok());
+        let (cut, spaced, doubled) =
+            (good.trim_start_matches('0'), format!(" {good}"), format!("{good}{good}"));
+        for bad in ["", "run-1", cut, spaced.as_str(), doubled.as_str()] {
+            let message = bad.parse::<RunId>().unwrap_err().to_string();
+            assert!(message.starts_with(&format!("`{bad}` is not a run id: ")), "{message}");
+            assert!(serde_json::from_value::<RunId>(bad.into()).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A project: whose history it is. Its members with their roles and qualifications, and the
 //! definitions that its runs may be started with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -452,7 +452,8 @@ impl Project {
     /// Adds an event to the project.
     ///
     /// # Errors
-    /// When the event is not the next of this project's stream, or cannot follow in its state.
+    /// When the event is not the next of this project's stream, or cannot follow in its state. The
+    /// project is then of no further use: it may have been changed in part.
     pub fn evolve(&mut self, event: &Event) -> Result<(), IllegalEvent> {
         let illegal = |reason: String| IllegalEvent::new(&event.kind, reason);
         let typed = ProjectEvent::from_parts(&event.kind, &event.data)
@@ -463,16 +464,25 @@ impl Project {
                 return Err(illegal("the project has been created before".to_owned()));
             }
             ProjectEvent::MemberAdded { member, name } => {
-                self.members.insert(member, Member { name, ..Member::default() });
+                let Entry::Vacant(place) = self.members.entry(member) else {
+                    return Err(illegal("the member has been added before".to_owned()));
+                };
+                place.insert(Member { name, ..Member::default() });
             }
             ProjectEvent::MemberRemoved { member } => {
                 self.members.remove(&member).ok_or_else(|| absent(&member))?;
             }
             ProjectEvent::RoleGranted { member, role } => {
-                self.members.get_mut(&member).ok_or_else(|| absent(&member))?.roles.insert(role);
+                let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
+                if !held.roles.insert(role) {
+                    return Err(illegal(format!("`{member}` holds the role already")));
+                }
             }
             ProjectEvent::RoleRevoked { member, role } => {
-                self.members.get_mut(&member).ok_or_else(|| absent(&member))?.roles.remove(&role);
+                let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
+                if !held.roles.remove(&role) {
+                    return Err(illegal(format!("`{member}` does not hold the role `{role}`")));
+                }
             }
             ProjectEvent::QualificationRecorded { member, qualification } => {
                 let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
@@ -480,7 +490,11 @@ impl Project {
             }
             ProjectEvent::QualificationRevoked { member, domain } => {
                 let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
+                let before = held.qualifications.len();
                 held.qualifications.retain(|qualification| qualification.domain != domain);
+                if held.qualifications.len() == before {
+                    return Err(illegal(format!("`{member}` has no qualification in `{domain}`")));
+                }
             }
             ProjectEvent::DefinitionPublished {
                 name,
@@ -494,10 +508,11 @@ impl Project {
                     return Err(illegal("the definition's digest is not its source's".to_owned()));
                 }
                 let reference = DefinitionRef { name: name.clone(), version, digest };
-                self.definitions
-                    .entry(name)
-                    .or_default()
-                    .insert(version, PublishedDefinition { reference, language, title, source });
+                let Entry::Vacant(place) = self.definitions.entry(name).or_default().entry(version)
+                else {
+                    return Err(illegal("the version has been published before".to_owned()));
+                };
+                place.insert(PublishedDefinition { reference, language, title, source });
             }
         }
         self.moved_to(event)

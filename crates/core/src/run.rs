@@ -11,13 +11,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    command::{Action, Actor, Command, Outcome, Refusal, RefusalCode},
+    command::{Action, Actor, Command, Refusal, RefusalCode},
     effect::{Activity, Effect, EffectKind},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
     view::{RunStatus, RunView},
     workflow::{DecideFailure, DynState, DynWorkflow, IllegalEvent, Meta, Moment, Started},
 };
+
+mod decision;
+
+use decision::{Decision, check_depth};
 
 /// Names one version of a definition; the digest is its identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,7 +172,7 @@ pub enum DueStep {
         not_before: Option<Timestamp>,
     },
     /// The attempt is under way. When nobody is doing it (the engine was restarted), send
-    /// [`Action::AttemptEnded`] with [`Outcome::Unknown`].
+    /// [`Action::AttemptEnded`] with [`Outcome::Unknown`](crate::Outcome::Unknown).
     UnderWay {
         /// Which attempt.
         attempt: u32,
@@ -219,7 +223,7 @@ impl Run {
     /// [`RunEvent::Started`].
     ///
     /// # Errors
-    /// A refusal when the workflow does not accept the input.
+    /// A refusal when the workflow does not accept the input, or when it is nested too deeply.
     pub fn submit(
         definition: &DefinitionRef,
         workflow: &dyn DynWorkflow,
@@ -227,6 +231,7 @@ impl Run {
         input: &Value,
         at: &Moment<'_>,
     ) -> Result<Vec<NewEvent>, DecideFailure> {
+        check_depth("input", input)?;
         let started = Started {
             run: command.id.into(),
             project: at.project.id(),
@@ -234,14 +239,26 @@ impl Run {
             at: at.now,
             input,
         };
-        let state = workflow.start(&started)?;
-        let start = Command { action: Action::Start, ..command.clone() };
-        let mut events = vec![new_event(&RunEvent::Started {
+        let first = new_event(&RunEvent::Started {
             workflow: definition.name.clone(),
             version: definition.version,
             input: input.clone(),
-        })?];
+        })?;
+        // It begins with what will be stored, not with what was sent, and takes its events: or a
+        // run could be acknowledged that nobody can ever replay.
+        let RunEvent::Started { input: stored, .. } =
+            RunEvent::from_parts(&first.kind, &first.data).map_err(|e| broken("run event", e))?
+        else {
+            return Err(broken("run event", "BUG: it is read as another").into());
+        };
+        let mut state = workflow.start(&Started { input: &stored, ..started })?;
+        let start = Command { action: Action::Start, ..command.clone() };
+        let mut events = vec![first];
         events.extend(workflow.decide(&state, &start, at)?);
+        let meta = Meta { time: at.now, actor: &command.actor };
+        for event in events.iter().skip(1) {
+            workflow.evolve(&mut state, &event.kind, &event.data, &meta)?;
+        }
         Ok(events)
     }
 
@@ -304,12 +321,15 @@ impl Run {
     }
 
     fn moved_to(&mut self, event: &Event) -> Result<(), IllegalEvent> {
-        if event.subject != Some(self.id) || event.version != self.at.version.next() {
+        let next = self.at.version.next();
+        let follows =
+            event.source == self.project && event.subject == Some(self.id) && event.version == next;
+        if !follows {
             return Err(IllegalEvent::new(
                 &event.kind,
                 format!(
-                    "expected version {} of run {}, found version {} of stream {}",
-                    self.at.version.next(),
+                    "expected version {next} of stream {}/{}, found version {} of stream {}",
+                    self.project,
                     self.id,
                     event.version,
                     event.stream()
@@ -339,6 +359,11 @@ impl Run {
         let event = RunEvent::from_parts(kind, data).map_err(|e| illegal(e.to_string()))?;
         match event {
             RunEvent::Started { .. } => Err(illegal("the run has been started before".to_owned())),
+            RunEvent::AttemptStarted { .. } | RunEvent::TimerFired { .. }
+                if self.status(workflow).is_ended() =>
+            {
+                Err(illegal("the run has ended".to_owned()))
+            }
             RunEvent::AttemptStarted { effect, attempt, .. } => {
                 let progress = self.progress.entry(effect).or_default();
                 if progress.running || attempt != progress.attempts.saturating_add(1) {
@@ -368,6 +393,9 @@ impl Run {
             RunEvent::AttemptUnknown { effect, attempt, .. } => {
                 self.running(&effect, attempt).map_err(illegal)?.running = false;
                 Ok(())
+            }
+            RunEvent::TimerFired { due, .. } if meta.time < due => {
+                Err(illegal(format!("the timer was not due before {due}")))
             }
             RunEvent::TimerFired { .. } => Ok(()),
         }
@@ -399,8 +427,14 @@ impl Run {
             )
             .into());
         }
-        let mut decision =
-            Decision { run: self.clone(), workflow, command, at, events: Vec::new() };
+        if command.action.is_engines() && command.actor != Actor::Engine {
+            return Err(Refusal::new(
+                RefusalCode::NotEligible,
+                "timers and attempts at activities are the engine's own",
+            )
+            .into());
+        }
+        let mut decision = Decision::new(self, workflow, command, at);
         let answered = match &command.action {
             Action::Start => {
                 return Err(Refusal::new(
@@ -417,6 +451,9 @@ impl Run {
                 .into());
             }
             Action::Vote { .. } | Action::Signal { .. } | Action::Cancel { .. } => {
+                if let Action::Signal { data, .. } = &command.action {
+                    check_depth("signal's data", data)?;
+                }
                 decision.workflow_decides(command.action.clone())?;
                 None
             }
@@ -565,173 +602,5 @@ impl Run {
             progress: snapshot.progress,
             state: workflow.restore(&snapshot.state)?,
         })
-    }
-}
-
-/// A command being decided, on a copy of the run that takes each event at once.
-struct Decision<'a> {
-    run: Run,
-    workflow: &'a dyn DynWorkflow,
-    command: &'a Command,
-    at: &'a Moment<'a>,
-    events: Vec<NewEvent>,
-}
-
-impl Decision<'_> {
-    fn add(&mut self, event: NewEvent) -> Result<(), DecideFailure> {
-        let meta = Meta { time: self.at.now, actor: &self.command.actor };
-        self.run.apply(self.workflow, &event.kind, &event.data, &meta)?;
-        self.events.push(event);
-        Ok(())
-    }
-
-    fn record(&mut self, event: &RunEvent) -> Result<(), DecideFailure> {
-        self.add(new_event(event)?)
-    }
-
-    fn workflow_decides(&mut self, action: Action) -> Result<(), DecideFailure> {
-        let command = Command { action, ..self.command.clone() };
-        for event in self.workflow.decide(&self.run.state, &command, self.at)? {
-            self.add(event)?;
-        }
-        Ok(())
-    }
-
-    fn wanted(&self, effect: &EffectId) -> Result<EffectKind, Refusal> {
-        self.workflow
-            .pending(&self.run.state)
-            .into_iter()
-            .find(|pending| pending.id == *effect)
-            .map(|pending| pending.kind)
-            .ok_or_else(|| {
-                Refusal::new(
-                    RefusalCode::NotAwaited,
-                    format!("the run does not ask for `{effect}` now"),
-                )
-            })
-    }
-
-    fn fire(&mut self, effect: &EffectId) -> Result<EffectId, DecideFailure> {
-        let EffectKind::Timer { due } = self.wanted(effect)? else {
-            return Err(Refusal::new(
-                RefusalCode::NotAwaited,
-                format!("`{effect}` is not a timer"),
-            )
-            .into());
-        };
-        if self.at.now < due {
-            return Err(Refusal::new(
-                RefusalCode::NotAwaited,
-                format!("the timer `{effect}` is not due before {due}"),
-            )
-            .into());
-        }
-        self.record(&RunEvent::TimerFired { effect: effect.clone(), due })?;
-        self.workflow_decides(Action::TimerFired { effect: effect.clone() })?;
-        Ok(effect.clone())
-    }
-
-    fn activity(&self, effect: &EffectId) -> Result<Activity, Refusal> {
-        match self.wanted(effect)? {
-            EffectKind::Activity(activity) => Ok(activity),
-            EffectKind::Timer { .. } => Err(Refusal::new(
-                RefusalCode::NotAwaited,
-                format!("`{effect}` is a timer, not an activity"),
-            )),
-        }
-    }
-
-    fn start_attempt(&mut self, effect: &EffectId, attempt: u32) -> Result<(), DecideFailure> {
-        let activity = self.activity(effect)?;
-        let progress = self.run.progress.get(effect).cloned().unwrap_or_default();
-        if progress.running || attempt != progress.attempts.saturating_add(1) {
-            return Err(Refusal::new(
-                RefusalCode::NotAwaited,
-                format!("attempt {attempt} at `{effect}` is not the next"),
-            )
-            .into());
-        }
-        self.record(&RunEvent::AttemptStarted {
-            effect: effect.clone(),
-            activity: activity.name,
-            attempt,
-        })
-    }
-
-    fn end_attempt(
-        &mut self,
-        effect: &EffectId,
-        attempt: u32,
-        outcome: &Outcome,
-    ) -> Result<Option<EffectId>, DecideFailure> {
-        let activity = self.activity(effect)?;
-        let progress = self.run.running(effect, attempt).cloned().map_err(|reason| {
-            DecideFailure::Refused(Refusal::new(RefusalCode::NotAwaited, reason))
-        })?;
-        let effect = effect.clone();
-        match outcome {
-            Outcome::Completed(output) => {
-                self.record(&RunEvent::AttemptCompleted {
-                    effect: effect.clone(),
-                    attempt,
-                    output: output.clone(),
-                })?;
-                let output = output.clone();
-                self.workflow_decides(Action::Completed { effect: effect.clone(), output })?;
-                Ok(Some(effect))
-            }
-            Outcome::Failed { error, retryable } => {
-                let retry_at = activity
-                    .retry
-                    .delay_after(progress.failures.saturating_add(1))
-                    .filter(|_| *retryable)
-                    .map(|delay| self.at.now.saturating_add(delay).unwrap_or(Timestamp::MAX));
-                self.record(&RunEvent::AttemptFailed {
-                    effect: effect.clone(),
-                    attempt,
-                    error: error.clone(),
-                    retry_at,
-                })?;
-                if retry_at.is_some() {
-                    return Ok(None);
-                }
-                let error = error.clone();
-                self.workflow_decides(Action::Failed { effect: effect.clone(), error })?;
-                Ok(Some(effect))
-            }
-            Outcome::Unknown { reason } => {
-                let reason = reason.clone();
-                self.record(&RunEvent::AttemptUnknown { effect, attempt, reason })?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// Ends the decision: `answered` names the effect that the workflow was just told the end of
-    /// and so must not ask for again, or the engine would do it for ever.
-    fn finish(mut self, answered: Option<&EffectId>) -> Result<Vec<NewEvent>, DecideFailure> {
-        let pending = self.workflow.pending(&self.run.state);
-        if let Some(effect) = answered
-            && pending.iter().any(|wanted| wanted.id == *effect)
-        {
-            return Err(broken(
-                "pending",
-                format!("the workflow still asks for `{effect}` after it was told its end"),
-            )
-            .into());
-        }
-        let abandoned: Vec<(EffectId, u32)> = self
-            .run
-            .progress
-            .iter()
-            .filter(|(effect, progress)| {
-                progress.running && !pending.iter().any(|wanted| wanted.id == **effect)
-            })
-            .map(|(effect, progress)| (effect.clone(), progress.attempts))
-            .collect();
-        for (effect, attempt) in abandoned {
-            self.record(&RunEvent::AttemptAbandoned { effect, attempt })?;
-        }
-        Ok(self.events)
     }
 }

@@ -11,15 +11,16 @@
     reason = "a failed expectation must fail the test that stated it"
 )]
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::de::value::MapDeserializer;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     command::{Action, Actor, Authentication, Command, Outcome, Refusal, Vote},
-    event::{Event, NewEvent, PendingEvent, Sequence, Version},
+    event::{Event, NewEvent, PendingEvent, Sequence, TypedEvent, Version},
     id::{CommandId, Digest, EffectId, EventId, RunId},
     project::{Project, ProjectAction, ProjectCommand},
     run::{DefinitionRef, Due, DueStep, Run},
@@ -48,7 +49,10 @@ pub fn uuid(n: u128) -> Uuid {
 }
 
 fn test_actor(name: &str) -> Actor {
-    name.to_owned().try_into().expect("a member's name")
+    match name {
+        "engine" => Actor::Engine,
+        member => Actor::Member(member.parse().expect("a member's name")),
+    }
 }
 
 /// Numbers and stores `new` as a log would.
@@ -82,7 +86,6 @@ pub fn project(members: &[(&str, &[&str], &[&str])]) -> Project {
             action,
         };
         for event in Project::decide(made.as_ref(), &id, &command).expect("the project's set-up") {
-            use crate::event::TypedEvent;
             at = at.next();
             let event = recorded(
                 event.to_new_event().expect("project events can be written"),
@@ -408,4 +411,34 @@ pub fn types(events: &[Event]) -> Vec<String> {
         .iter()
         .map(|event| event.kind.as_str().trim_start_matches("holdpoint.").to_owned())
         .collect()
+}
+
+/// The types of a workflow's events, all of them, in the order of the enum: what a test that must
+/// miss none goes through.
+#[must_use]
+pub fn event_types<E: TypedEvent>() -> Vec<&'static str> {
+    let unknown = MapDeserializer::<_, Variants>::new([("type", "?")].into_iter());
+    E::deserialize(unknown).err().map(|variants| variants.0).unwrap_or_default()
+}
+
+/// The error that serde's derived code makes of a tag it does not know: it names all that it does.
+#[derive(Debug)]
+struct Variants(Vec<&'static str>);
+
+impl fmt::Display for Variants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the variants are {}", self.0.join(", "))
+    }
+}
+
+impl std::error::Error for Variants {}
+
+impl serde::de::Error for Variants {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self(Vec::new())
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self(expected.to_vec())
+    }
 }

@@ -192,6 +192,10 @@ impl<'a> Asked<'a> {
         voted: &dyn Fn(&MemberId) -> bool,
         at: &Moment<'_>,
     ) -> Refusal {
+        if self.rules.is_empty() {
+            return Refusal::new(code, format!("`{id}` {why}"))
+                .needs("cancel the run and submit it again with another input");
+        }
         let could: Vec<&str> = at
             .project
             .members()

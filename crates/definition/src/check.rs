@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdpoint_core::MemberId;
+
 use crate::{
+    approval,
     diagnostics::{DiagnosticCode as Code, Findings},
+    event::OpenRule,
     expr::did_you_mean,
-    model::{Approver, Hold, Model, StateKind, StateModel, Target},
+    model::{Approval, Approver, Hold, Model, Rule, StateKind, StateModel, Target, Timed, Wait},
 };
 
 /// Checks a model as a whole.
@@ -59,6 +63,10 @@ fn next(state: &StateModel) -> impl Iterator<Item = &Target> {
 }
 
 fn check_targets(model: &Model, findings: &mut Findings) {
+    // That there are none was said when they were read.
+    if model.states.is_empty() {
+        return;
+    }
     let targets = std::iter::once(&model.start).chain(model.states.values().flat_map(next));
     for target in targets {
         if !model.states.contains_key(&target.name) {
@@ -91,7 +99,7 @@ fn check_outcomes(name: &str, state: &StateModel, findings: &mut Findings) {
                 .help(format!("add `{outcome}: STATE` to its `on`"));
         }
     }
-    for (outcome, target) in &state.on {
+    for (outcome, span) in &state.outcome_spans {
         if !possible.contains(&outcome.as_str()) {
             let help = if possible.is_empty() {
                 "this kind of state has no outcomes: leave `on` out".to_owned()
@@ -102,7 +110,7 @@ fn check_outcomes(name: &str, state: &StateModel, findings: &mut Findings) {
             findings
                 .add(
                     Code::UnknownOutcome,
-                    &target.span,
+                    span,
                     format!("`{name}` cannot have the outcome `{outcome}`"),
                 )
                 .help(help);
@@ -112,25 +120,17 @@ fn check_outcomes(name: &str, state: &StateModel, findings: &mut Findings) {
 
 fn check_rules(hold: &Hold, findings: &mut Findings) {
     let Some(approval) = &hold.approval else { return };
+    let mut enough = true;
     for rule in &approval.rules {
-        let members: BTreeSet<_> = rule
-            .from
-            .iter()
-            .map(|from| match from {
-                Approver::Member(member) => Some(member),
-                Approver::Role(_) => None,
-            })
-            .collect();
-        // A role may have any number of members; a list of members has just those.
-        let too_few =
-            !members.contains(&None) && members.len() < usize::try_from(rule.need).unwrap_or(0);
-        if too_few {
+        let Some(members) = only_members(rule) else { continue };
+        if members.len() < usize::try_from(rule.need).unwrap_or(usize::MAX) {
+            enough = false;
             findings
                 .add(
                     Code::NobodyCanRelease,
                     &rule.span,
                     format!(
-                        "the rule `{}` needs {} but names only {}",
+                        "the rule `{}` needs {} approvals but names only {} members",
                         rule.name,
                         rule.need,
                         members.len()
@@ -138,6 +138,9 @@ fn check_rules(hold: &Hold, findings: &mut Findings) {
                 )
                 .help("name more members or a role, or lower `need`");
         }
+    }
+    if enough {
+        check_seats(approval, findings);
     }
     if let Some(first) = approval.rules.first()
         && approval.rules.iter().all(|rule| rule.when.is_some())
@@ -149,6 +152,55 @@ fn check_rules(hold: &Hold, findings: &mut Findings) {
                 "every rule has a condition; where none is true, nobody can release the hold",
             )
             .help("leave `when` out of one rule, or `choose` before the hold");
+    }
+}
+
+/// The members whom a rule asks, if it asks no role: a role may have any number of members.
+fn only_members(rule: &Rule) -> Option<BTreeSet<&MemberId>> {
+    rule.from
+        .iter()
+        .map(|from| match from {
+            Approver::Member(member) => Some(member),
+            Approver::Role(_) => None,
+        })
+        .collect()
+}
+
+/// Whether the members who are asked by name can fill the seats of all rules that always apply:
+/// each fills one.
+fn check_seats(approval: &Approval, findings: &mut Findings) {
+    let rules: Vec<(&Rule, BTreeSet<&MemberId>)> = approval
+        .rules
+        .iter()
+        .filter(|rule| rule.when.is_none())
+        .filter_map(|rule| Some((rule, only_members(rule)?)))
+        .collect();
+    let open: Vec<OpenRule> = rules
+        .iter()
+        .map(|(rule, _)| OpenRule { rule: rule.name.clone(), need: rule.need, qualified: None })
+        .collect();
+    let members: BTreeSet<&MemberId> =
+        rules.iter().flat_map(|(_, members)| members).copied().collect();
+    let ballots: Vec<BTreeSet<String>> = members
+        .iter()
+        .map(|member| {
+            let asking = rules.iter().filter(|(_, members)| members.contains(member));
+            asking.map(|(rule, _)| rule.name.clone()).collect()
+        })
+        .collect();
+    let filled = approval::filled(&open, &ballots.iter().collect::<Vec<_>>());
+    let short = filled.iter().zip(&rules).find(|(filled, (rule, _))| **filled < rule.need);
+    if let Some((_, (rule, _))) = short {
+        findings
+            .add(
+                Code::NobodyCanRelease,
+                &rule.span,
+                format!(
+                    "the rule `{}` needs members whom other rules need too, and each fills one seat",
+                    rule.name
+                ),
+            )
+            .help("name more members or a role, or lower `need`");
     }
 }
 
@@ -265,12 +317,24 @@ fn check_reach(model: &Model, findings: &mut Findings) {
     }
 }
 
+/// Whether a state can make a run wait for a person, a signal or some time.
+fn can_hold(kind: &StateKind) -> bool {
+    match kind {
+        StateKind::Hold(hold) => {
+            let no_time =
+                matches!(&hold.wait, Some(Wait::For(Timed::Fixed(span))) if span.is_zero());
+            hold.approval.is_some() || hold.signal.is_some() || !no_time
+        }
+        _ => false,
+    }
+}
+
 /// Circles in which no state holds would be run through for ever, as fast as machines can.
 fn check_loops(model: &Model, findings: &mut Findings) {
     let moving: BTreeSet<&str> = model
         .states
         .iter()
-        .filter(|(_, state)| !matches!(state.kind, StateKind::Hold(_)))
+        .filter(|(_, state)| !can_hold(&state.kind))
         .map(|(name, _)| name.as_str())
         .collect();
     // What is left after taking away, again and again, the states that lead to none that is left,

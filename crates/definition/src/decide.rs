@@ -1,7 +1,7 @@
 //! What a command makes happen: holds, activities, signals, cancellation. Rollouts are decided in
 //! `rollout`.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
     Actor, Command, EffectId, Moment, QualificationName, Refusal, RefusalCode, Vote,
@@ -96,12 +96,20 @@ impl<'a> Draft<'a> {
     }
 
     /// Enters a state, and all that follow without waiting. Every circle of states has a hold in
-    /// it, and a hold that opens waits, unless a kept signal releases it: so this ends.
+    /// it, but what it waits for may turn out to be past. Nothing that expressions see changes on
+    /// the way, unless a hold takes a kept signal: so a run that comes back without that would go
+    /// round for ever, and is blocked instead.
     pub(crate) fn enter(&mut self, first: String) {
         let mut next = Some(first);
+        let mut passed = BTreeSet::new();
         while let Some(name) = next.take() {
             let visit = self.state.visit(&name).saturating_add(1);
             self.emit(Event::StateEntered { state: name.clone(), visit });
+            if !passed.insert(name.clone()) {
+                let reason = "the run has come back to it without waiting for anything".to_owned();
+                self.emit(Event::Blocked { state: name, reason });
+                return;
+            }
             let Some(state) = self.model.states.get(&name).filter(|_| !self.broken) else {
                 return;
             };
@@ -126,7 +134,9 @@ impl<'a> Draft<'a> {
                 StateKind::Hold(hold) => match self.open(&name, hold) {
                     Ok(opened) => {
                         self.emit(opened);
-                        self.take_kept_signal(hold);
+                        if self.take_kept_signal(hold) {
+                            passed.clear();
+                        }
                         next = self.released();
                     }
                     Err(reason) => self.emit(Event::Blocked { state: name, reason }),
@@ -208,7 +218,11 @@ impl<'a> Draft<'a> {
         };
         let mut deadline: Option<Timestamp> = None;
         for span in hold.expiries() {
-            let at = after(span.eval(&vars)?);
+            let span = span.eval(&vars)?;
+            if span.is_zero() {
+                return Err(format!("`expires` gives `{span:#}`, which leaves no time at all"));
+            }
+            let at = after(span);
             deadline = Some(deadline.map_or(at, |other| other.min(at)));
         }
         let (hold, digest) = (name.to_owned(), self.state.digest);
@@ -383,10 +397,10 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Lets the open hold take the first kept signal that it accepts.
-    fn take_kept_signal(&mut self, definition: &Hold) {
+    /// Lets the open hold take the first kept signal that it accepts, and says whether it did.
+    fn take_kept_signal(&mut self, definition: &Hold) -> bool {
         let (Some(signal), Place::Hold(open)) = (&definition.signal, &self.state.place) else {
-            return;
+            return false;
         };
         let vars = self.state.vars();
         let found = self.state.signals.iter().position(|kept| {
@@ -396,6 +410,7 @@ impl<'a> Draft<'a> {
             let (hold, name) = (open.hold.clone(), signal.name.clone());
             self.emit(Event::SignalConsumed { hold, name, index });
         }
+        found.is_some()
     }
 
     /// The signals that a hold which can still open, or is open, waits for.

@@ -4,6 +4,9 @@ use std::{fmt, ops::Range};
 
 use crate::node::Span;
 
+/// How much of a line an excerpt shows.
+const EXCERPT_CHARS_MAX: usize = 160;
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $severity:ident;)*) => {
         /// Names a kind of finding, for ever the same. Each has a page in `docs/errors/`.
@@ -167,18 +170,26 @@ impl Diagnostics {
         self.list.iter().any(|one| one.code.severity() == Severity::Error)
     }
 
-    fn write_excerpt(&self, f: &mut fmt::Formatter<'_>, one: &Diagnostic) -> fmt::Result {
-        let Some(line) = self.source.lines().nth(one.line.saturating_sub(1)) else {
-            return Ok(());
-        };
+    fn write_excerpt(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        one: &Diagnostic,
+        line: Option<&&str>,
+    ) -> fmt::Result {
+        let Some(line) = line else { return Ok(()) };
         let number = one.line.to_string();
         let margin = " ".repeat(number.len());
-        let before: String = line
-            .chars()
-            .take(one.column.saturating_sub(1))
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
-        let rest = line.chars().count().saturating_sub(one.column.saturating_sub(1));
+        // Of a line that is far too long, only what is around the place helps.
+        let column = one.column.saturating_sub(1);
+        let skipped = match line.chars().count() {
+            0..=EXCERPT_CHARS_MAX => 0,
+            _ => column.saturating_sub(EXCERPT_CHARS_MAX / 2),
+        };
+        let line: String = line.chars().skip(skipped).take(EXCERPT_CHARS_MAX).collect();
+        let column = column.saturating_sub(skipped);
+        let before: String =
+            line.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let rest = line.chars().count().saturating_sub(column);
         let marked = self.source.get(one.span.clone()).unwrap_or("");
         let width = marked.lines().next().map_or(0, |first| first.chars().count()).min(rest).max(1);
         writeln!(f, "{margin} |")?;
@@ -200,6 +211,7 @@ impl std::error::Error for Diagnostics {}
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<&str> = self.source.lines().collect();
         for (n, one) in self.list.iter().enumerate() {
             if n > 0 {
                 writeln!(f)?;
@@ -207,7 +219,7 @@ impl fmt::Display for Diagnostics {
             let Diagnostic { code, message, line, column, help, .. } = one;
             let severity = code.severity();
             writeln!(f, "{}:{line}:{column}: {severity}[{code}]: {message}", self.file)?;
-            self.write_excerpt(f, one)?;
+            self.write_excerpt(f, one, lines.get(line.saturating_sub(1)))?;
             if let Some(help) = help {
                 writeln!(f, "help: {help}")?;
             }
@@ -248,6 +260,19 @@ impl Findings {
         self.source.get(start..at).map_or(1, |before| before.chars().count().saturating_add(1))
     }
 
+    /// A span that begins and ends between characters: what counts in bytes may say one too few.
+    fn whole(&self, span: &Span) -> Span {
+        let (mut start, mut end) = (span.start.min(self.source.len()), span.end);
+        while !self.source.is_char_boundary(start) {
+            start = start.saturating_sub(1);
+        }
+        end = end.clamp(start, self.source.len());
+        while !self.source.is_char_boundary(end) {
+            end = end.saturating_add(1);
+        }
+        start..end
+    }
+
     /// Adds a finding; [`Added::help`] says what to do about it.
     pub(crate) fn add(
         &mut self,
@@ -255,9 +280,10 @@ impl Findings {
         span: &Span,
         message: impl Into<String>,
     ) -> Added<'_> {
+        let span = self.whole(span);
         let (line, column) = (self.line(span.start), self.column(span.start));
         let message = message.into();
-        self.list.push(Diagnostic { code, message, span: span.clone(), line, column, help: None });
+        self.list.push(Diagnostic { code, message, span, line, column, help: None });
         Added(self.list.last_mut())
     }
 
@@ -266,7 +292,7 @@ impl Findings {
     }
 
     pub(crate) fn finish(mut self) -> Diagnostics {
-        self.list.sort_by(|a, b| (a.span.start, a.code).cmp(&(b.span.start, b.code)));
+        self.list.sort_by_key(|one| (one.span.start, one.code));
         self.list.dedup();
         Diagnostics { file: self.file, source: self.source, list: self.list }
     }

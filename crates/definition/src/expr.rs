@@ -1,4 +1,4 @@
-//! Expressions: CEL, and templates, which are texts with CEL in `${…}`.
+//! Expressions: CEL.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,10 +16,18 @@ use crate::schema;
 /// The longest expression, in bytes.
 const EXPRESSION_BYTES_MAX: usize = 2_000;
 
+/// CEL's parser recurses through some sixteen functions for each bracket, up to 96 deep: more than a
+/// thread's own stack may have left.
+const PARSER_STACK_BYTES: usize = 32 * 1024 * 1024;
+
+/// How deeply an expression may be nested. Evaluating recurses, and a chain such as `1 + 1 + 1` is
+/// nested too.
+const EXPRESSION_DEPTH_MAX: usize = 50;
+
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// The functions that an expression may call, besides the operators and macros of CEL.
-const FUNCTIONS: [&str; 15] = [
+const FUNCTIONS: [&str; 13] = [
     "bool",
     "bytes",
     "contains",
@@ -28,8 +36,6 @@ const FUNCTIONS: [&str; 15] = [
     "endsWith",
     "int",
     "matches",
-    "max",
-    "min",
     "size",
     "startsWith",
     "string",
@@ -108,19 +114,24 @@ impl Expr {
             let message = format!("the expression is longer than {EXPRESSION_BYTES_MAX} bytes");
             return (None, vec![syntax(0, message)]);
         }
-        let program = match ENV.compile(text) {
+        let program = match stacker::grow(PARSER_STACK_BYTES, || ENV.compile(text)) {
             Ok(program) => program,
             Err(errors) => {
                 let fault = errors.errors.first().map_or_else(
                     || syntax(0, "the expression cannot be read".to_owned()),
                     |error| {
-                        let first = error.msg.lines().next().unwrap_or_default();
-                        syntax(offset(text, error.pos), format!("this is not CEL: {first}"))
+                        let message = format!("this is not CEL: {}", plain(&error.msg));
+                        syntax(offset(text, error.pos), message)
                     },
                 );
                 return (None, vec![fault]);
             }
         };
+        if is_too_deep(program.expression()) {
+            let message =
+                format!("the expression is nested more than {EXPRESSION_DEPTH_MAX} levels deep");
+            return (None, vec![syntax(0, message)]);
+        }
         let mut walk = Walk {
             text,
             program: &program,
@@ -178,6 +189,23 @@ impl Expr {
             other => Err(format!("the condition gives `{other}`, neither true nor false")),
         }
     }
+}
+
+/// The parser's message without its own vocabulary.
+fn plain(message: &str) -> String {
+    let first = message.lines().next().unwrap_or_default();
+    let first = first.strip_prefix("Syntax error: ").unwrap_or(first);
+    // What it would have expected is a list of nearly everything.
+    let first = first.split(" expecting ").next().unwrap_or(first);
+    first
+        .replace("mismatched input '<EOF>'", "it ends too early")
+        .replace("no viable alternative at input '<EOF>'", "it ends too early")
+        .replace("mismatched input", "unexpected")
+        .replace("extraneous input", "unexpected")
+        .replace("no viable alternative at input", "unexpected")
+        .replace("token recognition error at:", "unexpected")
+        .trim_end_matches(['.', ' '])
+        .to_owned()
 }
 
 /// JSON as a CEL value. Whole numbers become CEL's `int`, so that `input.n + 1` works.
@@ -366,7 +394,9 @@ impl<'a> Walk<'a> {
                 }
                 schema::Member::Unknowable => return,
                 schema::Member::Absent { declared } => {
-                    let help = did_you_mean(field, declared.iter().map(String::as_str))
+                    let names = || declared.iter().map(String::as_str);
+                    let help = hyphenated("input", field, names())
+                        .or_else(|| did_you_mean(field, names()))
                         .unwrap_or_else(|| {
                             if declared.is_empty() {
                                 "declare it under `properties` of `input`".to_owned()
@@ -392,8 +422,13 @@ impl<'a> Walk<'a> {
         if let Some((id, state, _)) = steps.next()
             && !self.scope.states.contains(*state)
         {
-            let help = did_you_mean(state, self.scope.states.iter().map(String::as_str));
-            self.fault(*id, FaultKind::Unknown, format!("there is no state `{state}`"), help);
+            let names = || self.scope.states.iter().map(String::as_str);
+            let help = hyphenated("states", state, names())
+                .or_else(|| did_you_mean(state, names()))
+                .unwrap_or_else(|| {
+                    format!("the states are {}", names().collect::<Vec<_>>().join(", "))
+                });
+            self.fault(*id, FaultKind::Unknown, format!("there is no state `{state}`"), Some(help));
         }
         if let Some((id, member, _)) = steps.next()
             && *member != "output"
@@ -422,6 +457,17 @@ fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
     }
 }
 
+fn is_too_deep(root: &IdedExpr) -> bool {
+    let mut open = vec![(root, 1)];
+    while let Some((node, depth)) = open.pop() {
+        if depth > EXPRESSION_DEPTH_MAX {
+            return true;
+        }
+        open.extend(children(node).into_iter().map(|child| (child, depth.saturating_add(1))));
+    }
+    false
+}
+
 fn parts(entry: &EntryExpr) -> Vec<&IdedExpr> {
     match entry {
         EntryExpr::StructField(field) => vec![&field.value],
@@ -437,165 +483,21 @@ pub(crate) fn did_you_mean<'k>(
     known
         .into_iter()
         .map(|name| (strsim::jaro_winkler(written, name), name))
-        .filter(|(closeness, _)| *closeness >= 0.8)
+        .filter(|(closeness, _)| *closeness >= 0.86)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| format!("did you mean `{name}`?"))
 }
 
-/// A text with expressions in `${…}`.
-#[derive(Clone, Debug)]
-pub(crate) struct Template {
-    parts: Vec<Part>,
-}
-
-#[derive(Clone, Debug)]
-enum Part {
-    Text(String),
-    Expr(Expr),
-}
-
-impl Template {
-    /// Compiles a template; a fault's place is in `text`.
-    pub(crate) fn compile(text: &str, scope: &Scope<'_>) -> (Option<Self>, Vec<Fault>) {
-        let mut parts = Vec::new();
-        let mut faults = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        let mut broken = false;
-        while let Some(found) = rest.find('$') {
-            let (before, from) = rest.split_at(found);
-            literal.push_str(before);
-            if let Some(after) = from.strip_prefix("$${") {
-                literal.push_str("${");
-                rest = after;
-            } else if let Some(after) = from.strip_prefix("${") {
-                let at = text.len().saturating_sub(after.len());
-                let Some(end) = closing_brace(after) else {
-                    faults.push(Fault {
-                        at: at.saturating_sub(2),
-                        length: 2,
-                        kind: FaultKind::Syntax,
-                        message: "`${` is not closed by `}`".to_owned(),
-                        help: Some("write `$${` where the two characters are meant".to_owned()),
-                    });
-                    return (None, faults);
-                };
-                let (inner, after) = after.split_at(end);
-                let (expr, mut found) = Expr::compile(inner, scope);
-                for fault in &mut found {
-                    fault.at = fault.at.saturating_add(at);
-                }
-                faults.append(&mut found);
-                if !literal.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut literal)));
-                }
-                match expr {
-                    Some(expr) => parts.push(Part::Expr(expr)),
-                    None => broken = true,
-                }
-                rest = after.strip_prefix('}').unwrap_or(after);
-            } else {
-                literal.push('$');
-                rest = from.strip_prefix('$').unwrap_or_default();
-            }
-        }
-        literal.push_str(rest);
-        if !literal.is_empty() || parts.is_empty() {
-            parts.push(Part::Text(literal));
-        }
-        ((!broken).then_some(Self { parts }), faults)
-    }
-
-    /// The text, when there is no expression in it.
-    pub(crate) fn literal(&self) -> Option<&str> {
-        match self.parts.as_slice() {
-            [Part::Text(text)] => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Fills the template in. A template that is one expression gives that expression's value,
-    /// whatever its type; any other gives a text.
-    pub(crate) fn render(&self, vars: &Vars<'_>) -> Result<Value, String> {
-        if let [Part::Expr(expr)] = self.parts.as_slice() {
-            return expr.eval(vars);
-        }
-        let mut text = String::new();
-        for part in &self.parts {
-            match part {
-                Part::Text(literal) => text.push_str(literal),
-                Part::Expr(expr) => match expr.eval(vars)? {
-                    Value::String(value) => text.push_str(&value),
-                    value @ (Value::Bool(_) | Value::Number(_)) => {
-                        text.push_str(&value.to_string());
-                    }
-                    other => {
-                        return Err(format!("`{other}` cannot stand in the middle of a text"));
-                    }
-                },
-            }
-        }
-        Ok(Value::String(text))
-    }
-
-    /// Fills the template in where a text is needed.
-    pub(crate) fn render_text(&self, vars: &Vars<'_>) -> Result<String, String> {
-        match self.render(vars)? {
-            Value::String(text) => Ok(text),
-            other => Err(format!("a text is needed here, not `{other}`")),
-        }
-    }
-}
-
-/// The `}` that closes an expression, past those in CEL's texts and maps.
-fn closing_brace(text: &str) -> Option<usize> {
-    let mut depth = 0_u32;
-    let mut quote = None;
-    let mut escaped = false;
-    for (at, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '{') => depth = depth.saturating_add(1),
-            (None, '}') if depth == 0 => return Some(at),
-            (None, '}') => depth = depth.saturating_sub(1),
-            (None, _) => {}
-        }
-    }
-    None
-}
-
-/// JSON with templates in its texts.
-#[derive(Clone, Debug)]
-pub(crate) enum Tree {
-    Value(Value),
-    Text(Template),
-    List(Vec<Tree>),
-    Map(Vec<(String, Tree)>),
-}
-
-impl Tree {
-    /// An empty mapping.
-    pub(crate) const fn empty() -> Self {
-        Self::Map(Vec::new())
-    }
-
-    /// Fills all templates in.
-    pub(crate) fn render(&self, vars: &Vars<'_>) -> Result<Value, String> {
-        match self {
-            Self::Value(value) => Ok(value.clone()),
-            Self::Text(template) => template.render(vars),
-            Self::List(items) => items.iter().map(|item| item.render(vars)).collect(),
-            Self::Map(members) => members
-                .iter()
-                .map(|(name, member)| Ok((name.clone(), member.render(vars)?)))
-                .collect::<Result<serde_json::Map<_, _>, String>>()
-                .map(Value::Object),
-        }
-    }
+/// A help text where `root.a-b` was written for a name with a hyphen: CEL reads `-` as minus.
+fn hyphenated<'k>(
+    root: &str,
+    written: &str,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Option<String> {
+    known
+        .into_iter()
+        .find(|name| name.strip_prefix(written).is_some_and(|rest| rest.starts_with('-')))
+        .map(|name| format!("`-` is minus in an expression: write `{root}['{name}']`"))
 }
 
 #[cfg(test)]
@@ -603,6 +505,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::template::Template;
 
     fn scope_of<'a>(schema: &'a Value, states: &'a BTreeSet<String>) -> Scope<'a> {
         Scope { schema, states, also: &[] }
@@ -659,32 +562,5 @@ mod tests {
         for broken in ["${", "${}", "${input.risk ==}", "${1 +}"] {
             assert_eq!(fault(broken).map(|one| one.0), Some(FaultKind::Syntax), "{broken}");
         }
-    }
-
-    #[test]
-    fn templates_keep_types_and_join_texts() {
-        let input = json!({ "risk": "low", "n": 4, "list": ["a"] });
-        let outputs = BTreeMap::from([("build".to_owned(), Arc::new(json!({ "id": 7 })))]);
-        let vars = Vars {
-            input: &input,
-            requester: "ada",
-            outputs: &outputs,
-            target: Some("web-1"),
-            signal: None,
-        };
-        let schema = json!({});
-        let states = BTreeSet::from(["build".to_owned()]);
-        let scope = Scope { schema: &schema, states: &states, also: &["target"] };
-        let rendered = |text: &str| {
-            let (template, _) = Template::compile(text, &scope);
-            template.unwrap().render(&vars)
-        };
-        assert_eq!(rendered("${input.n + 1}"), Ok(json!(5)));
-        assert_eq!(rendered("${input.list}"), Ok(json!(["a"])));
-        assert_eq!(rendered("http://${target}/x?${input.n}"), Ok(json!("http://web-1/x?4")));
-        assert_eq!(rendered("$${x} by ${requester}"), Ok(json!("${x} by ada")));
-        assert_eq!(rendered("${states.build.output.id}"), Ok(json!(7)));
-        assert!(rendered("a ${input.list}").is_err());
-        assert!(rendered("${input.nothing}").is_err());
     }
 }

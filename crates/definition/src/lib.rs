@@ -51,6 +51,7 @@ mod state;
 mod syntax;
 mod syntax_hold;
 mod syntax_work;
+mod template;
 mod view;
 
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};

@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
 use serde_json::Value;
 
 use crate::{
-    expr::{Expr, Template, Tree, Vars},
+    expr::{Expr, Vars},
     node::Span,
+    template::{Template, Tree},
 };
 
 /// The outcome of a run that was cancelled.
@@ -43,6 +44,8 @@ pub(crate) struct StateModel {
     pub(crate) on: BTreeMap<String, Target>,
     /// Where the key `on` stands, if there is one.
     pub(crate) on_span: Option<Span>,
+    /// Where each outcome stands in it.
+    pub(crate) outcome_spans: BTreeMap<String, Span>,
 }
 
 /// The kinds of state.
@@ -221,6 +224,8 @@ mod tests {
             ("2h 30m", Some(s(9_000))),
             ("7d", Some(s(604_800))),
             ("0s", Some(s(0))),
+            ("1w", Some(s(604_800))),
+            ("PT10M", Some(s(600))),
             ("500ms", Some(SignedDuration::from_millis(500))),
             ("-5s", None),
             ("1mo", None),

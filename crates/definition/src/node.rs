@@ -10,13 +10,14 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
-use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Error, Location, Options, Spanned, budget::BudgetBreach};
 
 use crate::diagnostics::{DiagnosticCode, Findings};
 
 /// The longest source that is read, in bytes.
 pub(crate) const SOURCE_BYTES_MAX: usize = 1024 * 1024;
-const DEPTH_MAX: usize = 64;
+/// Reading recurses; this much fits into a small stack even without optimization.
+const DEPTH_MAX: usize = 32;
 const NODES_MAX: usize = 100_000;
 
 /// Where something stands in the source, in bytes.
@@ -126,7 +127,14 @@ impl<'de> Deserialize<'de> for Raw {
 
 fn span_of(location: Location, source: &str) -> Span {
     let span = location.span();
-    let start = span.byte_offset().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+    let start = match span.byte_offset() {
+        Some(at) => usize::try_from(at).unwrap_or(0),
+        // Where the text could not be scanned, only characters were counted.
+        None => usize::try_from(span.offset())
+            .ok()
+            .and_then(|at| source.char_indices().nth(at))
+            .map_or(source.len(), |(at, _)| at),
+    };
     let length = span.byte_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
     let start = start.min(source.len());
     start..start.saturating_add(length).min(source.len())
@@ -185,12 +193,40 @@ pub(crate) fn read(source: &str, findings: &mut Findings) -> Option<Node> {
         Err(error) => {
             let error = error.without_snippet();
             let span = error.location().map_or(0..0, |location| span_of(location, source));
-            let message = error.to_string();
-            let message = message.split(" at line ").next().unwrap_or(&message);
-            findings
-                .add(DiagnosticCode::Syntax, &span, format!("this is not YAML: {message}"))
-                .help("indent with spaces, and quote texts that contain `: `, `#`, `{` or `*`");
+            let (message, help) = explain(error);
+            findings.add(DiagnosticCode::Syntax, &span, message).help(help);
             None
+        }
+    }
+}
+
+/// What is wrong with a text that cannot be read, and what to do about it.
+fn explain(error: &Error) -> (String, &'static str) {
+    match error {
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => (
+            format!("this is nested more than {DEPTH_MAX} levels deep"),
+            "a definition needs no more than about ten: is this the right file?",
+        ),
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. }
+        | Error::MultipleDocuments { .. } => (
+            "a second document begins here".to_owned(),
+            "a file has one definition: put the other into a file of its own",
+        ),
+        Error::Budget { .. } => (
+            format!("the file has more than {NODES_MAX} values, or far too many aliases"),
+            "a definition is a page or two of text: is this the right file?",
+        ),
+        Error::MergeKeyNotAllowed { .. } => (
+            "merge keys (`<<`) cannot be used".to_owned(),
+            "write the keys out, or use an alias for the whole value",
+        ),
+        other => {
+            let message = other.to_string();
+            let message = message.split(" at line ").next().unwrap_or(&message);
+            (
+                format!("this is not YAML: {message}"),
+                "indent with spaces, and quote texts that contain `: `, `#`, `{` or `*`",
+            )
         }
     }
 }
@@ -216,7 +252,7 @@ impl Node {
     /// The value's kind, as a message names it.
     pub(crate) const fn what(&self) -> &'static str {
         match self.kind {
-            Kind::Null => "nothing",
+            Kind::Null => "an empty value",
             Kind::Bool(_) => "a boolean",
             Kind::Int(_) | Kind::Float(_) => "a number",
             Kind::Text(_) => "a text",

@@ -27,6 +27,8 @@ pub(crate) const STEERING: [&str; 4] =
 /// The most targets that one rollout has.
 const TARGETS_MAX: usize = 100_000;
 const TARGET_NAME_BYTES_MAX: usize = 253;
+/// An event has at most 1 MiB; the one that begins a rollout names every target.
+const TARGETS_BYTES_MAX: usize = 512 * 1024;
 
 /// What a health check takes longer than it watches, at most.
 const CHECK_GRACE: SignedDuration = SignedDuration::from_mins(1);
@@ -48,12 +50,20 @@ pub(crate) fn plan(rollout: &Rollout, state: &State, name: &str) -> Result<Event
             return Err(format!("`{item}` is not the name of a target"));
         };
         if target.trim().is_empty() || target.len() > TARGET_NAME_BYTES_MAX {
-            return Err("the name of a target is empty or far too long".to_owned());
+            return Err(format!(
+                "the name of a target is empty or longer than {TARGET_NAME_BYTES_MAX} bytes"
+            ));
         }
         if !seen.insert(target.clone()) {
             return Err(format!("the target `{target}` is given twice"));
         }
         targets.push(target);
+    }
+    let bytes = serde_json::to_vec(&targets).map_err(|error| error.to_string())?.len();
+    if bytes > TARGETS_BYTES_MAX {
+        return Err(format!(
+            "the names of the targets take {bytes} bytes as JSON, more than {TARGETS_BYTES_MAX}"
+        ));
     }
     for target in &targets {
         let vars = Vars { target: Some(target), ..vars };
@@ -164,7 +174,6 @@ fn check(health: &Health, times: CheckTimes, vars: &Vars<'_>) -> Result<Activity
 /// where the run goes on if the rollout is over.
 pub(crate) fn settle(draft: &mut Draft<'_>) -> Option<String> {
     loop {
-        let definition = draft.rollout()?;
         let rollout = draft.state.rollout.as_ref()?;
         if draft.is_broken() {
             return None;
@@ -175,7 +184,7 @@ pub(crate) fn settle(draft: &mut Draft<'_>) -> Option<String> {
             outcome: outcome.to_owned(),
         };
         match rollout.course {
-            Course::RollingOut if rollout.failed >= definition.max_failed => {
+            Course::RollingOut if rollout.has_failed() => {
                 let reason = match rollout.failed {
                     1 => "1 target failed".to_owned(),
                     failed => format!("{failed} targets failed"),

@@ -35,6 +35,8 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
         targets: Arc::clone(targets),
         waves: Arc::clone(waves),
         check: *check,
+        // Where every target has failed nothing has succeeded, however many may fail.
+        failures_max: rollout.max_failed.min(u32::try_from(targets.len()).unwrap_or(u32::MAX)),
         parallel: usize::try_from(rollout.max_parallel).unwrap_or(usize::MAX),
         phases: vec![Phase::Waiting; targets.len()],
         wave: 0,

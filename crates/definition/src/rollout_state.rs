@@ -22,6 +22,8 @@ pub(crate) struct RolloutState {
     /// How many targets are done by the end of each wave.
     pub(crate) waves: Arc<Vec<u32>>,
     pub(crate) check: Option<CheckTimes>,
+    /// How many may fail before it is turned round: with the last of them it is.
+    pub(crate) failures_max: u32,
     /// How many may be worked on at once.
     pub(crate) parallel: usize,
     pub(crate) phases: Vec<Phase>,
@@ -191,6 +193,11 @@ impl RolloutState {
     pub(crate) fn fill(&mut self) {
         match self.course {
             Course::RollingOut => {
+                // The failure that reaches the limit comes before the turn that follows from it:
+                // nothing may begin in between.
+                if self.has_failed() {
+                    return;
+                }
                 let end = self.wave_end(self.wave);
                 while self.unclear.is_empty()
                     && self.next < end
@@ -238,6 +245,11 @@ impl RolloutState {
         }
         self.undo_below = self.next;
         self.fill();
+    }
+
+    /// Whether as many targets have failed as may.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed >= self.failures_max
     }
 
     /// Whether the wave that is worked on is done.

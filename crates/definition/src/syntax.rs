@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use crate::{
     diagnostics::{DiagnosticCode as Code, Findings},
-    expr::{Expr, Fault, FaultKind, Scope, Template, Tree, did_you_mean},
+    expr::{Expr, Fault, FaultKind, Scope, did_you_mean},
     model::{Model, StateKind, StateModel, Target, is_name},
     node::{Key, Kind, Node, Span},
     syntax_hold, syntax_work,
+    template::{Template, Tree},
 };
 
 const TOP: &[&str] = &["workflow", "version", "title", "input", "start", "states"];
@@ -78,11 +79,7 @@ impl Reader<'_> {
     /// Reports a value of the wrong kind.
     pub(crate) fn wrong(&mut self, node: &Node, expected: &str) {
         self.findings
-            .add(
-                Code::WrongKind,
-                &node.span,
-                format!("expected something else than {}", node.what()),
-            )
+            .add(Code::WrongKind, &node.span, format!("{} cannot stand here", node.what()))
             .help(expected.to_owned());
     }
 
@@ -187,10 +184,9 @@ impl Reader<'_> {
     fn report(&mut self, node: &Node, text: &str, faults: Vec<Fault>) {
         for fault in faults {
             let raw = self.findings.source().get(node.span.clone()).unwrap_or_default();
-            // A text that was folded or escaped does not stand in the file as it is.
-            let span = match raw.find(text) {
+            let span = match place(raw, text, fault.at) {
                 Some(found) => {
-                    let start = node.span.start.saturating_add(found).saturating_add(fault.at);
+                    let start = node.span.start.saturating_add(found);
                     start..start.saturating_add(fault.length).min(node.span.end.max(start))
                 }
                 None => node.span.clone(),
@@ -205,6 +201,22 @@ impl Reader<'_> {
                 added.help(help);
             }
         }
+    }
+}
+
+/// The place in the file's `raw` text of the byte `at` of a value. A text of several lines stands
+/// there line by line, indented; one that was folded or escaped does not stand there as it is.
+fn place(raw: &str, text: &str, at: usize) -> Option<usize> {
+    if let Some(found) = raw.find(text) {
+        return Some(found.saturating_add(at));
+    }
+    let before = text.get(..at)?;
+    let start = before.rfind('\n').map_or(0, |found| found.saturating_add(1));
+    let line = text.get(start..)?.lines().next()?;
+    let mut found = raw.match_indices(line).filter(|_| !line.trim().is_empty());
+    match (found.next(), found.next()) {
+        (Some((found, _)), None) => Some(found.saturating_add(at.saturating_sub(start))),
+        _ => None,
     }
 }
 
@@ -265,10 +277,17 @@ fn read_schema(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<jsonschem
         }
         (Err(error), Some(node)) => {
             let at = node.at_pointer(error.instance_path().as_str());
-            reader
-                .findings
-                .add(Code::InvalidSchema, &at.span, format!("this is not a JSON Schema: {error}"))
-                .help("see https://json-schema.org for what may stand here");
+            let (message, help) = match error.kind() {
+                jsonschema::error::ValidationErrorKind::Referencing(_) => (
+                    "a `$ref` leads to nothing in this schema".to_owned(),
+                    "put the schema under `$defs` and refer to it as `#/$defs/NAME`",
+                ),
+                _ => (
+                    format!("this is not a JSON Schema: {error}"),
+                    "see https://json-schema.org for what may stand here",
+                ),
+            };
+            reader.findings.add(Code::InvalidSchema, &at.span, message).help(help);
             None
         }
         (Err(_), None) => None,
@@ -353,12 +372,15 @@ fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateMo
         None => Some(BTreeMap::new()),
         Some(on) => read_on(on, reader),
     };
-    let on_span = fields
-        .entries
-        .iter()
-        .find(|(name, _)| name.name == "on")
-        .map(|(name, _)| name.span.clone());
-    Some(StateModel { span: key.span.clone(), kind: read?, on: on?, on_span })
+    let on_entry = fields.entries.iter().find(|(name, _)| name.name == "on");
+    let on_span = on_entry.map(|(name, _)| name.span.clone());
+    let outcome_spans = match on_entry.map(|(_, on)| &on.kind) {
+        Some(Kind::Map(entries)) => {
+            entries.iter().map(|(key, _)| (key.name.clone(), key.span.clone())).collect()
+        }
+        _ => BTreeMap::new(),
+    };
+    Some(StateModel { span: key.span.clone(), kind: read?, on: on?, on_span, outcome_spans })
 }
 
 fn read_on(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Target>> {

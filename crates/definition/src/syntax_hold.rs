@@ -75,11 +75,22 @@ fn read_approval(node: &Node, reader: &mut Reader<'_>) -> Option<Approval> {
         None => Some(false),
         Some(node) => read_not(node, reader),
     };
-    let expires = match fields.get("expires") {
-        None => Some(None),
-        Some(node) => reader.timed(node, "`expires`").map(Some),
-    };
+    let expires = read_expires(fields.get("expires"), reader);
     Some(Approval { rules: rules?, not_requester: not_requester?, expires: expires? })
+}
+
+fn read_expires(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Option<Timed>> {
+    let Some(node) = node else { return Some(None) };
+    match reader.timed(node, "`expires`")? {
+        Timed::Fixed(span) if span.is_zero() => {
+            reader
+                .findings
+                .add(Code::OutOfRange, &node.span, "`expires` must be longer than nothing")
+                .help("give a duration such as `7d`");
+            None
+        }
+        timed => Some(Some(timed)),
+    }
 }
 
 fn read_not(node: &Node, reader: &mut Reader<'_>) -> Option<bool> {
@@ -90,13 +101,15 @@ fn read_not(node: &Node, reader: &mut Reader<'_>) -> Option<bool> {
     };
     let mut whole = true;
     for item in items {
-        if !matches!(&item.kind, Kind::Text(text) if text == "requester") {
-            reader
+        match &item.kind {
+            Kind::Text(text) if text == "requester" => continue,
+            Kind::Text(text) => reader
                 .findings
-                .add(Code::UnknownApprover, &item.span, "this excludes nobody known")
-                .help(HELP);
-            whole = false;
+                .add(Code::UnknownApprover, &item.span, format!("`{text}` cannot be excluded"))
+                .help(HELP),
+            _ => reader.wrong(item, HELP),
         }
+        whole = false;
     }
     whole.then_some(!items.is_empty())
 }
@@ -207,7 +220,7 @@ fn read_wait(node: &Node, reader: &mut Reader<'_>) -> Option<Wait> {
         _ => {
             reader
                 .findings
-                .add(Code::MissingKey, &node.span, "a wait has one of `for` and `until`")
+                .add(Code::MissingKey, &node.span, "a wait needs exactly one of `for` and `until`")
                 .help("`for` takes a duration, `until` a time");
             None
         }
@@ -235,9 +248,6 @@ fn read_signal(node: &Node, reader: &mut Reader<'_>) -> Option<SignalWait> {
         None => Some(None),
         Some(node) => reader.expr(node, &["signal"]).map(Some),
     };
-    let expires = match fields.get("expires") {
-        None => Some(None),
-        Some(node) => reader.timed(node, "`expires`").map(Some),
-    };
+    let expires = read_expires(fields.get("expires"), reader);
     Some(SignalWait { name: name?, when: when?, expires: expires? })
 }

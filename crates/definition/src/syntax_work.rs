@@ -5,10 +5,10 @@ use jiff::SignedDuration;
 
 use crate::{
     diagnostics::DiagnosticCode as Code,
-    expr::Tree,
     model::{Health, Rollout, StateKind, Timed, Wave, Work},
     node::{Kind, Node},
     syntax::Reader,
+    template::Tree,
 };
 
 const WORK: &[&str] = &["run", "with", "timeout", "retry"];
@@ -36,7 +36,11 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<StateKind> {
         _ => {
             reader
                 .findings
-                .add(Code::StateKind, &node.span, "`do` has one of `activity` and `rollout`")
+                .add(
+                    Code::StateKind,
+                    &node.span,
+                    "`do` needs exactly one of `activity` and `rollout`",
+                )
                 .help("an `activity` is done once, a `rollout` once for each target");
             None
         }
@@ -100,6 +104,13 @@ fn read_retry(node: &Node, reader: &mut Reader<'_>) -> Option<RetryPolicy> {
         Some(node) => match &node.kind {
             Kind::Text(text) if text == "fixed" => Some(false),
             Kind::Text(text) if text == "exponential" => Some(true),
+            Kind::Text(text) => {
+                reader
+                    .findings
+                    .add(Code::WrongKind, &node.span, format!("there is no backoff `{text}`"))
+                    .help("`backoff` is `fixed` or `exponential`");
+                None
+            }
             _ => {
                 reader.wrong(node, "`backoff` is `fixed` or `exponential`");
                 None

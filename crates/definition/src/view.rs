@@ -57,7 +57,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         if let Place::Rollout { .. } = state.place {
             view.next_steps = rollout_steps(rollout, can_undo(model, rollout));
         }
-        view.rollout = Some(rollout_view(model, rollout));
+        view.rollout = Some(rollout_view(rollout));
     }
     if !matches!(state.place, Place::Ended { .. }) && !state.cancelled {
         view.next_steps.push(format!(
@@ -218,8 +218,7 @@ fn rollout_steps(rollout: &RolloutState, can_undo: bool) -> Vec<String> {
     steps
 }
 
-fn rollout_view(model: &Model, rollout: &RolloutState) -> RolloutView {
-    let failed_max = rollout_of(model, &rollout.state).map_or(0, |rollout| rollout.max_failed);
+fn rollout_view(rollout: &RolloutState) -> RolloutView {
     let phase = match rollout.course {
         Course::RollingOut | Course::Undoing if rollout.rests() => "stuck",
         Course::RollingOut | Course::Stopping => "rolling_out",
@@ -232,7 +231,7 @@ fn rollout_view(model: &Model, rollout: &RolloutState) -> RolloutView {
         wave: rollout.wave,
         waves: rollout.wave_count(),
         failed: rollout.failed,
-        failed_max,
+        failed_max: rollout.failures_max,
         targets: (0..rollout.count())
             .map(|index| TargetView {
                 target: rollout.target(index).to_owned(),

@@ -1,0 +1,233 @@
+//! Deciding a command about a run: each event is taken by a copy of the run at once, so that what
+//! follows is decided in the state that it leaves.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Run, RunEvent, broken, new_event};
+use crate::{
+    command::{Action, Command, Outcome, Refusal, RefusalCode},
+    effect::{Activity, EffectKind},
+    event::NewEvent,
+    id::EffectId,
+    workflow::{DecideFailure, DynWorkflow, Meta, Moment},
+};
+
+/// How deep an input, a signal's data or an activity's output may be nested. JSON is read to 128
+/// levels, and what holds the payload in an event or a snapshot takes some of them: deeper ones
+/// could be written but not read again.
+const PAYLOAD_DEPTH_MAX: usize = 100;
+
+/// A command being decided, on a copy of the run that takes each event at once.
+pub(super) struct Decision<'a> {
+    run: Run,
+    workflow: &'a dyn DynWorkflow,
+    command: &'a Command,
+    at: &'a Moment<'a>,
+    events: Vec<NewEvent>,
+}
+
+impl<'a> Decision<'a> {
+    pub(super) fn new(
+        run: &Run,
+        workflow: &'a dyn DynWorkflow,
+        command: &'a Command,
+        at: &'a Moment<'a>,
+    ) -> Self {
+        Self { run: run.clone(), workflow, command, at, events: Vec::new() }
+    }
+
+    fn add(&mut self, event: NewEvent) -> Result<(), DecideFailure> {
+        let meta = Meta { time: self.at.now, actor: &self.command.actor };
+        self.run.apply(self.workflow, &event.kind, &event.data, &meta)?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn record(&mut self, event: &RunEvent) -> Result<(), DecideFailure> {
+        self.add(new_event(event)?)
+    }
+
+    pub(super) fn workflow_decides(&mut self, action: Action) -> Result<(), DecideFailure> {
+        let command = Command { action, ..self.command.clone() };
+        for event in self.workflow.decide(&self.run.state, &command, self.at)? {
+            self.add(event)?;
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, effect: &EffectId) -> Result<EffectKind, Refusal> {
+        self.workflow
+            .pending(&self.run.state)
+            .into_iter()
+            .find(|pending| pending.id == *effect)
+            .map(|pending| pending.kind)
+            .ok_or_else(|| {
+                Refusal::new(
+                    RefusalCode::NotAwaited,
+                    format!("the run does not ask for `{effect}` now"),
+                )
+            })
+    }
+
+    pub(super) fn fire(&mut self, effect: &EffectId) -> Result<EffectId, DecideFailure> {
+        let EffectKind::Timer { due } = self.wanted(effect)? else {
+            return Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("`{effect}` is not a timer"),
+            )
+            .into());
+        };
+        if self.at.now < due {
+            return Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("the timer `{effect}` is not due before {due}"),
+            )
+            .into());
+        }
+        self.record(&RunEvent::TimerFired { effect: effect.clone(), due })?;
+        self.workflow_decides(Action::TimerFired { effect: effect.clone() })?;
+        Ok(effect.clone())
+    }
+
+    fn activity(&self, effect: &EffectId) -> Result<Activity, Refusal> {
+        match self.wanted(effect)? {
+            EffectKind::Activity(activity) => Ok(activity),
+            EffectKind::Timer { .. } => Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("`{effect}` is a timer, not an activity"),
+            )),
+        }
+    }
+
+    pub(super) fn start_attempt(
+        &mut self,
+        effect: &EffectId,
+        attempt: u32,
+    ) -> Result<(), DecideFailure> {
+        let activity = self.activity(effect)?;
+        let progress = self.run.progress.get(effect).cloned().unwrap_or_default();
+        if progress.running || attempt != progress.attempts.saturating_add(1) {
+            return Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("attempt {attempt} at `{effect}` is not the next"),
+            )
+            .into());
+        }
+        self.record(&RunEvent::AttemptStarted {
+            effect: effect.clone(),
+            activity: activity.name,
+            attempt,
+        })
+    }
+
+    pub(super) fn end_attempt(
+        &mut self,
+        effect: &EffectId,
+        attempt: u32,
+        outcome: &Outcome,
+    ) -> Result<Option<EffectId>, DecideFailure> {
+        let activity = self.activity(effect)?;
+        let progress = self.run.running(effect, attempt).cloned().map_err(|reason| {
+            DecideFailure::Refused(Refusal::new(RefusalCode::NotAwaited, reason))
+        })?;
+        let effect = effect.clone();
+        let unkept;
+        let outcome = match outcome {
+            Outcome::Completed(output) if is_deeper(output, PAYLOAD_DEPTH_MAX) => {
+                unkept = Outcome::Failed { error: too_deep("output"), retryable: false };
+                &unkept
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Outcome::Completed(output) => {
+                self.record(&RunEvent::AttemptCompleted {
+                    effect: effect.clone(),
+                    attempt,
+                    output: output.clone(),
+                })?;
+                let output = output.clone();
+                self.workflow_decides(Action::Completed { effect: effect.clone(), output })?;
+                Ok(Some(effect))
+            }
+            Outcome::Failed { error, retryable } => {
+                let retry_at = activity
+                    .retry
+                    .delay_after(progress.failures.saturating_add(1))
+                    .filter(|_| *retryable)
+                    .map(|delay| self.at.now.saturating_add(delay).unwrap_or(Timestamp::MAX));
+                self.record(&RunEvent::AttemptFailed {
+                    effect: effect.clone(),
+                    attempt,
+                    error: error.clone(),
+                    retry_at,
+                })?;
+                if retry_at.is_some() {
+                    return Ok(None);
+                }
+                let error = error.clone();
+                self.workflow_decides(Action::Failed { effect: effect.clone(), error })?;
+                Ok(Some(effect))
+            }
+            Outcome::Unknown { reason } => {
+                let reason = reason.clone();
+                self.record(&RunEvent::AttemptUnknown { effect, attempt, reason })?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Ends the decision: `answered` names the effect that the workflow was just told the end of
+    /// and so must not ask for again, or the engine would do it for ever.
+    pub(super) fn finish(
+        mut self,
+        answered: Option<&EffectId>,
+    ) -> Result<Vec<NewEvent>, DecideFailure> {
+        let pending = self.workflow.pending(&self.run.state);
+        if let Some(effect) = answered
+            && pending.iter().any(|wanted| wanted.id == *effect)
+        {
+            return Err(broken(
+                "pending",
+                format!("the workflow still asks for `{effect}` after it was told its end"),
+            )
+            .into());
+        }
+        let abandoned: Vec<(EffectId, u32)> = self
+            .run
+            .progress
+            .iter()
+            .filter(|(effect, progress)| {
+                progress.running && !pending.iter().any(|wanted| wanted.id == **effect)
+            })
+            .map(|(effect, progress)| (effect.clone(), progress.attempts))
+            .collect();
+        for (effect, attempt) in abandoned {
+            self.record(&RunEvent::AttemptAbandoned { effect, attempt })?;
+        }
+        Ok(self.events)
+    }
+}
+
+/// Whether arrays and objects are nested in each other more than `levels` deep.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let inside = |value: &Value| levels == 0 || is_deeper(value, levels.saturating_sub(1));
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(inside),
+        Value::Object(members) => levels == 0 || members.values().any(inside),
+        _ => false,
+    }
+}
+
+/// Refuses a payload that is nested too deeply to be kept.
+pub(super) fn check_depth(what: &str, payload: &Value) -> Result<(), Refusal> {
+    if !is_deeper(payload, PAYLOAD_DEPTH_MAX) {
+        return Ok(());
+    }
+    Err(Refusal::new(RefusalCode::InvalidInput, too_deep(what)))
+}
+
+fn too_deep(what: &str) -> String {
+    format!("the {what} is nested deeper than {PAYLOAD_DEPTH_MAX} levels")
+}

@@ -1,0 +1,241 @@
+//! Golden files of the events that every history is made of.
+//!
+//! A history is kept for years and is read by programs that are newer than it. So a golden file,
+//! once it was in a release, **must stay readable for ever, and is never changed or removed**. An
+//! event that gets a new member keeps the file without it, beside a new one that has it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation must fail the test that stated it"
+)]
+
+#[path = "common/golden.rs"]
+mod golden;
+
+use std::path::Path;
+
+use golden::{Golden, Stored};
+use holdpoint_core::{
+    Actor, Authentication, CommandId, Digest, EffectId, EventId, NewEvent, PendingEvent,
+    ProjectEvent, RunId, Sequence, Version, project::Qualification, run::RunEvent, testing::uuid,
+};
+use serde_json::json;
+
+const SOURCE: &str = "workflow: restart\nversion: 3\ntitle: \"Neustart über Nacht\"\n";
+
+fn run_examples() -> Vec<(&'static str, RunEvent)> {
+    let effect = || EffectId::new("implement#1/deploy/web-1");
+    vec![
+        (
+            "holdpoint.run.started",
+            RunEvent::Started {
+                workflow: "normal-change".parse().unwrap(),
+                version: 3,
+                input: json!({
+                    "title": "Kernel 6.18 → alle Knoten",
+                    "risk": "high",
+                    "targets": ["web-1", "web-2"],
+                    "share": 0.25,
+                    "count": 18_446_744_073_709_551_615_u64,
+                    "note": null,
+                }),
+            },
+        ),
+        (
+            "holdpoint.activity.started",
+            RunEvent::AttemptStarted {
+                effect: effect(),
+                activity: "deploy".to_owned(),
+                attempt: 1,
+            },
+        ),
+        (
+            "holdpoint.activity.completed",
+            RunEvent::AttemptCompleted {
+                effect: effect(),
+                attempt: 2,
+                output: json!({ "changed": true, "log": "line 1\nline \"2\"" }),
+            },
+        ),
+        (
+            "holdpoint.activity.completed.no-output",
+            RunEvent::AttemptCompleted { effect: effect(), attempt: 1, output: json!(null) },
+        ),
+        (
+            "holdpoint.activity.failed",
+            RunEvent::AttemptFailed {
+                effect: effect(),
+                attempt: 1,
+                error: "exit status 1: no route to host".to_owned(),
+                retry_at: Some("2026-01-05T09:00:02.5Z".parse().unwrap()),
+            },
+        ),
+        (
+            "holdpoint.activity.failed.last",
+            RunEvent::AttemptFailed {
+                effect: effect(),
+                attempt: 3,
+                error: "timed out after 10m".to_owned(),
+                retry_at: None,
+            },
+        ),
+        (
+            "holdpoint.activity.unknown",
+            RunEvent::AttemptUnknown {
+                effect: effect(),
+                attempt: 2,
+                reason: "the engine stopped during the attempt".to_owned(),
+            },
+        ),
+        (
+            "holdpoint.activity.abandoned",
+            RunEvent::AttemptAbandoned { effect: effect(), attempt: 4 },
+        ),
+        (
+            "holdpoint.timer.fired",
+            RunEvent::TimerFired {
+                effect: EffectId::new("authorize#1/deadline"),
+                due: "2026-01-12T09:00:00Z".parse().unwrap(),
+            },
+        ),
+    ]
+}
+
+fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
+    let member = || "grace.hopper@navy".parse().unwrap();
+    vec![
+        (
+            "holdpoint.project.created",
+            ProjectEvent::Created { title: "The core network of the south".to_owned() },
+        ),
+        (
+            "holdpoint.member.added",
+            ProjectEvent::MemberAdded { member: member(), name: "Grace Hopper".to_owned() },
+        ),
+        ("holdpoint.member.removed", ProjectEvent::MemberRemoved { member: member() }),
+        (
+            "holdpoint.role.granted",
+            ProjectEvent::RoleGranted { member: member(), role: "engineer".parse().unwrap() },
+        ),
+        (
+            "holdpoint.role.revoked",
+            ProjectEvent::RoleRevoked { member: member(), role: "owner".parse().unwrap() },
+        ),
+        (
+            "holdpoint.qualification.recorded",
+            ProjectEvent::QualificationRecorded {
+                member: member(),
+                qualification: Qualification {
+                    domain: "network".parse().unwrap(),
+                    issuer: "Network school, certificate 12".to_owned(),
+                    from: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+                    until: Some("2028-01-01T00:00:00Z".parse().unwrap()),
+                },
+            },
+        ),
+        (
+            "holdpoint.qualification.recorded.always",
+            ProjectEvent::QualificationRecorded {
+                member: member(),
+                qualification: Qualification {
+                    domain: "storage".parse().unwrap(),
+                    issuer: "head of infrastructure".to_owned(),
+                    from: None,
+                    until: None,
+                },
+            },
+        ),
+        (
+            "holdpoint.qualification.revoked",
+            ProjectEvent::QualificationRevoked {
+                member: member(),
+                domain: "network".parse().unwrap(),
+            },
+        ),
+        (
+            "holdpoint.definition.published",
+            ProjectEvent::DefinitionPublished {
+                name: "restart".parse().unwrap(),
+                version: 3,
+                digest: Digest::of(SOURCE.as_bytes()),
+                language: "holdpoint/1".to_owned(),
+                title: "Neustart über Nacht".to_owned(),
+                source: SOURCE.to_owned(),
+            },
+        ),
+    ]
+}
+
+/// A new variant does not compile before it has a name here, and the test fails before it has an
+/// example.
+fn run_type(event: &RunEvent) -> &'static str {
+    match event {
+        RunEvent::Started { .. } => "holdpoint.run.started",
+        RunEvent::AttemptStarted { .. } => "holdpoint.activity.started",
+        RunEvent::AttemptCompleted { .. } => "holdpoint.activity.completed",
+        RunEvent::AttemptFailed { .. } => "holdpoint.activity.failed",
+        RunEvent::AttemptUnknown { .. } => "holdpoint.activity.unknown",
+        RunEvent::AttemptAbandoned { .. } => "holdpoint.activity.abandoned",
+        RunEvent::TimerFired { .. } => "holdpoint.timer.fired",
+    }
+}
+
+/// As [`run_type`].
+fn project_type(event: &ProjectEvent) -> &'static str {
+    match event {
+        ProjectEvent::Created { .. } => "holdpoint.project.created",
+        ProjectEvent::MemberAdded { .. } => "holdpoint.member.added",
+        ProjectEvent::MemberRemoved { .. } => "holdpoint.member.removed",
+        ProjectEvent::RoleGranted { .. } => "holdpoint.role.granted",
+        ProjectEvent::RoleRevoked { .. } => "holdpoint.role.revoked",
+        ProjectEvent::QualificationRecorded { .. } => "holdpoint.qualification.recorded",
+        ProjectEvent::QualificationRevoked { .. } => "holdpoint.qualification.revoked",
+        ProjectEvent::DefinitionPublished { .. } => "holdpoint.definition.published",
+    }
+}
+
+fn by(actor: &str, subject: Option<RunId>, new: NewEvent) -> PendingEvent {
+    PendingEvent {
+        id: EventId::from_uuid(uuid(7)),
+        source: "core-network".parse().unwrap(),
+        subject,
+        kind: new.kind,
+        time: "2026-01-05T09:00:00.123456789Z".parse().unwrap(),
+        actor: Actor::try_from(actor.to_owned()).unwrap(),
+        auth: Authentication::engine(),
+        cause: CommandId::from_uuid(uuid(6)),
+        trace: None,
+        definition: None,
+        data: new.data,
+    }
+}
+
+/// The first event of a run has every member of the envelope; those after it are the engine's.
+fn in_a_run(new: NewEvent) -> Stored {
+    let run = Some(RunId::from_uuid(uuid(5)));
+    if new.kind.as_str() == "holdpoint.run.started" {
+        let event = PendingEvent {
+            auth: Authentication::new("local:ada"),
+            trace: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+            definition: Some(Digest::of(SOURCE.as_bytes())),
+            ..by("member:ada", run, new)
+        };
+        return Stored { event, at: Sequence(4_690), version: Version(1), previous: Sequence(0) };
+    }
+    let event = by("engine", run, new);
+    Stored { event, at: Sequence(4_711), version: Version(12), previous: Sequence(4_690) }
+}
+
+fn in_a_project(new: NewEvent) -> Stored {
+    let event =
+        PendingEvent { auth: Authentication::new("local:ada"), ..by("member:ada", None, new) };
+    Stored { event, at: Sequence(9), version: Version(9), previous: Sequence(8) }
+}
+
+#[test]
+fn every_event_is_written_and_read_as_ever() {
+    let mut golden = Golden::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"));
+    golden.check(run_examples(), run_type, in_a_run);
+    golden.check(project_examples(), project_type, in_a_project);
+    golden.finish();
+}

@@ -1,0 +1,393 @@
+//! Whose history it is: who may change a project, what it refuses, and that replay adds up.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed expectation must fail the test that stated it"
+)]
+
+mod office;
+
+use holdpoint_core::{
+    Actor, Digest, Event, Project, ProjectAction, ProjectEvent, Refusal, RefusalCode, Version,
+    event::TypedEvent,
+    project::{Member, OWNER, Qualification},
+};
+use jiff::Timestamp;
+use office::{Office, member, role};
+use serde_json::{Value, json};
+
+/// Sends an action that is refused, and sees to it that nothing has changed.
+#[track_caller]
+fn refuse(office: &mut Office, actor: &str, action: ProjectAction, code: RefusalCode) -> Refusal {
+    let (before, events) = (office.made.clone(), office.history.len());
+    let command = office.command(actor, action);
+    let refusal = office.send(&command).unwrap_err();
+    assert_eq!(refusal.code, code, "{refusal}");
+    assert_eq!((&office.made, office.history.len()), (&before, events), "a refusal leaves nothing");
+    refusal
+}
+
+fn add(name: &str, roles: &[&str]) -> ProjectAction {
+    let roles = roles.iter().map(|one| role(one)).collect();
+    ProjectAction::AddMember { member: member(name), name: None, roles }
+}
+
+fn remove(name: &str) -> ProjectAction {
+    ProjectAction::RemoveMember { member: member(name) }
+}
+
+fn grant(name: &str, which: &str) -> ProjectAction {
+    ProjectAction::GrantRole { member: member(name), role: role(which) }
+}
+
+fn revoke(name: &str, which: &str) -> ProjectAction {
+    ProjectAction::RevokeRole { member: member(name), role: role(which) }
+}
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn qualification(domain: &str, from: Option<&str>, until: Option<&str>) -> Qualification {
+    Qualification {
+        domain: domain.parse().unwrap(),
+        issuer: "network school".to_owned(),
+        from: from.map(time),
+        until: until.map(time),
+    }
+}
+
+fn qualify(name: &str, domain: &str, from: Option<&str>, until: Option<&str>) -> ProjectAction {
+    let qualification = qualification(domain, from, until);
+    ProjectAction::Qualify { member: member(name), qualification }
+}
+
+fn disqualify(name: &str, domain: &str) -> ProjectAction {
+    ProjectAction::Disqualify { member: member(name), domain: domain.parse().unwrap() }
+}
+
+fn publish(name: &str, version: u32, source: &str) -> ProjectAction {
+    ProjectAction::Publish {
+        name: name.parse().unwrap(),
+        version,
+        language: "holdpoint/1".to_owned(),
+        title: "A change".to_owned(),
+        source: source.to_owned(),
+    }
+}
+
+/// ada owns the project, ben is an engineer qualified in network, cy is a plain member.
+fn laboratory() -> Office {
+    let mut office = Office::created();
+    office.accept("ada", add("ben", &["engineer"]));
+    office.accept("ada", add("cy", &[]));
+    office.accept("ada", qualify("ben", "network", None, None));
+    office.accept("ada", publish("change", 1, "one"));
+    office
+}
+
+#[test]
+fn who_creates_a_project_owns_it() {
+    let mut office = Office::default();
+    let refusal = refuse(&mut office, "ada", add("ben", &[]), RefusalCode::NotFound);
+    assert_eq!(refusal.message, "there is no project `lab`");
+    assert_eq!(refusal.needed, ["create it: `holdpoint project create lab`"]);
+    let create = || ProjectAction::Create { title: "A laboratory".to_owned() };
+    refuse(&mut office, "engine", create(), RefusalCode::NotMember);
+    assert_eq!(
+        office.accept("ada", create()),
+        ["holdpoint.project.created", "holdpoint.member.added", "holdpoint.role.granted"]
+    );
+    let project = office.project();
+    assert_eq!((project.id().as_str(), project.title()), ("lab", "A laboratory"));
+    assert_eq!(project.created(), office.now);
+    assert_eq!(project.members().len(), 1);
+    assert!(project.member(&member("ada")).unwrap().has_role(OWNER));
+    for actor in ["ada", "zed"] {
+        refuse(&mut office, actor, create(), RefusalCode::AlreadyExists);
+    }
+}
+
+#[test]
+fn only_owners_change_a_project() {
+    let mut office = laboratory();
+    let ask = "ask an owner of the project: ada";
+    for action in [
+        add("dora", &[]),
+        remove("cy"),
+        grant("ben", OWNER),
+        revoke("ada", OWNER),
+        qualify("ben", "storage", None, None),
+        disqualify("ben", "network"),
+        publish("change", 2, "two"),
+    ] {
+        let refusal = refuse(&mut office, "ben", action.clone(), RefusalCode::NotEligible);
+        assert_eq!(
+            refusal.message,
+            "`ben` may not change the project `lab`: that takes the role `owner`"
+        );
+        assert_eq!(refusal.needed, [ask]);
+        let refusal = refuse(&mut office, "zed", action.clone(), RefusalCode::NotMember);
+        assert_eq!(refusal.message, "`zed` is not a member of the project `lab`");
+        assert_eq!(refusal.needed, [ask]);
+        refuse(&mut office, "engine", action, RefusalCode::NotMember);
+    }
+    office.accept("ada", grant("ben", OWNER));
+    office.accept("ben", add("dora", &[]));
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    use RefusalCode::{AlreadyExists, InvalidInput, NotFound, NotMember};
+    let mut office = laboratory();
+    let (from, until) = (Some("2026-02-01T00:00:00Z"), Some("2026-03-01T00:00:00Z"));
+    for (action, code, message) in [
+        (add("ben", &[]), AlreadyExists, "`ben` is a member already"),
+        (remove("zed"), NotMember, "`zed` is not a member of the project `lab`"),
+        (grant("zed", "board"), NotMember, "`zed` is not a member of the project `lab`"),
+        (grant("ben", "engineer"), AlreadyExists, "`ben` holds the role `engineer` already"),
+        (revoke("zed", "board"), NotMember, "`zed` is not a member of the project `lab`"),
+        (revoke("ben", "board"), NotFound, "`ben` does not hold the role `board`"),
+        (revoke("ben", OWNER), NotFound, "`ben` does not hold the role `owner`"),
+        (
+            qualify("zed", "network", None, None),
+            NotMember,
+            "`zed` is not a member of the project `lab`",
+        ),
+        (
+            qualify("ben", "network", until, from),
+            InvalidInput,
+            "the qualification would end (2026-02-01T00:00:00Z) before it begins \
+             (2026-03-01T00:00:00Z)",
+        ),
+        (disqualify("zed", "network"), NotMember, "`zed` is not a member of the project `lab`"),
+        (disqualify("ben", "storage"), NotFound, "`ben` has no qualification in `storage`"),
+        (disqualify("cy", "network"), NotFound, "`cy` has no qualification in `network`"),
+    ] {
+        assert_eq!(refuse(&mut office, "ada", action, code).message, message);
+    }
+    // A qualification that holds at no moment is none.
+    refuse(&mut office, "ada", qualify("ben", "network", from, from), InvalidInput);
+}
+
+#[test]
+fn a_project_keeps_an_owner() {
+    let mut office = laboratory();
+    for action in [remove("ada"), revoke("ada", OWNER)] {
+        let refusal = refuse(&mut office, "ada", action, RefusalCode::NotEligible);
+        assert_eq!(
+            refusal.message,
+            "`ada` is the project's last owner, and a project must have one"
+        );
+        assert_eq!(refusal.needed, ["grant another member the role `owner` first"]);
+    }
+    office.accept("ada", grant("ben", OWNER));
+    office.accept("ada", revoke("ada", OWNER));
+    refuse(&mut office, "ada", grant("ada", OWNER), RefusalCode::NotEligible);
+    refuse(&mut office, "ben", remove("ben"), RefusalCode::NotEligible);
+    office.accept("ben", remove("ada"));
+    assert_eq!(office.project().members().len(), 2);
+}
+
+#[test]
+fn a_member_who_leaves_takes_roles_and_qualifications_along() {
+    let mut office = laboratory();
+    office.accept("ada", remove("ben"));
+    office.project().member(&member("ben")).unwrap_err();
+    office.accept("ada", add("ben", &[]));
+    let ben = office.project().member(&member("ben")).unwrap();
+    assert_eq!(ben, &Member { name: "ben".to_owned(), ..Member::default() });
+}
+
+#[test]
+fn a_member_begins_with_the_roles_named_each_once() {
+    let mut office = Office::created();
+    let roles = ["engineer", "board", "engineer"];
+    assert_eq!(
+        office.accept("ada", add("ben", &roles)),
+        ["holdpoint.member.added", "holdpoint.role.granted", "holdpoint.role.granted"]
+    );
+    let ben = office.project().member(&member("ben")).unwrap();
+    assert!(ben.has_role("engineer") && ben.has_role("board") && !ben.has_role(OWNER));
+    assert_eq!(ben.name, "ben", "the id, where no name is given");
+    let named = ProjectAction::AddMember {
+        member: member("cy"),
+        name: Some("Cyrus".to_owned()),
+        roles: vec![],
+    };
+    office.accept("ada", named);
+    assert_eq!(office.project().member(&member("cy")).unwrap().name, "Cyrus");
+}
+
+#[test]
+fn a_qualification_holds_from_its_first_moment_until_before_its_end() {
+    const FROM: &str = "2026-02-01T00:00:00Z";
+    const UNTIL: &str = "2026-03-01T00:00:00Z";
+    for (from, until, at, holds) in [
+        (None, None, "2026-01-01T00:00:00Z", true),
+        (Some(FROM), None, "2026-01-31T23:59:59.999999999Z", false),
+        (Some(FROM), None, FROM, true),
+        (Some(FROM), None, "2999-01-01T00:00:00Z", true),
+        (None, Some(UNTIL), "1999-01-01T00:00:00Z", true),
+        (None, Some(UNTIL), "2026-02-28T23:59:59.999999999Z", true),
+        (None, Some(UNTIL), UNTIL, false),
+        (Some(FROM), Some(UNTIL), "2026-01-31T23:59:59.999999999Z", false),
+        (Some(FROM), Some(UNTIL), FROM, true),
+        (Some(FROM), Some(UNTIL), "2026-02-28T23:59:59.999999999Z", true),
+        (Some(FROM), Some(UNTIL), UNTIL, false),
+    ] {
+        let one = qualification("network", from, until);
+        assert_eq!(one.is_valid(time(at)), holds, "{from:?} to {until:?} at {at}");
+    }
+}
+
+#[test]
+fn qualifications_in_a_domain_add_up_and_go_together() {
+    let mut office = laboratory();
+    office.accept("ada", disqualify("ben", "network"));
+    let at = time("2026-02-01T00:00:00Z");
+    let qualified = |office: &Office, domain: &str| {
+        office.project().member(&member("ben")).unwrap().is_qualified(domain, at)
+    };
+    assert!(!qualified(&office, "network"));
+    let old = qualify("ben", "network", None, Some("2026-02-01T00:00:00Z"));
+    office.accept("ada", old);
+    assert!(!qualified(&office, "network"));
+    office.accept("ada", qualify("ben", "network", Some("2026-02-01T00:00:00Z"), None));
+    office.accept("ada", qualify("ben", "storage", None, None));
+    assert!(qualified(&office, "network") && qualified(&office, "storage"));
+    assert!(!qualified(&office, "compute"));
+    office.accept("ada", disqualify("ben", "network"));
+    assert!(!qualified(&office, "network") && qualified(&office, "storage"));
+}
+
+#[test]
+fn a_published_version_never_changes() {
+    let mut office = laboratory();
+    for (source, text) in [("one", "the same"), ("other", "another")] {
+        let refusal =
+            refuse(&mut office, "ada", publish("change", 1, source), RefusalCode::AlreadyExists);
+        let message = format!("version 1 of `change` is published already, with {text} text");
+        assert_eq!(refusal.message, message);
+        assert!(refusal.needed[0].ends_with("for example 2"), "{refusal:?}");
+    }
+    office.accept("ada", publish("change", 10, "ten"));
+    office.accept("ada", publish("change", 2, "one"));
+    office.accept("ada", publish("other", 1, "one"));
+
+    let project = office.project();
+    let name = "change".parse().unwrap();
+    let source = |version| project.definition(&name, version).unwrap().source.as_str();
+    assert_eq!((source(Some(1)), source(Some(2)), source(None)), ("one", "one", "ten"));
+    assert_eq!(project.definitions().count(), 4);
+    let found = project.definition_by_digest(&Digest::of(b"ten")).unwrap();
+    assert_eq!((found.reference.version, found.language.as_str()), (10, "holdpoint/1"));
+    assert_eq!(project.definition_by_digest(&Digest::of(b"none")), None);
+
+    let refusal = project.definition(&name, Some(3)).unwrap_err();
+    assert_eq!(refusal.code, RefusalCode::NotFound);
+    assert_eq!(refusal.needed, ["published are: change 1, change 2, change 10, other 1"]);
+    let refusal = Office::created().project().definition(&name, None).unwrap_err();
+    assert_eq!(refusal.needed, ["publish one: `holdpoint definitions publish FILE`"]);
+}
+
+#[test]
+fn a_command_sent_twice_is_answered_from_the_first() {
+    let mut office = Office::created();
+    let command = office.command("ada", add("ben", &["engineer"]));
+    assert_eq!(office.project().answer_to(command.id), None);
+    office.send(&command).unwrap();
+    let answer = office.project().at();
+    assert_eq!(answer.version, Version(5), "its last event");
+    office.accept("ada", add("cy", &[]));
+    assert_eq!(office.project().answer_to(command.id), Some(answer));
+    assert_eq!(office.send(&command).unwrap(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_stream_that_does_not_begin_a_project_is_illegal() {
+    let office = laboratory();
+    let first = &office.history[0];
+    assert!(Project::begin(first).is_ok());
+    Project::begin(&office.history[1]).unwrap_err();
+    let changed = |change: fn(&mut Value)| Project::begin(&change_of(first, change)).unwrap_err();
+    changed(|event| event["version"] = json!(2));
+    changed(|event| event["subject"] = json!("01990000-0000-7000-8000-000000000001"));
+    changed(|event| event["data"] = json!({}));
+}
+
+fn change_of(event: &Event, change: impl FnOnce(&mut Value)) -> Event {
+    let mut value = serde_json::to_value(event).unwrap();
+    change(&mut value);
+    Event::from_bytes(value.to_string().as_bytes()).unwrap()
+}
+
+/// The event that would come next, with this type and data.
+fn next(office: &Office, kind: &str, data: Value) -> Event {
+    change_of(office.history.last().unwrap(), |event| {
+        event["type"] = json!(kind);
+        event["data"] = data;
+        for position in ["sequence", "version", "previous"] {
+            event[position] = json!(event[position].as_u64().unwrap() + 1);
+        }
+    })
+}
+
+#[test]
+fn an_event_that_cannot_follow_is_illegal() {
+    let office = laboratory();
+    let evolved = |event: &Event| office.project().clone().evolve(event);
+    let good = next(&office, "holdpoint.member.removed", json!({ "member": "cy" }));
+    evolved(&good).unwrap();
+    for (member, value) in [
+        ("version", json!(good.version.0 + 1)),
+        ("source", json!("another-lab")),
+        ("subject", json!("01990000-0000-7000-8000-000000000001")),
+    ] {
+        evolved(&change_of(&good, |event| event[member] = value)).expect_err(member);
+    }
+    let network = json!({ "domain": "network", "issuer": "x" });
+    let published = |version: u32, source: &str, digest: Digest| {
+        json!({
+            "name": "change", "version": version, "digest": digest, "language": "holdpoint/1",
+            "title": "A change", "source": source,
+        })
+    };
+    let (one, two) = (Digest::of(b"one"), Digest::of(b"two"));
+    evolved(&next(&office, "holdpoint.definition.published", published(2, "two", two))).unwrap();
+    for (kind, data) in [
+        ("holdpoint.project.created", json!({ "title": "again" })),
+        ("holdpoint.member.added", json!({ "member": "ben", "name": "ben" })),
+        ("holdpoint.member.added", json!({ "member": "Ben!", "name": "ben" })),
+        ("holdpoint.member.removed", json!({ "member": "zed" })),
+        ("holdpoint.member.removed", json!({})),
+        ("holdpoint.role.granted", json!({ "member": "zed", "role": "board" })),
+        ("holdpoint.role.granted", json!({ "member": "ben", "role": "engineer" })),
+        ("holdpoint.role.revoked", json!({ "member": "zed", "role": "board" })),
+        ("holdpoint.role.revoked", json!({ "member": "ben", "role": "board" })),
+        ("holdpoint.qualification.recorded", json!({ "member": "zed", "qualification": network })),
+        ("holdpoint.qualification.revoked", json!({ "member": "zed", "domain": "network" })),
+        ("holdpoint.qualification.revoked", json!({ "member": "ben", "domain": "storage" })),
+        ("holdpoint.definition.published", published(2, "two", one)),
+        ("holdpoint.definition.published", published(1, "one", one)),
+        ("holdpoint.definition.published", published(1, "two", two)),
+        ("holdpoint.project.renamed", json!({})),
+        ("holdpoint.run.started", json!({})),
+    ] {
+        let failure = evolved(&next(&office, kind, data.clone()))
+            .err()
+            .unwrap_or_else(|| panic!("{kind} {data} should not follow"));
+        assert_eq!(failure.event, kind);
+    }
+}
+
+/// What an auditor reads: the event's actor is the member whom the command came from.
+#[test]
+fn events_say_who_caused_them() {
+    let office = laboratory();
+    let event = office.history.last().unwrap();
+    assert_eq!(event.actor, Actor::Member(member("ada")));
+    assert_eq!((event.subject, event.definition), (None, None));
+    let typed = ProjectEvent::from_parts(&event.kind, &event.data).unwrap();
+    assert!(matches!(typed, ProjectEvent::DefinitionPublished { version: 1, .. }), "{typed:?}");
+}

@@ -1,0 +1,200 @@
+//! Templates: texts with expressions in `${…}`, and trees of them.
+
+use serde_json::Value;
+
+use crate::expr::{Expr, Fault, FaultKind, Scope, Vars};
+
+/// A text with expressions in `${…}`.
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Text(String),
+    Expr(Expr),
+}
+
+impl Template {
+    /// Compiles a template; a fault's place is in `text`.
+    pub(crate) fn compile(text: &str, scope: &Scope<'_>) -> (Option<Self>, Vec<Fault>) {
+        let mut parts = Vec::new();
+        let mut faults = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        let mut broken = false;
+        while let Some(found) = rest.find('$') {
+            let (before, from) = rest.split_at(found);
+            literal.push_str(before);
+            if let Some(after) = from.strip_prefix("$${") {
+                literal.push_str("${");
+                rest = after;
+            } else if let Some(after) = from.strip_prefix("${") {
+                let at = text.len().saturating_sub(after.len());
+                let Some(end) = closing_brace(after) else {
+                    faults.push(Fault {
+                        at: at.saturating_sub(2),
+                        length: 2,
+                        kind: FaultKind::Syntax,
+                        message: "`${` is not closed by `}`".to_owned(),
+                        help: Some("write `$${` where the two characters are meant".to_owned()),
+                    });
+                    return (None, faults);
+                };
+                let (inner, after) = after.split_at(end);
+                let (expr, mut found) = Expr::compile(inner, scope);
+                for fault in &mut found {
+                    fault.at = fault.at.saturating_add(at);
+                }
+                faults.append(&mut found);
+                if !literal.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut literal)));
+                }
+                match expr {
+                    Some(expr) => parts.push(Part::Expr(expr)),
+                    None => broken = true,
+                }
+                rest = after.strip_prefix('}').unwrap_or(after);
+            } else {
+                literal.push('$');
+                rest = from.strip_prefix('$').unwrap_or_default();
+            }
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() || parts.is_empty() {
+            parts.push(Part::Text(literal));
+        }
+        ((!broken).then_some(Self { parts }), faults)
+    }
+
+    /// The text, when there is no expression in it.
+    pub(crate) fn literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Fills the template in. A template that is one expression gives that expression's value,
+    /// whatever its type; any other gives a text.
+    pub(crate) fn render(&self, vars: &Vars<'_>) -> Result<Value, String> {
+        if let [Part::Expr(expr)] = self.parts.as_slice() {
+            return expr.eval(vars);
+        }
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(literal) => text.push_str(literal),
+                Part::Expr(expr) => match expr.eval(vars)? {
+                    Value::String(value) => text.push_str(&value),
+                    value @ (Value::Bool(_) | Value::Number(_)) => {
+                        text.push_str(&value.to_string());
+                    }
+                    other => {
+                        return Err(format!("`{other}` cannot stand in the middle of a text"));
+                    }
+                },
+            }
+        }
+        Ok(Value::String(text))
+    }
+
+    /// Fills the template in where a text is needed.
+    pub(crate) fn render_text(&self, vars: &Vars<'_>) -> Result<String, String> {
+        match self.render(vars)? {
+            Value::String(text) => Ok(text),
+            other => Err(format!("a text is needed here, not `{other}`")),
+        }
+    }
+}
+
+/// The `}` that closes an expression, past those in CEL's texts and maps.
+fn closing_brace(text: &str) -> Option<usize> {
+    let mut depth = 0_u32;
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '{') => depth = depth.saturating_add(1),
+            (None, '}') if depth == 0 => return Some(at),
+            (None, '}') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+/// JSON with templates in its texts.
+#[derive(Clone, Debug)]
+pub(crate) enum Tree {
+    Value(Value),
+    Text(Template),
+    List(Vec<Tree>),
+    Map(Vec<(String, Tree)>),
+}
+
+impl Tree {
+    /// An empty mapping.
+    pub(crate) const fn empty() -> Self {
+        Self::Map(Vec::new())
+    }
+
+    /// Fills all templates in.
+    pub(crate) fn render(&self, vars: &Vars<'_>) -> Result<Value, String> {
+        match self {
+            Self::Value(value) => Ok(value.clone()),
+            Self::Text(template) => template.render(vars),
+            Self::List(items) => items.iter().map(|item| item.render(vars)).collect(),
+            Self::Map(members) => members
+                .iter()
+                .map(|(name, member)| Ok((name.clone(), member.render(vars)?)))
+                .collect::<Result<serde_json::Map<_, _>, String>>()
+                .map(Value::Object),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        sync::Arc,
+    };
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn templates_keep_types_and_join_texts() {
+        let input = json!({ "risk": "low", "n": 4, "list": ["a"] });
+        let outputs = BTreeMap::from([("build".to_owned(), Arc::new(json!({ "id": 7 })))]);
+        let vars = Vars {
+            input: &input,
+            requester: "ada",
+            outputs: &outputs,
+            target: Some("web-1"),
+            signal: None,
+        };
+        let schema = json!({});
+        let states = BTreeSet::from(["build".to_owned()]);
+        let scope = Scope { schema: &schema, states: &states, also: &["target"] };
+        let rendered = |text: &str| {
+            let (template, _) = Template::compile(text, &scope);
+            template.unwrap().render(&vars)
+        };
+        assert_eq!(rendered("${input.n + 1}"), Ok(json!(5)));
+        assert_eq!(rendered("${input.list}"), Ok(json!(["a"])));
+        assert_eq!(rendered("http://${target}/x?${input.n}"), Ok(json!("http://web-1/x?4")));
+        assert_eq!(rendered("$${x} by ${requester}"), Ok(json!("${x} by ada")));
+        assert_eq!(rendered("${states.build.output.id}"), Ok(json!(7)));
+        assert!(rendered("a ${input.list}").is_err());
+        assert!(rendered("${input.nothing}").is_err());
+    }
+}

@@ -1,0 +1,155 @@
+//! What the tests share: people, definitions and short ways to say what is expected.
+
+use std::sync::Arc;
+
+use holdpoint_core::{
+    Action, Outcome, Project, Refusal, RefusalCode, RunStatus,
+    event::Event,
+    testing::{Bench, project},
+    view::TargetView,
+};
+use holdpoint_definition::Definition;
+use jiff::SignedDuration;
+use proptest::prelude::ProptestConfig;
+use serde_json::{Value, json};
+
+/// The first shipped definition.
+pub(crate) const NORMAL_CHANGE: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/normal-change.yaml"));
+/// The second.
+pub(crate) const ROLLING_ROLLOUT: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/rolling-rollout.yaml"));
+
+/// A definition that must be free of errors.
+#[track_caller]
+pub(crate) fn workflow(source: &str) -> Arc<Definition> {
+    match Definition::parse("test.yaml", source) {
+        Ok(checked) => Arc::new(checked.definition),
+        Err(findings) => panic!("{findings}"),
+    }
+}
+
+/// What is found in a definition that cannot be used.
+#[track_caller]
+pub(crate) fn faults(source: &str) -> String {
+    match Definition::parse("test.yaml", source) {
+        Ok(_) => panic!("no errors were found in\n{source}"),
+        Err(findings) => findings.to_string(),
+    }
+}
+
+/// A project whose owner is `ada`.
+pub(crate) fn people() -> Project {
+    project(&[
+        ("ada", &["engineer"], &["network"]),
+        ("bob", &["engineer"], &["network"]),
+        ("cy", &["engineer"], &[]),
+        ("dora", &["board"], &["network"]),
+        ("eve", &["engineer", "board"], &["network"]),
+        ("fay", &[], &[]),
+    ])
+}
+
+/// A run that was just submitted.
+#[track_caller]
+pub(crate) fn submitted(source: &str, by: &str, input: Value) -> Bench {
+    let mut bench = Bench::new(workflow(source), people());
+    bench.submit(by, input).unwrap();
+    bench
+}
+
+/// The status of a run that is over.
+pub(crate) fn ended(outcome: &str) -> RunStatus {
+    RunStatus::Ended { outcome: outcome.to_owned() }
+}
+
+/// The refusal that an answer must be.
+#[track_caller]
+pub(crate) fn refused<T: std::fmt::Debug>(
+    answer: Result<T, Refusal>,
+    code: RefusalCode,
+) -> Refusal {
+    let refusal = answer.expect_err("expected a refusal");
+    assert_eq!(refusal.code, code, "{refusal}");
+    refusal
+}
+
+/// A signal with data.
+pub(crate) fn signal(name: &str, data: Value) -> Action {
+    Action::Signal { name: name.to_owned(), data }
+}
+
+/// A cancellation.
+pub(crate) fn cancel(reason: &str) -> Action {
+    Action::Cancel { reason: reason.to_owned() }
+}
+
+/// An attempt that was done, with nothing to say.
+pub(crate) fn done() -> Outcome {
+    Outcome::Completed(Value::Null)
+}
+
+/// An attempt that failed for good.
+pub(crate) fn fatal(error: &str) -> Outcome {
+    Outcome::Failed { error: error.to_owned(), retryable: false }
+}
+
+/// An attempt that failed and may be tried again.
+pub(crate) fn flaky(error: &str) -> Outcome {
+    Outcome::Failed { error: error.to_owned(), retryable: true }
+}
+
+/// A health check's answer.
+pub(crate) fn verdict(verdict: &str) -> Outcome {
+    Outcome::Completed(json!({ "verdict": verdict, "detail": format!("it {verdict}") }))
+}
+
+/// The effects of the activities that can be begun with now, in order.
+pub(crate) fn open(bench: &Bench) -> Vec<String> {
+    bench.open_activities().into_iter().map(|(effect, _, _)| effect).collect()
+}
+
+/// Where each target is, as `name:state`.
+pub(crate) fn targets(bench: &Bench) -> Vec<String> {
+    let rollout = bench.view().rollout.expect("a rollout");
+    rollout
+        .targets
+        .iter()
+        .map(|TargetView { target, state, .. }| format!("{target}:{state}"))
+        .collect()
+}
+
+/// An event's data.
+#[track_caller]
+pub(crate) fn data(event: &Event) -> Value {
+    event.data.read().unwrap()
+}
+
+/// The data of the last event of a type, without `holdpoint.` before it.
+#[track_caller]
+pub(crate) fn last(bench: &Bench, kind: &str) -> Value {
+    let kind = format!("holdpoint.{kind}");
+    let found = bench.history().iter().rev().find(|event| event.kind.as_str() == kind);
+    data(found.unwrap_or_else(|| panic!("no {kind} in {:?}", bench.types())))
+}
+
+/// Hours.
+pub(crate) const fn hours(n: i64) -> SignedDuration {
+    SignedDuration::from_hours(n)
+}
+
+/// Seconds.
+pub(crate) const fn secs(n: i64) -> SignedDuration {
+    SignedDuration::from_secs(n)
+}
+
+/// How many random cases a test runs: few enough for every build, more where
+/// `HOLDPOINT_FUZZ_CASES` says so.
+pub(crate) fn cases(few: u32) -> ProptestConfig {
+    let asked = std::env::var("HOLDPOINT_FUZZ_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(few),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}

@@ -1,0 +1,341 @@
+//! What holds for every run, whatever people, machines and time do to it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use holdpoint_core::{
+    Action, EffectId, Moment, Outcome, RunStatus, Vote, run::DueStep, testing::Bench,
+};
+use holdpoint_definition::Definition;
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::common::{
+    NORMAL_CHANGE, ROLLING_ROLLOUT, cases, fatal, flaky, people, verdict, workflow,
+};
+
+/// Random runs of each definition.
+const RUNS_FEW: u32 = 48;
+const STEPS_MAX: usize = 60;
+
+const LOOP: &str = "
+workflow: loop
+version: 1
+title: Round and round, held each time
+input:
+  type: object
+  required: [targets, bake]
+  properties: { targets: { type: array, items: { type: string } }, bake: { type: string } }
+start: prepare
+states:
+  prepare: { do: { activity: { run: prepare, retry: { attempts: 2, delay: 1m } } }, on: { succeeded: ask, failed: pause } }
+  pause: { hold: { wait: { for: 1h } }, on: { released: prepare } }
+  ask:
+    hold:
+      approval:
+        rules:
+          peer: { from: role:engineer, need: 1 }
+          board: { from: [role:board, member:bob], need: 1 }
+        expires: 3h
+      wait: { for: 30m }
+      signal: { name: go, when: 'has(signal.n) && signal.n > 0', expires: 5h }
+    on: { released: count, rejected: prepare, expired: pause }
+  count: { choose: [{ when: 'states.ask.output.n > 1', to: roll }, { else: ask }] }
+  roll:
+    do:
+      rollout:
+        targets: '${input.targets}'
+        waves: [2, 100%]
+        max_failed: 2
+        max_parallel: 2
+        each: { run: deploy }
+        healthy: { http: 'http://${target}/', for: '${input.bake}' }
+        rollback: { run: restore, retry: { attempts: 2 } }
+    on: { succeeded: done, rolled_back: ask, failed: ask }
+  done: { end: done }
+";
+
+const MEMBERS: [&str; 8] = ["ada", "bob", "cy", "dora", "eve", "fay", "zed", "engine"];
+const SIGNALS: [&str; 6] =
+    ["rollout-continue", "rollout-retry", "rollout-undo", "rollout-take-over", "go", "stop"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Act {
+        who: usize,
+        action: Action,
+    },
+    Advance {
+        minutes: i64,
+    },
+    /// Begins an attempt and leaves it under way.
+    Begin {
+        which: usize,
+    },
+    /// Ends an attempt that is under way.
+    End {
+        which: usize,
+        outcome: Outcome,
+    },
+    /// Begins an attempt and ends it.
+    Attempt {
+        which: usize,
+        outcome: Outcome,
+    },
+    /// Something that no engine would send.
+    Stray {
+        effect: usize,
+        attempt: u32,
+    },
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        6 => Just(verdict("passed")),
+        1 => Just(verdict("failed")),
+        1 => Just(verdict("inconclusive")),
+        1 => Just(Outcome::Completed(Value::Null)),
+        1 => Just(flaky("no route")),
+        1 => Just(fatal("disk full")),
+        1 => Just(Outcome::Unknown { reason: "went away".to_owned() }),
+    ]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let vote = (any::<bool>(), prop::option::of(Just("no plan".to_owned())), 0..6).prop_map(
+        |(named, reason, against)| Action::Vote {
+            hold: named.then(|| "authorize".to_owned()),
+            vote: if against == 0 { Vote::Reject } else { Vote::Approve },
+            reason,
+        },
+    );
+    let signal = (0..SIGNALS.len(), 0..6).prop_map(|(name, data)| Action::Signal {
+        name: SIGNALS[name].to_owned(),
+        data: match data {
+            0 => json!(null),
+            1 => json!({ "n": 1 }),
+            2 => json!({ "n": 2 }),
+            3 => json!({ "target": "b", "reason": "seen" }),
+            4 => json!({ "target": 7 }),
+            _ => json!([]),
+        },
+    });
+    prop_oneof![
+        20 => vote,
+        20 => signal,
+        1 => Just(Action::Cancel { reason: "enough".to_owned() }),
+        1 => Just(Action::Start),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..MEMBERS.len(), action()).prop_map(|(who, action)| Step::Act { who, action }),
+        2 => (0..200_i64).prop_map(|minutes| Step::Advance { minutes }),
+        1 => Just(Step::Advance { minutes: 60 * 24 * 8 }),
+        2 => any::<usize>().prop_map(|which| Step::Begin { which }),
+        3 => (any::<usize>(), outcome()).prop_map(|(which, outcome)| Step::End { which, outcome }),
+        8 => (any::<usize>(), outcome())
+            .prop_map(|(which, outcome)| Step::Attempt { which, outcome }),
+        1 => (any::<usize>(), 0..3_u32)
+            .prop_map(|(effect, attempt)| Step::Stray { effect, attempt }),
+    ]
+}
+
+/// A run under observation: the bench, and what has been seen of its effects.
+struct Watched {
+    bench: Bench,
+    workflow: Arc<Definition>,
+    /// What each effect asked for when it was first seen.
+    asked: BTreeMap<String, String>,
+    pending: BTreeSet<String>,
+    gone: BTreeSet<String>,
+}
+
+impl Watched {
+    fn submit(source: &str, by: &str, input: Value) -> Self {
+        let workflow = workflow(source);
+        let mut bench = Bench::new(workflow.clone(), people());
+        bench.submit(by, input).unwrap();
+        let (asked, pending, gone) = Default::default();
+        let mut watched = Self { bench, workflow, asked, pending, gone };
+        watched.look();
+        watched
+    }
+
+    /// Checks what holds between commands.
+    fn look(&mut self) {
+        let due = self.bench.due();
+        let now: BTreeSet<String> = due.iter().map(|due| due.effect.to_string()).collect();
+        assert_eq!(now.len(), due.len(), "an effect is asked for twice: {due:?}");
+        for due in &due {
+            let id = due.effect.to_string();
+            assert!(!self.gone.contains(&id), "`{id}` was over and is asked for again");
+            let what = match &due.step {
+                DueStep::Fire { at } => at.to_string(),
+                DueStep::Attempt { activity, .. } => format!("{activity:?}"),
+                DueStep::UnderWay { .. } => continue,
+            };
+            let first = self.asked.entry(id.clone()).or_insert_with(|| what.clone());
+            assert_eq!(*first, what, "`{id}` asks for something else than before");
+        }
+        self.gone.extend(self.pending.difference(&now).cloned());
+        self.pending = now;
+        let view = self.bench.view();
+        match self.bench.status() {
+            RunStatus::Working => assert!(!due.is_empty(), "nothing works: {view:?}"),
+            RunStatus::Held => assert!(!view.holds.is_empty() && !view.next_steps.is_empty()),
+            RunStatus::Stuck => assert!(!view.next_steps.is_empty(), "no way out: {view:?}"),
+            RunStatus::Ended { .. } => {
+                assert!(due.is_empty() && view.holds.is_empty() && view.next_steps.is_empty());
+            }
+        }
+    }
+
+    /// Sends a command twice: a refusal leaves no trace, and what was accepted counts once.
+    fn send(&mut self, actor: &str, action: Action) {
+        let command = self.bench.command(actor, action);
+        let before = self.trace();
+        let accepted = self.bench.send(&command).is_ok();
+        let after = self.trace();
+        assert!(accepted || before == after, "a refused command left a trace");
+        let again = self.bench.send(&command);
+        assert!(again.is_err() || again.as_deref() == Ok(&[]), "{command:?}: {again:?}");
+        assert_eq!(after, self.trace(), "{command:?} counted twice");
+        self.look();
+    }
+
+    fn trace(&self) -> String {
+        format!("{:?} {:?}", self.bench.run(), self.bench.history().len())
+    }
+
+    /// The effects of which a step is possible, with the attempt: to begin, or under way.
+    fn activities(&self, under_way: bool) -> Vec<(EffectId, u32)> {
+        self.bench
+            .due()
+            .into_iter()
+            .filter_map(|due| match due.step {
+                DueStep::Attempt { attempt, .. } if !under_way => Some((due.effect, attempt)),
+                DueStep::UnderWay { attempt } if under_way => Some((due.effect, attempt)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn begin(&mut self, which: usize) -> Option<(EffectId, u32)> {
+        let open = self.activities(false);
+        let (effect, attempt) = open.get(which.checked_rem(open.len())?)?.clone();
+        self.send("engine", Action::AttemptStarted { effect: effect.clone(), attempt });
+        Some((effect, attempt))
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Act { who, action } => self.send(MEMBERS[*who], action.clone()),
+            Step::Advance { minutes } => {
+                self.bench.advance(SignedDuration::from_mins(*minutes));
+                self.look();
+            }
+            Step::Begin { which } => {
+                self.begin(*which);
+            }
+            Step::End { which, outcome } => {
+                let open = self.activities(true);
+                if !open.is_empty() {
+                    let (effect, attempt) = open[which % open.len()].clone();
+                    let outcome = outcome.clone();
+                    self.send("engine", Action::AttemptEnded { effect, attempt, outcome });
+                }
+            }
+            Step::Attempt { which, outcome } => {
+                if let Some((effect, attempt)) = self.begin(*which) {
+                    let outcome = outcome.clone();
+                    self.send("engine", Action::AttemptEnded { effect, attempt, outcome });
+                }
+            }
+            Step::Stray { effect, attempt } => {
+                let known: Vec<_> = self.asked.keys().cloned().collect();
+                if !known.is_empty() {
+                    let effect = EffectId::new(known[effect % known.len()].clone());
+                    self.stray(&effect, *attempt);
+                }
+            }
+        }
+    }
+
+    /// What an engine does not send in this state is refused, unless it happens to fit.
+    fn stray(&mut self, effect: &EffectId, attempt: u32) {
+        let output = Value::Null;
+        let outcome = Outcome::Completed(Value::Null);
+        let ended = Action::AttemptEnded { effect: effect.clone(), attempt, outcome };
+        for action in [
+            Action::Completed { effect: effect.clone(), output },
+            Action::Failed { effect: effect.clone(), error: "no".to_owned() },
+            Action::TimerFired { effect: effect.clone() },
+            ended,
+        ] {
+            self.send("engine", action);
+        }
+    }
+
+    /// Every beginning of the history is a run.
+    fn replay_all(&self) {
+        let project = people();
+        for count in 1..=self.bench.history().len() {
+            let run = self.bench.replay(count).unwrap();
+            let at = Moment { now: self.bench.now(), project: &project };
+            let _ = (run.view(&*self.workflow, &at), run.due(&*self.workflow));
+        }
+    }
+}
+
+fn run(source: &str, by: usize, input: Value, steps: &[Step]) {
+    let mut watched = Watched::submit(source, MEMBERS[by], input);
+    for step in steps {
+        watched.take(step);
+    }
+    watched.replay_all();
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 0..STEPS_MAX)
+}
+
+fn targets() -> impl Strategy<Value = Vec<&'static str>> {
+    (1..=5_usize).prop_map(|count| ["a", "b", "c", "d", "e"][..count].to_vec())
+}
+
+proptest! {
+    #![proptest_config(cases(RUNS_FEW))]
+
+    #[test]
+    fn a_change_keeps_its_word(
+        by in 0..3_usize,
+        risk in prop::sample::select(vec!["low", "medium", "high"]),
+        targets in targets(),
+        steps in steps(),
+    ) {
+        run(NORMAL_CHANGE, by, json!({
+            "title": "t", "risk": risk, "domain": "network", "items": ["core"],
+            "targets": targets, "version": "2",
+        }), &steps);
+    }
+
+    #[test]
+    fn a_rollout_keeps_its_word(by in 0..3_usize, targets in targets(), steps in steps()) {
+        run(ROLLING_ROLLOUT, by, json!({ "title": "t", "targets": targets, "version": "2" }), &steps);
+    }
+
+    #[test]
+    fn a_loop_keeps_its_word(
+        by in 0..3_usize,
+        targets in targets(),
+        bake in prop::sample::select(vec!["1s", "soon"]),
+        steps in steps(),
+    ) {
+        run(LOOP, by, json!({ "targets": targets, "bake": bake }), &steps);
+    }
+}

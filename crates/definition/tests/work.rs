@@ -1,0 +1,440 @@
+//! Activities, choices, loops, cancellation, blocked runs, inputs.
+
+use holdpoint_core::{
+    Action, EffectId, Outcome, RefusalCode, RunStatus,
+    run::DueStep,
+    testing::{Bench, types},
+};
+use serde_json::{Value, json};
+
+use crate::common::{
+    cancel, data, done, ended, fatal, faults, flaky, hours, last, open, people, refused, secs,
+    signal, submitted, workflow,
+};
+
+const BUILD: &str = "
+workflow: build
+version: 1
+title: Build and try
+input:
+  type: object
+  required: [branch]
+  properties:
+    branch: { type: string }
+    level: { type: integer, default: 3 }
+    note: { type: string }
+start: build
+states:
+  build:
+    do:
+      activity:
+        run: compile
+        with:
+          branch: \"${input.branch}\"
+          level: \"${input.level + 1}\"
+          by: \"${requester}\"
+          label: \"v-${input.branch}\"
+          flags: [fast, \"${input.level}\"]
+          literal: \"$${input.branch}\"
+          exact: { n: 1.5, on: true, nothing: null }
+        timeout: 5m
+        retry: { attempts: 3, backoff: exponential, delay: 10s, max_delay: 15s }
+    on: { succeeded: judge, failed: broken }
+  judge:
+    choose:
+      - { when: 'states.build.output.warnings > 10', to: broken }
+      - { when: 'states.build.output.warnings > 0', to: look }
+      - { else: good }
+  look:
+    hold: { approval: { rules: { peer: { from: role:engineer, need: 1 } } } }
+    on: { released: good, rejected: build }
+  good: { end: good }
+  broken: { end: broken }
+";
+
+fn built(warnings: u32) -> Outcome {
+    Outcome::Completed(json!({ "warnings": warnings }))
+}
+
+fn begin() -> Bench {
+    submitted(BUILD, "ada", json!({ "branch": "main" }))
+}
+
+#[test]
+fn an_activity_is_asked_for_with_what_the_definition_says() {
+    let bench = begin();
+    assert_eq!(bench.status(), RunStatus::Working);
+    assert_eq!(
+        bench.open_activities(),
+        [(
+            "build#1".to_owned(),
+            "compile".to_owned(),
+            json!({
+                "branch": "main",
+                "level": 4,
+                "by": "ada",
+                "label": "v-main",
+                "flags": ["fast", 3],
+                "literal": "${input.branch}",
+                "exact": { "n": 1.5, "on": true, "nothing": null },
+            })
+        )]
+    );
+    let due = bench.due();
+    let DueStep::Attempt { activity, attempt: 1, not_before: None } = &due[0].step else {
+        panic!("{due:?}")
+    };
+    assert_eq!(activity.timeout, secs(300));
+    assert_eq!(activity.retry.attempts_max, 3);
+    assert_eq!(last(&bench, "work.requested")["effect"], "build#1");
+}
+
+#[test]
+fn an_output_decides_where_the_run_goes() {
+    let mut bench = begin();
+    let events = bench.attempt("build#1", built(0)).unwrap();
+    assert_eq!(
+        types(&events),
+        [
+            "activity.started",
+            "activity.completed",
+            "work.succeeded",
+            "state.entered",
+            "state.entered",
+            "run.ended"
+        ]
+    );
+    assert_eq!(bench.status(), ended("good"));
+    let mut bench = begin();
+    bench.attempt("build#1", built(11)).unwrap();
+    assert_eq!(bench.status(), ended("broken"));
+    let mut bench = begin();
+    bench.attempt("build#1", built(1)).unwrap();
+    assert_eq!(bench.status(), RunStatus::Held);
+}
+
+#[test]
+fn an_activity_is_tried_again_and_then_fails() {
+    let mut bench = begin();
+    for (attempt, pause) in [(1, 10), (2, 15)] {
+        let events = bench.attempt("build#1", flaky("no network")).unwrap();
+        assert_eq!(types(&events), ["activity.started", "activity.failed"]);
+        let due = bench.due();
+        let DueStep::Attempt { attempt: next, not_before, .. } = due[0].step else {
+            panic!("{due:?}")
+        };
+        assert_eq!((next, not_before), (attempt + 1, Some(bench.now() + secs(pause))));
+        bench.advance(secs(pause));
+    }
+    let events = bench.attempt("build#1", flaky("no network")).unwrap();
+    assert_eq!(
+        types(&events),
+        ["activity.started", "activity.failed", "work.failed", "state.entered", "run.ended"]
+    );
+    assert_eq!(data(&events[2]), json!({ "state": "build", "reason": "no network" }));
+    assert_eq!(bench.status(), ended("broken"));
+}
+
+#[test]
+fn a_fatal_failure_is_not_tried_again() {
+    let mut bench = begin();
+    bench.attempt("build#1", fatal("no such branch")).unwrap();
+    assert_eq!(bench.status(), ended("broken"));
+}
+
+#[test]
+fn an_unknown_outcome_is_asked_again_under_the_same_id() {
+    let mut bench = begin();
+    let unknown = Outcome::Unknown { reason: "the engine went away".to_owned() };
+    bench.attempt("build#1", unknown).unwrap();
+    assert_eq!(open(&bench), ["build#1"]);
+    bench.attempt("build#1", built(0)).unwrap();
+    assert_eq!(bench.status(), ended("good"));
+}
+
+#[test]
+fn an_answer_to_what_is_not_asked_is_refused() {
+    let mut bench = begin();
+    for action in [
+        Action::AttemptStarted { effect: EffectId::new("build#2"), attempt: 1 },
+        Action::AttemptEnded { effect: EffectId::new("build#1"), attempt: 1, outcome: done() },
+        Action::Completed { effect: EffectId::new("build#1"), output: Value::Null },
+        Action::Failed { effect: EffectId::new("build#1"), error: String::new() },
+        Action::TimerFired { effect: EffectId::new("build#1") },
+    ] {
+        refused(bench.act("engine", action), RefusalCode::NotAwaited);
+    }
+    refused(bench.act("ada", Action::Start), RefusalCode::AlreadyExists);
+    refused(bench.approve("bob"), RefusalCode::NotAwaited);
+}
+
+#[test]
+fn a_way_back_is_a_new_visit() {
+    let mut bench = begin();
+    bench.attempt("build#1", built(1)).unwrap();
+    bench.reject("bob", "too many warnings").unwrap();
+    assert_eq!(open(&bench), ["build#2"], "a new idempotency key");
+    assert_eq!(last(&bench, "state.entered"), json!({ "state": "build", "visit": 2 }));
+    bench.attempt("build#2", built(2)).unwrap();
+    // The votes of the first visit are gone with it.
+    bench.approve("bob").unwrap();
+    assert_eq!(bench.status(), ended("good"));
+}
+
+#[test]
+fn a_run_is_blocked_where_an_expression_fails() {
+    let mut bench = begin();
+    bench.attempt("build#1", Outcome::Completed(json!({ "warns": 0 }))).unwrap();
+    assert_eq!(bench.status(), RunStatus::Stuck);
+    let view = bench.view();
+    assert_eq!(view.next_steps.len(), 3, "{:?}", view.next_steps);
+    assert!(view.next_steps[0].starts_with("`judge` cannot be entered: "), "{:?}", view.next_steps);
+    assert_eq!(last(&bench, "run.blocked")["state"], "judge");
+    assert!(bench.due().is_empty());
+    refused(bench.approve("bob"), RefusalCode::NotAwaited);
+    bench.act("ada", cancel("the compiler answers differently now")).unwrap();
+    assert_eq!(bench.status(), ended("cancelled"));
+}
+
+#[test]
+fn a_condition_must_be_true_or_false() {
+    let source = BUILD.replace("states.build.output.warnings > 0", "states.build.output.warnings");
+    let mut bench = submitted(&source, "ada", json!({ "branch": "main" }));
+    bench.attempt("build#1", built(3)).unwrap();
+    assert_eq!(
+        last(&bench, "run.blocked")["reason"],
+        "the condition gives `3`, neither true nor false"
+    );
+}
+
+#[test]
+fn an_activity_whose_input_cannot_be_made_fails() {
+    let source =
+        BUILD.replace("with:\n", "with:\n          size: \"${states.build.output.size}\"\n");
+    let bench = submitted(&source, "ada", json!({ "branch": "main" }));
+    assert_eq!(bench.status(), ended("broken"));
+    assert_eq!(
+        bench.types(),
+        ["run.started", "state.entered", "work.failed", "state.entered", "run.ended"]
+    );
+}
+
+#[test]
+fn inputs_are_checked_against_the_schema() {
+    let submit = |input: Value| Bench::new(workflow(BUILD), people()).submit("ada", input);
+    let refusal = refused(submit(json!({ "level": "high" })), RefusalCode::InvalidInput);
+    assert_eq!(refusal.message, "the input does not fit the definition `build`");
+    assert_eq!(refusal.needed.len(), 2, "{:?}", refusal.needed);
+    assert!(refusal.needed.iter().any(|one| one.contains("branch")), "{:?}", refusal.needed);
+    assert!(refusal.needed.iter().any(|one| one.starts_with("`level`: ")), "{:?}", refusal.needed);
+    for other in [json!(null), json!([]), json!("main"), json!(1)] {
+        refused(submit(other), RefusalCode::InvalidInput);
+    }
+    submit(json!({ "branch": "main", "anything": true })).unwrap();
+}
+
+#[test]
+fn without_a_schema_the_input_is_empty() {
+    let source = "
+workflow: nothing
+version: 1
+title: Nothing to say
+start: done
+states: { done: { end: done } }
+";
+    assert_eq!(submitted(source, "ada", json!({})).status(), ended("done"));
+    let mut bench = Bench::new(workflow(source), people());
+    refused(bench.submit("ada", json!({ "a": 1 })), RefusalCode::InvalidInput);
+}
+
+#[test]
+fn a_default_is_what_was_not_given() {
+    let level =
+        |input: Value| submitted(BUILD, "ada", input).open_activities()[0].2["level"].clone();
+    assert_eq!(level(json!({ "branch": "main" })), 4);
+    assert_eq!(level(json!({ "branch": "main", "level": 7 })), 8);
+    let bad = BUILD.replace("default: 3", "default: three");
+    let found = faults(&bad);
+    assert!(found.contains("HP2007") && found.contains("the default of `level`"), "{found}");
+}
+
+#[test]
+fn the_requester_and_owners_may_cancel() {
+    for (who, may) in [("bob", true), ("ada", true), ("cy", false), ("dora", false)] {
+        let mut bench = submitted(BUILD, "bob", json!({ "branch": "main" }));
+        let answer = bench.act(who, cancel("no longer needed"));
+        if may {
+            answer.unwrap();
+            assert_eq!(bench.status(), ended("cancelled"));
+        } else {
+            let refusal = refused(answer, RefusalCode::NotEligible);
+            assert_eq!(refusal.message, format!("`{who}` may not cancel this run"));
+            assert_eq!(
+                refusal.needed,
+                ["the requester or a member with the role `owner`: bob, ada"]
+            );
+        }
+    }
+    let mut bench = begin();
+    refused(bench.act("zed", cancel("x")), RefusalCode::NotMember);
+    refused(bench.act("engine", cancel("x")), RefusalCode::NotMember);
+    let refusal = refused(bench.act("ada", cancel(" ")), RefusalCode::InvalidInput);
+    assert_eq!(refusal.message, "a cancellation needs a reason");
+}
+
+#[test]
+fn cancelling_gives_up_the_attempt_under_way() {
+    let mut bench = begin();
+    let started = Action::AttemptStarted { effect: EffectId::new("build#1"), attempt: 1 };
+    bench.act("engine", started).unwrap();
+    let events = bench.act("ada", cancel("wrong branch")).unwrap();
+    assert_eq!(types(&events), ["run.cancelled", "run.ended", "activity.abandoned"]);
+    assert_eq!(data(&events[0]), json!({ "state": "build", "reason": "wrong branch" }));
+    let outcome = done();
+    let late = Action::AttemptEnded { effect: EffectId::new("build#1"), attempt: 1, outcome };
+    refused(bench.act("engine", late), RefusalCode::RunEnded);
+    refused(bench.act("ada", cancel("again")), RefusalCode::RunEnded);
+    assert!(bench.view().next_steps.is_empty());
+}
+
+#[test]
+fn cancelling_a_hold_ends_it() {
+    let mut bench = begin();
+    bench.attempt("build#1", built(1)).unwrap();
+    bench.act("ada", cancel("found the cause")).unwrap();
+    assert_eq!(bench.status(), ended("cancelled"));
+    refused(bench.approve("bob"), RefusalCode::RunEnded);
+}
+
+#[test]
+fn an_expression_that_fails_is_an_error_and_never_a_crash() {
+    for text in [
+        "1 / input.n",
+        "1 % input.n",
+        "9223372036854775807 + 1 + input.n == 0",
+        "(-9223372036854775807 - 1) / (input.n - 1) == 0",
+        "-(-9223372036854775807 - 1) == input.n",
+        "[1, 2][5] == input.n",
+        "[1, 2][-1] == input.n",
+        "{'a': 1}.b == input.n",
+        "'a'.matches('(')",
+        "int('x') == input.n",
+        "int(1e300) == input.n",
+        "int(0.0 / 0.0) == input.n",
+        "uint(-1) == 1u",
+        "double('x') == 1.0",
+        "string(b'\\xff') == 'x'",
+        "input.n.b.c == 1",
+        "input.n < 'a'",
+        "input.n + 'a' == 'a'",
+        "size(input.n) == 1",
+        "!input.n",
+        "input.n ? true : false",
+        "[input.n].all(x, x.y)",
+        "b'a'",
+        "type(input.n)",
+        "null",
+        "'a'",
+    ] {
+        let source = format!(
+            "
+workflow: strange
+version: 1
+title: Strange conditions
+input: {{ type: object, required: [n], properties: {{ n: {{}} }} }}
+start: check
+states:
+  check: {{ choose: [{{ when: {}, to: yes }}, {{ else: no }}] }}
+  yes: {{ end: yes }}
+  no: {{ end: no }}
+",
+            serde_json::to_string(text).unwrap()
+        );
+        let mut bench = Bench::new(workflow(&source), people());
+        let refusal = refused(bench.submit("ada", json!({ "n": 0 })), RefusalCode::InvalidInput);
+        assert!(refusal.message.contains("`check` cannot be entered: "), "{text}: {refusal}");
+    }
+}
+
+#[test]
+fn the_functions_of_the_guide_exist() {
+    for (text, expected) in [
+        ("bool('true')", json!(true)),
+        ("string(bytes('a'))", json!("a")),
+        ("'abc'.contains('b')", json!(true)),
+        ("double('1.5')", json!(1.5)),
+        ("dyn(1)", json!(1)),
+        ("'abc'.endsWith('c')", json!(true)),
+        ("int('7')", json!(7)),
+        ("'web-1'.matches('^web-[0-9]+$')", json!(true)),
+        ("size('abc') + size([1])", json!(4)),
+        ("'abc'.startsWith('a')", json!(true)),
+        ("string(1)", json!("1")),
+        ("type(1) == int", json!(true)),
+        ("uint(1) == 1u", json!(true)),
+        ("has(input.note) ? input.note : 'none'", json!("none")),
+        ("[1, 2].map(x, x * 2)", json!([2, 4])),
+        ("[1, 2].filter(x, x > 1)", json!([2])),
+        ("[1, 2].all(x, x > 0)", json!(true)),
+        ("[1, 2].exists(x, x > 1)", json!(true)),
+        ("[1, 2].exists_one(x, x > 1)", json!(true)),
+        ("'main' in [input.branch]", json!(true)),
+        ("{'a': [1]}['a'][0]", json!(1)),
+        ("states.size() == 0", json!(true)),
+    ] {
+        let written = serde_json::to_string(&format!("${{{text}}}")).unwrap();
+        let source = BUILD.replace("literal: \"$${input.branch}\"", &format!("literal: {written}"));
+        let bench = submitted(&source, "ada", json!({ "branch": "main" }));
+        let open = bench.open_activities();
+        assert!(!open.is_empty(), "{text}: {}", last(&bench, "work.failed"));
+        assert_eq!(open[0].2["literal"], expected, "{text}");
+    }
+}
+
+#[test]
+fn names_with_hyphens_are_reached_in_brackets() {
+    let source = "
+workflow: hyphens
+version: 1
+title: Names that CEL cannot write after a dot
+input: { type: object, required: [a-b], properties: { a-b: { type: string } } }
+start: wait-here
+states:
+  wait-here: { hold: { signal: { name: go } }, on: { released: check } }
+  check:
+    choose:
+      - { when: \"states['wait-here'].output.ok && input['a-b'] == 'x'\", to: yes }
+      - { else: no }
+  yes: { end: yes }
+  no: { end: no }
+";
+    let mut bench = submitted(source, "ada", json!({ "a-b": "x" }));
+    bench.act("bob", signal("go", json!({ "ok": true }))).unwrap();
+    assert_eq!(bench.status(), ended("yes"));
+    let dotted = faults(&source.replace("states['wait-here']", "states.wait-here"));
+    assert!(dotted.contains("states['wait-here']"), "{dotted}");
+    let dotted = faults(&source.replace("input['a-b']", "input.a-b"));
+    assert!(dotted.contains("input['a-b']"), "{dotted}");
+}
+
+#[test]
+fn a_signal_in_time_for_a_later_hold_is_kept_through_work() {
+    let source = BUILD.replace(
+        "approval: { rules: { peer: { from: role:engineer, need: 1 } } }",
+        "signal: { name: go }",
+    );
+    let source = source.replace("released: good, rejected: build", "released: good");
+    let mut bench = submitted(&source, "ada", json!({ "branch": "main" }));
+    bench.act("bob", signal("go", json!(null))).unwrap();
+    bench.attempt("build#1", built(1)).unwrap();
+    assert_eq!(bench.status(), ended("good"));
+    bench.advance(hours(1));
+}
+
+#[test]
+fn what_a_state_has_not_left_yet_can_be_asked_for() {
+    let source = BUILD.replace("states.build.output.warnings > 10", "has(states.look)");
+    let mut bench = submitted(&source, "ada", json!({ "branch": "main" }));
+    bench.attempt("build#1", built(1)).unwrap();
+    assert_eq!(bench.status(), RunStatus::Held);
+}
