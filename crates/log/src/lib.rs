@@ -2,12 +2,22 @@
 //!
 //! [`EventLog`] is what the engine knows of it. Back ends are crates of their own; the one in this
 //! crate keeps everything in memory, for tests. This crate must never know what a workflow is.
+//!
+//! A log can be checked by those who do not have it: [`prove`] makes proofs, [`proof`] verifies
+//! them, [`checkpoint`] is what they start from, and [`proof_file`] is how they travel.
 
+pub mod checkpoint;
 #[cfg(feature = "test-util")]
 pub mod conformance;
+pub mod key;
 mod memory;
 pub mod merkle;
+pub mod note;
 pub mod numbering;
+pub mod proof;
+pub mod proof_file;
+pub mod prove;
+mod text;
 mod verify;
 
 use std::fmt;
@@ -17,6 +27,7 @@ use holdpoint_core::event::{Event, PendingEvent, Sequence, StreamId, Version};
 use tokio::sync::watch;
 
 pub use memory::MemoryLog;
+pub use text::{Flaw, Malformed};
 pub use verify::{Verified, verify};
 
 /// Events to be added to the end of one stream.

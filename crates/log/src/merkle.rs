@@ -3,6 +3,7 @@
 //! A leaf is `SHA-256(0x00 || bytes)`, a node `SHA-256(0x01 || left || right)`, and the tree over
 //! nothing `SHA-256("")`. No library that is kept up to date offers the tree as a value that can
 //! grow without holding its leaves, which is all that an append needs, so it is written here.
+//! [`proof`](crate::proof) shows parts of it to those who do not have the whole.
 
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,15 @@ pub fn leaf_hash(bytes: &[u8]) -> Hash {
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+}
+
+/// The root over nodes of one level that follow each other, such as the 256 hashes of a tile: of
+/// the tree whose leaves have these hashes.
+#[must_use]
+pub fn root_over(hashes: &[Hash]) -> Hash {
+    let mut tree = MerkleTree::new();
+    hashes.iter().for_each(|hash| tree.push_leaf(*hash));
+    tree.root()
 }
 
 /// A tree reduced to what it takes to add leaves and to tell the root: the roots of the perfect
@@ -43,9 +53,27 @@ impl MerkleTree {
         self.size
     }
 
+    /// The tree of `size` leaves whose perfect subtrees have these roots, the largest first; `None`
+    /// when it would have another number of them.
+    #[must_use]
+    pub fn from_roots(size: u64, roots: Vec<Hash>) -> Option<Self> {
+        (roots.len() == usize::try_from(size.count_ones()).ok()?).then_some(Self { size, roots })
+    }
+
+    /// The roots of the perfect subtrees that the tree is made of, the largest first.
+    #[must_use]
+    pub fn roots(&self) -> &[Hash] {
+        &self.roots
+    }
+
     /// Adds the leaf of an event's stored bytes.
     pub fn push(&mut self, bytes: &[u8]) {
-        let mut hash = leaf_hash(bytes);
+        self.push_leaf(leaf_hash(bytes));
+    }
+
+    /// Adds a leaf by its hash.
+    pub fn push_leaf(&mut self, leaf: Hash) {
+        let mut hash = leaf;
         // Every bit that is carried by counting one up joins two subtrees of the same size.
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.roots.pop() {
