@@ -7,25 +7,22 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{Receiver, RecvTimeoutError, Sender},
     },
     time::{Duration, Instant},
 };
 
-use holdpoint_core::event::{Sequence, StreamId};
-use holdpoint_log::{
-    Append, AppendFailure, Head, Record,
-    merkle::MerkleTree,
-    numbering::{self, StreamHead},
-};
+use holdpoint_core::event::Sequence;
+use holdpoint_log::{Append, AppendFailure, Head, Record, merkle::MerkleTree, numbering};
 use tokio::sync::oneshot;
 
 use crate::{
     block,
-    directory::Directory,
     head::{HeadFile, Note},
     log::Shared,
-    preflight::Segments,
+    parts::{self, Parts},
+    preflight::Positions,
+    tail::{Streams, Tail},
 };
 
 /// How many bytes of events are gathered into a commit at most, unless one append has more.
@@ -52,7 +49,7 @@ struct Commit {
     records: Vec<Record>,
     bytes: usize,
     /// Where the streams end that have events in the commit.
-    heads: HashMap<StreamId, StreamHead>,
+    heads: Streams,
     /// The answers are given only when the commit is durable, the refusals too: they may rest on
     /// events that are in the commit.
     answers: Vec<(oneshot::Sender<Answer>, Answer)>,
@@ -62,11 +59,20 @@ struct Commit {
 #[derive(Debug)]
 pub(crate) struct Committer {
     pub shared: Arc<Shared>,
-    pub directory: Directory,
     pub tree: MerkleTree,
     pub head_file: HeadFile,
-    /// The highest segment of sled's file at opening.
+    /// The last tail: where events go.
+    pub tail: Arc<Tail>,
+    /// The bytes of the events in it.
+    pub tail_bytes: u64,
+    /// With so many bytes of events a tail is sealed.
+    pub tail_bytes_max: u64,
+    /// The highest position in the tail's file at opening; zero for a tail that was made since.
     pub segment: u64,
+    /// Tails to be sealed go out here, and empty ones come in there. The sealer is gone when it
+    /// failed; events stay in the last tail then.
+    pub full: Sender<Arc<Tail>>,
+    pub spares: Receiver<Arc<Tail>>,
 }
 
 impl Committer {
@@ -112,18 +118,29 @@ impl Committer {
     /// Makes a commit of `first` and what has been sent since.
     fn commit(&mut self, first: Request, requests: &Receiver<Request>) -> Result<(), String> {
         let mut commit = Commit::default();
+        let parts = self.shared.parts();
+        let mut admitted = Ok(());
         let mut next = Some(first);
         while let Some(request) = next {
-            self.admit(&mut commit, request);
+            admitted = self.admit(&parts, &mut commit, request);
+            if admitted.is_err() {
+                break;
+            }
             let is_full =
                 commit.bytes >= COMMIT_BYTES_GOAL || commit.answers.len() >= COMMIT_APPENDS_MAX;
             next = if is_full { None } else { requests.try_recv().ok() };
         }
-        let Commit { records, heads, answers, .. } = commit;
-        let written = if records.is_empty() { Ok(()) } else { self.write(&records) };
+        let Commit { records, bytes, heads, answers } = commit;
+        let written = match admitted {
+            Ok(()) if records.is_empty() => Ok(()),
+            Ok(()) => self.write(&records),
+            Err(reason) => Err(reason),
+        };
         if written.is_ok() && !records.is_empty() {
+            self.tail_bytes += bytes as u64;
+            self.tail.streams().extend(heads);
             let sequence = Sequence(self.tree.size());
-            self.shared.publish(Head { sequence, root: self.tree.root() }, heads);
+            self.shared.publish(Head { sequence, root: self.tree.root() });
         }
         for (sender, answer) in answers {
             let answer = match &written {
@@ -133,42 +150,82 @@ impl Committer {
             // Whoever does not wait any more does not need the answer.
             let _ = sender.send(answer);
         }
+        if written.is_ok() && self.tail_bytes >= self.tail_bytes_max {
+            self.change_tail();
+        }
         written
     }
 
-    fn admit(&self, commit: &mut Commit, Request { appends, answer }: Request) {
-        let last = self.shared.head().sequence.plus(commit.records.len() as u64);
-        let head = |stream: &StreamId| {
-            let head = commit.heads.get(stream).copied();
-            head.unwrap_or_else(|| self.shared.stream_head(stream))
+    /// Goes on in an empty tail and has the full one sealed. Sealing slower than events come makes
+    /// this wait, so that tails do not pile up.
+    fn change_tail(&mut self) {
+        let Ok(empty) = self.spares.recv() else {
+            // Nothing will come: do not ask again.
+            self.tail_bytes_max = u64::MAX;
+            return;
         };
+        let full = std::mem::replace(&mut self.tail, empty);
+        self.shared.add_tail(Arc::clone(&self.tail));
+        (self.tail_bytes, self.segment) = (0, 0);
+        // When the sealer is gone the tail stays, and is sealed after the next opening.
+        let _ = self.full.send(full);
+    }
+
+    /// Adds a request to a commit, or the refusal that answers it. Fails when what is stored
+    /// cannot be read.
+    fn admit(
+        &self,
+        parts: &Parts,
+        commit: &mut Commit,
+        Request { appends, answer }: Request,
+    ) -> Result<(), String> {
+        let last = self.shared.head().sequence.plus(commit.records.len() as u64);
+        let mut known = HashMap::with_capacity(appends.len());
+        for append in &appends {
+            let head = parts::changed_or(&commit.heads, parts, &append.stream);
+            let head = match head {
+                Ok(head) => head,
+                Err(failure) => {
+                    let reason = failure.to_string();
+                    let poisoned = AppendFailure::Poisoned { reason: reason.clone() };
+                    commit.answers.push((answer, Err(poisoned)));
+                    return Err(reason);
+                }
+            };
+            known.insert(&append.stream, head);
+        }
+        let head = |stream: &_| known.get(stream).copied().unwrap_or_default();
         let numbered = match numbering::number(&appends, last, head) {
             Ok(numbered) => numbered,
-            Err(failure) => return commit.answers.push((answer, Err(failure))),
+            Err(failure) => {
+                commit.answers.push((answer, Err(failure)));
+                return Ok(());
+            }
         };
         commit.bytes += numbered.records.iter().map(|record| record.bytes.len()).sum::<usize>();
         commit.records.extend(numbered.records);
         commit.heads.extend(numbered.heads);
         commit.answers.push((answer, Ok(numbered.firsts)));
+        Ok(())
     }
 
     fn write(&mut self, records: &[Record]) -> Result<(), String> {
         let entries = block::pack(records, &mut self.tree)?;
-        self.shared.store.write(entries).map_err(|failure| failure.to_string())
+        self.tail.store.write(entries).map_err(|failure| failure.to_string())
     }
 
     fn note(&mut self, head: Head) -> Result<(), String> {
-        let note = Note { head, segment: self.segment };
+        let note = Note { head, tail: self.tail.number, segment: self.segment };
         self.head_file.note(note).map_err(|error| format!("the head was not noted: {error}"))
     }
 
     /// Notes the end of the log and of its file, so that a loss at either is noticed.
     fn close(&mut self) {
-        let segments = Segments::read(&self.directory.db()).map_err(|error| error.to_string());
-        let noted = segments.and_then(|segments| {
-            // The segments that were found must be durable before they are noted.
-            self.shared.store.sync().map_err(|failure| failure.to_string())?;
-            self.segment = segments.highest;
+        let positions = Positions::read(&self.tail.db()).map_err(|error| error.to_string());
+        let noted = positions.and_then(|positions| {
+            // The positions that were found must be durable before they are noted.
+            self.tail.store.sync().map_err(|failure| failure.to_string())?;
+            self.segment = positions.highest;
             self.note(self.shared.head())
         });
         if let Err(reason) = noted {

@@ -5,7 +5,8 @@
 //! format      "holdpoint log 1": written last, so what has it is a log
 //! lock        who has the log open
 //! head        how far the log had come
-//! sled/       sled's files: db, conf, snap.*, blobs/ (always empty)
+//! sealed/     segments: complete ranges of events that never change
+//! tail/       what came after them, in sled: a directory for each tail
 //! ```
 
 use std::{
@@ -22,8 +23,8 @@ use crate::{
     failure::OpenFailure,
     head::{HeadFile, Note},
     lock::Lock,
-    preflight::{self, Segments},
-    store::{Store, StoreFailure},
+    preflight::Positions,
+    tail::{self, Tail},
 };
 
 const FORMAT: &str = "holdpoint log 1\n";
@@ -49,35 +50,22 @@ impl Directory {
         self.path.join("format.new")
     }
 
-    fn head(&self) -> PathBuf {
+    pub(crate) fn head(&self) -> PathBuf {
         self.path.join("head")
     }
 
-    fn sled(&self) -> PathBuf {
-        self.path.join("sled")
+    /// Where segments are.
+    pub(crate) fn sealed(&self) -> PathBuf {
+        self.path.join("sealed")
     }
 
-    fn new_sled(&self) -> PathBuf {
-        self.path.join("sled.new")
-    }
-
-    /// The one file of sled's that has events.
-    pub(crate) fn db(&self) -> PathBuf {
-        self.sled().join("db")
+    /// Where tails are.
+    pub(crate) fn tails(&self) -> PathBuf {
+        self.path.join("tail")
     }
 
     pub(crate) fn damaged(&self, sequence: Option<Sequence>, reason: String) -> OpenFailure {
         OpenFailure::Damaged { directory: self.path.clone(), sequence, reason }
-    }
-
-    /// What a failure of sled says about the log.
-    pub(crate) fn failed(&self, failure: StoreFailure) -> OpenFailure {
-        match failure {
-            StoreFailure::Damaged(reason) => self.damaged(None, reason),
-            StoreFailure::Failed(reason) => {
-                OpenFailure::Io { path: self.sled(), source: io::Error::other(reason) }
-            }
-        }
     }
 
     /// Whether there is a log of this version. Anything that is neither a log nor nothing, nor
@@ -106,7 +94,7 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(source) => return Err(OpenFailure::Io { path: self.path.clone(), source }),
         };
-        let ours = ["format.new", "lock", "head", "sled", "sled.new"];
+        let ours = ["format.new", "lock", "head", "sealed", "tail"];
         for entry in entries {
             let name = entry.map_err(at(&self.path))?.file_name();
             if !ours.iter().any(|ours| name == *ours) {
@@ -133,25 +121,17 @@ impl Directory {
 
     /// Makes the files of an empty log. What an earlier attempt left is used or replaced.
     pub(crate) fn fill(&self) -> Result<(), OpenFailure> {
-        let (sled, new_sled) = (self.sled(), self.new_sled());
-        if !sled.exists() {
-            if new_sled.exists() {
-                fs::remove_dir_all(&new_sled).map_err(at(&new_sled))?;
-            }
-            let store = Store::open(&new_sled).map_err(|failure| self.failed(failure))?;
-            store.sync().map_err(|failure| self.failed(failure))?;
-            drop(store);
-            for part in ["conf", "db", "blobs", "."] {
-                let part = new_sled.join(part);
-                sync(&part).map_err(at(&part))?;
-            }
-            fs::rename(&new_sled, &sled).map_err(at(&sled))?;
+        let sealed = self.sealed();
+        make_directory(&sealed).map_err(at(&sealed))?;
+        let tails = self.tails();
+        if !tail::path_of(&tails, FIRST_TAIL).exists() {
+            drop(Tail::make(&tails, FIRST_TAIL)?);
         }
         let path = self.head();
         let mut head = HeadFile::open(&path).map_err(at(&path))?;
         if head.noted().is_none() {
             let empty = Head { sequence: Sequence::ZERO, root: MerkleTree::new().root() };
-            head.note(Note { head: empty, segment: 0 }).map_err(at(&path))?;
+            head.note(Note { head: empty, tail: FIRST_TAIL, segment: 0 }).map_err(at(&path))?;
         }
         sync(&self.path).map_err(at(&self.path))?;
         let (format, new_format) = (self.format(), self.new_format());
@@ -160,65 +140,60 @@ impl Directory {
         sync(&self.path).map_err(at(&self.path))
     }
 
-    /// Checks the files as far as that is possible without touching them.
-    fn inspect(&self) -> Result<(), OpenFailure> {
-        let (db, blobs) = (self.db(), self.sled().join("blobs"));
+    /// Opens the note of how far the log had come. A file whose notes cannot be read is refused:
+    /// without it a loss at the end would not be noticed.
+    pub(crate) fn open_head(&self) -> Result<HeadFile, OpenFailure> {
+        let path = self.head();
+        let is_there = path.try_exists().map_err(at(&path))?;
+        let head = HeadFile::open(&path).map_err(at(&path))?;
+        if head.noted().is_none() {
+            if is_there {
+                let reason = "neither note in `head` can be read; if the rest is known to be good, \
+                              `head` can be deleted";
+                return Err(self.damaged(None, reason.to_owned()));
+            }
+            tracing::warn!("`head` is missing: a loss at the end of the log would not be noticed");
+        }
+        Ok(head)
+    }
+
+    /// Checks the files of a tail as far as that is possible without touching them.
+    pub(crate) fn inspect(&self, number: u64, noted: Option<Note>) -> Result<(), OpenFailure> {
+        let path = tail::path_of(&self.tails(), number);
+        let name = path.strip_prefix(&self.path).unwrap_or(&path).display();
+        let (db, blobs) = (path.join("db"), path.join("blobs"));
         if !db.is_file() {
-            return Err(self.damaged(None, "`sled/db` is missing".to_owned()));
+            return Err(self.damaged(None, format!("`{name}/db` is missing")));
         }
         match fs::read_dir(&blobs).map(|mut entries| entries.next()) {
             Ok(None) => {}
             Ok(Some(_)) => {
-                return Err(self.damaged(None, "there are files in `sled/blobs`".to_owned()));
+                return Err(self.damaged(None, format!("there are files in `{name}/blobs`")));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(OpenFailure::Io { path: blobs, source }),
         }
-        let path = self.head();
-        let noted = match path.try_exists().map_err(at(&path))? {
-            false => None,
-            true => {
-                let noted = HeadFile::open(&path).map_err(at(&path))?.noted();
-                let reason = "neither note in `head` can be read; if the rest is known to be good, \
-                              `head` can be deleted";
-                Some(noted.ok_or_else(|| self.damaged(None, reason.to_owned()))?)
-            }
-        };
-        let segments = Segments::read(&db).map_err(at(&db))?;
-        let needed = noted.map_or(0, |note| note.segment);
-        if segments.complete && segments.highest >= needed {
+        let positions = Positions::read(&db).map_err(at(&db))?;
+        let needed = noted.filter(|note| note.tail == number).map_or(0, |note| note.segment);
+        if positions.complete && positions.highest >= needed {
             Ok(())
         } else {
-            Err(self.damaged(None, "the part of `sled/db` that was written last is missing".into()))
+            let reason = format!("the part of `{name}/db` that was written last is missing");
+            Err(self.damaged(None, reason))
         }
-    }
-
-    /// Opens the files. The lock must be held.
-    pub(crate) fn open(&self) -> Result<(Store, HeadFile), OpenFailure> {
-        self.inspect()?;
-        let (path, sled) = (self.head(), self.sled());
-        let head = HeadFile::open(&path).map_err(at(&path))?;
-        if head.noted().is_none() {
-            tracing::warn!("`head` is missing: a loss at the end of the log would not be noticed");
-        }
-        preflight::remove_half_written(&sled).map_err(at(&sled))?;
-        let store = Store::open(&sled).map_err(|failure| self.failed(failure))?;
-        for directory in [&sled, &self.path] {
-            sync(directory).map_err(at(directory))?;
-        }
-        if !store.was_recovered() {
-            return Err(self.damaged(None, "sled found nothing in `sled/db`".to_owned()));
-        }
-        Ok((store, head))
     }
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenFailure {
+/// The number of the tail that a log begins with.
+const FIRST_TAIL: u64 = 1;
+
+/// Says at which path the file system answered with an error.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenFailure {
     move |source| OpenFailure::Io { path: path.to_owned(), source }
 }
 
 /// Makes what a file or directory contains durable.
-fn sync(path: &Path) -> io::Result<()> {
+pub(crate) fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
@@ -229,7 +204,7 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Makes a directory and those above it, durably.
-fn make_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     let parent = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,

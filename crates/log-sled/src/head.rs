@@ -14,15 +14,17 @@ use holdpoint_log::Head;
 const VERSION: u8 = 1;
 /// Each slot has a page of its own, so that a torn write of one leaves the other.
 const SLOT_BYTES: u64 = 4096;
-const USED_BYTES: usize = 8 + 8 + 8 + 32 + 8 + 4;
+const USED_BYTES: usize = 8 + 8 + 8 + 32 + 8 + 8 + 4;
 
 /// What is noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     /// A durable head of the log.
     pub head: Head,
-    /// The highest position that a segment of sled's file began with, at an earlier opening or
-    /// closing.
+    /// The number of the last tail.
+    pub tail: u64,
+    /// The highest position that a segment of sled's file in that tail began with, at an earlier
+    /// opening or closing.
     pub segment: u64,
 }
 
@@ -74,11 +76,12 @@ impl HeadFile {
     }
 }
 
-fn encode(count: u64, Note { head, segment }: &Note) -> Vec<u8> {
+fn encode(count: u64, Note { head, tail, segment }: &Note) -> Vec<u8> {
     let mut bytes = vec![VERSION, 0, 0, 0, 0, 0, 0, 0];
     bytes.extend_from_slice(&count.to_be_bytes());
     bytes.extend_from_slice(&head.sequence.0.to_be_bytes());
     bytes.extend_from_slice(&head.root);
+    bytes.extend_from_slice(&tail.to_be_bytes());
     bytes.extend_from_slice(&segment.to_be_bytes());
     bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
     bytes
@@ -91,10 +94,12 @@ fn decode(bytes: &[u8; USED_BYTES]) -> Option<(u64, Note)> {
     }
     let (count, rest) = noted.get(8..)?.split_first_chunk()?;
     let (sequence, rest) = rest.split_first_chunk()?;
-    let (root, segment) = rest.split_first_chunk()?;
+    let (root, rest) = rest.split_first_chunk()?;
+    let (tail, segment) = rest.split_first_chunk()?;
+    let tail = u64::from_be_bytes(*tail);
     let head = Head { sequence: Sequence(u64::from_be_bytes(*sequence)), root: *root };
     let segment = u64::from_be_bytes(segment.try_into().ok()?);
-    Some((u64::from_be_bytes(*count), Note { head, segment }))
+    Some((u64::from_be_bytes(*count), Note { head, tail, segment }))
 }
 
 #[cfg(test)]
@@ -107,6 +112,7 @@ mod tests {
         let path = dir.path().join("head");
         let note = |n: u8| Note {
             head: Head { sequence: Sequence(n.into()), root: [n; 32] },
+            tail: n.into(),
             segment: u64::from(n) << 19,
         };
         let mut file = HeadFile::open(&path).unwrap();

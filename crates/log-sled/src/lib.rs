@@ -7,6 +7,11 @@
 //! | module | subject |
 //! |---|---|
 //! | `directory` | the files of a log: making them, and checking them before sled does |
+//! | `opening` | reading what is there, and finishing what was interrupted |
+//! | `parts` | where the events are: segments, and after them tails |
+//! | `segment` | immutable files with a complete range of events |
+//! | `tail` | the part of the log that is in sled |
+//! | `sealer` | the thread that makes segments of tails |
 //! | `lock` | one process at a time |
 //! | `head` | the note of how far the log had come |
 //! | `preflight` | looking at sled's file before sled does |
@@ -23,10 +28,15 @@ mod failure;
 mod head;
 mod lock;
 mod log;
+mod opening;
+mod parts;
 mod preflight;
 mod reader;
 mod scan;
+mod sealer;
+mod segment;
 mod store;
+mod tail;
 
 pub use failure::OpenFailure;
-pub use log::SledLog;
+pub use log::{Options, SledLog};

@@ -1,11 +1,12 @@
 //! The log: what its handle, its committer and its readers share.
 
 use std::{
-    collections::HashMap,
     io,
+    ops::Range,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, Sender},
     },
     thread::{self, JoinHandle},
@@ -14,8 +15,9 @@ use std::{
 use async_trait::async_trait;
 use holdpoint_core::event::{Sequence, StreamId, Version};
 use holdpoint_log::{
-    Append, AppendFailure, EventLog, Head, ReadFailure, Record, merkle::MerkleTree,
-    numbering::StreamHead,
+    Append, AppendFailure, EventLog, Head, ReadFailure, Record,
+    merkle::{self, Hash},
+    prove::{EventTiles, TILE_LEVELS, Tiles},
 };
 use tokio::{
     sync::{oneshot, watch},
@@ -26,19 +28,27 @@ use crate::{
     committer::{Committer, Request},
     directory::Directory,
     failure::OpenFailure,
-    head::{HeadFile, Note},
     lock::Lock,
-    preflight::Segments,
+    opening::{self, Opened},
+    parts::Parts,
     reader::Cache,
-    scan::{Contents, Scan},
-    store::{Store, StoreFailure},
+    sealer::Sealer,
+    segment::Segment,
+    tail::Tail,
 };
+
+/// How many hashes a tile has.
+const TILE_HASHES: u64 = 1 << TILE_LEVELS;
+
+/// With so many bytes of events a tail is sealed, by default.
+const TAIL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A log in a directory of its own.
 ///
-/// It needs a tokio runtime for reading, and one thread for writing. Dropping the last handle
-/// waits for what is being committed, and closes the files; nothing that was acknowledged
-/// depends on it. A read whose future was dropped can keep the files open a moment longer.
+/// It needs a tokio runtime for reading, and threads for writing and for sealing. Dropping the
+/// last handle waits for what is being committed, and closes the files; nothing that was
+/// acknowledged depends on it. A read whose future was dropped can keep the files open a moment
+/// longer.
 #[derive(Debug)]
 pub struct SledLog {
     shared: Arc<Shared>,
@@ -46,50 +56,68 @@ pub struct SledLog {
     /// requests as callers, each of whom waits for the answer.
     requests: Option<Sender<Request>>,
     committer: Option<JoinHandle<()>>,
+    sealer: Option<JoinHandle<()>>,
+    /// Tells the sealer that the log is being closed.
+    stop: Arc<AtomicBool>,
+}
+
+/// How a log is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// With so many bytes of events the part of the log that is in sled is sealed: written to an
+    /// immutable file, and dropped from sled. 64 MiB by default.
+    pub tail_bytes_max: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { tail_bytes_max: TAIL_BYTES_MAX }
+    }
 }
 
 /// What the committer writes and readers read. The order matters: sled is closed before the lock
 /// is given back.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub store: Store,
     pub cache: Cache,
-    state: Mutex<State>,
+    parts: Mutex<Parts>,
+    head: Mutex<Head>,
     told: watch::Sender<Sequence>,
     _lock: Lock,
 }
 
-/// What is durable. Only the committer changes it.
-#[derive(Debug)]
-struct State {
-    head: Head,
-    streams: HashMap<StreamId, StreamHead>,
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that runs under these locks panics half-way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that runs under the lock panics half-way through a change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The durable end of the log.
+    /// The durable end of the log. Only the committer changes it.
     pub(crate) fn head(&self) -> Head {
-        self.state().head
+        *locked(&self.head)
     }
 
-    /// The durable end of a stream.
-    pub(crate) fn stream_head(&self, stream: &StreamId) -> StreamHead {
-        self.state().streams.get(stream).copied().unwrap_or_default()
+    /// Where the events are now.
+    pub(crate) fn parts(&self) -> Parts {
+        locked(&self.parts).clone()
     }
 
     /// Makes a commit visible that is durable.
-    pub(crate) fn publish(&self, head: Head, streams: HashMap<StreamId, StreamHead>) {
-        {
-            let mut state = self.state();
-            state.head = head;
-            state.streams.extend(streams);
-        }
+    pub(crate) fn publish(&self, head: Head) {
+        *locked(&self.head) = head;
         self.told.send_replace(head.sequence);
+    }
+
+    /// Adds an empty tail at the end.
+    pub(crate) fn add_tail(&self, tail: Arc<Tail>) {
+        locked(&self.parts).tails.push(tail);
+    }
+
+    /// Puts a segment in place of the tail whose events it has.
+    pub(crate) fn sealed(&self, number: u64, segment: Option<Segment>) {
+        let mut parts = locked(&self.parts);
+        parts.segments.extend(segment.map(Arc::new));
+        parts.tails.retain(|tail| tail.number != number);
     }
 }
 
@@ -115,52 +143,78 @@ impl SledLog {
                 return already_there();
             }
             directory.fill()?;
-            Self::open_locked(directory, lock)
+            Self::open_locked(&directory, lock, Options::default())
         })
         .await
     }
 
-    /// Opens the log in `directory`; [`SledLog::create`] says what `user` is. Every event is
-    /// read and checked.
+    /// Opens the log in `directory`; [`SledLog::create`] says what `user` is. Every event that is
+    /// not sealed is read and checked; what is sealed is checked as far as that takes no reading
+    /// of events, and each event when it is read.
     ///
     /// # Errors
     /// See [`OpenFailure`].
     pub async fn open(directory: impl AsRef<Path>, user: &str) -> Result<Self, OpenFailure> {
+        Self::open_with(directory, user, Options::default()).await
+    }
+
+    /// As [`SledLog::open`], with options.
+    ///
+    /// # Errors
+    /// See [`OpenFailure`].
+    pub async fn open_with(
+        directory: impl AsRef<Path>,
+        user: &str,
+        options: Options,
+    ) -> Result<Self, OpenFailure> {
         let (directory, user) = (directory.as_ref().to_owned(), user.to_owned());
         blocking(directory, move |path, directory| {
             if !directory.has_log()? {
                 return Err(OpenFailure::NotThere { directory: path.to_owned() });
             }
             let lock = directory.lock(&user)?;
-            Self::open_locked(directory, lock)
+            Self::open_locked(&directory, lock, options)
         })
         .await
     }
 
-    fn open_locked(directory: Directory, lock: Lock) -> Result<Self, OpenFailure> {
-        let (store, mut head_file) = directory.open()?;
-        let nothing = Head { sequence: Sequence::ZERO, root: MerkleTree::new().root() };
-        let contents = scan(&directory, &store, head_file.noted().map_or(nothing, |n| n.head))?;
-        let head = Head { sequence: Sequence(contents.tree.size()), root: contents.tree.root() };
-        let io = |source| OpenFailure::Io { path: directory.db(), source };
-        let segment = Segments::read(&directory.db()).map_err(io)?.highest;
-        // What is noted must be durable: the segments that were found, and the events.
-        store.sync().map_err(|failure| directory.failed(failure))?;
-        head_file.note(Note { head, segment }).map_err(io)?;
-        let committer = prepare(directory, lock, store, head_file, contents, segment);
-        Self::start(committer).map_err(|source| OpenFailure::Io {
+    fn open_locked(
+        directory: &Directory,
+        lock: Lock,
+        options: Options,
+    ) -> Result<Self, OpenFailure> {
+        let opened = opening::open(directory)?;
+        Self::start(directory, lock, opened, options).map_err(|source| OpenFailure::Io {
             path: Path::new("a new thread").to_owned(),
             source,
         })
     }
 
-    fn start(committer: Committer) -> io::Result<Self> {
+    fn start(
+        directory: &Directory,
+        lock: Lock,
+        opened: Opened,
+        options: Options,
+    ) -> io::Result<Self> {
+        let stop = Arc::default();
+        Self::run(prepare(directory, lock, opened, options, &stop), stop)
+    }
+
+    fn run((committer, sealer): (Committer, Sealer), stop: Arc<AtomicBool>) -> io::Result<Self> {
         let shared = Arc::clone(&committer.shared);
+        let sealer =
+            thread::Builder::new().name("holdpoint-seal".to_owned()).spawn(move || sealer.run())?;
         let (requests, received) = mpsc::channel();
         let committer = thread::Builder::new()
             .name("holdpoint-log".to_owned())
             .spawn(move || committer.run(&received))?;
-        Ok(Self { shared, requests: Some(requests), committer: Some(committer) })
+        Ok(Self {
+            shared,
+            requests: Some(requests),
+            committer: Some(committer),
+            sealer: Some(sealer),
+            stop,
+        })
     }
 
     async fn reading<T: Send + 'static>(
@@ -173,46 +227,49 @@ impl SledLog {
     }
 }
 
-/// Puts together what the committer works with.
+/// Puts together what the two threads own.
 fn prepare(
-    directory: Directory,
+    directory: &Directory,
     lock: Lock,
-    store: Store,
-    head_file: HeadFile,
-    Contents { tree, streams }: Contents,
-    segment: u64,
-) -> Committer {
+    opened: Opened,
+    options: Options,
+    stop: &Arc<AtomicBool>,
+) -> (Committer, Sealer) {
+    let Opened { parts, tail, tree, tail_bytes, head_file, segment, spare, unsealed } = opened;
     let head = Head { sequence: Sequence(tree.size()), root: tree.root() };
+    let last = spare.as_ref().unwrap_or(&tail).number;
     let shared = Arc::new(Shared {
-        store,
         cache: Cache::new(),
-        state: Mutex::new(State { head, streams }),
+        parts: Mutex::new(parts),
+        head: Mutex::new(head),
         told: watch::Sender::new(head.sequence),
         _lock: lock,
     });
-    Committer { shared, directory, tree, head_file, segment }
-}
-
-/// Reads and checks everything that is stored, and drops a commit at the end that was never
-/// completed.
-fn scan(directory: &Directory, store: &Store, noted: Head) -> Result<Contents, OpenFailure> {
-    let mut scan = Scan::new(noted);
-    let scanned = store.for_each(|entry| scan.entry(entry)).and_then(|()| scan.finish());
-    let (contents, incomplete) = scanned.map_err(|damage| {
-        if damage.unreadable {
-            directory.failed(StoreFailure::Failed(damage.reason))
-        } else {
-            directory.damaged(damage.sequence, damage.reason)
-        }
-    })?;
-    if !incomplete.is_empty() {
-        tracing::info!(
-            after = contents.tree.size(),
-            "dropped a commit that was interrupted before it was acknowledged"
-        );
-        store.remove(incomplete).map_err(|failure| directory.failed(failure))?;
-    }
-    Ok(contents)
+    let (full, to_seal) = mpsc::channel();
+    let (empty, spares) = mpsc::sync_channel(1);
+    let sealer = Sealer {
+        shared: Arc::clone(&shared),
+        tails: directory.tails(),
+        sealed: directory.sealed(),
+        next_number: last + 1,
+        spare,
+        unsealed,
+        full: to_seal,
+        empty,
+        stop: Arc::clone(stop),
+    };
+    let committer = Committer {
+        shared,
+        tree,
+        head_file,
+        tail,
+        tail_bytes,
+        tail_bytes_max: options.tail_bytes_max,
+        segment,
+        full,
+        spares,
+    };
+    (committer, sealer)
 }
 
 /// Runs `open` where it may wait for the disk.
@@ -231,11 +288,14 @@ async fn blocking(
 
 impl Drop for SledLog {
     fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
         drop(self.requests.take());
-        if let Some(committer) = self.committer.take()
-            && committer.join().is_err()
-        {
-            tracing::error!("the committer panicked");
+        // The committer ends first: the sealer waits for what it sends.
+        for thread in [self.committer.take(), self.sealer.take()].into_iter().flatten() {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!(name, "a thread of the log panicked");
+            }
         }
     }
 }
@@ -268,8 +328,33 @@ impl EventLog for SledLog {
         Ok(self.shared.head())
     }
 
+    async fn check(&self) -> Result<(), ReadFailure> {
+        self.reading(Shared::check).await
+    }
+
     fn subscribe(&self) -> watch::Receiver<Sequence> {
         self.shared.told.subscribe()
+    }
+}
+
+/// Segments keep the roots of whole tiles; others are made from the events.
+#[async_trait]
+impl Tiles for SledLog {
+    async fn hashes(&self, level: u32, numbers: Range<u64>) -> Result<Vec<Hash>, ReadFailure> {
+        if level == 0 {
+            return EventTiles(self).hashes(level, numbers).await;
+        }
+        let mut hashes = Vec::new();
+        for number in numbers {
+            let end = number.saturating_add(1).saturating_mul(TILE_HASHES);
+            let below = number.saturating_mul(TILE_HASHES)..end;
+            let sealed = if level == 1 { self.shared.parts().tile_root(below.end) } else { None };
+            hashes.push(match sealed {
+                Some(root) => root,
+                None => merkle::root_over(&self.hashes(level - 1, below).await?),
+            });
+        }
+        Ok(hashes)
     }
 }
 
@@ -281,24 +366,28 @@ mod tests {
     };
 
     use super::*;
-    use crate::block;
+    use crate::{block, head::HeadFile, store::Store};
 
     /// Opens the log in `path` as [`SledLog::open`] does, on a store that `change` has changed.
-    fn committer_on(path: &Path, change: impl FnOnce(&mut Store)) -> Committer {
+    fn threads_on(path: &Path, change: impl FnOnce(&mut Store)) -> (Committer, Sealer) {
         let directory = Directory::new(path);
         let lock = directory.lock("test").unwrap();
-        let (mut store, head_file) = directory.open().unwrap();
-        let noted = head_file.noted().unwrap();
-        let contents = scan(&directory, &store, noted.head).unwrap();
-        change(&mut store);
-        prepare(directory, lock, store, head_file, contents, noted.segment)
+        let mut opened = opening::open(&directory).unwrap();
+        opened.parts.tails.clear();
+        change(&mut Arc::get_mut(&mut opened.tail).unwrap().store);
+        opened.parts.tails.push(Arc::clone(&opened.tail));
+        prepare(&directory, lock, opened, Options::default(), &Arc::default())
+    }
+
+    fn committer_on(path: &Path) -> Committer {
+        threads_on(path, |_| ()).0
     }
 
     #[tokio::test]
     async fn what_was_sent_meanwhile_is_one_commit() {
         let dir = tempfile::tempdir().unwrap();
         drop(SledLog::create(dir.path(), "test").await.unwrap());
-        let committer = committer_on(dir.path(), |_| ());
+        let committer = committer_on(dir.path());
         let (requests, received) = mpsc::channel();
         let mut answers = Vec::new();
         for appends in [
@@ -324,7 +413,10 @@ mod tests {
         assert_eq!(answers.next().unwrap().unwrap_err(), conflict);
         assert_eq!(answers.next().unwrap().unwrap(), [Sequence(3), Sequence(4)]);
         assert_eq!(answers.next().unwrap().unwrap(), [Sequence(5)]);
-        assert_eq!(shared.store.block_first(Sequence(5)).unwrap(), Sequence(1));
+        assert_eq!(
+            shared.parts().tails[0].store.block_first(Sequence(5)).unwrap(),
+            Some(Sequence(1))
+        );
     }
 
     #[tokio::test]
@@ -336,13 +428,14 @@ mod tests {
         for cut in 1..4 {
             let mut large = append(1, 3, 0);
             large.events = (0..3).map(|n| event(&stream(1), &noise(17_000, n + 1))).collect();
-            let committer = committer_on(dir.path(), |_| ());
-            let stream_head = |stream: &StreamId| committer.shared.stream_head(stream);
+            let committer = committer_on(dir.path());
+            let parts = committer.shared.parts();
+            let stream_head = |stream: &StreamId| parts.stream_head(stream).unwrap();
             let numbered = numbering::number(&[large], Sequence(3), stream_head).unwrap();
             let mut pieces = block::pack(&numbered.records, &mut committer.tree.clone()).unwrap();
             pieces.truncate(pieces.len() - cut * cut);
-            committer.shared.store.write(pieces).unwrap();
-            drop(committer);
+            committer.tail.store.write(pieces).unwrap();
+            drop((parts, committer));
 
             let log = SledLog::open(dir.path(), "test").await.unwrap();
             assert_eq!(verify(&log).await.unwrap().events, 3);
@@ -361,7 +454,7 @@ mod tests {
         log.append(vec![append(1, 0, 3)]).await.unwrap();
         drop(log);
 
-        let log = SledLog::start(committer_on(dir.path(), Store::break_sync)).unwrap();
+        let log = SledLog::run(threads_on(dir.path(), Store::break_sync), Arc::default()).unwrap();
         let (one, two) =
             tokio::join!(log.append(vec![append(1, 3, 1)]), log.append(vec![append(1, 0, 1)]));
         // The second is refused whatever happens, but not before it is known what happened.
@@ -390,7 +483,7 @@ mod tests {
             log.append(vec![append(1, n * 2, 2)]).await.unwrap();
         }
         let flip = |value: &mut Vec<u8>| *value.last_mut().unwrap() ^= 1;
-        log.shared.store.tamper(&block::key(Sequence(5), 0), flip);
+        log.shared.parts().tails[0].store.tamper(&block::key(Sequence(5), 0), flip);
         let place = |failure| match failure {
             ReadFailure::Damaged { sequence, .. } => sequence,
             ReadFailure::Unreadable { reason } => panic!("{reason}"),

@@ -34,7 +34,7 @@ pub(crate) fn remove_half_written(sled: &Path) -> io::Result<()> {
 
 /// What the headers of the segments of sled's file tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Segments {
+pub(crate) struct Positions {
     /// The highest position that a segment begins with.
     pub highest: u64,
     /// Whether sled would find the end of its log: each header names the last position that was
@@ -42,7 +42,7 @@ pub(crate) struct Segments {
     pub complete: bool,
 }
 
-impl Segments {
+impl Positions {
     /// Reads the headers in the file `db`.
     pub(crate) fn read(db: &Path) -> io::Result<Self> {
         let file = File::open(db)?;
@@ -102,12 +102,12 @@ mod tests {
                 (key, value.to_vec())
             });
             store.write(pieces.collect()).unwrap();
-            let segments = Segments::read(&db).unwrap();
+            let segments = Positions::read(&db).unwrap();
             assert!(segments.complete && segments.highest >= highest, "{n}: {segments:?}");
             highest = segments.highest;
         }
         drop(store);
-        let whole = Segments::read(&db).unwrap();
+        let whole = Positions::read(&db).unwrap();
         assert!(whole.highest >= highest && highest > 4 * SEGMENT_BYTES);
 
         let length = fs::metadata(&db).unwrap().len();
@@ -119,7 +119,7 @@ mod tests {
             let cut = tempfile::NamedTempFile::new().unwrap();
             fs::copy(&db, cut.path()).unwrap();
             cut.as_file().set_len(kept * SEGMENT_BYTES).unwrap();
-            let left = Segments::read(cut.path()).unwrap();
+            let left = Positions::read(cut.path()).unwrap();
             losses += u64::from(!left.complete || left.highest < whole.highest);
         }
         assert!(losses > 4, "{losses} of {}", length / SEGMENT_BYTES);

@@ -1,8 +1,7 @@
-//! Reading events: blocks by their first event, streams backwards by their events' `previous`.
+//! Reading events: by their sequence, and streams backwards by their events' `previous`.
 
 use std::{
     collections::VecDeque,
-    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,28 +10,63 @@ use holdpoint_log::{ReadFailure, Record, numbering::StreamHead};
 use lru::LruCache;
 
 use crate::{
-    block::{self, Block},
+    block,
     log::Shared,
+    parts::{Part, Parts},
     scan,
+    segment::SegmentFailure,
     store::StoreFailure,
+    tail::Tail,
 };
 
-/// How many blocks are kept in memory after they were read: with blocks of the usual size, 16 MB.
-const BLOCKS_MAX: NonZeroUsize = NonZeroUsize::new(1024).expect("it is not zero");
-/// Blocks with more bytes of events than this are not kept.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// How many bytes of events are kept in memory after they were read.
+const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The blocks that were read last, by their first event.
+/// Consecutive events that were read together: a block of a tail, or a frame of a segment.
+type Run = Arc<[Record]>;
+
+/// Whether events come from a segment, and the first of them: the same event can begin a block and
+/// a frame of different length.
+type Key = (bool, Sequence);
+
+/// The events that were read last.
 #[derive(Debug)]
-pub(crate) struct Cache(Mutex<LruCache<Sequence, Arc<Block>>>);
+pub(crate) struct Cache(Mutex<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    runs: LruCache<Key, Run>,
+    bytes: usize,
+}
+
+fn bytes_of(records: &[Record]) -> usize {
+    records.iter().map(|record| record.bytes.len() + size_of::<Record>()).sum()
+}
 
 impl Cache {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(LruCache::new(BLOCKS_MAX)))
+        Self(Mutex::new(Kept { runs: LruCache::unbounded(), bytes: 0 }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<Sequence, Arc<Block>>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, key: Key) -> Option<Run> {
+        self.lock().runs.get(&key).cloned()
+    }
+
+    fn put(&self, key: Key, run: &Run) {
+        let mut kept = self.lock();
+        kept.bytes += bytes_of(run);
+        if let Some((_, replaced)) = kept.runs.push(key, Arc::clone(run)) {
+            kept.bytes -= bytes_of(&replaced);
+        }
+        while kept.bytes > KEPT_BYTES_MAX
+            && let Some((_, oldest)) = kept.runs.pop_lru()
+        {
+            kept.bytes -= bytes_of(&oldest);
+        }
     }
 }
 
@@ -40,17 +74,25 @@ fn damaged(sequence: Sequence, reason: impl Into<String>) -> ReadFailure {
     ReadFailure::Damaged { sequence: Some(sequence), reason: reason.into() }
 }
 
+/// What a segment's failure means to a reader of the event `sequence`.
+fn sealed_failure(sequence: Sequence, failure: SegmentFailure) -> ReadFailure {
+    match failure {
+        SegmentFailure::Damaged(reason) => damaged(sequence, reason),
+        SegmentFailure::Io(error) => ReadFailure::Unreadable { reason: error.to_string() },
+    }
+}
+
 impl Shared {
     /// The events after `after`, as [`EventLog::read`](holdpoint_log::EventLog::read) says.
     pub(crate) fn read(&self, after: Sequence, limit: usize) -> Result<Vec<Record>, ReadFailure> {
-        let end = self.head().sequence;
+        let (end, parts) = (self.head().sequence, self.parts());
         let mut records = Vec::new();
         let mut at = after.next();
         while at <= end && records.len() < limit {
-            let block = self.block_with(at)?;
-            let wanted = block.records.iter().filter(|record| record.sequence >= at);
+            let run = self.run_with(&parts, at)?;
+            let wanted = run.iter().filter(|record| record.sequence >= at);
             records.extend(wanted.take(limit - records.len()).cloned());
-            at = block.last_sequence().next();
+            at = last_of(&run).next();
         }
         Ok(records)
     }
@@ -64,10 +106,13 @@ impl Shared {
         limit: usize,
     ) -> Result<Vec<Record>, ReadFailure> {
         let mut records = VecDeque::new();
-        let StreamHead { mut version, sequence: mut at } = self.stream_head(stream);
+        let parts = self.parts();
+        let head = parts.stream_head(stream);
+        let StreamHead { mut version, sequence: mut at } =
+            head.map_err(|failure| sealed_failure(parts.sealed_last(), failure))?;
         while version > after {
-            let block = self.block_with(at)?;
-            let record = block.records.iter().find(|record| record.sequence == at);
+            let run = self.run_with(&parts, at)?;
+            let record = run.iter().find(|record| record.sequence == at);
             let record = record.ok_or_else(|| damaged(at, "it is missing"))?;
             let (found, its_version, previous) =
                 scan::place(record).map_err(|reason| damaged(at, reason))?;
@@ -86,38 +131,69 @@ impl Shared {
         Ok(records.into())
     }
 
-    /// The block that has the event `sequence`, which must be in the log.
-    fn block_with(&self, sequence: Sequence) -> Result<Arc<Block>, ReadFailure> {
-        let failed = |failure| match failure {
-            StoreFailure::Damaged(reason) => damaged(sequence, reason),
-            StoreFailure::Failed(reason) => ReadFailure::Unreadable { reason },
+    /// Checks each segment against its events.
+    pub(crate) fn check(&self) -> Result<(), ReadFailure> {
+        self.parts().segments.iter().try_for_each(|segment| {
+            segment.check().map_err(|failure| sealed_failure(segment.first(), failure))
+        })
+    }
+
+    /// Consecutive events with the event `sequence` among them, which must be in the log.
+    fn run_with(&self, parts: &Parts, sequence: Sequence) -> Result<Run, ReadFailure> {
+        let kept = |key, read: &dyn Fn() -> Result<Vec<Record>, ReadFailure>| {
+            if let Some(run) = self.cache.get(key) {
+                return whole(sequence, run);
+            }
+            let run = whole(sequence, read()?.into())?;
+            self.cache.put(key, &run);
+            Ok(run)
         };
-        let first = self.store.block_first(sequence).map_err(failed)?;
-        if let Some(block) = self.cache.lock().get(&first) {
-            return whole(sequence, first, Arc::clone(block));
+        match parts.part_of(sequence) {
+            Part::Sealed(segment) => kept((true, segment.frame_first(sequence)), &|| {
+                segment.records(sequence).map_err(|failure| sealed_failure(sequence, failure))
+            }),
+            Part::Tails => {
+                let (tail, first) = block_with(parts, sequence)?;
+                kept((false, first), &|| read_block(&tail, first, sequence))
+            }
         }
-        let bytes = self.store.block_bytes(first).map_err(failed)?;
-        let block = block::decode(&bytes).map_err(|reason| damaged(sequence, reason))?;
-        let block = whole(sequence, first, Arc::new(block))?;
-        let kept: usize = block.records.iter().map(|record| record.bytes.len()).sum();
-        if kept <= KEPT_BYTES_MAX {
-            self.cache.lock().put(first, Arc::clone(&block));
-        }
-        Ok(block)
     }
 }
 
-/// Checks that a block begins with `first` and has the event `sequence`.
-fn whole(
-    sequence: Sequence,
-    first: Sequence,
-    block: Arc<Block>,
-) -> Result<Arc<Block>, ReadFailure> {
-    if block.header.first != first {
-        Err(damaged(sequence, format!("its block says that it begins with {}", block.header.first)))
-    } else if block.last_sequence() < sequence {
-        Err(damaged(sequence, "it is missing"))
-    } else {
-        Ok(block)
+fn last_of(records: &[Record]) -> Sequence {
+    records.last().map_or(Sequence::ZERO, |record| record.sequence)
+}
+
+fn tail_failure(sequence: Sequence, failure: StoreFailure) -> ReadFailure {
+    match failure {
+        StoreFailure::Damaged(reason) => damaged(sequence, reason),
+        StoreFailure::Failed(reason) => ReadFailure::Unreadable { reason },
     }
+}
+
+/// The tail with the block that has the event `sequence`, and the block's first event: the last
+/// tail that begins at or before it.
+fn block_with(parts: &Parts, sequence: Sequence) -> Result<(Arc<Tail>, Sequence), ReadFailure> {
+    for tail in parts.tails.iter().rev() {
+        let first = tail.store.block_first(sequence);
+        if let Some(first) = first.map_err(|failure| tail_failure(sequence, failure))? {
+            return Ok((Arc::clone(tail), first));
+        }
+    }
+    Err(damaged(sequence, "it is missing"))
+}
+
+fn read_block(tail: &Tail, first: Sequence, wanted: Sequence) -> Result<Vec<Record>, ReadFailure> {
+    let bytes = tail.store.block_bytes(first).map_err(|failure| tail_failure(wanted, failure))?;
+    let block = block::decode(&bytes).map_err(|reason| damaged(wanted, reason))?;
+    if block.header.first != first {
+        let says = format!("its block says that it begins with {}", block.header.first);
+        return Err(damaged(wanted, says));
+    }
+    Ok(block.records)
+}
+
+/// Checks that the event `sequence` is there.
+fn whole(sequence: Sequence, run: Run) -> Result<Run, ReadFailure> {
+    if last_of(&run) < sequence { Err(damaged(sequence, "it is missing")) } else { Ok(run) }
 }

@@ -60,17 +60,23 @@ pub(crate) fn place(record: &Record) -> Result<(StreamId, Version, Sequence), St
     Ok((stream, place.version, place.previous))
 }
 
-/// What a log contains.
+/// What a tail contains.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
+    /// The Merkle tree over the log up to the tail's end.
     pub tree: MerkleTree,
+    /// The streams that have events in the tail.
     pub streams: HashMap<StreamId, StreamHead>,
+    /// The bytes of its events.
+    pub event_bytes: u64,
 }
 
 /// A scan under way.
 #[derive(Debug)]
 pub(crate) struct Scan {
     contents: Contents,
+    /// The last event before the tail.
+    before: Sequence,
     noted: Head,
     /// The block that is being put together.
     open: Option<Assembly>,
@@ -88,10 +94,12 @@ struct Assembly {
 }
 
 impl Scan {
-    /// Begins a scan of a log that had come to `noted`, at least.
-    pub(crate) fn new(noted: Head) -> Self {
+    /// Begins a scan of a tail that goes on after `before`, of a log that had come to `noted`, at
+    /// least.
+    pub(crate) fn new(before: MerkleTree, noted: Head) -> Self {
         Self {
-            contents: Contents::default(),
+            before: Sequence(before.size()),
+            contents: Contents { tree: before, ..Contents::default() },
             noted,
             open: None,
             commit: Vec::new(),
@@ -145,11 +153,17 @@ impl Scan {
         for record in &block.records {
             let at = record.sequence;
             let (stream, version, previous) = place(record).map_err(|e| damage(at, e))?;
-            let head = self.contents.streams.entry(stream).or_default();
-            if (version, previous) != (head.version.next(), head.sequence) {
+            let known = self.contents.streams.get(&stream);
+            let follows = match known {
+                Some(head) => (version, previous) == (head.version.next(), head.sequence),
+                // Its stream may have begun before the tail; what is sealed is not looked up here.
+                None => previous <= self.before && (version.0 == 1) == (previous.0 == 0),
+            };
+            if !follows {
                 return Err(damage(at, "it does not follow the event before it in its stream"));
             }
-            *head = StreamHead { version, sequence: at };
+            self.contents.streams.insert(stream, StreamHead { version, sequence: at });
+            self.contents.event_bytes += record.bytes.len() as u64;
             self.contents.tree.push(&record.bytes);
             if at == self.noted.sequence && self.contents.tree.root() != self.noted.root {
                 return Err(damage(at, "the history up to it is not the one that was noted"));
@@ -162,19 +176,20 @@ impl Scan {
         }
     }
 
-    /// Ends the scan: what the log contains, and the keys of a commit at its end that was never
+    /// Ends the scan: what the tail contains, and the keys of a commit at its end that was never
     /// completed, and so never acknowledged.
-    pub(crate) fn finish(self) -> Result<(Contents, Vec<IVec>), Damage> {
-        let size = self.contents.tree.size();
-        if size < self.noted.sequence.0 {
-            let reason = format!(
-                "the log ends with event {size}, but event {} was stored",
-                self.noted.sequence
-            );
-            return Err(damage(Sequence(size + 1), reason));
-        }
-        Ok((self.contents, self.keys))
+    pub(crate) fn finish(self) -> (Contents, Vec<IVec>) {
+        (self.contents, self.keys)
     }
+}
+
+/// Checks that a log of `size` events has not fallen below what was noted.
+pub(crate) fn check_noted(size: u64, noted: Head) -> Result<(), Damage> {
+    if size >= noted.sequence.0 {
+        return Ok(());
+    }
+    let reason = format!("the log ends with event {size}, but event {} was stored", noted.sequence);
+    Err(damage(Sequence(size + 1), reason))
 }
 
 #[cfg(test)]
@@ -207,9 +222,11 @@ mod tests {
     }
 
     fn scan(entries: &[Entry], noted: Head) -> Result<(Contents, Vec<IVec>), Damage> {
-        let mut scan = Scan::new(noted);
+        let mut scan = Scan::new(MerkleTree::new(), noted);
         entries.iter().try_for_each(|entry| scan.entry(entry.clone()))?;
-        scan.finish()
+        let (contents, keys) = scan.finish();
+        check_noted(contents.tree.size(), noted)?;
+        Ok((contents, keys))
     }
 
     fn nothing() -> Head {

@@ -132,12 +132,11 @@ impl Store {
         Ok(())
     }
 
-    /// The first event of the block that has the event `sequence`, if any has it.
-    pub(crate) fn block_first(&self, sequence: Sequence) -> Result<Sequence, StoreFailure> {
+    /// The first event of the last block that begins at or before the event `sequence`.
+    pub(crate) fn block_first(&self, sequence: Sequence) -> Result<Option<Sequence>, StoreFailure> {
         let beyond = block::key(sequence.next(), 0);
         let found = self.call(|db| db.get_lt(beyond))?;
-        let first = found.and_then(|(key, _)| block::parse_key(&key)).map(|(first, _)| first);
-        first.ok_or_else(|| StoreFailure::Damaged("it is missing".to_owned()))
+        Ok(found.and_then(|(key, _)| block::parse_key(&key)).map(|(first, _)| first))
     }
 
     /// The bytes of the block that begins with the event `first`, as far as they are there.

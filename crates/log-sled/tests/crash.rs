@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeMap,
-    env,
+    env, fs,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -20,7 +20,7 @@ use holdpoint_log::{
     conformance::{event, noise, stream},
     verify,
 };
-use holdpoint_log_sled::{OpenFailure, SledLog};
+use holdpoint_log_sled::{OpenFailure, Options, SledLog};
 
 const DIRECTORY: &str = "HOLDPOINT_TEST_CRASH_DIRECTORY";
 /// More rounds for a longer look.
@@ -28,8 +28,13 @@ const ROUNDS: &str = "HOLDPOINT_TEST_CRASH_ROUNDS";
 const TASKS: u64 = 4;
 
 async fn open(path: &Path) -> SledLog {
-    match SledLog::open(path, "writer").await {
-        Err(OpenFailure::NotThere { .. }) => SledLog::create(path, "writer").await.unwrap(),
+    // So little that segments are written and tails dropped all the time.
+    let options = Options { tail_bytes_max: 400_000 };
+    match SledLog::open_with(path, "writer", options).await {
+        Err(OpenFailure::NotThere { .. }) => {
+            drop(SledLog::create(path, "writer").await.unwrap());
+            SledLog::open_with(path, "writer", options).await.unwrap()
+        }
         opened => opened.unwrap(),
     }
 }
@@ -122,4 +127,5 @@ async fn what_was_acknowledged_survives_being_killed() {
         assert_eq!(verified.events, events);
     }
     assert_eq!(durable.len() as u64, TASKS);
+    assert!(fs::read_dir(path.join("sealed")).unwrap().count() > 1, "nothing was sealed");
 }

@@ -115,14 +115,14 @@ async fn an_interrupted_making_can_be_done_again() {
     let interrupted: [fn(&Path); 5] = [
         |path| fs::create_dir(path).unwrap(),
         |path| {
-            fs::create_dir_all(path.join("sled.new/blobs")).unwrap();
-            fs::write(path.join("sled.new/db"), "half of what sled").unwrap();
-            fs::write(path.join("sled.new/snap.0.generating"), "").unwrap();
+            fs::create_dir_all(path.join("tail/new/blobs")).unwrap();
+            fs::write(path.join("tail/new/db"), "half of what sled").unwrap();
+            fs::write(path.join("tail/new/snap.0.generating"), "").unwrap();
             fs::write(path.join("lock"), "1\n").unwrap();
         },
         |path| {
             fs::create_dir(path).unwrap();
-            copy(&path.with_file_name("whole").join("sled"), &path.join("sled"));
+            copy(&path.with_file_name("whole").join("tail"), &path.join("tail"));
         },
         |path| {
             copy(&path.with_file_name("whole"), path);
@@ -143,7 +143,7 @@ async fn an_interrupted_making_can_be_done_again() {
         drop(log);
         let log = SledLog::open(&path, "test").await.unwrap();
         assert_eq!(verify(&log).await.unwrap().events, 1, "{n}");
-        assert!(!path.join("sled.new").exists());
+        assert!(!path.join("tail/new").exists());
     }
 }
 
@@ -174,18 +174,22 @@ async fn what_looks_damaged_is_refused_and_left_alone() {
     closed_log(&dir.path().join("older"), 3).await;
     type Damage = (&'static str, fn(&Path));
     let damages: [Damage; 8] = [
-        ("no db", |path| fs::remove_file(path.join("sled/db")).unwrap()),
-        ("no sled", |path| fs::remove_dir_all(path.join("sled")).unwrap()),
-        ("empty db", |path| fs::write(path.join("sled/db"), "").unwrap()),
-        ("zeros", |path| fs::write(path.join("sled/db"), vec![0; 4 << 20]).unwrap()),
+        ("no db", |path| fs::remove_file(path.join("tail/00000001/db")).unwrap()),
+        ("no sled", |path| fs::remove_dir_all(path.join("tail/00000001")).unwrap()),
+        ("empty db", |path| fs::write(path.join("tail/00000001/db"), "").unwrap()),
+        ("zeros", |path| fs::write(path.join("tail/00000001/db"), vec![0; 4 << 20]).unwrap()),
         ("half a db", |path| {
-            let db = fs::File::options().write(true).open(path.join("sled/db")).unwrap();
+            let db = fs::File::options().write(true).open(path.join("tail/00000001/db")).unwrap();
             db.set_len(db.metadata().unwrap().len() / 2).unwrap();
         }),
         ("an older db", |path| {
-            fs::copy(path.with_file_name("older").join("sled/db"), path.join("sled/db")).unwrap();
+            fs::copy(
+                path.with_file_name("older").join("tail/00000001/db"),
+                path.join("tail/00000001/db"),
+            )
+            .unwrap();
         }),
-        ("blobs", |path| fs::write(path.join("sled/blobs/1"), "").unwrap()),
+        ("blobs", |path| fs::write(path.join("tail/00000001/blobs/1"), "").unwrap()),
         ("head", |path| fs::write(path.join("head"), vec![7; 5000]).unwrap()),
     ];
     for (n, (what, damage)) in damages.iter().enumerate() {
@@ -204,8 +208,8 @@ async fn what_looks_damaged_is_refused_and_left_alone() {
 async fn what_a_crash_leaves_is_no_damage() {
     let dir = tempfile::tempdir().unwrap();
     closed_log(dir.path(), 5).await;
-    fs::write(dir.path().join("sled/snap.00000000001.generating"), "half").unwrap();
-    fs::write(dir.path().join("sled/conf"), "").unwrap();
+    fs::write(dir.path().join("tail/00000001/snap.00000000001.generating"), "half").unwrap();
+    fs::write(dir.path().join("tail/00000001/conf"), "").unwrap();
     fs::remove_file(dir.path().join("head")).unwrap();
     fs::remove_file(dir.path().join("lock")).unwrap();
     for round in 0..3 {
@@ -225,15 +229,15 @@ async fn changed_bytes_are_never_taken_for_another_history() {
     let dir = tempfile::tempdir().unwrap();
     let whole = dir.path().join("whole");
     closed_log(&whole, EVENTS).await;
-    let length = fs::metadata(whole.join("sled/db")).unwrap().len();
+    let length = fs::metadata(whole.join("tail/00000001/db")).unwrap().len();
     let mut reported = 0;
     for n in 0..CHANGES {
         let path = dir.path().join(n.to_string());
         copy(&whole, &path);
-        let mut db = fs::read(path.join("sled/db")).unwrap();
+        let mut db = fs::read(path.join("tail/00000001/db")).unwrap();
         let at = usize::try_from(length * n / CHANGES + n * 7).unwrap();
         db.iter_mut().skip(at).take(3).for_each(|byte| *byte ^= 0x55);
-        fs::write(path.join("sled/db"), db).unwrap();
+        fs::write(path.join("tail/00000001/db"), db).unwrap();
         match SledLog::open(&path, "test").await {
             Ok(log) => assert_eq!(verify(&log).await.unwrap().events, EVENTS, "at {at}"),
             Err(OpenFailure::Damaged { .. }) => reported += 1,

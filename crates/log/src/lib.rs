@@ -176,6 +176,15 @@ pub trait EventLog: Send + Sync {
     /// See [`ReadFailure`].
     async fn head(&self) -> Result<Head, ReadFailure>;
 
+    /// Checks what is stored beside the events, such as indexes, against them.
+    /// [`verify`](crate::verify) calls this.
+    ///
+    /// # Errors
+    /// See [`ReadFailure`].
+    async fn check(&self) -> Result<(), ReadFailure> {
+        Ok(())
+    }
+
     /// Tells the sequence of the last durable event, whenever it changes. What is told may skip
     /// values but never goes back; read from your own position on to miss nothing.
     fn subscribe(&self) -> watch::Receiver<Sequence>;

@@ -27,8 +27,8 @@ pub struct Verified {
 }
 
 /// Reads every event up to the log's head and checks that it can be read, that no sequence and no
-/// version is missing, that each event names the one before it in its stream, and that the root
-/// over all is the head's.
+/// version is missing, that each event names the one before it in its stream, that the root over
+/// all is the head's, and that what is stored beside the events fits them.
 ///
 /// # Errors
 /// The first damage, with its place; or why the log could not be read.
@@ -78,6 +78,7 @@ pub async fn verify(log: &dyn EventLog) -> Result<Verified, ReadFailure> {
             ),
         });
     }
+    log.check().await?;
     Ok(Verified { events: tree.size(), streams: heads.len() as u64, bytes, root })
 }
 

@@ -1,0 +1,195 @@
+//! Opening a log: what is sealed, what is in the tails, and finishing what was interrupted.
+
+use std::{fs, path::Path, sync::Arc};
+
+use holdpoint_core::event::Sequence;
+use holdpoint_log::{Head, merkle::MerkleTree};
+
+use crate::{
+    directory::{Directory, at, sync},
+    failure::OpenFailure,
+    head::{HeadFile, Note},
+    parts::Parts,
+    preflight::Positions,
+    scan::{self, Contents, Damage, Scan},
+    segment::{self, SegmentFailure},
+    store::StoreFailure,
+    tail::{self, Tail},
+};
+
+/// A log that was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub parts: Parts,
+    /// The last tail, where events go.
+    pub tail: Arc<Tail>,
+    /// The Merkle tree over all events.
+    pub tree: MerkleTree,
+    /// The bytes of the events in the last tail.
+    pub tail_bytes: u64,
+    pub head_file: HeadFile,
+    /// The highest position in the last tail's file.
+    pub segment: u64,
+    /// An empty tail that was made and never used.
+    pub spare: Option<Arc<Tail>>,
+    /// Tails that were full when the log was closed.
+    pub unsealed: Vec<Arc<Tail>>,
+}
+
+/// Opens everything. The lock must be held.
+pub(crate) fn open(directory: &Directory) -> Result<Opened, OpenFailure> {
+    let mut head_file = directory.open_head()?;
+    let noted = head_file.noted();
+    let nothing = Head { sequence: Sequence::ZERO, root: MerkleTree::new().root() };
+    let noted_head = noted.map_or(nothing, |note| note.head);
+    let tails = directory.tails();
+    let (mut numbers, leftovers) = tail::list(&tails).map_err(at(&tails))?;
+    for number in &numbers {
+        directory.inspect(*number, noted)?;
+    }
+    let segments = segment::open_all(&directory.sealed())
+        .map_err(|(path, failure)| sealed_failed(directory, &path, failure))?;
+    // What is there without doubt was opened; what was being made or removed can go.
+    for leftover in &leftovers {
+        fs::remove_dir_all(leftover).map_err(at(leftover))?;
+    }
+    let sealed = segments.last().map_or_else(MerkleTree::new, |last| last.after.clone());
+    check_sealed(directory, &segments, noted_head)?;
+    if numbers.is_empty() {
+        scan::check_noted(sealed.size(), noted_head).map_err(|damage| found(directory, damage))?;
+        let first = noted.map_or(1, |note| note.tail + 1);
+        drop(Tail::make(&tails, first)?);
+        numbers.push(first);
+    }
+    let mut used: Vec<(Arc<Tail>, u64)> = Vec::new();
+    let (mut tree, mut spare) = (sealed, None);
+    let mut incomplete = false;
+    for number in numbers {
+        let tail = Tail::open(&tails, number)?;
+        if !tail.store.was_recovered() {
+            let found = format!("sled found nothing in `{}`", tail.db().display());
+            return Err(directory.damaged(None, found));
+        }
+        if is_sealed(&tail, Sequence(tree.size())).map_err(|e| tail::failed(tail.path(), e))? {
+            // It was interrupted between its sealing and its removal.
+            drop(tail);
+            let dropped = tail::retire(&tails, number).map_err(at(&tails))?;
+            fs::remove_dir_all(&dropped).map_err(at(&dropped))?;
+            continue;
+        }
+        let (contents, dropped) = read(directory, &tail, tree.clone(), noted_head)?;
+        if contents.tree.size() > tree.size() && incomplete {
+            let next = Sequence(tree.size()).next();
+            return Err(directory.damaged(Some(next), "a commit before it is incomplete".into()));
+        }
+        incomplete |= dropped;
+        let is_empty = contents.tree.size() == tree.size();
+        tree = contents.tree;
+        *tail.streams() = contents.streams;
+        let tail = Arc::new(tail);
+        // At most one empty tail is kept, after all others.
+        let useless = if is_empty && !used.is_empty() {
+            spare.replace(tail)
+        } else {
+            used.push((tail, contents.event_bytes));
+            spare.take()
+        };
+        if let Some(useless) = useless {
+            let number = useless.number;
+            drop(useless);
+            let dropped = tail::retire(&tails, number).map_err(at(&tails))?;
+            fs::remove_dir_all(&dropped).map_err(at(&dropped))?;
+        }
+    }
+    scan::check_noted(tree.size(), noted_head).map_err(|damage| found(directory, damage))?;
+    let Some((tail, tail_bytes)) = used.last().cloned() else {
+        return Err(directory.damaged(None, "there is no tail".to_owned()));
+    };
+    sync(&tails).map_err(at(&tails))?;
+    let db = tail.db();
+    let segment = Positions::read(&db).map_err(at(&db))?.highest;
+    // What is noted must be durable: the positions that were found, and the events.
+    tail.store.sync().map_err(|failure| tail::failed(tail.path(), failure))?;
+    let head = Head { sequence: Sequence(tree.size()), root: tree.root() };
+    let note = Note { head, tail: tail.number, segment };
+    head_file.note(note).map_err(|source| OpenFailure::Io { path: directory.head(), source })?;
+    let mut all: Vec<Arc<Tail>> = used.into_iter().map(|(tail, _)| tail).collect();
+    let parts = Parts { segments, tails: all.clone() };
+    all.pop();
+    Ok(Opened { parts, tail, tree, tail_bytes, head_file, segment, spare, unsealed: all })
+}
+
+/// Checks what is sealed against the note, where the noted event is sealed.
+fn check_sealed(
+    directory: &Directory,
+    segments: &segment::Segments,
+    noted: Head,
+) -> Result<(), OpenFailure> {
+    let Some(segment) = segments.iter().find(|segment| segment.has(noted.sequence)) else {
+        return Ok(());
+    };
+    let mut tree = segment.before.clone();
+    let mut at = segment.first();
+    while at <= noted.sequence {
+        let records = segment.records(at);
+        let records =
+            records.map_err(|failure| sealed_failed(directory, segment.path(), failure))?;
+        for record in records.iter().filter(|record| record.sequence <= noted.sequence) {
+            tree.push(&record.bytes);
+            at = record.sequence.next();
+        }
+        if at > noted.sequence {
+            break;
+        }
+    }
+    if tree.root() == noted.root {
+        return Ok(());
+    }
+    let reason = "the history up to it is not the one that was noted".to_owned();
+    Err(directory.damaged(Some(noted.sequence), reason))
+}
+
+/// Whether all of a tail is before `next`, and so sealed.
+fn is_sealed(tail: &Tail, last: Sequence) -> Result<bool, StoreFailure> {
+    Ok(tail.store.block_first(last)?.is_some())
+}
+
+/// Reads and checks all that is in a tail, and drops a commit at its end that was never completed.
+fn read(
+    directory: &Directory,
+    tail: &Tail,
+    before: MerkleTree,
+    noted: Head,
+) -> Result<(Contents, bool), OpenFailure> {
+    let mut scan = Scan::new(before, noted);
+    tail.store.for_each(|entry| scan.entry(entry)).map_err(|damage| found(directory, damage))?;
+    let (contents, incomplete) = scan.finish();
+    let dropped = !incomplete.is_empty();
+    if dropped {
+        tracing::info!(
+            after = contents.tree.size(),
+            "dropped a commit that was interrupted before it was acknowledged"
+        );
+        let removed = tail.store.remove(incomplete);
+        removed.map_err(|failure| tail::failed(tail.path(), failure))?;
+    }
+    Ok((contents, dropped))
+}
+
+fn found(directory: &Directory, damage: Damage) -> OpenFailure {
+    if damage.unreadable {
+        tail::failed(&directory.tails(), StoreFailure::Failed(damage.reason))
+    } else {
+        directory.damaged(damage.sequence, damage.reason)
+    }
+}
+
+fn sealed_failed(directory: &Directory, path: &Path, failure: SegmentFailure) -> OpenFailure {
+    match failure {
+        SegmentFailure::Damaged(reason) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            directory.damaged(None, format!("the segment `{name}`: {reason}"))
+        }
+        SegmentFailure::Io(source) => OpenFailure::Io { path: path.to_owned(), source },
+    }
+}

@@ -1,0 +1,233 @@
+//! What is sealed reads as before, and is refused when it was changed.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use holdpoint_core::{Sequence, Version};
+use holdpoint_log::{
+    AppendFailure, EventLog, Head,
+    conformance::{append, stream},
+    prove::{EventTiles, Tiles, prove_inclusion},
+    verify,
+};
+use holdpoint_log_sled::{OpenFailure, Options, SledLog};
+
+const OPTIONS: Options = Options { tail_bytes_max: 60_000 };
+
+/// How many streams the tests write to.
+const STREAMS: u64 = 7;
+
+async fn open(path: &Path) -> Result<SledLog, OpenFailure> {
+    SledLog::open_with(path, "test", OPTIONS).await
+}
+
+fn segments(path: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(path.join("sealed"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "segment"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Waits until there are so many segments.
+async fn sealed(path: &Path, count: usize) {
+    while segments(path).len() < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A closed log of about 2,000 events in several segments and a tail.
+async fn closed_log(path: &Path) -> Head {
+    drop(SledLog::create(path, "test").await.unwrap());
+    let log = open(path).await.unwrap();
+    for n in 0..100 {
+        for run in 0..STREAMS {
+            log.append(vec![append(run, n * 3, 3)]).await.unwrap();
+        }
+    }
+    sealed(path, 3).await;
+    log.head().await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_sealed_reads_as_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = closed_log(dir.path()).await;
+    for _ in 0..3 {
+        let log = open(dir.path()).await.unwrap();
+        assert_eq!(log.head().await.unwrap(), head);
+        let verified = verify(&log).await.unwrap();
+        assert_eq!((verified.events, verified.root), (STREAMS * 300, head.root));
+        for run in 0..STREAMS {
+            let records = log.read_stream(&stream(run), Version(7), 1_000).await.unwrap();
+            let versions: Vec<u64> =
+                records.iter().map(|record| record.event().unwrap().version.0).collect();
+            assert_eq!(versions, (8..=300).collect::<Vec<_>>());
+        }
+        for (after, limit) in [(0, 1), (255, 2), (256, 1), (511, 600), (2_090, 99), (2_100, 9)] {
+            let records = log.read(Sequence(after), limit).await.unwrap();
+            let expected = after + 1..=(after + limit as u64).min(2_100);
+            let sequences: Vec<u64> = records.iter().map(|record| record.sequence.0).collect();
+            assert_eq!(sequences, expected.collect::<Vec<_>>());
+        }
+    }
+}
+
+#[tokio::test]
+async fn tiles_of_segments_are_those_of_their_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = closed_log(dir.path()).await;
+    let log = open(dir.path()).await.unwrap();
+    let tiles = head.sequence.0 / 256;
+    for numbers in [0..tiles, 3..5] {
+        let expected = EventTiles(&log).hashes(1, numbers.clone()).await.unwrap();
+        assert_eq!(log.hashes(1, numbers).await.unwrap(), expected);
+    }
+    for sequence in [1, 255, 256, 257, 1_000, head.sequence.0] {
+        let proof = prove_inclusion(&log, Sequence(sequence), &head).await.unwrap();
+        assert_eq!(proof.index, sequence - 1);
+    }
+}
+
+#[tokio::test]
+async fn streams_go_on_where_they_were_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(SledLog::create(dir.path(), "test").await.unwrap());
+    let log = open(dir.path()).await.unwrap();
+    log.append(vec![append(1_000, 0, 5)]).await.unwrap();
+    for n in 0..100 {
+        log.append(vec![append(n, 0, 5)]).await.unwrap();
+    }
+    sealed(dir.path(), 2).await;
+    for log in [log, open_when_free(dir.path()).await] {
+        let conflict = log.append(vec![append(1_000, 0, 1)]).await.unwrap_err();
+        let AppendFailure::Conflict { actual, .. } = conflict else { panic!("{conflict}") };
+        assert!(actual >= Version(5));
+        log.append(vec![append(1_000, actual.0, 1), append(2_000 + actual.0, 0, 1)]).await.unwrap();
+        let records = log.read_stream(&stream(1_000), Version::ZERO, 99).await.unwrap();
+        assert_eq!(records.len() as u64, actual.0 + 1);
+        verify(&log).await.unwrap();
+        drop(log);
+    }
+}
+
+/// Opens the log of a handle that another part of the test has not dropped yet.
+async fn open_when_free(path: &Path) -> SledLog {
+    let copy = path.with_extension("copy");
+    copy_all(path, &copy);
+    open(&copy).await.unwrap()
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_all(&path, &to);
+        } else {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_changed_byte_of_a_segment_is_never_served() {
+    const CHANGES: usize = 60;
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    let head = closed_log(&whole).await;
+    let name = segments(&whole)[1].file_name().unwrap().to_owned();
+    let bytes = fs::read(whole.join("sealed").join(&name)).unwrap();
+    let path = dir.path().join("changed");
+    copy_all(&whole, &path);
+    let (mut at_opening, mut at_verifying) = (0, 0);
+    for n in 0..CHANGES {
+        let mut changed = bytes.clone();
+        let at = bytes.len() * n / CHANGES + n % 7;
+        changed[at] ^= 0x10;
+        fs::write(path.join("sealed").join(&name), changed).unwrap();
+        match open(&path).await {
+            Ok(log) => {
+                let failure = verify(&log).await.unwrap_err();
+                assert!(failure.to_string().contains("the log is damaged"), "{failure}");
+                at_verifying += 1;
+                assert_eq!(log.head().await.unwrap(), head);
+            }
+            Err(OpenFailure::Damaged { reason, .. }) => {
+                assert!(reason.contains("the segment `"), "{reason}");
+                at_opening += 1;
+            }
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+    assert!(at_opening > 0 && at_verifying > 0, "{at_opening} {at_verifying}");
+}
+
+#[tokio::test]
+async fn a_segment_that_is_missing_or_of_another_log_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, other) = (dir.path().join("whole"), dir.path().join("other"));
+    closed_log(&whole).await;
+    closed_log(&other).await;
+    type Damage = fn(&[PathBuf], &Path);
+    let damages: [Damage; 5] = [
+        |paths, _| fs::remove_file(&paths[0]).unwrap(),
+        |paths, _| fs::remove_file(&paths[1]).unwrap(),
+        |paths, _| fs::rename(&paths[1], paths[1].with_file_name("2.segment")).unwrap(),
+        |paths, other| assert!(fs::copy(segments(other)[1].as_path(), &paths[1]).unwrap() > 0),
+        |paths, _| {
+            let file = fs::File::options().write(true).open(&paths[1]).unwrap();
+            file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+        },
+    ];
+    for (n, damage) in damages.iter().enumerate() {
+        let path = dir.path().join(n.to_string());
+        copy_all(&whole, &path);
+        damage(&segments(&path), &other);
+        let failure = open(&path).await.unwrap_err();
+        assert!(matches!(failure, OpenFailure::Damaged { .. }), "{n}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_interrupted_is_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    drop(SledLog::create(&path, "test").await.unwrap());
+    let log = open(&path).await.unwrap();
+    for n in 0..10 {
+        log.append(vec![append(1, n * 3, 3)]).await.unwrap();
+    }
+    drop(log);
+    let tail = dir.path().join("tail");
+    copy_all(&path.join("tail/00000001"), &tail);
+    let log =
+        Arc::new(SledLog::open_with(&path, "test", Options { tail_bytes_max: 1 }).await.unwrap());
+    log.append(vec![append(2, 0, 3)]).await.unwrap();
+    log.append(vec![append(2, 3, 3)]).await.unwrap();
+    sealed(&path, 2).await;
+    let head = log.head().await.unwrap();
+    drop(log);
+    assert!(!path.join("tail/00000001").exists());
+
+    // The tail as it was before the events that were sealed with it, half a segment, half a tail,
+    // and a tail that was being removed.
+    copy_all(&tail, &path.join("tail/00000001"));
+    fs::write(path.join("sealed/segment.new"), "half of a").unwrap();
+    fs::create_dir_all(path.join("tail/new/blobs")).unwrap();
+    fs::create_dir_all(path.join("tail/dropped-00000001/blobs")).unwrap();
+    let log = open(&path).await.unwrap();
+    assert_eq!(log.head().await.unwrap(), head);
+    assert_eq!(verify(&log).await.unwrap().events, 36);
+    for gone in ["tail/00000001", "tail/new", "tail/dropped-00000001", "sealed/segment.new"] {
+        assert!(!path.join(gone).exists(), "{gone}");
+    }
+}
