@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use holdpoint::core::{
     CommandId, DefinitionName, MemberId, ProjectId, QualificationName, RoleName,
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+
+use crate::output::steers;
 
 /// Change approvals and rollouts that stop where they must, go on by themselves where they may,
 /// survive any crash, and leave a history that can be checked.
@@ -63,6 +66,17 @@ pub(crate) enum Command {
     History(History),
     /// Check the whole log and print its root
     Verify,
+    /// Print a script that completes this command line in a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write manual pages, one a command
+    Manpage {
+        /// The directory to write them into; it is made when it is not there
+        #[arg(value_name = "DIRECTORY")]
+        into: PathBuf,
+    },
     /// See it work: approvals, a crash in the middle of a rollout, a rollback
     Demo(Demo),
     /// One of the demo's machines
@@ -87,6 +101,8 @@ impl Command {
             Self::Show(_) => "show",
             Self::History(_) => "history",
             Self::Verify => "verify",
+            Self::Completions { .. } => "completions",
+            Self::Manpage { .. } => "manpage",
             Self::Demo(_) => "demo",
             Self::DemoMachine(_) => "demo-machine",
         }
@@ -113,7 +129,7 @@ pub(crate) enum ProjectCommand {
         /// Its name
         name: ProjectId,
         /// What it is about, in a line; the name when absent
-        #[arg(long)]
+        #[arg(long, value_parser = a_line)]
         title: Option<String>,
         #[command(flatten)]
         acting: Acting,
@@ -135,7 +151,7 @@ pub(crate) enum ProjectCommand {
         /// The domain, such as `network`
         domain: QualificationName,
         /// Who attests it
-        #[arg(long)]
+        #[arg(long, value_parser = a_line)]
         issuer: String,
         /// The first moment at which it holds; always, when absent
         #[arg(long, value_name = "TIME", value_parser = time)]
@@ -165,7 +181,7 @@ pub(crate) enum MemberCommand {
         /// Whom
         member: MemberId,
         /// The name to show; the member's own when absent
-        #[arg(long)]
+        #[arg(long, value_parser = a_line)]
         name: Option<String>,
         /// A role to begin with; may be given several times
         #[arg(long = "role", value_name = "ROLE")]
@@ -222,7 +238,7 @@ pub(crate) enum DefinitionsCommand {
         /// Its name
         name: DefinitionName,
         /// Its version; the highest when absent
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
         version: Option<u32>,
     },
     /// Check a definition without publishing it; needs no data directory
@@ -238,7 +254,7 @@ pub(crate) struct Submit {
     /// The definition's name
     pub(crate) definition: DefinitionName,
     /// The definition's version; the highest when absent
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
     pub(crate) version: Option<u32>,
     /// A member of the input; may be given several times. VALUE is taken as it is where the
     /// definition asks for text; elsewhere it is read as JSON, and what is no JSON is text
@@ -260,7 +276,7 @@ pub(crate) struct Approve {
     #[command(flatten)]
     pub(crate) run: RunArgument,
     /// Why
-    #[arg(long)]
+    #[arg(long, value_parser = words)]
     pub(crate) reason: Option<String>,
     /// The hold that is meant; needed only when several are open
     #[arg(long)]
@@ -275,7 +291,7 @@ pub(crate) struct Reject {
     #[command(flatten)]
     pub(crate) run: RunArgument,
     /// Why
-    #[arg(long)]
+    #[arg(long, value_parser = words)]
     pub(crate) reason: String,
     /// The hold that is meant; needed only when several are open
     #[arg(long)]
@@ -290,7 +306,7 @@ pub(crate) struct Cancel {
     #[command(flatten)]
     pub(crate) run: RunArgument,
     /// Why
-    #[arg(long)]
+    #[arg(long, value_parser = words)]
     pub(crate) reason: String,
     #[command(flatten)]
     pub(crate) acting: Acting,
@@ -337,7 +353,7 @@ pub(crate) struct List {
     #[arg(long)]
     pub(crate) status: Option<Status>,
     /// At most so many, the newest first
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = from_one, allow_negative_numbers = true)]
     pub(crate) limit: Option<u32>,
 }
 
@@ -359,8 +375,9 @@ pub(crate) enum Status {
 pub(crate) struct Show {
     #[command(flatten)]
     pub(crate) run: RunArgument,
-    /// As it was after so many of its events, or at a time such as 2026-01-05T09:00:00Z
-    #[arg(long, value_name = "VERSION|TIME")]
+    /// As it was after so many of its events, or at a time such as 2026-01-05T09:00:00Z; a time
+    /// without fractions of a second includes its whole second
+    #[arg(long, value_name = "VERSION|TIME", allow_hyphen_values = true)]
     pub(crate) at: Option<String>,
 }
 
@@ -391,14 +408,59 @@ pub(crate) struct DemoMachine {
     pub(crate) deploy_ms: u64,
 }
 
-/// Reads a time, with a remedy when it is none.
+/// Reads a time, with a remedy when it is none. Times are shown without their offset, as UTC, so
+/// they are read in the same way.
 pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| "expected a time such as 2026-01-05T09:00:00Z".to_owned())
+    let in_utc = || text.parse::<DateTime>().and_then(|time| TimeZone::UTC.to_timestamp(time));
+    let expected = |_| format!("`{text}` is not a time: expected one such as 2026-01-05T09:00:00Z");
+    text.parse().or_else(|_| in_utc()).map_err(expected)
+}
+
+fn number(text: &str) -> Result<u32, String> {
+    let expected = || format!("`{text}` is not a number from 0 to {}", u32::MAX);
+    text.parse().map_err(|_| expected())
+}
+
+fn from_one(text: &str) -> Result<u32, String> {
+    let expected = || format!("`{text}` is not a number from 1 to {}", u32::MAX);
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(expected)
+}
+
+/// Something that is said, in one line or several.
+fn words(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("expected some words".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Something that lists and histories show within a line.
+fn a_line(text: &str) -> Result<String, String> {
+    if text.contains(steers) {
+        return Err("expected one line, without control characters".to_owned());
+    }
+    words(text)
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+
+    #[test]
+    fn a_time_is_read_as_it_is_shown() {
+        for text in [
+            "2026-01-05T09:00:00Z",
+            "2026-01-05 09:00:00",
+            "2026-01-05 09:00",
+            "2026-01-05T10:00:00+01:00",
+        ] {
+            assert_eq!(super::time(text).unwrap().to_string(), "2026-01-05T09:00:00Z", "{text}");
+        }
+        assert_eq!(super::time("2026-01-05").unwrap().to_string(), "2026-01-05T00:00:00Z");
+        for bad in ["", "now", "2026-02-30", "2026-01-05T25:00:00Z", "09:00", "1767603600"] {
+            assert!(super::time(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

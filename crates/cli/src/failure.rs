@@ -12,14 +12,17 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use holdpoint::{
     ConfigurationFailure, DirectoryFailure,
-    core::{Refusal, id::MalformedId},
+    core::{Refusal, RefusalCode, id::MalformedId},
     definition::Diagnostics,
     engine::{CommandFailure, QueryFailure, StartFailure},
     log::ReadFailure,
 };
 use serde_json::{Value, json};
 
-use crate::command::definitions::findings;
+use crate::{
+    command::definitions::findings,
+    output::{count, line},
+};
 
 /// A command that did not succeed.
 #[derive(Debug)]
@@ -50,12 +53,25 @@ impl Failure {
         Self::Usage(Told::new(message, help))
     }
 
+    /// As [`Failure::usage`], with several things to do, or to know.
+    pub(crate) fn usage_with(message: String, help: Vec<String>) -> Self {
+        Self::Usage(Told { message, help })
+    }
+
     pub(crate) fn storage(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Storage(Told::new(message, help))
     }
 
     pub(crate) fn expectation(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Expectation(Told::new(message, help))
+    }
+
+    /// The program did something that it must never do, and said what to the log.
+    pub(crate) fn defect() -> Self {
+        Self::storage(
+            "BUG: the command could not be finished",
+            "what was acknowledged is in the history; report what stands above, and what you did",
+        )
     }
 
     /// The exit code.
@@ -74,9 +90,9 @@ impl Failure {
             (Self::BrokenPipe, _) => return,
             (_, true) => format!("{:#}\n", self.as_json()),
             (Self::Refused(refusal), false) => {
-                in_words(Some(refusal.code.as_str()), &refusal.message, &refusal.needed)
+                in_words(Some(refusal.code.as_str()), &refusal.message, &remedies(refusal))
             }
-            (Self::Findings(findings), false) => findings.to_string(),
+            (Self::Findings(findings), false) => found_in_words(findings),
             (Self::Usage(told) | Self::Storage(told) | Self::Expectation(told), false) => {
                 in_words(None, &told.message, &told.help)
             }
@@ -94,6 +110,7 @@ impl Failure {
                 "code": refusal.code.as_str(),
                 "message": refusal.message,
                 "needed": refusal.needed,
+                "help": remedies(refusal),
             }),
             Self::Findings(found) => json!({
                 "kind": "findings",
@@ -117,13 +134,92 @@ impl Told {
 const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
 const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 
+/// How many lines of help are told: a failure must fit on a screen.
+const HELP_LINES_MAX: usize = 12;
+
+/// How many lines of findings are told.
+const FINDING_LINES_MAX: usize = 24;
+
+/// How much of a line is told, in characters; the rest repeats what the user has given.
+const LINE_LENGTH_MAX: usize = 400;
+
 fn in_words(code: Option<&str>, message: &str, help: &[String]) -> String {
     let code = code.map(|code| format!("[{code}]")).unwrap_or_default();
-    let mut text = format!("{ERROR}error{code}{ERROR:#}: {message}\n");
-    for line in help {
-        text.push_str(&format!("{HELP}help{HELP:#}: {}\n", line.replace('\n', "\n      ")));
+    let mut lines = message.lines().map(shortened);
+    let mut text = format!("{ERROR}error{code}{ERROR:#}: {}\n", lines.next().unwrap_or_default());
+    for line in lines {
+        text.push_str(&format!("{line}\n"));
+    }
+    let mut left = HELP_LINES_MAX;
+    for (n, one) in help.iter().enumerate() {
+        if left == 0 {
+            let more = help.len().saturating_sub(n);
+            text.push_str(&format!("{HELP}help{HELP:#}: and {more} more; `--json` has them all\n"));
+            break;
+        }
+        let lines: Vec<_> = one.lines().take(left).map(shortened).collect();
+        left = left.saturating_sub(lines.len());
+        text.push_str(&format!("{HELP}help{HELP:#}: {}\n", lines.join("\n      ")));
     }
     text
+}
+
+/// Findings as a person reads them, as many as fit on a screen.
+fn found_in_words(findings: &Diagnostics) -> String {
+    let text = findings.to_string();
+    let all: Vec<&str> = text.split("\n\n").collect();
+    let mut told = String::new();
+    let mut lines: usize = 0;
+    for (n, finding) in all.iter().enumerate() {
+        lines = lines.saturating_add(finding.lines().count()).saturating_add(1);
+        if n > 0 && lines > FINDING_LINES_MAX {
+            let more = count(all.len().saturating_sub(n) as u64, "more finding");
+            told.push_str(&format!("\nand {more}: fix these first, or see all with `--json`\n"));
+            break;
+        }
+        if n > 0 {
+            told.push('\n');
+        }
+        for line in finding.lines() {
+            told.push_str(&format!("{}\n", shortened(line)));
+        }
+    }
+    told
+}
+
+/// The line with escapes for what a terminal would obey, and without the middle of what is long.
+fn shortened(text: &str) -> String {
+    let half = LINE_LENGTH_MAX / 2;
+    let length = text.chars().count();
+    if length <= LINE_LENGTH_MAX {
+        return line(text);
+    }
+    let begin: String = text.chars().take(half).collect();
+    let end: String = text.chars().skip(length.saturating_sub(half)).collect();
+    format!("{}…{}", line(&begin), line(&end))
+}
+
+/// What would be needed for a "yes"; where the refusal cannot say that, how to find it out.
+fn remedies(refusal: &Refusal) -> Vec<String> {
+    if !refusal.needed.is_empty() {
+        return refusal.needed.clone();
+    }
+    let remedy = match refusal.code {
+        RefusalCode::NotMember => "`holdpoint project show` lists the members",
+        RefusalCode::NotEligible | RefusalCode::SelfApproval | RefusalCode::NotQualified => {
+            "`holdpoint show RUN` says who could"
+        }
+        RefusalCode::AlreadyVoted => "`holdpoint show RUN` says whose vote is still open",
+        RefusalCode::NotAwaited => "`holdpoint show RUN` says what the run waits for now",
+        RefusalCode::RunEnded => "submit it anew; `holdpoint history RUN` says how it ended",
+        RefusalCode::InvalidInput => "correct what was given, and send it again",
+        RefusalCode::NotFound | RefusalCode::AlreadyExists => {
+            "`holdpoint project show` lists members and roles, `holdpoint definitions list` the \
+             definitions"
+        }
+        RefusalCode::CommandIdReused => "give a new command a new id, or leave `--command-id` out",
+    };
+    vec![remedy.to_owned()]
 }
 
 impl From<Refusal> for Failure {
@@ -134,7 +230,7 @@ impl From<Refusal> for Failure {
 
 impl From<MalformedId> for Failure {
     fn from(malformed: MalformedId) -> Self {
-        Self::usage(malformed.to_string(), "")
+        Self::usage(malformed.to_string(), "`holdpoint project list` has the projects' names")
     }
 }
 
@@ -143,7 +239,10 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Self::BrokenPipe
         } else {
-            Self::storage(format!("the output cannot be written: {error}"), "")
+            Self::storage(
+                format!("the output cannot be written: {error}"),
+                "what the command did is done; `holdpoint history` shows it",
+            )
         }
     }
 }

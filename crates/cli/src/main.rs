@@ -7,6 +7,9 @@ mod demo;
 mod failure;
 mod narrate;
 mod output;
+mod strict_json;
+mod text_file;
+mod usage;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -24,23 +27,25 @@ const DEMO_DEFAULT: &str = "./holdpoint-demo";
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // When nobody can be told, the exit code still says it.
-            drop(error.print());
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
+        Err(error) => return usage::answer(&error),
     };
+    // Of what sled complains about, the failure says in our words what it means.
+    let filter = std::env::var("HOLDPOINT_LOG").unwrap_or_else(|_| "error,sled=off".to_owned());
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_env("HOLDPOINT_LOG"))
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_writer(std::io::stderr)
+        .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
         .init();
+    std::panic::set_hook(Box::new(|defect| tracing::error!("BUG: {defect}")));
     let json = arguments.json;
-    let ended = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::storage(format!("the program cannot start: {error}"), ""))
-        .and_then(|runtime| runtime.block_on(run(arguments)));
-    match ended {
+    let ended = std::panic::catch_unwind(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::storage(format!("the program cannot start: {error}"), ""))
+            .and_then(|runtime| runtime.block_on(run(arguments)))
+    });
+    match ended.unwrap_or_else(|_| Err(Failure::defect())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.tell(json);
@@ -69,6 +74,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::List(arguments) => command::list::list(&context, &arguments).await,
         Command::Show(arguments) => command::show::show(&context, &arguments).await,
         Command::Verify => command::verify::verify(&context).await,
+        Command::Completions { shell } => command::completions::completions(shell),
+        Command::Manpage { into } => command::completions::manpage(&into),
         Command::History(arguments) => {
             return command::history::history(&context, &arguments).await;
         }

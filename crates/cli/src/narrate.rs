@@ -6,11 +6,15 @@ use holdpoint::{
 };
 use serde_json::Value;
 
-use crate::output::{count, time};
+use crate::output::{count, line, time};
 
 /// What an event says happened. Every type of event that the product writes has a sentence of its
 /// own; those of workflows that were added to it have a general one.
 pub(crate) fn sentence(event: &Event) -> String {
+    line(&in_words(event))
+}
+
+fn in_words(event: &Event) -> String {
     if let Ok(typed) = RunEvent::from_parts(&event.kind, &event.data) {
         return of_run(&typed);
     }

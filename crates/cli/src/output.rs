@@ -41,12 +41,27 @@ pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// User's text as one line of ours: what would break the line, steer the terminal or change the
+/// order of what is read is written as an escape, so that no text can pass for another line.
+pub(crate) fn line(text: &str) -> String {
+    if !text.contains(steers) {
+        return text.to_owned();
+    }
+    let escape = |c: char| if steers(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+/// Whether a terminal obeys the character instead of showing it.
+pub(crate) fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A table without lines.
 pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(head.iter().copied());
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| line(cell)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -63,4 +78,27 @@ pub(crate) fn time(time: Timestamp) -> String {
 pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
     let number = number.into();
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_stays_within_its_line() {
+        for (text, expected) in [
+            ("Größe 🚀", "Größe 🚀"),
+            ("fine\n  2026-01-05  ada  approved", "fine\\n  2026-01-05  ada  approved"),
+            ("\u{1b}[2J\u{9b}2J\u{7f}\r\t", "\\u{1b}[2J\\u{9b}2J\\u{7f}\\r\\t"),
+            ("a\u{202e}b\u{2066}c\u{2028}d", "a\\u{202e}b\\u{2066}c\\u{2028}d"),
+        ] {
+            assert_eq!(line(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_table_has_a_line_a_row() {
+        let rows = vec![vec!["1".to_owned(), "a\nb".to_owned()]];
+        assert_eq!(table(&["N", "TEXT"], rows), "N  TEXT\n1  a\\nb\n");
+    }
 }

@@ -8,7 +8,8 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -24,6 +25,8 @@ use crate::{
 
 /// The name of the operator's configuration in a data directory.
 pub const CONFIGURATION_FILE: &str = "holdpoint.toml";
+/// No configuration is longer.
+const CONFIGURATION_BYTES_MAX: u64 = 1024 * 1024;
 const LOG: &str = "log";
 const READ_MODEL: &str = "read-model.sqlite";
 
@@ -58,6 +61,18 @@ pub enum DirectoryFailure {
         path: PathBuf,
         /// How that shows.
         reason: String,
+    },
+    /// A data directory without its configuration.
+    #[error("`{}` has no `{CONFIGURATION_FILE}`", .path.display())]
+    NoConfiguration {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A data directory whose log was there and is gone.
+    #[error("`{}` has lost its `log`", .path.display())]
+    LostLog {
+        /// The path.
+        path: PathBuf,
     },
     /// There is a data directory already.
     #[error("`{}` is a data directory already", .path.display())]
@@ -102,12 +117,27 @@ impl DirectoryFailure {
                  `holdpoint init`"
                     .to_owned()
             }
+            Self::NoConfiguration { path } => format!(
+                "write it, or let `holdpoint --dir {} init` write one that configures nothing; \
+                 the log stays as it is",
+                path.display()
+            ),
+            Self::LostLog { .. } => {
+                "restore `log` from a backup: nothing else says what happened; to begin anew, name \
+                 another directory"
+                    .to_owned()
+            }
             Self::AlreadyThere { .. } => "use it as it is, or name another directory".to_owned(),
             Self::NotEmpty { .. } => "name a directory that is empty or does not exist".to_owned(),
             Self::Configuration(failure) => failure.help.clone(),
             Self::Io { .. } => {
                 "check the path, its permissions and the space on its disk".to_owned()
             }
+            Self::Log(OpenFailure::NotThere { directory }) => format!(
+                "when the directory's making was interrupted, finish it with `holdpoint --dir {} \
+                 init`: nothing that is in it is lost",
+                directory.parent().unwrap_or(directory).display()
+            ),
             Self::Log(failure) => failure.help().to_owned(),
         }
     }
@@ -118,6 +148,8 @@ impl DirectoryFailure {
         match self {
             Self::NotThere { .. }
             | Self::Foreign { .. }
+            | Self::NoConfiguration { .. }
+            | Self::LostLog { .. }
             | Self::AlreadyThere { .. }
             | Self::NotEmpty { .. }
             | Self::Configuration(_)
@@ -129,7 +161,8 @@ impl DirectoryFailure {
 
 impl DataDirectory {
     /// Makes a data directory at `path`, which must be empty or not exist, with a configuration
-    /// that says what can be configured and configures nothing.
+    /// that says what can be configured and configures nothing. A `holdpoint.toml` that the
+    /// operator has put there already stays as it is.
     ///
     /// # Errors
     /// See [`DirectoryFailure`].
@@ -147,17 +180,26 @@ impl DataDirectory {
     ) -> Result<Self, DirectoryFailure> {
         let path = path.as_ref();
         let file = path.join(CONFIGURATION_FILE);
-        let parsed = Configuration::parse(configuration, &file, path)?;
+        let (kept, has_log) = (file.exists(), path.join(LOG).exists());
+        // What cannot be used must not leave half a directory behind.
+        if !kept {
+            Configuration::parse(configuration, &file, path)?;
+        } else if !has_log {
+            read_configuration(path)?;
+        }
         let io = |source| DirectoryFailure::Io { path: path.to_owned(), source };
         let not_empty = || DirectoryFailure::NotEmpty { path: path.to_owned() };
+        let there_already = || DirectoryFailure::AlreadyThere { path: path.to_owned() };
         match fs::read_dir(path) {
             Ok(entries) => {
                 for entry in entries {
-                    // An interrupted making leaves these two and no log; it can be finished.
+                    // What is incomplete can be finished, unless that would hide a loss.
                     let name = entry.map_err(io)?.file_name();
-                    if name != CONFIGURATION_FILE && name != LOG {
-                        let made = path.join(CONFIGURATION_FILE).exists() && is_own_file(&name);
-                        return Err(if made { Self::there_already(path) } else { not_empty() });
+                    if !is_own_file(&name) {
+                        return Err(if kept && has_log { there_already() } else { not_empty() });
+                    }
+                    if !has_log && name != CONFIGURATION_FILE {
+                        return Err(DirectoryFailure::LostLog { path: path.to_owned() });
                     }
                 }
             }
@@ -168,18 +210,16 @@ impl DataDirectory {
         fs::create_dir_all(path).map_err(io)?;
         match SledLog::create(path.join(LOG), "holdpoint init").await {
             Ok(log) => drop(log),
-            Err(OpenFailure::AlreadyThere { .. }) if file.exists() => {
-                return Err(Self::there_already(path));
+            Err(OpenFailure::AlreadyThere { .. }) if kept => {
+                return Err(there_already());
             }
             Err(OpenFailure::AlreadyThere { .. }) => {}
             Err(failure) => return Err(failure.into()),
         }
-        fs::write(&file, configuration).map_err(io)?;
-        Ok(Self { path: path.to_owned(), configuration: parsed })
-    }
-
-    fn there_already(path: &Path) -> DirectoryFailure {
-        DirectoryFailure::AlreadyThere { path: path.to_owned() }
+        if !kept {
+            fs::write(&file, configuration).map_err(io)?;
+        }
+        Self::open(path)
     }
 
     /// Reads the configuration of the data directory at `path`. Nothing is opened or changed.
@@ -188,7 +228,6 @@ impl DataDirectory {
     /// See [`DirectoryFailure`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DirectoryFailure> {
         let path = path.as_ref().to_owned();
-        let file = path.join(CONFIGURATION_FILE);
         if !path.exists() {
             return Err(DirectoryFailure::NotThere { path });
         }
@@ -199,27 +238,16 @@ impl DataDirectory {
         if !path.is_dir() {
             return Err(foreign("it is a file"));
         }
+        if !path.join(LOG).exists() && path.join(READ_MODEL).exists() {
+            return Err(DirectoryFailure::LostLog { path });
+        }
         if !path.join(LOG).is_dir() {
             return Err(foreign("it has no `log`"));
         }
-        let text = match fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(foreign("it has no `holdpoint.toml`"));
-            }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return Err(ConfigurationFailure {
-                    path: file,
-                    line: 1,
-                    column: 1,
-                    message: "the file is not UTF-8 text".to_owned(),
-                    help: "write the file anew; the log is not touched by it".to_owned(),
-                }
-                .into());
-            }
-            Err(source) => return Err(DirectoryFailure::Io { path: file, source }),
-        };
-        let configuration = Configuration::parse(&text, &file, &path)?;
+        if !path.join(CONFIGURATION_FILE).exists() {
+            return Err(DirectoryFailure::NoConfiguration { path });
+        }
+        let configuration = read_configuration(&path)?;
         Ok(Self { path, configuration })
     }
 
@@ -274,6 +302,29 @@ impl DataDirectory {
         }
         Ok(builder)
     }
+}
+
+/// Reads the operator's configuration in the data directory at `path`.
+fn read_configuration(path: &Path) -> Result<Configuration, DirectoryFailure> {
+    let file = path.join(CONFIGURATION_FILE);
+    let unusable = |message: String| ConfigurationFailure {
+        path: file.clone(),
+        line: 1,
+        column: 1,
+        message,
+        help: "write the file anew; the log is not touched by it".to_owned(),
+    };
+    let mut bytes = Vec::new();
+    fs::File::open(&file)
+        .and_then(|opened| opened.take(CONFIGURATION_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|source| DirectoryFailure::Io { path: file.clone(), source })?;
+    if bytes.len() as u64 > CONFIGURATION_BYTES_MAX {
+        let message = format!("the file is larger than {CONFIGURATION_BYTES_MAX} bytes");
+        return Err(unusable(message).into());
+    }
+    let text =
+        String::from_utf8(bytes).map_err(|_| unusable("the file is not UTF-8 text".to_owned()))?;
+    Ok(Configuration::parse(&text, &file, path)?)
 }
 
 #[cfg(test)]
@@ -355,6 +406,52 @@ mod tests {
         assert_eq!(*process, Some(std::process::id()));
         assert_eq!(user.as_deref(), Some("test"));
         assert!(failure.is_input());
+    }
+
+    #[tokio::test]
+    async fn the_operators_configuration_is_never_replaced() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        fs::create_dir(&path).unwrap();
+        let file = path.join(CONFIGURATION_FILE);
+        fs::write(&file, "[activity.deploy\n").unwrap();
+        let before = content(&path);
+        let failure = DataDirectory::init(&path).await.unwrap_err();
+        assert!(matches!(failure, DirectoryFailure::Configuration(_)), "{failure}");
+        assert_eq!(content(&path), before);
+
+        let configuration = "[activity.deploy]\ncommand = [\"true\"]\n";
+        fs::write(&file, configuration).unwrap();
+        let made = DataDirectory::init(&path).await.unwrap();
+        assert_eq!(made.configuration().activities().count(), 1);
+        assert_eq!(fs::read_to_string(&file).unwrap(), configuration);
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_put_back_and_what_is_lost_is_not_hidden() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        DataDirectory::init(&path).await.unwrap();
+        fs::write(path.join(READ_MODEL), "").unwrap();
+        let file = path.join(CONFIGURATION_FILE);
+        let configuration = "[activity.deploy]\ncommand = [\"true\"]\n";
+        fs::write(&file, configuration).unwrap();
+        fs::remove_file(path.join(LOG).join("format")).unwrap();
+        DataDirectory::init(&path).await.unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), configuration);
+
+        fs::remove_file(&file).unwrap();
+        let failure = DataDirectory::open(&path).unwrap_err();
+        assert!(matches!(failure, DirectoryFailure::NoConfiguration { .. }), "{failure}");
+        DataDirectory::init(&path).await.unwrap();
+
+        fs::remove_dir_all(path.join(LOG)).unwrap();
+        let before = content(&path);
+        let failure = DataDirectory::open(&path).unwrap_err();
+        assert!(matches!(failure, DirectoryFailure::LostLog { .. }), "{failure}");
+        let failure = DataDirectory::init(&path).await.unwrap_err();
+        assert!(matches!(failure, DirectoryFailure::LostLog { .. }), "{failure}");
+        assert_eq!(content(&path), before);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! `holdpoint definitions`: publishes, lists, prints and checks definitions.
 
-use std::{io::Read, path::Path};
+use std::path::Path;
 
 use holdpoint::{
     core::DefinitionName,
@@ -13,6 +13,7 @@ use crate::{
     context::Context,
     failure::Failure,
     output::{Answer, count, table},
+    text_file,
 };
 
 /// No definition is longer, in bytes; the language's own limit is lower.
@@ -108,7 +109,7 @@ fn check(file: &Path) -> Result<Answer, Failure> {
     let (name, version) = (definition.name(), definition.version());
     let text = format!("{}{}: `{name}` v{version}, {found}\n", checked.warnings, file.display());
     let json = json!({
-        "file": file,
+        "file": file.display().to_string(),
         "name": name,
         "definition_version": version,
         "title": definition.title(),
@@ -118,22 +119,11 @@ fn check(file: &Path) -> Result<Answer, Failure> {
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    let failed = |reason: String| {
+    text_file::read(file, SOURCE_BYTES_MAX).map_err(|reason| {
         Failure::usage(
             format!("the definition `{}` cannot be read: {reason}", file.display()),
-            "give a YAML file, as docs/definitions.md describes it",
+            "give a file with a definition in YAML, as docs/definitions.md describes it",
         )
-    };
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)
-        .and_then(|file| file.take(SOURCE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes))
-        .map_err(|error| failed(error.to_string()))?;
-    if bytes.len() as u64 > SOURCE_BYTES_MAX {
-        return Err(failed(format!("it is larger than {SOURCE_BYTES_MAX} bytes")));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        failed(format!("it is not UTF-8 text, from byte {at} on"))
     })
 }
 

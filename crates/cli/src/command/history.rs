@@ -13,7 +13,7 @@ use crate::{
     context::Context,
     failure::Failure,
     narrate,
-    output::{print, time},
+    output::{line, print, time},
 };
 
 /// How many events are read at once.
@@ -93,7 +93,7 @@ async fn text(engine: &Engine, project: &ProjectId, events: Vec<Event>) -> Resul
             text.push('\n');
         }
         match rows.iter().find(|row| Some(row.id) == run) {
-            Some(row) => text.push_str(&format!("run {}: {}\n", row.number, row.title)),
+            Some(row) => text.push_str(&format!("run {}: {}\n", row.number, line(&row.title))),
             None => text.push_str("run\n"),
         }
         text.push_str(&section(&events));

@@ -11,8 +11,8 @@ pub(crate) async fn init(context: &Context) -> Result<Answer, Failure> {
     let path = directory.path().display();
     let text = format!(
         "made the data directory {path}\n\
-         next: `holdpoint project create NAME --as MEMBER`, and say in \
-         {path}/holdpoint.toml what runs may ask for\n"
+         next: say in {path}/holdpoint.toml what runs may ask for\n\
+         next: `holdpoint project create NAME --as MEMBER`\n"
     );
-    Answer::new(text, &json!({ "directory": directory.path() }))
+    Answer::new(text, &json!({ "directory": path.to_string() }))
 }

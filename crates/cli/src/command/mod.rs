@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+pub(crate) mod completions;
 pub(crate) mod definitions;
 pub(crate) mod history;
 pub(crate) mod init;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Acting, MemberCommand, ProjectCommand, RoleCommand},
-    context::Context,
+    context::{Context, Who},
     failure::Failure,
     output::{Answer, count, table, time},
 };
@@ -54,10 +54,11 @@ pub(crate) async fn project(context: &Context, command: ProjectCommand) -> Resul
             (ProjectAction::Disqualify { member, domain }, acting, done)
         }
     };
+    let who = acting.who()?;
     context
         .with_engine_at_rest(async |engine| {
             let project = context.project(engine)?;
-            change(engine, project.id(), action, &acting, &done).await
+            change(engine, project.id(), action, who, &done).await
         })
         .await
 }
@@ -70,22 +71,22 @@ async fn create(
 ) -> Result<Answer, Failure> {
     let title = title.unwrap_or_else(|| name.to_string());
     let action = ProjectAction::Create { title };
+    let who = acting.who()?;
     context
         .with_engine_at_rest(async |engine| {
-            change(engine, name, action, acting, &format!("created the project `{name}`")).await
+            change(engine, name, action, who, &format!("created the project `{name}`")).await
         })
         .await
 }
 
 /// Sends a change of a project.
-pub(crate) async fn change(
+async fn change(
     engine: &Engine,
     project: &ProjectId,
     action: ProjectAction,
-    acting: &Acting,
+    who: Who,
     done: &str,
 ) -> Result<Answer, Failure> {
-    let who = acting.who()?;
     let command = holdpoint::core::ProjectCommand {
         id: who.command,
         actor: who.actor,

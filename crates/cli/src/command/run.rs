@@ -1,14 +1,14 @@
 //! `holdpoint approve`, `reject`, `cancel` and `signal`: what people tell a run.
 
 use holdpoint::core::{Action, Command, Vote};
-use serde_json::{Value, json};
 
 use crate::{
     arguments::{Acting, Approve, Cancel, Reject, RunArgument, Signal},
     command::show,
     context::Context,
     failure::Failure,
-    output::Answer,
+    output::{Answer, line},
+    strict_json,
 };
 
 /// Approves.
@@ -34,9 +34,9 @@ pub(crate) async fn cancel(context: &Context, arguments: Cancel) -> Result<Answe
 /// Signals.
 pub(crate) async fn signal(context: &Context, arguments: Signal) -> Result<Answer, Failure> {
     let Signal { run, name, data, acting } = arguments;
-    let data: Value = serde_json::from_str(&data).map_err(|error| {
+    let data = strict_json::parse(&data).map_err(|error| {
         Failure::usage(
-            format!("`--data` is not JSON: {error}"),
+            format!("`--data` cannot be read as JSON: {error}"),
             "a text needs its quotes: `--data '\"done\"'`",
         )
     })?;
@@ -62,19 +62,10 @@ async fn send(
             let text = format!(
                 "{done} run {}: {}\n{}",
                 row.number,
-                row.title,
+                line(&row.title),
                 show::standing(&detail, jiff::Timestamp::now())
             );
-            let json = json!({
-                "run": run,
-                "number": row.number,
-                "project": row.project,
-                "version": answer.version,
-                "sequence": answer.sequence,
-                "state": row.state,
-                "status": row.status,
-            });
-            Answer::new(text, &json)
+            Answer::new(text, &show::standing_as_json(row, answer))
         })
         .await
 }

@@ -2,20 +2,19 @@
 
 use holdpoint::{
     core::{
-        RunStatus, Sequence, Version, Vote,
+        RunAnswer, RunStatus, Sequence, Version, Vote,
         view::{Candidate, ConditionView, HoldView, RolloutView},
     },
-    engine::{AsOf, RunDetail},
+    engine::{AsOf, RunDetail, RunRow},
 };
 use jiff::{SignedDuration, Timestamp, Unit};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    arguments::Show,
-    command::list,
+    arguments::{self, Show},
     context::Context,
     failure::Failure,
-    output::{Answer, table, time},
+    output::{Answer, count, line, table, time},
 };
 
 /// Shows a run, now or as it was.
@@ -39,8 +38,9 @@ pub(crate) async fn show(context: &Context, arguments: &Show) -> Result<Answer, 
                         arguments.at.as_deref().unwrap_or("")
                     ),
                     format!(
-                        "it was submitted at {} and has the versions 1 to {}",
-                        now.row.started, now.row.at.version
+                        "it was submitted at {} UTC, and has the versions 1 to {}",
+                        time(now.row.started),
+                        now.row.at.version
                     ),
                 ));
             }
@@ -58,13 +58,19 @@ fn as_of(text: &str) -> Result<AsOf, Failure> {
     if let Ok(version) = text.parse() {
         return Ok(AsOf::Version(Version(version)));
     }
-    text.parse().map(AsOf::Time).map_err(|_| {
-        Failure::usage(
+    let end_of_second = SignedDuration::from_nanos(999_999_999);
+    match arguments::time(text) {
+        // Times are shown to the second: what is shown at this time must count as of this time.
+        Ok(at) if at.subsec_nanosecond() == 0 && !text.contains('.') => {
+            Ok(AsOf::Time(at.saturating_add(end_of_second).unwrap_or(Timestamp::MAX)))
+        }
+        Ok(at) => Ok(AsOf::Time(at)),
+        Err(_) => Err(Failure::usage(
             format!("`--at {text}` is neither a version nor a time"),
             "give a number of events such as `--at 3`, or a time such as \
              `--at 2026-01-05T09:00:00Z`",
-        )
-    })
+        )),
+    }
 }
 
 fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
@@ -86,7 +92,7 @@ fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
          \n\
          {}",
         row.number,
-        row.title,
+        line(&row.title),
         row.id,
         row.project,
         row.definition.name,
@@ -101,8 +107,9 @@ fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
 }
 
 fn input(input: &Value) -> String {
-    let Value::Object(members) = input else { return input.to_string() };
-    let lines: Vec<_> = members.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    let Value::Object(members) = input else { return line(&input.to_string()) };
+    let lines: Vec<_> =
+        members.iter().map(|(key, value)| line(&format!("{key} = {value}"))).collect();
     lines.join("\n          ")
 }
 
@@ -111,6 +118,8 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     let view = &detail.view;
     let mut text = match &view.status {
         RunStatus::Ended { outcome } => format!("it has ended: {outcome}\n"),
+        // Its first event says only what was submitted.
+        _ if view.state.is_empty() => "submitted, and at no state yet\n".to_owned(),
         RunStatus::Held => format!("held at `{}`\n", view.state),
         RunStatus::Working => format!("working at `{}`\n", view.state),
         RunStatus::Stuck => {
@@ -124,16 +133,27 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
         text.push_str(&rollout_in_words(rollout));
     }
     for step in &view.next_steps {
-        text.push_str(&format!("next: {step}\n"));
+        text.push_str(&format!("next: {}\n", line(&with_command(step, detail.row.number))));
     }
     text
+}
+
+/// A step that says which signal to send, with how that is typed.
+fn with_command(step: &str, number: u64) -> String {
+    match step
+        .rsplit_once("send the signal `")
+        .map(|(before, name)| (before, name.strip_suffix('`')))
+    {
+        Some((before, Some(name))) => format!("{before}`holdpoint signal {number} {name}`"),
+        _ => step.to_owned(),
+    }
 }
 
 fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
     let mut text = String::new();
     for condition in &hold.conditions {
         let mark = if condition.met { "met    " } else { "waiting" };
-        text.push_str(&format!("  {mark}  {}\n", condition.summary));
+        text.push_str(&format!("  {mark}  {}\n", line(&condition.summary)));
         text.push_str(&people_in_words(condition));
     }
     if let Some(deadline) = &hold.deadline {
@@ -168,21 +188,24 @@ fn people_in_words(condition: &ConditionView) -> String {
         text.push_str("           nobody in the project can release it now\n");
     }
     for candidate in cannot {
-        let lacks = candidate.lacks.as_deref().unwrap_or_default();
-        text.push_str(&format!("           {} cannot: {lacks}\n", candidate.member));
+        let lacks = line(candidate.lacks.as_deref().unwrap_or_default());
+        text.push_str(&format!("           cannot: {}, who {lacks}\n", candidate.member));
     }
     text
 }
 
 fn rollout_in_words(rollout: &RolloutView) -> String {
+    let limit = match rollout.phase {
+        "rolling_out" => format!(" (undone at {})", rollout.failed_max),
+        _ => String::new(),
+    };
     let mut text = format!(
-        "rollout: {}, wave {} of {}, {} of {} targets failed, undone when {} have\n",
+        "rollout: {}, wave {} of {}, {} of {} failed{limit}\n",
         rollout.phase.replace('_', " "),
         rollout.wave,
         rollout.waves,
         rollout.failed,
-        rollout.targets.len(),
-        rollout.failed_max,
+        count(rollout.targets.len() as u64, "target"),
     );
     text.push_str(&table(
         &["  WAVE", "TARGET", "STATE", ""],
@@ -215,10 +238,35 @@ fn span(duration: SignedDuration) -> String {
     if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
 }
 
-/// A run's status for a list, with the run's number.
+/// Where a run stands, as a sentence.
 pub(crate) fn in_a_line(detail: &RunDetail) -> String {
     let row = &detail.row;
-    format!("run {} ({}): {} at `{}`", row.number, row.title, list::status(&row.status), row.state)
+    let run = format!("run {} ({})", row.number, line(&row.title));
+    match &row.status {
+        RunStatus::Ended { outcome } => format!("{run} has ended: {outcome}"),
+        RunStatus::Stuck => format!(
+            "{run} is stuck at `{}`: `holdpoint show {}` says what can be done",
+            row.state, row.number
+        ),
+        status => format!("{run} is {} at `{}`", status.as_str(), row.state),
+    }
+}
+
+/// Where a run stands, for programs.
+pub(crate) fn standing_as_json(row: &RunRow, answer: RunAnswer) -> Value {
+    json!({
+        "run": row.id,
+        "number": row.number,
+        "project": row.project,
+        "version": answer.version,
+        "sequence": answer.sequence,
+        "state": row.state,
+        "status": row.status.as_str(),
+        "outcome": match &row.status {
+            RunStatus::Ended { outcome } => Some(outcome),
+            _ => None,
+        },
+    })
 }
 
 #[cfg(test)]

@@ -1,18 +1,23 @@
 //! `holdpoint submit`: starts a run.
 
-use std::io::Read;
-
 use holdpoint::{
     core::Project,
     definition::{Definition, LANGUAGE},
     engine::Submission,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::{arguments::Submit, command::show, context::Context, failure::Failure, output::Answer};
+use crate::{
+    arguments::Submit,
+    command::show,
+    context::Context,
+    failure::Failure,
+    output::{Answer, line},
+    strict_json, text_file,
+};
 
-/// No input is longer, in bytes.
-const INPUT_MAX: u64 = 1_000_000;
+/// No input is longer, in bytes; what is left of it without its white space must be far shorter.
+const INPUT_BYTES_MAX: u64 = 1_000_000;
 
 /// Starts a run.
 pub(crate) async fn submit(context: &Context, arguments: Submit) -> Result<Answer, Failure> {
@@ -43,19 +48,10 @@ pub(crate) async fn submit(context: &Context, arguments: Submit) -> Result<Answe
                 "submitted run {} of the project `{}`: {}\n{}",
                 row.number,
                 row.project,
-                row.title,
+                line(&row.title),
                 show::standing(&detail, jiff::Timestamp::now())
             );
-            let json = json!({
-                "run": submitted.run,
-                "number": row.number,
-                "project": row.project,
-                "version": submitted.answer.version,
-                "sequence": submitted.answer.sequence,
-                "state": row.state,
-                "status": row.status,
-            });
-            Answer::new(text, &json)
+            Answer::new(text, &show::standing_as_json(row, submitted.answer))
         })
         .await
 }
@@ -74,21 +70,19 @@ fn schema(project: &Project, arguments: &Submit) -> Result<Value, Failure> {
 fn document(arguments: &Submit) -> Result<Map<String, Value>, Failure> {
     match (&arguments.input_file, &arguments.input_json) {
         (Some(file), _) => {
-            let mut text = String::new();
-            let read = if file.as_os_str() == "-" {
-                std::io::stdin().lock().take(INPUT_MAX).read_to_string(&mut text)
+            let (name, read) = if file.as_os_str() == "-" {
+                ("standard input".to_owned(), text_file::read_stdin(INPUT_BYTES_MAX))
             } else {
-                std::fs::File::open(file)
-                    .and_then(|file| file.take(INPUT_MAX).read_to_string(&mut text))
+                let name = format!("the input file `{}`", file.display());
+                (name, text_file::read(file, INPUT_BYTES_MAX))
             };
-            let name = file.display().to_string();
-            read.map_err(|error| {
+            let text = read.map_err(|reason| {
                 Failure::usage(
-                    format!("the input file `{name}` cannot be read: {error}"),
+                    format!("{name} cannot be read: {reason}"),
                     "give a file with a JSON object, or `-` for standard input",
                 )
             })?;
-            object(&text, &format!("the input file `{name}`"))
+            object(&text, &name)
         }
         (None, Some(text)) => object(text, "`--input-json`"),
         (None, None) => Ok(Map::new()),
@@ -97,10 +91,10 @@ fn document(arguments: &Submit) -> Result<Map<String, Value>, Failure> {
 
 fn object(text: &str, what: &str) -> Result<Map<String, Value>, Failure> {
     let help = "give a JSON object such as {\"title\": \"Replace the core router\"}";
-    match serde_json::from_str(text) {
+    match strict_json::parse(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Failure::usage(format!("{what} is JSON, but not an object"), help)),
-        Err(error) => Err(Failure::usage(format!("{what} is not JSON: {error}"), help)),
+        Err(error) => Err(Failure::usage(format!("{what} cannot be read as JSON: {error}"), help)),
     }
 }
 
@@ -120,7 +114,17 @@ fn pair(
     let value = if is_text(schema.get("properties").and_then(|all| all.get(key))) {
         as_text()
     } else {
-        serde_json::from_str(value).unwrap_or_else(|_| as_text())
+        match strict_json::parse(value) {
+            Ok(value) => value,
+            // What is JSON but for a key given twice was not meant as text.
+            Err(error) if serde_json::from_str::<Value>(value).is_ok() => {
+                return Err(Failure::usage(
+                    format!("the input's `{key}`: {error}"),
+                    "give each key of a JSON object once",
+                ));
+            }
+            Err(_) => as_text(),
+        }
     };
     if object.insert(key.to_owned(), value).is_some() {
         return Err(Failure::usage(
@@ -142,6 +146,8 @@ fn is_text(property: Option<&Value>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn value(text: &str, schema: &Value) -> Value {

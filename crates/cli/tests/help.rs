@@ -1,0 +1,107 @@
+//! The help: what a newcomer reads first.
+
+use insta::assert_snapshot;
+
+use crate::common::{Place, words};
+
+#[test]
+fn the_top_level() {
+    let place = Place::empty();
+    assert_snapshot!(place.must("--help"), @"
+    Change approvals and rollouts that stop where they must, go on by themselves where they may, survive
+    any crash, and leave a history that can be checked
+
+    Usage: holdpoint [OPTIONS] <COMMAND>
+
+    Commands:
+      init         Make a data directory
+      project      Create and change projects: members, roles, qualifications
+      definitions  Publish and read workflow definitions
+      submit       Start a run of a published definition
+      approve      Approve what a run is held for
+      reject       Reject what a run is held for
+      cancel       Stop a run for good
+      signal       Tell a run that something happened outside
+      work         Do what runs ask for: activities, health checks, timers
+      list         List runs
+      show         Show a run: where it stands, what holds it, who could release it
+      history      Print the history of a project or of one run
+      verify       Check the whole log and print its root
+      completions  Print a script that completes this command line in a shell
+      manpage      Write manual pages, one a command
+      demo         See it work: approvals, a crash in the middle of a rollout, a rollback
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Global options:
+          --dir <DIR>          The data directory [default: ./holdpoint-data; for the demo:
+                               ./holdpoint-demo] [env: HOLDPOINT_DIR=]
+          --project <PROJECT>  The project; needed only when the directory has several [env:
+                               HOLDPOINT_PROJECT=]
+          --json               Print one JSON document instead of text
+
+    Exit codes: 0 done, 1 refused, 2 wrong usage or input, 3 damaged or failing storage.
+    Try it: holdpoint demo
+    ");
+    let bare = place.run::<&str>(&[]);
+    assert_eq!(bare.code, Some(2));
+    assert_eq!(bare.errors, place.must("--help"), "whoever types nothing is helped");
+}
+
+#[test]
+fn every_command_has_help() {
+    let place = Place::empty();
+    for line in [
+        "init",
+        "project",
+        "project create",
+        "project list",
+        "project show",
+        "project member",
+        "project member add",
+        "project member remove",
+        "project role grant",
+        "project role revoke",
+        "project qualify",
+        "project disqualify",
+        "definitions",
+        "definitions publish",
+        "definitions list",
+        "definitions show",
+        "definitions check",
+        "submit",
+        "approve",
+        "reject",
+        "cancel",
+        "signal",
+        "work",
+        "list",
+        "show",
+        "history",
+        "verify",
+        "completions",
+        "manpage",
+        "demo",
+    ] {
+        let help = place.must(&format!("{line} --help"));
+        assert!(help.contains("Usage: "), "{line}: {help}");
+        assert!(help.contains("Global options:"), "{line}: {help}");
+        assert!(
+            !help.contains("demo-machine"),
+            "{line}: what is for the demo's own use is not shown"
+        );
+        assert!(help.lines().all(|text| text.chars().count() <= 100), "{line}: {help}");
+    }
+    assert!(words("a 'b c' ''").len() == 3);
+}
+
+#[test]
+fn the_version() {
+    assert_eq!(
+        Place::empty().must("--version"),
+        format!("holdpoint {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}

@@ -1,0 +1,22 @@
+//! The program `holdpoint` as its users meet it: every command in both forms of output, and every
+//! input that somebody careless or hostile could give it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a failed expectation must fail the test that stated it"
+)]
+
+mod common;
+mod definitions;
+mod generated;
+mod help;
+mod hostile_arguments;
+mod hostile_files;
+mod projects;
+mod runs;
+mod show;
+mod storage;
+mod streams;
+mod work;

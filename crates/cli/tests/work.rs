@@ -1,0 +1,368 @@
+//! `work`: programs as activities, that succeed, fail, are tried again, or leave a target stuck.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use insta::assert_snapshot;
+
+use crate::common::{DATA, Place, filters, finish, words};
+
+/// Rolls two targets out, without a health check.
+const ROLLOUT: &str = "
+workflow: roll
+version: 1
+title: Roll
+input:
+  type: object
+  required: [title]
+  properties: { title: { type: string } }
+start: implement
+states:
+  implement:
+    do:
+      rollout:
+        targets: [web-1, web-2]
+        waves: [1, 100%]
+        max_failed: 1
+        each: { run: deploy, timeout: 20s, retry: { attempts: 2, backoff: fixed, delay: 10ms } }
+        rollback: { run: restore, timeout: 20s }
+    on: { succeeded: done, rolled_back: undone, failed: failed }
+  done: { end: completed }
+  undone: { end: rolled-back }
+  failed: { end: failed }
+";
+
+/// Each program runs in the data directory; what it notes there is what it was asked.
+const NOTE: &str = r#"echo \"$1 $HOLDPOINT_ATTEMPT\" >> ../notes; "#;
+
+fn place(deploy: &str, restore: &str) -> Place {
+    let place = Place::lab();
+    place.write("roll.yaml", ROLLOUT);
+    place.must("definitions publish roll.yaml --as ada");
+    configure(&place, deploy, restore);
+    place.must("submit roll --input 'title=Version 2' --as ada");
+    place
+}
+
+fn configure(place: &Place, deploy: &str, restore: &str) {
+    let activity = |name: &str, script: &str| {
+        format!(
+            "[activity.{name}]\ncommand = [\"/bin/sh\", \"-c\", \"{NOTE}{script}\", \"{name}\", \
+             \"{name} ${{target}}\"]\n"
+        )
+    };
+    let text = activity("deploy", deploy) + &activity("restore", restore);
+    place.write(&format!("{DATA}/holdpoint.toml"), text);
+}
+
+fn notes(place: &Place) -> String {
+    fs::read_to_string(place.path("notes")).unwrap()
+}
+
+#[test]
+fn work_that_succeeds() {
+    let _filters = filters();
+    let place = place("true", "true");
+    assert_snapshot!(place.shows(&["work", "show 1", "work", "work --until-idle --json"]), @r#"
+    $ holdpoint work
+    [time]  run 1  began `deploy` for implement#1/web-1
+    [time]  run 1  web-1 (wave 1) was deployed to
+    [time]  run 1  wave 2 began, with 1 target
+    [time]  run 1  began `deploy` for implement#1/web-2
+    [time]  run 1  web-2 (wave 2) was deployed to
+    [time]  run 1  the rollout is over: succeeded
+    [time]  run 1  it reached `done`
+    [time]  run 1  it ended: completed
+    run 1 (Version 2) has ended: completed
+    nothing left to do
+
+    $ holdpoint show 1
+    run 1: Version 2
+    id        [uuid]
+    project   lab
+    workflow  roll v1 (sha256:[digest])
+    submitted [time] UTC by ada
+    updated   [time] UTC, version 14
+    input     title = "Version 2"
+
+    it has ended: completed
+    rollout: done, wave 2 of 2, 0 of 2 targets failed
+      WAVE  TARGET  STATE
+      1     web-1   healthy
+      2     web-2   healthy
+
+    $ holdpoint work
+    nothing left to do
+
+    $ holdpoint work --until-idle --json
+    {
+      "interrupted": false,
+      "next_timer": null,
+      "runs": []
+    }
+    "#);
+    assert_snapshot!(notes(&place), @"
+    deploy web-1 1
+    deploy web-2 1
+    ");
+}
+
+#[test]
+fn work_that_succeeds_at_the_second_attempt() {
+    let _filters = filters();
+    let place = place("test $HOLDPOINT_ATTEMPT = 2 || { echo not yet >&2; exit 3; }", "true");
+    assert_snapshot!(place.shows(&["work"]), @"
+    $ holdpoint work
+    [time]  run 1  began `deploy` for implement#1/web-1
+    [time]  run 1  attempt 1 at implement#1/web-1/deploy failed, the next is at [time]: `/bin/sh` ended with exit status: 3: not yet
+    [time]  run 1  began `deploy` for implement#1/web-1 again, attempt 2, with the same key
+    [time]  run 1  web-1 (wave 1) was deployed to
+    [time]  run 1  wave 2 began, with 1 target
+    [time]  run 1  began `deploy` for implement#1/web-2
+    [time]  run 1  attempt 1 at implement#1/web-2/deploy failed, the next is at [time]: `/bin/sh` ended with exit status: 3: not yet
+    [time]  run 1  began `deploy` for implement#1/web-2 again, attempt 2, with the same key
+    [time]  run 1  web-2 (wave 2) was deployed to
+    [time]  run 1  the rollout is over: succeeded
+    [time]  run 1  it reached `done`
+    [time]  run 1  it ended: completed
+    run 1 (Version 2) has ended: completed
+    nothing left to do
+    ");
+    assert_snapshot!(notes(&place), @"
+    deploy web-1 1
+    deploy web-1 2
+    deploy web-2 1
+    deploy web-2 2
+    ");
+}
+
+#[test]
+fn work_that_fails_is_undone_the_last_target_first() {
+    let _filters = filters();
+    let place = place("test \\\"$1\\\" = 'deploy web-1' || { echo no room >&2; exit 1; }", "true");
+    assert_snapshot!(place.shows(&["work", "show 1", "list", "history 1"]), @r#"
+    $ holdpoint work
+    [time]  run 1  began `deploy` for implement#1/web-1
+    [time]  run 1  web-1 (wave 1) was deployed to
+    [time]  run 1  wave 2 began, with 1 target
+    [time]  run 1  began `deploy` for implement#1/web-2
+    [time]  run 1  attempt 1 at implement#1/web-2/deploy failed, the next is at [time]: `/bin/sh` ended with exit status: 1: no room
+    [time]  run 1  began `deploy` for implement#1/web-2 again, attempt 2, with the same key
+    [time]  run 1  implement#1/web-2/deploy failed at attempt 2, the last: `/bin/sh` ended with exit status: 1: no room
+    [time]  run 1  web-2 (wave 2) failed: `/bin/sh` ended with exit status: 1: no room
+    [time]  run 1  the rollout is being undone, the last target first: 1 target failed
+    [time]  run 1  began `restore` for implement#1/web-2
+    [time]  run 1  web-2 (wave 2) was restored
+    [time]  run 1  began `restore` for implement#1/web-1
+    [time]  run 1  web-1 (wave 1) was restored
+    [time]  run 1  the rollout is over: rolled back
+    [time]  run 1  it reached `undone`
+    [time]  run 1  it ended: rolled-back
+    run 1 (Version 2) has ended: rolled-back
+    nothing left to do
+
+    $ holdpoint show 1
+    run 1: Version 2
+    id        [uuid]
+    project   lab
+    workflow  roll v1 (sha256:[digest])
+    submitted [time] UTC by ada
+    updated   [time] UTC, version 23
+    input     title = "Version 2"
+
+    it has ended: rolled-back
+    rollout: undone, wave 2 of 2, 1 of 2 targets failed
+      WAVE  TARGET  STATE
+      1     web-1   restored
+      2     web-2   restored
+
+    $ holdpoint list
+    RUN  TITLE      DEFINITION  STATE   STATUS              REQUESTER  UPDATED (UTC)
+    1    Version 2  roll v1     undone  ended: rolled-back  ada        [time]
+
+    $ holdpoint history 1
+    run 1: Version 2
+      [time]  ada     submitted it to roll v1
+      [time]  ada     it reached `implement`
+      [time]  ada     the rollout to 2 targets began, in 2 waves up to 1, 2
+      [time]  ada     wave 1 began, with 1 target
+      [time]  engine  began `deploy` for implement#1/web-1
+      [time]  engine  web-1 (wave 1) was deployed to
+      [time]  engine  wave 2 began, with 1 target
+      [time]  engine  began `deploy` for implement#1/web-2
+      [time]  engine  attempt 1 at implement#1/web-2/deploy failed, the next is at [time]: `/bin/sh` ended with exit status: 1: no room
+      [time]  engine  began `deploy` for implement#1/web-2 again, attempt 2, with the same key
+      [time]  engine  implement#1/web-2/deploy failed at attempt 2, the last: `/bin/sh` ended with exit status: 1: no room
+      [time]  engine  web-2 (wave 2) failed: `/bin/sh` ended with exit status: 1: no room
+      [time]  engine  the rollout is being undone, the last target first: 1 target failed
+      [time]  engine  began `restore` for implement#1/web-2
+      [time]  engine  web-2 (wave 2) was restored
+      [time]  engine  began `restore` for implement#1/web-1
+      [time]  engine  web-1 (wave 1) was restored
+      [time]  engine  the rollout is over: rolled back
+      [time]  engine  it reached `undone`
+      [time]  engine  it ended: rolled-back
+
+    times are UTC; with `--json` every event is printed as it is stored
+    "#);
+    assert_snapshot!(notes(&place), @"
+    deploy web-1 1
+    deploy web-2 1
+    deploy web-2 2
+    restore web-2 1
+    restore web-1 1
+    ");
+}
+
+#[test]
+fn an_undo_that_fails_leaves_a_person_with_the_next_steps() {
+    let _filters = filters();
+    let place = place("exit 1", "exit 7");
+    assert_snapshot!(place.shows(&["work", "show 1", "list --status stuck", "work"]), @r#"
+    $ holdpoint work
+    [time]  run 1  began `deploy` for implement#1/web-1
+    [time]  run 1  attempt 1 at implement#1/web-1/deploy failed, the next is at [time]: `/bin/sh` ended with exit status: 1: it said nothing
+    [time]  run 1  began `deploy` for implement#1/web-1 again, attempt 2, with the same key
+    [time]  run 1  implement#1/web-1/deploy failed at attempt 2, the last: `/bin/sh` ended with exit status: 1: it said nothing
+    [time]  run 1  web-1 (wave 1) failed: `/bin/sh` ended with exit status: 1: it said nothing
+    [time]  run 1  the rollout is being undone, the last target first: 1 target failed
+    [time]  run 1  began `restore` for implement#1/web-1
+    [time]  run 1  implement#1/web-1/restore failed at attempt 1, the last: `/bin/sh` ended with exit status: 7: it said nothing
+    [time]  run 1  web-1 (wave 1) could not be restored, and a person must decide: `/bin/sh` ended with exit status: 7: it said nothing
+    run 1 (Version 2) is stuck at `implement`: `holdpoint show 1` says what can be done
+    nothing left to do
+
+    $ holdpoint show 1
+    run 1: Version 2
+    id        [uuid]
+    project   lab
+    workflow  roll v1 (sha256:[digest])
+    submitted [time] UTC by ada
+    updated   [time] UTC, version 13
+    input     title = "Version 2"
+
+    stuck at `implement`: a person must decide how it goes on
+    rollout: stuck, wave 1 of 2, 1 of 2 targets failed
+      WAVE  TARGET  STATE
+      1     web-1   stuck    `/bin/sh` ended with exit status: 7: it said nothing
+      2     web-2   waiting
+    next: try again to restore web-1: `holdpoint signal 1 rollout-retry`
+    next: restore web-1 by hand and say so: `holdpoint signal 1 rollout-take-over`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint list --status stuck
+    RUN  TITLE      DEFINITION  STATE      STATUS  REQUESTER  UPDATED (UTC)
+    1    Version 2  roll v1     implement  stuck   ada        [time]
+
+    $ holdpoint work
+    nothing left to do
+    "#);
+    // The fault is mended, and the very step that the run named is taken.
+    configure(&place, "exit 1", "true");
+    assert_snapshot!(place.shows(&["signal 1 rollout-retry --as ada", "work"]), @"
+    $ holdpoint signal 1 rollout-retry --as ada
+    signalled run 1: Version 2
+    working at `implement`
+    rollout: undoing, wave 1 of 2, 1 of 2 targets failed
+      WAVE  TARGET  STATE
+      1     web-1   restoring  `/bin/sh` ended with exit status: 7: it said nothing
+      2     web-2   waiting
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint work
+    [time]  run 1  began `restore` for implement#1/web-1
+    [time]  run 1  web-1 (wave 1) was restored
+    [time]  run 1  the rollout is over: rolled back
+    [time]  run 1  it reached `undone`
+    [time]  run 1  it ended: rolled-back
+    run 1 (Version 2) has ended: rolled-back
+    nothing left to do
+    ");
+    assert_eq!(place.ask("show 1")["outcome"], "rolled-back");
+}
+
+#[test]
+fn what_is_stuck_can_be_taken_over() {
+    let _filters = filters();
+    let place = place("exit 1", "exit 7");
+    place.must("work");
+    assert_snapshot!(place.shows(&["signal 1 rollout-take-over --as ada", "work", "show 1"]), @r#"
+    $ holdpoint signal 1 rollout-take-over --as ada
+    signalled run 1: Version 2
+    it has ended: failed
+    rollout: undone, wave 1 of 2, 1 of 2 targets failed
+      WAVE  TARGET  STATE
+      1     web-1   restored
+      2     web-2   waiting
+
+    $ holdpoint work
+    nothing left to do
+
+    $ holdpoint show 1
+    run 1: Version 2
+    id        [uuid]
+    project   lab
+    workflow  roll v1 (sha256:[digest])
+    submitted [time] UTC by ada
+    updated   [time] UTC, version 17
+    input     title = "Version 2"
+
+    it has ended: failed
+    rollout: undone, wave 1 of 2, 1 of 2 targets failed
+      WAVE  TARGET  STATE
+      1     web-1   restored
+      2     web-2   waiting
+    "#);
+}
+
+#[test]
+fn what_a_program_says_cannot_steer_the_terminal() {
+    let place = place("printf '\\\\033[2Jred\\\\nsecond line' >&2; exit 1", "exit 1");
+    let ran = place.sh("work");
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.errors.contains("\\u{1b}[2Jred\\nsecond line"), "{ran}");
+    for text in [ran.errors, place.must("show 1"), place.must("history"), place.must("list")] {
+        assert!(!text.contains(|c: char| c != '\n' && c.is_control()), "{text:?}");
+        assert!(text.lines().all(|line| !line.starts_with("second line")), "{text}");
+    }
+}
+
+#[test]
+fn an_activity_that_is_not_configured_is_named() {
+    let place = place("true", "true");
+    place.write(&format!("{DATA}/holdpoint.toml"), "");
+    let ran = place.sh("work");
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.errors.contains("no activity `deploy` is configured here"), "{ran}");
+}
+
+#[test]
+fn following_goes_on_until_it_is_interrupted_and_others_are_told_who_has_the_directory() {
+    let place = place("true", "true");
+    let follow = place.command(&words("work --follow --json")).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while !place.path("notes").exists() {
+        assert!(Instant::now() < until, "the work does not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let before = place.path(DATA).join("holdpoint.toml");
+    let before = fs::read(before).unwrap();
+    for line in ["list", "show 1", "approve 1 --as bob", "verify", "work", "history"] {
+        let ran = place.sh(line);
+        ran.fails_well(2, &line);
+        let says = format!("in use by process {} (holdpoint work)", follow.id());
+        assert!(ran.errors.contains(&says), "{line}:\n{ran}");
+    }
+    place.sh("init").fails_well(2, &"init");
+    assert_eq!(fs::read(place.path(DATA).join("holdpoint.toml")).unwrap(), before);
+    let pid = rustix::process::Pid::from_raw(i32::try_from(follow.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let ran = finish(follow);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let answer: serde_json::Value = serde_json::from_str(&ran.output).unwrap();
+    assert_eq!(answer["interrupted"], true);
+    place.must("work");
+    assert_eq!(place.ask("show 1")["outcome"], "completed");
+}
