@@ -25,7 +25,7 @@ fn from_a_submission_to_its_end() {
     $ holdpoint submit patch --input 'title=Fix the router' --as ada
     submitted run 1 of the project `lab`: Fix the router
     held at `ask`
-      waiting  0 of 1 approvals by role engineer, qualified in network
+      waiting  0 of 1 approval by role engineer, qualified in network
                can release it: bob, eve
                cannot: cy, who is not qualified in network now
       if nothing happens: `expired` at [time] UTC (in [span])
@@ -49,10 +49,10 @@ fn from_a_submission_to_its_end() {
     $ holdpoint submit patch --input title=Second --input risk=high --as ada
     submitted run 2 of the project `lab`: Second
     held at `ask`
-      waiting  0 of 1 approvals by role engineer, qualified in network
+      waiting  0 of 1 approval by role engineer, qualified in network
                can release it: bob, eve
                cannot: cy, who is not qualified in network now
-      waiting  0 of 1 approvals by role engineer
+      waiting  0 of 1 approval by role engineer
                can release it: bob, cy, eve
       if nothing happens: `expired` at [time] UTC (in [span])
     next: approve or reject `ask`
@@ -65,7 +65,7 @@ fn from_a_submission_to_its_end() {
     $ holdpoint submit patch --input title=Third --as ada
     submitted run 3 of the project `lab`: Third
     held at `ask`
-      waiting  0 of 1 approvals by role engineer, qualified in network
+      waiting  0 of 1 approval by role engineer, qualified in network
                can release it: bob, eve
                cannot: cy, who is not qualified in network now
       if nothing happens: `expired` at [time] UTC (in [span])

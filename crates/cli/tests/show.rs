@@ -21,11 +21,11 @@ fn a_run_that_is_held() {
               title = "Fix the router"
 
     held at `ask`
-      waiting  0 of 1 approvals by role engineer, qualified in network
+      waiting  0 of 1 approval by role engineer, qualified in network
                can release it: eve
                cannot: bob, who submitted the run and nobody decides on their own
                cannot: cy, who is not qualified in network now
-      waiting  0 of 1 approvals by role engineer
+      waiting  0 of 1 approval by role engineer
                can release it: cy, eve
                cannot: bob, who submitted the run and nobody decides on their own
       if nothing happens: `expired` at [time] UTC (in [span])
@@ -45,10 +45,9 @@ fn a_run_that_is_held() {
               title = "Fix the router"
 
     held at `ask`
-      met      1 of 1 approvals by role engineer, qualified in network
+      met      1 of 1 approval by role engineer, qualified in network
                eve approved at [time] UTC
-      waiting  0 of 1 approvals by role engineer
-               eve approved at [time] UTC
+      waiting  0 of 1 approval by role engineer
                can release it: cy
                cannot: bob, who submitted the run and nobody decides on their own
                cannot: eve, who has approved
@@ -91,7 +90,7 @@ fn a_run_that_is_held() {
                 "met": true,
                 "name": "peer",
                 "open": 0,
-                "summary": "1 of 1 approvals by role engineer, qualified in network",
+                "summary": "1 of 1 approval by role engineer, qualified in network",
                 "votes": [
                   {
                     "at": "[time]",
@@ -118,14 +117,8 @@ fn a_run_that_is_held() {
                 "met": false,
                 "name": "second",
                 "open": 1,
-                "summary": "0 of 1 approvals by role engineer",
-                "votes": [
-                  {
-                    "at": "[time]",
-                    "member": "eve",
-                    "vote": "approve"
-                  }
-                ]
+                "summary": "0 of 1 approval by role engineer",
+                "votes": []
               }
             ],
             "deadline": {
@@ -160,9 +153,9 @@ fn a_run_that_is_held() {
               title = "Fix the router"
 
     held at `ask`
-      met      1 of 1 approvals by role engineer, qualified in network
+      met      1 of 1 approval by role engineer, qualified in network
                eve approved at [time] UTC
-      waiting  0 of 1 approvals by role engineer
+      waiting  0 of 1 approval by role engineer
                eve approved at [time] UTC
                nobody in the project can release it now
                cannot: eve, who has approved
@@ -286,7 +279,7 @@ fn a_run_as_it_was() {
     input     title = "Fix the router"
 
     held at `ask`
-      waiting  0 of 1 approvals by role engineer, qualified in network
+      waiting  0 of 1 approval by role engineer, qualified in network
                can release it: bob, eve
                cannot: cy, who is not qualified in network now
       if nothing happens: `expired` at [time] UTC (in [span])

@@ -17,6 +17,18 @@ use crate::{
 
 /// How many seats of each rule are filled, when as many as possible are.
 pub(crate) fn filled(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<u32> {
+    let mut filled = vec![0_u32; rules.len()];
+    for rule in seated(rules, ballots).into_iter().flatten() {
+        if let Some(count) = filled.get_mut(rule) {
+            *count = count.saturating_add(1);
+        }
+    }
+    filled
+}
+
+/// The rule whose seat each ballot fills, if it fills one, when as many seats as possible are
+/// filled.
+pub(crate) fn seated(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<Option<usize>> {
     let seats: Vec<usize> = rules
         .iter()
         .enumerate()
@@ -31,13 +43,13 @@ pub(crate) fn filled(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<u
         let mut tried = vec![false; seats.len()];
         seat(ballot, rules, ballots, &seats, &mut taken, &mut tried);
     }
-    let mut filled = vec![0_u32; rules.len()];
+    let mut seated = vec![None; ballots.len()];
     for (rule, holder) in seats.iter().zip(&taken) {
-        if let (Some(count), Some(_)) = (filled.get_mut(*rule), holder) {
-            *count = count.saturating_add(1);
+        if let Some(place) = holder.and_then(|ballot| seated.get_mut(ballot)) {
+            *place = Some(*rule);
         }
     }
-    filled
+    seated
 }
 
 /// Finds a seat for `ballot`, moving others to different seats where that makes room.
@@ -212,7 +224,9 @@ impl<'a> Asked<'a> {
     }
 
     fn wanted(&self) -> String {
-        self.rules.iter().map(|open| self.words(open)).collect::<Vec<_>>().join("; or ")
+        let mut wanted: Vec<_> = self.rules.iter().map(|open| self.words(open)).collect();
+        wanted.dedup();
+        wanted.join("; or ")
     }
 }
 

@@ -123,7 +123,7 @@ fn check_rules(hold: &Hold, findings: &mut Findings) {
     let mut enough = true;
     for rule in &approval.rules {
         let Some(members) = only_members(rule) else { continue };
-        if members.len() < usize::try_from(rule.need).unwrap_or(usize::MAX) {
+        if members.len() < usize::try_from(rule.need.at_least()).unwrap_or(usize::MAX) {
             enough = false;
             findings
                 .add(
@@ -132,7 +132,7 @@ fn check_rules(hold: &Hold, findings: &mut Findings) {
                     format!(
                         "the rule `{}` needs {} approvals but names only {} members",
                         rule.name,
-                        rule.need,
+                        rule.need.at_least(),
                         members.len()
                     ),
                 )
@@ -177,7 +177,11 @@ fn check_seats(approval: &Approval, findings: &mut Findings) {
         .collect();
     let open: Vec<OpenRule> = rules
         .iter()
-        .map(|(rule, _)| OpenRule { rule: rule.name.clone(), need: rule.need, qualified: None })
+        .map(|(rule, _)| OpenRule {
+            rule: rule.name.clone(),
+            need: rule.need.at_least(),
+            qualified: None,
+        })
         .collect();
     let members: BTreeSet<&MemberId> =
         rules.iter().flat_map(|(_, members)| members).copied().collect();
@@ -189,7 +193,8 @@ fn check_seats(approval: &Approval, findings: &mut Findings) {
         })
         .collect();
     let filled = approval::filled(&open, &ballots.iter().collect::<Vec<_>>());
-    let short = filled.iter().zip(&rules).find(|(filled, (rule, _))| **filled < rule.need);
+    let short =
+        filled.iter().zip(&rules).find(|(filled, (rule, _))| **filled < rule.need.at_least());
     if let Some((_, (rule, _))) = short {
         findings
             .add(

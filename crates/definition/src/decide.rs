@@ -203,7 +203,11 @@ impl<'a> Draft<'a> {
                     Some(domain)
                 }
             };
-            rules.push(OpenRule { rule: rule.name.clone(), need: rule.need, qualified });
+            rules.push(OpenRule {
+                rule: rule.name.clone(),
+                need: rule.need.eval(&vars)?,
+                qualified,
+            });
         }
         let after =
             |span: jiff::SignedDuration| self.at.now.saturating_add(span).unwrap_or(Timestamp::MAX);

@@ -90,9 +90,40 @@ pub(crate) struct Rule {
     pub(crate) when: Option<Expr>,
     pub(crate) from: Vec<Approver>,
     pub(crate) qualified: Option<Template>,
-    pub(crate) need: u32,
+    pub(crate) need: Need,
     /// Where `need` stands, or else the rule.
     pub(crate) span: Span,
+}
+
+/// How many must agree, given or computed.
+#[derive(Debug)]
+pub(crate) enum Need {
+    Fixed(u32),
+    Computed(Template),
+}
+
+impl Need {
+    /// How many in any case: at least one, where it is computed.
+    pub(crate) const fn at_least(&self) -> u32 {
+        match self {
+            Self::Fixed(need) => *need,
+            Self::Computed(_) => 1,
+        }
+    }
+
+    /// How many.
+    pub(crate) fn eval(&self, vars: &Vars<'_>) -> Result<u32, String> {
+        match self {
+            Self::Fixed(need) => Ok(*need),
+            Self::Computed(template) => {
+                let value = template.render(vars)?;
+                let need = value.as_u64().and_then(|need| u32::try_from(need).ok());
+                need.filter(|need| *need >= 1).ok_or_else(|| {
+                    format!("`need` gives `{value}`, which is no whole number of at least 1")
+                })
+            }
+        }
+    }
 }
 
 /// Whom a rule asks.

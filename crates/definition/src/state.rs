@@ -109,6 +109,20 @@ impl HoldState {
         approval::filled(&self.rules, &ballots)
     }
 
+    /// The votes that stand under a rule: approvals that fill a seat of it, and rejections.
+    pub(crate) fn votes_under<'s>(&'s self, rule: &'s OpenRule) -> impl Iterator<Item = &'s Given> {
+        let seated = approval::seated(&self.rules, &self.approvals());
+        let mut seated = seated.into_iter();
+        self.votes.iter().filter(move |vote| match vote.vote {
+            Vote::Approve => seated
+                .next()
+                .flatten()
+                .and_then(|seat| self.rules.get(seat))
+                .is_some_and(|seat| seat.rule == rule.rule),
+            Vote::Reject => vote.rules.contains(&rule.rule),
+        })
+    }
+
     fn approvals(&self) -> Vec<&BTreeSet<String>> {
         self.votes
             .iter()

@@ -2,7 +2,7 @@
 
 use crate::{
     diagnostics::DiagnosticCode as Code,
-    model::{Approval, Approver, Hold, Rule, SignalWait, Timed, Wait, duration},
+    model::{Approval, Approver, Hold, Need, Rule, SignalWait, Timed, Wait, duration},
     node::{Key, Kind, Node},
     syntax::{Reader, listed},
 };
@@ -147,7 +147,7 @@ fn read_rule(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<Rule> {
     {
         reader.is_name(text, &node.span, "a qualification");
     }
-    let need = fields.need(reader, "need").and_then(|node| reader.count(node, "`need`"));
+    let need = fields.need(reader, "need").and_then(|node| read_need(node, reader));
     let span = fields.get("need").map_or_else(|| key.span.clone(), |node| node.span.clone());
     if !named {
         return None;
@@ -160,6 +160,21 @@ fn read_rule(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<Rule> {
         need: need?,
         span,
     })
+}
+
+fn read_need(node: &Node, reader: &mut Reader<'_>) -> Option<Need> {
+    let Kind::Text(text) = &node.kind else {
+        return reader.count(node, "`need`").map(Need::Fixed);
+    };
+    let template = reader.template(node, &[])?;
+    if template.literal().is_some() {
+        reader
+            .findings
+            .add(Code::WrongKind, &node.span, format!("`need` cannot be `{text}`"))
+            .help("give a whole number of at least 1, or `${…}` with an expression for one");
+        return None;
+    }
+    Some(Need::Computed(template))
 }
 
 fn read_from(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Approver>> {

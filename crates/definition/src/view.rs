@@ -120,13 +120,16 @@ fn rule_views(asked: &Asked<'_>, open: &HoldState, at: &Moment<'_>) -> Vec<Condi
                 "approval",
                 &rule.rule,
                 left == 0,
-                format!("{filled} of {} approvals by {}", rule.need, asked.words(rule)),
+                format!(
+                    "{filled} of {} approval{} by {}",
+                    rule.need,
+                    if rule.need == 1 { "" } else { "s" },
+                    asked.words(rule)
+                ),
             );
             view.open = left;
             view.votes = open
-                .votes
-                .iter()
-                .filter(|vote| vote.rules.contains(&rule.rule))
+                .votes_under(rule)
                 .map(|vote| VoteView { member: vote.member.clone(), vote: vote.vote, at: vote.at })
                 .collect();
             if left > 0 {

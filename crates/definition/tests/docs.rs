@@ -7,11 +7,13 @@ use holdpoint_definition::{Definition, DefinitionEvent, DiagnosticCode};
 
 const GUIDE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/definitions.md"));
 
+const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+
 /// The blocks of a language: what else stands after its name, and the text.
-fn blocks(language: &str) -> Vec<(&'static str, String)> {
+fn blocks(document: &'static str, language: &str) -> Vec<(&'static str, String)> {
     let mut found: Vec<(&str, String)> = Vec::new();
     let mut open = false;
-    for line in GUIDE.lines() {
+    for line in document.lines() {
         match line.strip_prefix("```") {
             Some(_) if open => open = false,
             Some(info) => {
@@ -52,9 +54,11 @@ fn around(states: &str) -> String {
 
 #[test]
 fn every_example_can_be_used() {
-    let blocks = blocks("yaml");
+    let blocks = blocks(GUIDE, "yaml");
     assert!(blocks.len() >= 6, "{}", blocks.len());
-    for (kind, text) in blocks {
+    let readme = self::blocks(README, "yaml");
+    assert!(!readme.is_empty());
+    for (kind, text) in blocks.into_iter().chain(readme) {
         let source = match kind {
             "" => text,
             "fragment" => around(&text),

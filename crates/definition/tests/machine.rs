@@ -234,9 +234,9 @@ fn the_view_names_who_could_release() {
     }
     assert_eq!(
         shown,
-        "peer true: 1 of 1 approvals by role engineer, qualified in network\n  \
+        "peer true: 1 of 1 approval by role engineer, qualified in network\n  \
          voted: bob\n\
-         board false: 0 of 1 approvals by role board or member fay\n  \
+         board false: 0 of 1 approval by role board or member fay\n  \
          dora: could\n  eve: could\n  fay: could\n"
     );
 }
@@ -403,4 +403,29 @@ fn the_shipped_change_takes_more_people_for_more_risk() {
     let mut bench = Bench::new(workflow(crate::common::NORMAL_CHANGE), people());
     let refusal = refused(bench.submit("ada", json!({})), RefusalCode::InvalidInput);
     assert_eq!(refusal.needed.len(), 6, "{refusal:?}");
+}
+
+#[test]
+fn how_many_must_agree_can_be_computed() {
+    let source = CHANGE.replace(
+        "need: 1 }\n          board",
+        "need: \"${input.risk == 'high' ? 2 : 1}\" }\n          board",
+    );
+    assert_ne!(source, CHANGE);
+    let mut bench = submitted(&source, "ada", low());
+    bench.approve("bob").unwrap();
+    assert_eq!(bench.status(), ended("done"));
+    let mut bench = submitted(&source, "ada", high());
+    bench.approve("bob").unwrap();
+    bench.approve("dora").unwrap();
+    assert_eq!(bench.status(), RunStatus::Held);
+    bench.approve("eve").unwrap();
+    assert_eq!(bench.status(), ended("done"));
+
+    // What gives no number of people is refused before anything begins.
+    let source = source.replace("? 2 : 1", "? 0 : -1");
+    for input in [low(), high()] {
+        let refusal = Bench::new(workflow(&source), people()).submit("ada", input);
+        assert!(refused(refusal, RefusalCode::InvalidInput).message.contains("`need` gives `"));
+    }
 }

@@ -78,6 +78,11 @@
 //! | [`activity`] | the activities that come along: a program, an HTTP request, a health check |
 //! | [`core`], [`definition`], [`engine`], [`log`], [`log_sled`] | the crates underneath |
 
+/// The README's example is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub mod activity;
 pub mod configuration;
 pub mod directory;
