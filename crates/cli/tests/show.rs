@@ -156,7 +156,6 @@ fn a_run_that_is_held() {
       met      1 of 1 approval by role engineer, qualified in network
                eve approved at [time] UTC
       waiting  0 of 1 approval by role engineer
-               eve approved at [time] UTC
                nobody in the project can release it now
                cannot: eve, who has approved
       if nothing happens: `expired` at [time] UTC (in [span])

@@ -17,6 +17,7 @@ use holdpoint_log::{Append, AppendFailure, Head, Record, merkle::MerkleTree, num
 use tokio::sync::oneshot;
 
 use crate::{
+    aside::Print,
     block,
     head::{HeadFile, Note},
     log::Shared,
@@ -102,7 +103,7 @@ impl Committer {
                         Ok(())
                     }
                 },
-                Err(RecvTimeoutError::Timeout) => self.note(head),
+                Err(RecvTimeoutError::Timeout) => self.note(head, Print::default()),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             if let Err(reason) = outcome {
@@ -214,8 +215,8 @@ impl Committer {
         self.tail.store.write(entries).map_err(|failure| failure.to_string())
     }
 
-    fn note(&mut self, head: Head) -> Result<(), String> {
-        let note = Note { head, tail: self.tail.number, segment: self.segment };
+    fn note(&mut self, head: Head, closed: Print) -> Result<(), String> {
+        let note = Note { head, tail: self.tail.number, segment: self.segment, closed };
         self.head_file.note(note).map_err(|error| format!("the head was not noted: {error}"))
     }
 
@@ -226,7 +227,8 @@ impl Committer {
             // The positions that were found must be durable before they are noted.
             self.tail.store.sync().map_err(|failure| failure.to_string())?;
             self.segment = positions.highest;
-            self.note(self.shared.head())
+            let closed = Print::of(self.tail.path()).map_err(|error| error.to_string())?;
+            self.note(self.shared.head(), closed)
         });
         if let Err(reason) = noted {
             tracing::warn!(reason, "the log was closed without a note of its end");

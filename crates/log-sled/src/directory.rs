@@ -20,6 +20,7 @@ use holdpoint_core::event::Sequence;
 use holdpoint_log::{Head, merkle::MerkleTree};
 
 use crate::{
+    aside::Print,
     failure::OpenFailure,
     head::{HeadFile, Note},
     lock::Lock,
@@ -131,7 +132,8 @@ impl Directory {
         let mut head = HeadFile::open(&path).map_err(at(&path))?;
         if head.noted().is_none() {
             let empty = Head { sequence: Sequence::ZERO, root: MerkleTree::new().root() };
-            head.note(Note { head: empty, tail: FIRST_TAIL, segment: 0 }).map_err(at(&path))?;
+            head.note(Note { head: empty, tail: FIRST_TAIL, segment: 0, closed: Print::default() })
+                .map_err(at(&path))?;
         }
         sync(&self.path).map_err(at(&self.path))?;
         let (format, new_format) = (self.format(), self.new_format());
@@ -144,10 +146,9 @@ impl Directory {
     /// without it a loss at the end would not be noticed.
     pub(crate) fn open_head(&self) -> Result<HeadFile, OpenFailure> {
         let path = self.head();
-        let is_there = path.try_exists().map_err(at(&path))?;
         let head = HeadFile::open(&path).map_err(at(&path))?;
         if head.noted().is_none() {
-            if is_there {
+            if head.is_there() {
                 let reason = "neither note in `head` can be read; if the rest is known to be good, \
                               `head` can be deleted";
                 return Err(self.damaged(None, reason.to_owned()));

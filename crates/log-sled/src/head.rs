@@ -5,16 +5,18 @@ use std::{
     fs::{File, OpenOptions},
     io,
     os::unix::fs::FileExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use holdpoint_core::event::Sequence;
 use holdpoint_log::Head;
 
+use crate::{aside::Print, directory::sync};
+
 const VERSION: u8 = 1;
 /// Each slot has a page of its own, so that a torn write of one leaves the other.
 const SLOT_BYTES: u64 = 4096;
-const USED_BYTES: usize = 8 + 8 + 8 + 32 + 8 + 8 + 4;
+const USED_BYTES: usize = 8 + 8 + 8 + 32 + 8 + 8 + 8 + 4 + 4;
 
 /// What is noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,24 +28,31 @@ pub(crate) struct Note {
     /// The highest position that a segment of sled's file in that tail began with, at an earlier
     /// opening or closing.
     pub segment: u64,
+    /// That tail's files as they were when the log was closed; nothing otherwise.
+    pub closed: Print,
 }
 
 /// The head file, open for writing.
 #[derive(Debug)]
 pub(crate) struct HeadFile {
-    file: File,
+    path: PathBuf,
+    /// Made with the first note, where there is none.
+    file: Option<File>,
     /// Counts the notes; the slot is its last bit, so a note that is torn leaves the one before.
     count: u64,
     noted: Option<Note>,
 }
 
 impl HeadFile {
-    /// Opens the file, or makes it, and reads the newer of the two notes.
+    /// Opens the file, if it is there, and reads the newer of the two notes.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
         let mut newest: Option<(u64, Note)> = None;
-        for slot in 0..2 {
+        for (file, slot) in file.iter().flat_map(|file| [(file, 0), (file, 1)]) {
             let mut bytes = [0; USED_BYTES];
             match file.read_exact_at(&mut bytes, slot * SLOT_BYTES) {
                 Ok(()) => {}
@@ -57,7 +66,12 @@ impl HeadFile {
             }
         }
         let (count, noted) = newest.unzip();
-        Ok(Self { file, count: count.unwrap_or(0), noted })
+        Ok(Self { path: path.to_owned(), file, count: count.unwrap_or(0), noted })
+    }
+
+    /// Whether the file is there.
+    pub(crate) const fn is_there(&self) -> bool {
+        self.file.is_some()
     }
 
     /// The last note.
@@ -68,21 +82,34 @@ impl HeadFile {
     /// Notes something durably.
     pub(crate) fn note(&mut self, note: Note) -> io::Result<()> {
         let count = self.count + 1;
-        self.file.write_all_at(&encode(count, &note), (count % 2) * SLOT_BYTES)?;
-        self.file.sync_data()?;
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let made = File::create_new(&self.path)?;
+                if let Some(directory) = self.path.parent() {
+                    sync(directory)?;
+                }
+                made
+            }
+        };
+        let file = self.file.insert(file);
+        file.write_all_at(&encode(count, &note), (count % 2) * SLOT_BYTES)?;
+        file.sync_data()?;
         self.count = count;
         self.noted = Some(note);
         Ok(())
     }
 }
 
-fn encode(count: u64, Note { head, tail, segment }: &Note) -> Vec<u8> {
+fn encode(count: u64, Note { head, tail, segment, closed }: &Note) -> Vec<u8> {
     let mut bytes = vec![VERSION, 0, 0, 0, 0, 0, 0, 0];
     bytes.extend_from_slice(&count.to_be_bytes());
     bytes.extend_from_slice(&head.sequence.0.to_be_bytes());
     bytes.extend_from_slice(&head.root);
     bytes.extend_from_slice(&tail.to_be_bytes());
     bytes.extend_from_slice(&segment.to_be_bytes());
+    bytes.extend_from_slice(&closed.bytes.to_be_bytes());
+    bytes.extend_from_slice(&closed.crc32c.to_be_bytes());
     bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
     bytes
 }
@@ -95,11 +122,17 @@ fn decode(bytes: &[u8; USED_BYTES]) -> Option<(u64, Note)> {
     let (count, rest) = noted.get(8..)?.split_first_chunk()?;
     let (sequence, rest) = rest.split_first_chunk()?;
     let (root, rest) = rest.split_first_chunk()?;
-    let (tail, segment) = rest.split_first_chunk()?;
+    let (tail, rest) = rest.split_first_chunk()?;
+    let (segment, rest) = rest.split_first_chunk()?;
+    let (closed_bytes, closed_crc32c) = rest.split_first_chunk()?;
+    let closed = Print {
+        bytes: u64::from_be_bytes(*closed_bytes),
+        crc32c: u32::from_be_bytes(closed_crc32c.try_into().ok()?),
+    };
     let tail = u64::from_be_bytes(*tail);
     let head = Head { sequence: Sequence(u64::from_be_bytes(*sequence)), root: *root };
-    let segment = u64::from_be_bytes(segment.try_into().ok()?);
-    Some((u64::from_be_bytes(*count), Note { head, tail, segment }))
+    let segment = u64::from_be_bytes(*segment);
+    Some((u64::from_be_bytes(*count), Note { head, tail, segment, closed }))
 }
 
 #[cfg(test)]
@@ -114,6 +147,7 @@ mod tests {
             head: Head { sequence: Sequence(n.into()), root: [n; 32] },
             tail: n.into(),
             segment: u64::from(n) << 19,
+            closed: Print { bytes: n.into(), crc32c: 7 },
         };
         let mut file = HeadFile::open(&path).unwrap();
         assert_eq!(file.noted(), None);

@@ -7,6 +7,7 @@
 //! | module | subject |
 //! |---|---|
 //! | `directory` | the files of a log: making them, and checking them before sled does |
+//! | `aside` | a copy of a tail while sled opens it |
 //! | `opening` | reading what is there, and finishing what was interrupted |
 //! | `parts` | where the events are: segments, and after them tails |
 //! | `segment` | immutable files with a complete range of events |
@@ -21,6 +22,7 @@
 //! | `committer` | the one thread that writes |
 //! | `reader` | reading events, and the streams' events |
 
+mod aside;
 mod block;
 mod committer;
 mod directory;

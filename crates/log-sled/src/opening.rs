@@ -6,6 +6,7 @@ use holdpoint_core::event::Sequence;
 use holdpoint_log::{Head, merkle::MerkleTree};
 
 use crate::{
+    aside::{self, Aside, Print},
     directory::{Directory, at, sync},
     failure::OpenFailure,
     head::{HeadFile, Note},
@@ -14,7 +15,7 @@ use crate::{
     scan::{self, Contents, Damage, Scan},
     segment::{self, SegmentFailure},
     store::StoreFailure,
-    tail::{self, Tail},
+    tail::{self, Listing, Tail},
 };
 
 /// A log that was opened.
@@ -36,14 +37,28 @@ pub(crate) struct Opened {
     pub unsealed: Vec<Arc<Tail>>,
 }
 
-/// Opens everything. The lock must be held.
+/// Opens everything. The lock must be held. A log that is not whole is left as it was found.
 pub(crate) fn open(directory: &Directory) -> Result<Opened, OpenFailure> {
+    let tails = directory.tails();
+    for aside in tail::list(&tails).map_err(at(&tails))?.asides {
+        // An opening that did not come to its end may have changed what it was opening.
+        aside.restore().map_err(at(&tails))?;
+    }
+    let mut asides = Vec::new();
+    let opened = open_parts(directory, &mut asides);
+    for aside in asides {
+        let done = if opened.is_ok() { aside.remove() } else { aside.restore() };
+        done.map_err(at(&tails))?;
+    }
+    opened
+}
+
+fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, OpenFailure> {
     let mut head_file = directory.open_head()?;
     let noted = head_file.noted();
-    let nothing = Head { sequence: Sequence::ZERO, root: MerkleTree::new().root() };
-    let noted_head = noted.map_or(nothing, |note| note.head);
+    let noted_head = noted.map_or_else(nothing, |note| note.head);
     let tails = directory.tails();
-    let (mut numbers, leftovers) = tail::list(&tails).map_err(at(&tails))?;
+    let Listing { mut numbers, leftovers, .. } = tail::list(&tails).map_err(at(&tails))?;
     for number in &numbers {
         directory.inspect(*number, noted)?;
     }
@@ -65,23 +80,13 @@ pub(crate) fn open(directory: &Directory) -> Result<Opened, OpenFailure> {
     let (mut tree, mut spare) = (sealed, None);
     let mut incomplete = false;
     for number in numbers {
-        let tail = Tail::open(&tails, number)?;
-        if !tail.store.was_recovered() {
-            let found = format!("sled found nothing in `{}`", tail.db().display());
-            return Err(directory.damaged(None, found));
-        }
-        if is_sealed(&tail, Sequence(tree.size())).map_err(|e| tail::failed(tail.path(), e))? {
+        let before = Before { tree: &tree, noted, incomplete };
+        let Some((tail, contents, dropped)) = open_tail(directory, number, &before, asides)? else {
             // It was interrupted between its sealing and its removal.
-            drop(tail);
             let dropped = tail::retire(&tails, number).map_err(at(&tails))?;
             fs::remove_dir_all(&dropped).map_err(at(&dropped))?;
             continue;
-        }
-        let (contents, dropped) = read(directory, &tail, tree.clone(), noted_head)?;
-        if contents.tree.size() > tree.size() && incomplete {
-            let next = Sequence(tree.size()).next();
-            return Err(directory.damaged(Some(next), "a commit before it is incomplete".into()));
-        }
+        };
         incomplete |= dropped;
         let is_empty = contents.tree.size() == tree.size();
         tree = contents.tree;
@@ -111,12 +116,80 @@ pub(crate) fn open(directory: &Directory) -> Result<Opened, OpenFailure> {
     // What is noted must be durable: the positions that were found, and the events.
     tail.store.sync().map_err(|failure| tail::failed(tail.path(), failure))?;
     let head = Head { sequence: Sequence(tree.size()), root: tree.root() };
-    let note = Note { head, tail: tail.number, segment };
+    let note = Note { head, tail: tail.number, segment, closed: Print::default() };
     head_file.note(note).map_err(|source| OpenFailure::Io { path: directory.head(), source })?;
     let mut all: Vec<Arc<Tail>> = used.into_iter().map(|(tail, _)| tail).collect();
     let parts = Parts { segments, tails: all.clone() };
     all.pop();
     Ok(Opened { parts, tail, tree, tail_bytes, head_file, segment, spare, unsealed: all })
+}
+
+/// What a tail has to go on from.
+struct Before<'a> {
+    tree: &'a MerkleTree,
+    noted: Option<Note>,
+    /// Whether a commit before it is incomplete, so that nothing may follow.
+    incomplete: bool,
+}
+
+/// A tail that was opened, what is in it, and whether an incomplete commit was dropped.
+type OpenTail = (Tail, Contents, bool);
+
+/// Opens a tail; `None` when all of it is sealed. Unless its files are known to be as they were
+/// left, they are copied first.
+fn open_tail(
+    directory: &Directory,
+    number: u64,
+    before: &Before<'_>,
+    asides: &mut Vec<Aside>,
+) -> Result<Option<OpenTail>, OpenFailure> {
+    let tails = directory.tails();
+    let path = tail::path_of(&tails, number);
+    let closed = before.noted.filter(|note| note.tail == number).map(|note| note.closed);
+    if closed.is_some_and(|closed| closed != Print::default())
+        && closed == Some(Print::of(&path).map_err(at(&path))?)
+    {
+        return read_tail(directory, number, before);
+    }
+    let aside = Aside::make(&tails, number).map_err(at(&tails))?;
+    let opened = match read_tail(directory, number, before) {
+        Ok(opened) => Ok(opened),
+        Err(failure) => {
+            // What sled derives from its file can be what is damaged.
+            aside.begin_again().map_err(at(&tails))?;
+            aside::remove_derived(&path).map_err(at(&path))?;
+            read_tail(directory, number, before).map_err(|_| failure)
+        }
+    };
+    asides.push(aside);
+    opened
+}
+
+fn read_tail(
+    directory: &Directory,
+    number: u64,
+    before: &Before<'_>,
+) -> Result<Option<OpenTail>, OpenFailure> {
+    let tail = Tail::open(&directory.tails(), number)?;
+    if !tail.store.was_recovered() {
+        let found = format!("sled found nothing in `{}`", tail.db().display());
+        return Err(directory.damaged(None, found));
+    }
+    let last = Sequence(before.tree.size());
+    if is_sealed(&tail, last).map_err(|failure| tail::failed(tail.path(), failure))? {
+        return Ok(None);
+    }
+    let noted = before.noted.map_or_else(nothing, |note| note.head);
+    let (contents, dropped) = read(directory, &tail, before.tree.clone(), noted)?;
+    if contents.tree.size() > last.0 && before.incomplete {
+        return Err(directory.damaged(Some(last.next()), "a commit before it is incomplete".into()));
+    }
+    Ok(Some((tail, contents, dropped)))
+}
+
+/// The head of a log of which nothing was noted.
+fn nothing() -> Head {
+    Head { sequence: Sequence::ZERO, root: MerkleTree::new().root() }
 }
 
 /// Checks what is sealed against the note, where the noted event is sealed.

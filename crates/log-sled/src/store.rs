@@ -183,7 +183,10 @@ fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreFailure>
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(sled::Error::Io(error))) => Err(StoreFailure::Failed(error.to_string())),
-        Ok(Err(error)) => Err(StoreFailure::Damaged(error.to_string())),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "sled refused its file");
+            Err(StoreFailure::Damaged("sled found bytes that it did not write".to_owned()))
+        }
         Err(_) => Err(StoreFailure::Damaged("sled cannot make sense of its file".to_owned())),
     }
 }

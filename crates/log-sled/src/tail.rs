@@ -15,6 +15,7 @@ use holdpoint_core::event::StreamId;
 use holdpoint_log::numbering::StreamHead;
 
 use crate::{
+    aside::{self, Aside},
     directory::{at, make_directory, sync},
     failure::OpenFailure,
     preflight,
@@ -113,17 +114,29 @@ pub(crate) fn retire(tails: &Path, number: u64) -> std::io::Result<PathBuf> {
     Ok(dropped)
 }
 
-/// The numbers of the tails in a directory, in their order, and what else of ours is there: what
-/// was being made or removed when the process ended.
-pub(crate) fn list(tails: &Path) -> std::io::Result<(Vec<u64>, Vec<PathBuf>)> {
-    let (mut numbers, mut leftovers) = (Vec::new(), Vec::new());
+/// What is in the directory of the tails.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// The numbers of the tails, in their order.
+    pub numbers: Vec<u64>,
+    /// Copies that were made by an opening which did not come to its end.
+    pub asides: Vec<Aside>,
+    /// What else was being made or removed when the process ended.
+    pub leftovers: Vec<PathBuf>,
+}
+
+/// Lists the directory of the tails.
+pub(crate) fn list(tails: &Path) -> std::io::Result<Listing> {
+    let Listing { mut numbers, mut asides, mut leftovers } = Listing::default();
     match fs::read_dir(tails) {
         Ok(entries) => {
             for entry in entries {
                 let entry = entry?;
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                if name == NEW || name.starts_with(DROPPED) {
+                if let Some(number) = aside::number_of(&name) {
+                    asides.push(Aside::of(tails, number));
+                } else if name == NEW || name.starts_with(DROPPED) {
                     leftovers.push(entry.path());
                 } else if let Ok(number) = name.parse() {
                     numbers.push(number);
@@ -134,5 +147,5 @@ pub(crate) fn list(tails: &Path) -> std::io::Result<(Vec<u64>, Vec<PathBuf>)> {
         Err(error) => return Err(error),
     }
     numbers.sort_unstable();
-    Ok((numbers, leftovers))
+    Ok(Listing { numbers, asides, leftovers })
 }

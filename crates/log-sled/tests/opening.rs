@@ -173,7 +173,7 @@ async fn what_looks_damaged_is_refused_and_left_alone() {
     closed_log(&whole, 120).await;
     closed_log(&dir.path().join("older"), 3).await;
     type Damage = (&'static str, fn(&Path));
-    let damages: [Damage; 8] = [
+    let damages: [Damage; 9] = [
         ("no db", |path| fs::remove_file(path.join("tail/00000001/db")).unwrap()),
         ("no sled", |path| fs::remove_dir_all(path.join("tail/00000001")).unwrap()),
         ("empty db", |path| fs::write(path.join("tail/00000001/db"), "").unwrap()),
@@ -189,6 +189,11 @@ async fn what_looks_damaged_is_refused_and_left_alone() {
             )
             .unwrap();
         }),
+        ("no head and half a db", |path| {
+            fs::remove_file(path.join("head")).unwrap();
+            let db = fs::File::options().write(true).open(path.join("tail/00000001/db")).unwrap();
+            db.set_len(db.metadata().unwrap().len() / 2).unwrap();
+        }),
         ("blobs", |path| fs::write(path.join("tail/00000001/blobs/1"), "").unwrap()),
         ("head", |path| fs::write(path.join("head"), vec![7; 5000]).unwrap()),
     ];
@@ -199,9 +204,24 @@ async fn what_looks_damaged_is_refused_and_left_alone() {
         let failure = refused(&path).await;
         assert!(matches!(failure, OpenFailure::Damaged { .. }), "{what}: {failure}");
         assert!(!failure.help().is_empty());
+        assert_eq!(refused(&path).await.to_string(), failure.to_string(), "{what}");
     }
     let log = SledLog::open(&whole, "test").await.unwrap();
     assert_eq!(verify(&log).await.unwrap().events, 120);
+}
+
+#[tokio::test]
+async fn an_opening_that_was_cut_short_is_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    closed_log(dir.path(), 5).await;
+    let tail = dir.path().join("tail/00000001");
+    copy(&tail, &dir.path().join("tail/aside-00000001"));
+    fs::write(tail.join("db"), "what sled was writing").unwrap();
+    for _ in 0..2 {
+        let log = SledLog::open(dir.path(), "test").await.unwrap();
+        assert_eq!(verify(&log).await.unwrap().events, 5);
+        assert!(!dir.path().join("tail/aside-00000001").exists());
+    }
 }
 
 #[tokio::test]
@@ -210,6 +230,12 @@ async fn what_a_crash_leaves_is_no_damage() {
     closed_log(dir.path(), 5).await;
     fs::write(dir.path().join("tail/00000001/snap.00000000001.generating"), "half").unwrap();
     fs::write(dir.path().join("tail/00000001/conf"), "").unwrap();
+    for entry in fs::read_dir(dir.path().join("tail/00000001")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("snap.0000") {
+            fs::write(path, "damaged").unwrap();
+        }
+    }
     fs::remove_file(dir.path().join("head")).unwrap();
     fs::remove_file(dir.path().join("lock")).unwrap();
     for round in 0..3 {
@@ -240,7 +266,11 @@ async fn changed_bytes_are_never_taken_for_another_history() {
         fs::write(path.join("tail/00000001/db"), db).unwrap();
         match SledLog::open(&path, "test").await {
             Ok(log) => assert_eq!(verify(&log).await.unwrap().events, EVENTS, "at {at}"),
-            Err(OpenFailure::Damaged { .. }) => reported += 1,
+            Err(OpenFailure::Damaged { .. }) => {
+                reported += 1;
+                // It was found as it was left, and is left as it was found.
+                refused(&path).await;
+            }
             Err(failure) => panic!("at {at}: {failure}"),
         }
         fs::remove_dir_all(&path).unwrap();
