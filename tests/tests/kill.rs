@@ -1,6 +1,13 @@
 //! Engines killed with SIGKILL at random moments, again and again, under real work: nothing that
 //! was acknowledged is lost, and the work always goes on to its end.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
 use std::{collections::BTreeSet, thread, time::Duration};
 
 use holdpoint_tests::{Data, Machine};

@@ -177,7 +177,7 @@ pub trait EventLog: Send + Sync {
     async fn head(&self) -> Result<Head, ReadFailure>;
 
     /// Checks what is stored beside the events, such as indexes, against them.
-    /// [`verify`](crate::verify) calls this.
+    /// [`verify`] calls this.
     ///
     /// # Errors
     /// See [`ReadFailure`].
