@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use holdpoint::core::{
     CommandId, DefinitionName, MemberId, ProjectId, QualificationName, RoleName,
 };
+use holdpoint::log::key::KeyName;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use crate::output::steers;
@@ -39,7 +40,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a data directory
-    Init,
+    Init(Init),
     /// Create and change projects: members, roles, qualifications
     #[command(subcommand)]
     Project(ProjectCommand),
@@ -64,8 +65,12 @@ pub(crate) enum Command {
     Show(Show),
     /// Print the history of a project or of one run
     History(History),
-    /// Check the whole log and print its root
-    Verify,
+    /// Check the whole log and print its root; or check a proof, without a log
+    Verify(Verify),
+    /// Sign the state of the log
+    Checkpoint(Checkpoint),
+    /// Write a proof that the log has an event, or that it has only grown
+    Prove(Prove),
     /// Print a script that completes this command line in a shell
     Completions {
         /// Which shell
@@ -88,7 +93,7 @@ impl Command {
     /// The command's name, as it is typed.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Init => "init",
+            Self::Init(_) => "init",
             Self::Project(_) => "project",
             Self::Definitions(_) => "definitions",
             Self::Submit(_) => "submit",
@@ -100,7 +105,9 @@ impl Command {
             Self::List(_) => "list",
             Self::Show(_) => "show",
             Self::History(_) => "history",
-            Self::Verify => "verify",
+            Self::Verify(_) => "verify",
+            Self::Checkpoint(_) => "checkpoint",
+            Self::Prove(_) => "prove",
             Self::Completions { .. } => "completions",
             Self::Manpage { .. } => "manpage",
             Self::Demo(_) => "demo",
@@ -119,6 +126,57 @@ pub(crate) struct Acting {
     /// An id for this command: sent again with the same id, it is answered and not done again
     #[arg(long, value_name = "UUID")]
     pub(crate) command_id: Option<CommandId>,
+}
+
+/// Makes a data directory.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The log's name in its checkpoints, such as `example.com/changes`; one that no other log has
+    /// when absent
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Option<KeyName>,
+}
+
+/// Checks a log or a proof.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Check this proof instead of the log; no data directory is needed
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) proof: Option<PathBuf>,
+    /// The public key of the log that the proof or the checkpoint is about: the key itself, or a
+    /// file with it
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// A checkpoint that you have kept: the log, or the proof, must begin with that state
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// The event that the proof is about, as `holdpoint history --json` has printed it; for proofs
+    /// that do not carry it
+    #[arg(long, value_name = "FILE", requires = "proof")]
+    pub(crate) event: Option<PathBuf>,
+}
+
+/// Signs.
+#[derive(Debug, Args)]
+pub(crate) struct Checkpoint {
+    /// Make a key to sign with, for a log of this name, and print its public part; there must be
+    /// none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) new_key: Option<KeyName>,
+}
+
+/// Proves.
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// The event: its `sequence` or its `id`
+    #[arg(conflicts_with = "since")]
+    pub(crate) event: Option<String>,
+    /// Prove that the log has only grown since this checkpoint
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(crate) since: Option<PathBuf>,
+    /// Write the proof to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Changes to projects.

@@ -90,9 +90,16 @@ impl Context {
             }
             None => return by_id(engine, text).await,
         };
-        let number: u64 = number.parse().map_err(|_| not_a_run(text))?;
+        // The part of an id can consist of digits alone.
+        let may_be_id = text.len() >= ID_PART_MIN && !text.contains('/');
+        let number: u64 = match number.parse() {
+            Ok(number) => number,
+            Err(_) if may_be_id => return by_id(engine, text).await,
+            Err(_) => return Err(not_a_run(text)),
+        };
         match (engine.find_run(project.as_ref(), number).await?.as_slice(), project) {
             ([only], _) => Ok(*only),
+            ([], _) if may_be_id => by_id(engine, text).await,
             ([], Some(project)) => Err(Failure::usage(
                 format!("there is no run {number} in the project `{project}`"),
                 LIST_RUNS,

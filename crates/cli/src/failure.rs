@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use holdpoint::{
-    ConfigurationFailure, DirectoryFailure,
+    ConfigurationFailure, DirectoryFailure, SigningKeyFailure,
     core::{Refusal, RefusalCode, id::MalformedId},
     definition::Diagnostics,
     engine::{CommandFailure, QueryFailure, StartFailure},
@@ -37,6 +37,8 @@ pub(crate) enum Failure {
     Storage(Told),
     /// The demo saw something that should not be.
     Expectation(Told),
+    /// What was to be checked does not hold.
+    Disproved(Told),
     /// Nobody reads what we write any more.
     BrokenPipe,
 }
@@ -62,6 +64,10 @@ impl Failure {
         Self::Storage(Told::new(message, help))
     }
 
+    pub(crate) fn disproved(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Disproved(Told::new(message, help))
+    }
+
     pub(crate) fn expectation(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Expectation(Told::new(message, help))
     }
@@ -78,7 +84,7 @@ impl Failure {
     pub(crate) const fn code(&self) -> u8 {
         match self {
             Self::BrokenPipe => 0,
-            Self::Refused(_) | Self::Expectation(_) => 1,
+            Self::Refused(_) | Self::Expectation(_) | Self::Disproved(_) => 1,
             Self::Usage(_) | Self::Findings(_) => 2,
             Self::Storage(_) => 3,
         }
@@ -93,9 +99,13 @@ impl Failure {
                 in_words(Some(refusal.code.as_str()), &refusal.message, &remedies(refusal))
             }
             (Self::Findings(findings), false) => found_in_words(findings),
-            (Self::Usage(told) | Self::Storage(told) | Self::Expectation(told), false) => {
-                in_words(None, &told.message, &told.help)
-            }
+            (
+                Self::Usage(told)
+                | Self::Storage(told)
+                | Self::Expectation(told)
+                | Self::Disproved(told),
+                false,
+            ) => in_words(None, &told.message, &told.help),
         };
         // When standard error is closed there is nobody left to tell.
         drop(anstream::stderr().write_all(text.as_bytes()));
@@ -120,6 +130,7 @@ impl Failure {
             Self::Usage(told) => error("usage", told),
             Self::Storage(told) => error("storage", told),
             Self::Expectation(told) => error("expectation", told),
+            Self::Disproved(told) => error("disproved", told),
         }})
     }
 }
@@ -290,6 +301,12 @@ pub(crate) const LIST_RUNS: &str = "`holdpoint list` shows the runs there are";
 impl From<ReadFailure> for Failure {
     fn from(failure: ReadFailure) -> Self {
         QueryFailure::from(failure).into()
+    }
+}
+
+impl From<SigningKeyFailure> for Failure {
+    fn from(failure: SigningKeyFailure) -> Self {
+        DirectoryFailure::from(failure).into()
     }
 }
 

@@ -62,7 +62,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let user = format!("holdpoint {}", command.name());
     let context = Context { directory, project, json, user };
     let answer = match command {
-        Command::Init => command::init::init(&context).await,
+        Command::Init(arguments) => command::init::init(&context, arguments).await,
         Command::Project(command) => command::project::project(&context, command).await,
         Command::Definitions(command) => command::definitions::definitions(&context, command).await,
         Command::Submit(arguments) => command::submit::submit(&context, arguments).await,
@@ -73,7 +73,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Work(arguments) => command::work::work(&context, &arguments).await,
         Command::List(arguments) => command::list::list(&context, &arguments).await,
         Command::Show(arguments) => command::show::show(&context, &arguments).await,
-        Command::Verify => command::verify::verify(&context).await,
+        Command::Verify(arguments) => command::verify::verify(&context, &arguments).await,
+        Command::Checkpoint(arguments) => {
+            command::checkpoint::checkpoint(&context, &arguments).await
+        }
+        Command::Prove(arguments) => command::prove::prove(&context, &arguments).await,
         Command::Completions { shell } => command::completions::completions(shell),
         Command::Manpage { into } => command::completions::manpage(&into),
         Command::History(arguments) => {

@@ -363,6 +363,7 @@ pub(crate) fn filters() -> impl Drop {
         (r"\(in [^)]+\)", "(in [span])"),
         (r"\d+ bytes\b", "[n] bytes"),
         (r"process \d+ ", "process [pid] "),
+        (r"holdpoint\.local/[0-9a-f]{16}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44}", "[key]"),
     ] {
         settings.add_filter(pattern, replacement);
     }

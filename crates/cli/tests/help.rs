@@ -26,7 +26,9 @@ fn the_top_level() {
       list         List runs
       show         Show a run: where it stands, what holds it, who could release it
       history      Print the history of a project or of one run
-      verify       Check the whole log and print its root
+      verify       Check the whole log and print its root; or check a proof, without a log
+      checkpoint   Sign the state of the log
+      prove        Write a proof that the log has an event, or that it has only grown
       completions  Print a script that completes this command line in a shell
       manpage      Write manual pages, one a command
       demo         See it work: approvals, a crash in the middle of a rollout, a rollback

@@ -15,6 +15,7 @@ mod help;
 mod hostile_arguments;
 mod hostile_files;
 mod projects;
+mod proofs;
 mod runs;
 mod show;
 mod storage;

@@ -16,6 +16,7 @@ fn a_directory_is_made_once() {
 
     $ holdpoint init
     made the data directory ./holdpoint-data
+    the key for those who check its history: [key]
     next: say in ./holdpoint-data/holdpoint.toml what runs may ask for
     next: `holdpoint project create NAME --as MEMBER`
 
@@ -43,7 +44,8 @@ fn a_directory_is_made_once() {
     assert_snapshot!(place.shows(&["init --json --dir other"]), @r#"
     $ holdpoint init --json --dir other
     {
-      "directory": "other"
+      "directory": "other",
+      "key": "[key]"
     }
     "#);
 }

@@ -409,10 +409,13 @@ fn a_run_is_found_by_number_name_or_id() {
     for text in ["1", "lab/1", &id, begin, end, &id.to_uppercase()] {
         assert_eq!(place.ask(&format!("show {text}"))["id"], id, "{text}");
     }
+    let digits = "01900000-0000-7000-8000-000050064164";
+    place.must(&format!("{SUBMIT} --command-id {digits}"));
+    assert_eq!(place.ask("show 50064164")["id"], digits);
     for text in [
-        "2",
+        "3",
         "0",
-        "lab/2",
+        "lab/3",
         "zoo/1",
         "lab/",
         "/1",

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! holdpoint.toml      what runs may ask for; written by the operator
+//! checkpoint.key      the secret key that signs checkpoints, and checkpoint.pub its public part
 //! log/                the event log: the truth
 //! read-model.sqlite   lists and lookups; derived from the log, can be deleted at any time
 //! ```
@@ -15,12 +16,16 @@ use std::{
 };
 
 use holdpoint_engine::{Engine, EngineBuilder, ReadModelAt};
-use holdpoint_log::EventLog;
+use holdpoint_log::{
+    EventLog,
+    key::{KeyName, PublicKey, SigningKey},
+};
 use holdpoint_log_sled::{OpenFailure, SledLog};
 
 use crate::{
     activity::{HTTP_CHECK, HttpCheck},
     configuration::{self, Configuration, ConfigurationFailure},
+    keys::{self, PUBLIC_KEY_FILE, SECRET_KEY_FILE, SigningKeyFailure},
 };
 
 /// The name of the operator's configuration in a data directory.
@@ -34,7 +39,8 @@ const READ_MODEL: &str = "read-model.sqlite";
 #[must_use]
 pub fn is_own_file(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        name == CONFIGURATION_FILE || name == LOG || name.starts_with(READ_MODEL)
+        [CONFIGURATION_FILE, LOG, SECRET_KEY_FILE, PUBLIC_KEY_FILE].contains(&name)
+            || name.starts_with(READ_MODEL)
     })
 }
 
@@ -86,6 +92,9 @@ pub enum DirectoryFailure {
         /// The path.
         path: PathBuf,
     },
+    /// The key that signs checkpoints cannot be made or read.
+    #[error(transparent)]
+    Key(#[from] SigningKeyFailure),
     /// The operator's configuration is not acceptable.
     #[error(transparent)]
     Configuration(#[from] ConfigurationFailure),
@@ -130,6 +139,7 @@ impl DirectoryFailure {
             Self::AlreadyThere { .. } => "use it as it is, or name another directory".to_owned(),
             Self::NotEmpty { .. } => "name a directory that is empty or does not exist".to_owned(),
             Self::Configuration(failure) => failure.help.clone(),
+            Self::Key(failure) => failure.help().to_owned(),
             Self::Io { .. } => {
                 "check the path, its permissions and the space on its disk".to_owned()
             }
@@ -153,8 +163,13 @@ impl DirectoryFailure {
             | Self::AlreadyThere { .. }
             | Self::NotEmpty { .. }
             | Self::Configuration(_)
+            | Self::Key(
+                SigningKeyFailure::NotThere { .. }
+                | SigningKeyFailure::AlreadyThere { .. }
+                | SigningKeyFailure::Malformed { .. },
+            )
             | Self::Log(OpenFailure::InUse { .. }) => true,
-            Self::Io { .. } | Self::Log(_) => false,
+            Self::Io { .. } | Self::Log(_) | Self::Key(_) => false,
         }
     }
 }
@@ -167,16 +182,25 @@ impl DataDirectory {
     /// # Errors
     /// See [`DirectoryFailure`].
     pub async fn init(path: impl AsRef<Path>) -> Result<Self, DirectoryFailure> {
-        Self::init_with(path, configuration::TEMPLATE).await
+        Self::init_as(path, keys::random_name()?).await
     }
 
-    /// As [`DataDirectory::init`], with this text as its configuration.
+    /// As [`DataDirectory::init`], with this name for its log in checkpoints.
+    ///
+    /// # Errors
+    /// See [`DirectoryFailure`].
+    pub async fn init_as(path: impl AsRef<Path>, name: KeyName) -> Result<Self, DirectoryFailure> {
+        Self::init_with(path, configuration::TEMPLATE, name).await
+    }
+
+    /// As [`DataDirectory::init`], with this text as its configuration, and this name for its log.
     ///
     /// # Errors
     /// See [`DirectoryFailure`].
     pub async fn init_with(
         path: impl AsRef<Path>,
         configuration: &str,
+        name: KeyName,
     ) -> Result<Self, DirectoryFailure> {
         let path = path.as_ref();
         let file = path.join(CONFIGURATION_FILE);
@@ -219,6 +243,9 @@ impl DataDirectory {
         if !kept {
             fs::write(&file, configuration).map_err(io)?;
         }
+        if !path.join(SECRET_KEY_FILE).exists() {
+            keys::make(path, name)?;
+        }
         Self::open(path)
     }
 
@@ -251,6 +278,23 @@ impl DataDirectory {
         Ok(Self { path, configuration })
     }
 
+    /// The key with which the log signs checkpoints.
+    ///
+    /// # Errors
+    /// See [`SigningKeyFailure`].
+    pub fn signing_key(&self) -> Result<SigningKey, SigningKeyFailure> {
+        keys::read(&self.path)
+    }
+
+    /// Makes a key with which the log, under this name, signs checkpoints from now on. There must
+    /// be none.
+    ///
+    /// # Errors
+    /// See [`SigningKeyFailure`].
+    pub fn new_signing_key(&self, name: KeyName) -> Result<PublicKey, SigningKeyFailure> {
+        keys::make(&self.path, name)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -268,7 +312,7 @@ impl DataDirectory {
     ///
     /// # Errors
     /// See [`DirectoryFailure`].
-    pub async fn log(&self, user: &str) -> Result<Arc<dyn EventLog>, DirectoryFailure> {
+    pub async fn log(&self, user: &str) -> Result<Arc<SledLog>, DirectoryFailure> {
         Ok(Arc::new(SledLog::open(self.path.join(LOG), user).await?))
     }
 

@@ -74,6 +74,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`directory`] | a data directory: a log, what is derived from it, the operator's configuration |
+//! | [`keys`] | the key with which its log signs checkpoints |
 //! | [`configuration`] | `holdpoint.toml`: the activities that runs may ask for |
 //! | [`activity`] | the activities that come along: a program, an HTTP request, a health check |
 //! | [`core`], [`definition`], [`engine`], [`log`], [`log_sled`] | the crates underneath |
@@ -86,6 +87,7 @@ struct Readme;
 pub mod activity;
 pub mod configuration;
 pub mod directory;
+pub mod keys;
 
 pub use configuration::{Configuration, ConfigurationFailure};
 pub use directory::{DataDirectory, DirectoryFailure};
@@ -94,3 +96,4 @@ pub use holdpoint_definition as definition;
 pub use holdpoint_engine as engine;
 pub use holdpoint_log as log;
 pub use holdpoint_log_sled as log_sled;
+pub use keys::SigningKeyFailure;

@@ -1,24 +1,175 @@
 //! `holdpoint verify`: checks the log whole, and that every run replays.
 
+use std::path::Path;
+
 use holdpoint::{
     DataDirectory,
     engine::{Effects, Engine, ReadModelAt, RunFilter},
-    log,
+    log::{
+        self, EventLog as _, Head, Malformed,
+        checkpoint::SignedCheckpoint,
+        key::{KeyFailure, PublicKey},
+        proof_file::{ProofFile, VerifyFailure},
+        prove::prove_consistency,
+    },
+    log_sled::SledLog,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
+    arguments::Verify,
+    command::prove,
     context::Context,
     failure::Failure,
-    output::{Answer, count},
+    narrate,
+    output::{Answer, count, line, time},
+    text_file,
 };
+
+/// No checkpoint and no proof is longer, in bytes: an event has at most 1 MiB.
+pub(crate) const CHECKPOINT_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
+/// Checks a proof, or the log.
+pub(crate) async fn verify(context: &Context, arguments: &Verify) -> Result<Answer, Failure> {
+    match &arguments.proof {
+        Some(file) => verify_proof(file, arguments),
+        None => verify_log(context, arguments).await,
+    }
+}
+
+/// Reads a checkpoint.
+pub(crate) fn read_checkpoint(file: &Path) -> Result<SignedCheckpoint, Failure> {
+    let text = text_file::read(file, CHECKPOINT_BYTES_MAX).map_err(|reason| {
+        Failure::usage(
+            format!("the checkpoint `{}` cannot be read: {reason}", file.display()),
+            "give a file that `holdpoint checkpoint` has printed",
+        )
+    })?;
+    text.parse().map_err(|malformed: Malformed| {
+        Failure::usage(
+            format!("`{}` is not a checkpoint: {malformed}", file.display()),
+            malformed.help(),
+        )
+    })
+}
+
+/// The key that `text` is, or that is in the file of this name.
+fn read_key(text: &str) -> Result<PublicKey, Failure> {
+    let malformed = |failure: KeyFailure| {
+        Failure::usage(format!("`{text}` is not a public key: {failure}"), failure.help())
+    };
+    if text.contains('+') {
+        return text.parse().map_err(malformed);
+    }
+    let read = text_file::read(Path::new(text), CHECKPOINT_BYTES_MAX).map_err(|reason| {
+        Failure::usage(
+            format!("the key `{text}` cannot be read: {reason}"),
+            "give the key that `holdpoint init` has printed, or the file `checkpoint.pub`",
+        )
+    })?;
+    read.trim_end().parse().map_err(malformed)
+}
+
+/// Checks a proof with nothing but the key of its log.
+fn verify_proof(file: &Path, arguments: &Verify) -> Result<Answer, Failure> {
+    let key = arguments.key.as_deref().map(read_key).transpose()?;
+    let keys: Vec<PublicKey> = key.into_iter().collect();
+    let held = arguments.checkpoint.as_deref().map(read_checkpoint).transpose()?;
+    let disproved = |failure: VerifyFailure| {
+        Failure::disproved(
+            format!("`{}` proves nothing: {failure}", file.display()),
+            failure.help(),
+        )
+    };
+    match prove::read(file)? {
+        ProofFile::Inclusion(proof) => {
+            let event = arguments.event.as_deref().map(read_event).transpose()?;
+            let included = proof.verify(event.as_deref(), &keys).map_err(disproved)?;
+            let event = included.record.event()?;
+            let (origin, head) = (included.checkpoint.origin(), included.checkpoint.head());
+            let text = format!(
+                "proved: event {} is in the log `{origin}` of {}\n{} {} {}: {}\n",
+                event.sequence,
+                count(head.sequence.0, "event"),
+                time(event.time),
+                event.actor,
+                event.kind,
+                line(&narrate::sentence(&event)),
+            );
+            let stored: Value = serde_json::from_slice(&included.record.bytes)?;
+            let json = json!({ "origin": origin, "events": head.sequence, "event": stored });
+            Answer::new(text, &json)
+        }
+        ProofFile::Consistency(proof) => {
+            let Some(held) = held else {
+                return Err(Failure::usage(
+                    "the proof says that a log has only grown since a checkpoint",
+                    "name the checkpoint that you have kept: `--checkpoint FILE`",
+                ));
+            };
+            let kept = held.open(&keys).map_err(VerifyFailure::Checkpoint).map_err(disproved)?;
+            let extended = proof.verify(Some(kept), &keys).map_err(disproved)?;
+            let text = format!(
+                "proved: the log `{}` of {} has all {} of the checkpoint, unchanged\n",
+                extended.new.origin(),
+                count(extended.new.head().sequence.0, "event"),
+                count(extended.old.head().sequence.0, "event"),
+            );
+            let json = json!({
+                "origin": extended.new.origin(),
+                "events": extended.new.head().sequence,
+                "events_before": extended.old.head().sequence,
+            });
+            Answer::new(text, &json)
+        }
+    }
+}
+
+/// The stored bytes of an event: a line of a history, without its end.
+fn read_event(file: &Path) -> Result<Vec<u8>, Failure> {
+    let text = text_file::read(file, CHECKPOINT_BYTES_MAX).map_err(|reason| {
+        Failure::usage(
+            format!("the event `{}` cannot be read: {reason}", file.display()),
+            "give a file with the event's line from `holdpoint history --json`",
+        )
+    })?;
+    Ok(text.strip_suffix('\n').unwrap_or(&text).into())
+}
+
+/// Checks that the log has all that it had at a checkpoint, unchanged.
+async fn verify_since(
+    directory: &DataDirectory,
+    log: &SledLog,
+    arguments: &Verify,
+    file: &Path,
+) -> Result<Head, Failure> {
+    let held = read_checkpoint(file)?;
+    let key = match &arguments.key {
+        Some(key) => read_key(key)?,
+        None => directory.signing_key()?.public_key().clone(),
+    };
+    let claimed = held.open(std::slice::from_ref(&key)).map_err(|failure| {
+        Failure::usage(
+            format!("the checkpoint `{}` does not count: {failure}", file.display()),
+            failure.help(),
+        )
+    })?;
+    let old = *claimed.head();
+    let now = log.head().await?;
+    prove_consistency(log, &old, &now).await.map_err(prove::unproven)?;
+    Ok(old)
+}
 
 /// Checks the log: every event, the chain of every stream, the root over all; and replays every
 /// run through the definition it is pinned to.
-pub(crate) async fn verify(context: &Context) -> Result<Answer, Failure> {
+async fn verify_log(context: &Context, arguments: &Verify) -> Result<Answer, Failure> {
     let directory = DataDirectory::open(&context.directory)?;
     let log = directory.log(&context.user).await?;
     let verified = log::verify(&*log).await?;
+    let since = match &arguments.checkpoint {
+        Some(file) => Some(verify_since(&directory, &log, arguments, file).await?),
+        None => None,
+    };
     // A read model of its own: what is derived must not vouch for what it is derived from.
     let engine = directory
         .engine_on(log)?
@@ -30,8 +181,11 @@ pub(crate) async fn verify(context: &Context) -> Result<Answer, Failure> {
     engine.shutdown().await;
     let runs = replayed?;
     let root: String = verified.root.iter().map(|byte| format!("{byte:02x}")).collect();
+    let since_in_words = since.map_or_else(String::new, |old| {
+        format!("all {} of the checkpoint are there, unchanged\n", count(old.sequence.0, "event"))
+    });
     let text = format!(
-        "the log is whole: {} in {}, {} bytes\nevery run replays: {}\nroot sha256:{root}\n",
+        "the log is whole: {} in {}, {} bytes\n{since_in_words}every run replays: {}\nroot sha256:{root}\n",
         count(verified.events, "event"),
         count(verified.streams, "stream"),
         verified.bytes,
@@ -42,6 +196,7 @@ pub(crate) async fn verify(context: &Context) -> Result<Answer, Failure> {
         "streams": verified.streams,
         "bytes": verified.bytes,
         "runs": runs,
+        "checkpoint_events": since.map(|old| old.sequence),
         "root": format!("sha256:{root}"),
     });
     Answer::new(text, &json)

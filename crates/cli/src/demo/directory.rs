@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use holdpoint::{DataDirectory, DirectoryFailure, directory, log_sled::OpenFailure};
+use holdpoint::{DataDirectory, DirectoryFailure, directory, keys, log_sled::OpenFailure};
 
 use crate::failure::Failure;
 
@@ -38,7 +38,7 @@ pub(crate) async fn prepare(path: &Path) -> Result<Vec<PathBuf>, Failure> {
         }
         fs::remove_dir_all(path).map_err(failed)?;
     }
-    DataDirectory::init_with(path, CONFIGURATION).await?;
+    DataDirectory::init_with(path, CONFIGURATION, keys::random_name()?).await?;
     let definitions = path.join(DEFINITIONS);
     fs::create_dir(&definitions).map_err(failed)?;
     let mut files = Vec::new();
