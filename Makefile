@@ -1,6 +1,6 @@
 # What developers and CI run. `make ci` is all that CI does.
 
-.PHONY: ci fmt clippy doc test demo deny
+.PHONY: ci fmt clippy doc test example demo deny
 
 ci: fmt clippy doc test demo deny
 

@@ -17,7 +17,7 @@ use crate::output::steers;
 #[derive(Debug, Parser)]
 #[command(name = "holdpoint", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 refused, 2 wrong usage or input, \
-                        3 damaged or failing storage.\nTry it: holdpoint demo")]
+                        3 damaged or failing storage, 4 in use by another process.\nTry it: holdpoint demo")]
 pub(crate) struct Arguments {
     /// The data directory [default: ./holdpoint-data; for the demo: ./holdpoint-demo]
     #[arg(long, global = true, env = "HOLDPOINT_DIR", value_name = "DIR")]
@@ -27,6 +27,11 @@ pub(crate) struct Arguments {
     /// The project; needed only when the directory has several
     #[arg(long, global = true, env = "HOLDPOINT_PROJECT", help_heading = "Global options")]
     pub(crate) project: Option<ProjectId>,
+
+    /// How many seconds to wait when another process works on the directory
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 5)]
+    #[arg(help_heading = "Global options")]
+    pub(crate) wait: u16,
 
     /// Print one JSON document instead of text
     #[arg(long, global = true, help_heading = "Global options")]
@@ -71,6 +76,31 @@ pub(crate) enum Command {
     Checkpoint(Checkpoint),
     /// Write a proof that the log has an event, or that it has only grown
     Prove(Prove),
+    /// Bring a backup up to date, or make one
+    Backup {
+        /// The backup's directory: that of an earlier one, or one that is empty or does not exist
+        #[arg(value_name = "DIRECTORY")]
+        to: PathBuf,
+    },
+    /// Make a data directory of a backup, and check it
+    Restore {
+        /// The backup's directory
+        #[arg(value_name = "DIRECTORY")]
+        from: PathBuf,
+    },
+    /// Write all events as lines of JSON, byte for byte as they are stored
+    Export {
+        /// A file that does not exist; standard output when absent
+        file: Option<PathBuf>,
+    },
+    /// Make a data directory of exported events
+    Import(Import),
+    /// Save what can still be read of a damaged data directory, and list the rest
+    Salvage {
+        /// The new data directory
+        #[arg(value_name = "DIRECTORY")]
+        to: PathBuf,
+    },
     /// Print a script that completes this command line in a shell
     Completions {
         /// Which shell
@@ -108,6 +138,11 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Checkpoint(_) => "checkpoint",
             Self::Prove(_) => "prove",
+            Self::Backup { .. } => "backup",
+            Self::Restore { .. } => "restore",
+            Self::Export { .. } => "export",
+            Self::Import(_) => "import",
+            Self::Salvage { .. } => "salvage",
             Self::Completions { .. } => "completions",
             Self::Manpage { .. } => "manpage",
             Self::Demo(_) => "demo",
@@ -177,6 +212,17 @@ pub(crate) struct Prove {
     /// Write the proof to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Imports.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// A file that `holdpoint export` has written, `-` for standard input
+    pub(crate) file: PathBuf,
+    /// The root that the events must have, as `holdpoint verify` prints it: without it nobody notices
+    /// that events are missing at the end
+    #[arg(long, value_name = "ROOT", value_parser = root)]
+    pub(crate) root: Option<String>,
 }
 
 /// Changes to projects.
@@ -472,6 +518,15 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     let in_utc = || text.parse::<DateTime>().and_then(|time| TimeZone::UTC.to_timestamp(time));
     let expected = |_| format!("`{text}` is not a time: expected one such as 2026-01-05T09:00:00Z");
     text.parse().or_else(|_| in_utc()).map_err(expected)
+}
+
+/// The root of a log, as it is shown.
+fn root(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err("expected `sha256:` and 64 hexadecimal digits".to_owned());
+    }
+    Ok(format!("sha256:{}", digits.to_ascii_lowercase()))
 }
 
 fn number(text: &str) -> Result<u32, String> {

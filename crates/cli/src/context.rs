@@ -1,6 +1,6 @@
 //! What every command needs: the directory and its engine, who acts, which project, which run.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use holdpoint::{
     DataDirectory,
@@ -21,6 +21,8 @@ const ID_PART_MIN: usize = 6;
 pub(crate) struct Context {
     pub(crate) directory: PathBuf,
     pub(crate) project: Option<ProjectId>,
+    /// How long to wait for another process.
+    pub(crate) wait: Duration,
     pub(crate) json: bool,
     /// What this process is, for those who find the directory in use.
     pub(crate) user: String,
@@ -35,6 +37,11 @@ pub(crate) struct Who {
 }
 
 impl Context {
+    /// Reads the data directory's configuration.
+    pub(crate) fn open(&self) -> Result<DataDirectory, Failure> {
+        Ok(DataDirectory::open(&self.directory)?.with_patience(self.wait))
+    }
+
     /// Opens the data directory, starts its engine, does `work` with it and shuts it down again,
     /// whatever came of it.
     pub(crate) async fn with_engine<T>(
@@ -42,7 +49,7 @@ impl Context {
         effects: Effects,
         work: impl AsyncFnOnce(&Engine) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let directory = DataDirectory::open(&self.directory)?;
+        let directory = self.open()?;
         let engine = directory.engine(&self.user).await?.effects(effects).start().await?;
         let worked = work(&engine).await;
         engine.shutdown().await;

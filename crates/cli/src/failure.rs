@@ -6,16 +6,18 @@
 //! | 1 | refused: the answer is "no", and nothing has changed; or an expectation of the demo failed |
 //! | 2 | wrong usage or input: nothing has changed |
 //! | 3 | damaged or failing storage, or a defect |
+//! | 4 | another process works on the directory: nothing has changed, and another try may succeed |
 
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use holdpoint::{
-    ConfigurationFailure, DirectoryFailure, SigningKeyFailure,
+    BackupFailure, ConfigurationFailure, DirectoryFailure, SigningKeyFailure,
     core::{Refusal, RefusalCode, id::MalformedId},
     definition::Diagnostics,
     engine::{CommandFailure, QueryFailure, StartFailure},
     log::ReadFailure,
+    log_sled::OpenFailure,
 };
 use serde_json::{Value, json};
 
@@ -39,6 +41,8 @@ pub(crate) enum Failure {
     Expectation(Told),
     /// What was to be checked does not hold.
     Disproved(Told),
+    /// Another process works on the directory.
+    Busy(Told),
     /// Nobody reads what we write any more.
     BrokenPipe,
 }
@@ -87,6 +91,7 @@ impl Failure {
             Self::Refused(_) | Self::Expectation(_) | Self::Disproved(_) => 1,
             Self::Usage(_) | Self::Findings(_) => 2,
             Self::Storage(_) => 3,
+            Self::Busy(_) => 4,
         }
     }
 
@@ -103,7 +108,8 @@ impl Failure {
                 Self::Usage(told)
                 | Self::Storage(told)
                 | Self::Expectation(told)
-                | Self::Disproved(told),
+                | Self::Disproved(told)
+                | Self::Busy(told),
                 false,
             ) => in_words(None, &told.message, &told.help),
         };
@@ -131,6 +137,7 @@ impl Failure {
             Self::Storage(told) => error("storage", told),
             Self::Expectation(told) => error("expectation", told),
             Self::Disproved(told) => error("disproved", told),
+            Self::Busy(told) => error("busy", told),
         }})
     }
 }
@@ -327,6 +334,19 @@ impl From<ConfigurationFailure> for Failure {
 
 impl From<DirectoryFailure> for Failure {
     fn from(failure: DirectoryFailure) -> Self {
+        let (message, help) = (failure.to_string(), failure.help());
+        match failure {
+            DirectoryFailure::Log(OpenFailure::InUse { .. }) => {
+                Self::Busy(Told::new(message, help))
+            }
+            failure if failure.is_input() => Self::usage(message, help),
+            _ => Self::storage(message, help),
+        }
+    }
+}
+
+impl From<BackupFailure> for Failure {
+    fn from(failure: BackupFailure) -> Self {
         let (message, help) = (failure.to_string(), failure.help());
         if failure.is_input() { Self::usage(message, help) } else { Self::storage(message, help) }
     }

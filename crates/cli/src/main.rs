@@ -11,7 +11,7 @@ mod strict_json;
 mod text_file;
 mod usage;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -55,12 +55,13 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { dir, project, json, command } = arguments;
+    let Arguments { dir, project, wait, json, command } = arguments;
     let default =
         if matches!(command, Command::Demo(_)) { DEMO_DEFAULT } else { DIRECTORY_DEFAULT };
     let directory = dir.unwrap_or_else(|| PathBuf::from(default));
     let user = format!("holdpoint {}", command.name());
-    let context = Context { directory, project, json, user };
+    let wait = Duration::from_secs(wait.into());
+    let context = Context { directory, project, wait, json, user };
     let answer = match command {
         Command::Init(arguments) => command::init::init(&context, arguments).await,
         Command::Project(command) => command::project::project(&context, command).await,
@@ -78,6 +79,13 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             command::checkpoint::checkpoint(&context, &arguments).await
         }
         Command::Prove(arguments) => command::prove::prove(&context, &arguments).await,
+        Command::Backup { to } => command::backup::backup(&context, &to).await,
+        Command::Restore { from } => command::backup::restore(&context, &from).await,
+        Command::Salvage { to } => command::salvage::salvage(&context, &to),
+        Command::Import(arguments) => command::export::import(&context, &arguments),
+        Command::Export { file } => {
+            return command::export::export(&context, file.as_deref()).await;
+        }
         Command::Completions { shell } => command::completions::completions(shell),
         Command::Manpage { into } => command::completions::manpage(&into),
         Command::History(arguments) => {

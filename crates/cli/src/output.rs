@@ -53,7 +53,8 @@ pub(crate) fn line(text: &str) -> String {
 
 /// Whether a terminal obeys the character instead of showing it.
 pub(crate) fn steers(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A table without lines.

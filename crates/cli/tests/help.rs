@@ -29,6 +29,11 @@ fn the_top_level() {
       verify       Check the whole log and print its root; or check a proof, without a log
       checkpoint   Sign the state of the log
       prove        Write a proof that the log has an event, or that it has only grown
+      backup       Bring a backup up to date, or make one
+      restore      Make a data directory of a backup, and check it
+      export       Write all events as lines of JSON, byte for byte as they are stored
+      import       Make a data directory of exported events
+      salvage      Save what can still be read of a damaged data directory, and list the rest
       completions  Print a script that completes this command line in a shell
       manpage      Write manual pages, one a command
       demo         See it work: approvals, a crash in the middle of a rollout, a rollback
@@ -43,9 +48,12 @@ fn the_top_level() {
                                ./holdpoint-demo] [env: HOLDPOINT_DIR=]
           --project <PROJECT>  The project; needed only when the directory has several [env:
                                HOLDPOINT_PROJECT=]
+          --wait <SECONDS>     How many seconds to wait when another process works on the directory
+                               [default: 5]
           --json               Print one JSON document instead of text
 
-    Exit codes: 0 done, 1 refused, 2 wrong usage or input, 3 damaged or failing storage.
+    Exit codes: 0 done, 1 refused, 2 wrong usage or input, 3 damaged or failing storage, 4 in use by
+    another process.
     Try it: holdpoint demo
     ");
     let bare = place.run::<&str>(&[]);
@@ -84,6 +92,11 @@ fn every_command_has_help() {
         "show",
         "history",
         "verify",
+        "backup",
+        "restore",
+        "export",
+        "import",
+        "salvage",
         "completions",
         "manpage",
         "demo",

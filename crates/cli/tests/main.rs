@@ -9,6 +9,7 @@
 )]
 
 mod common;
+mod copies;
 mod definitions;
 mod generated;
 mod help;

@@ -348,3 +348,15 @@ fn a_few_words_for_each_kind_of_trouble() {
     place.must("init");
     assert_eq!(place.must("history"), whole.must("history"));
 }
+
+#[test]
+fn commands_wait_for_each_other() {
+    let place = place();
+    let before = place.ask("list")["runs"].as_array().unwrap().len();
+    let children: Vec<_> = (0..6).map(|_| place.command(&words(SUBMIT)).spawn().unwrap()).collect();
+    for child in children {
+        let ran = crate::common::finish(child);
+        assert_eq!(ran.code, Some(0), "{ran}");
+    }
+    assert_eq!(place.ask("list")["runs"].as_array().unwrap().len(), before + 6);
+}

@@ -350,8 +350,8 @@ fn following_goes_on_until_it_is_interrupted_and_others_are_told_who_has_the_dir
     let before = place.path(DATA).join("holdpoint.toml");
     let before = fs::read(before).unwrap();
     for line in ["list", "show 1", "approve 1 --as bob", "verify", "work", "history"] {
-        let ran = place.sh(line);
-        ran.fails_well(2, &line);
+        let ran = place.sh(&format!("{line} --wait 0"));
+        ran.fails_well(4, &line);
         let says = format!("in use by process {} (holdpoint work)", follow.id());
         assert!(ran.errors.contains(&says), "{line}:\n{ran}");
     }

@@ -13,6 +13,7 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use holdpoint_engine::{Engine, EngineBuilder, ReadModelAt};
@@ -32,7 +33,9 @@ use crate::{
 pub const CONFIGURATION_FILE: &str = "holdpoint.toml";
 /// No configuration is longer.
 const CONFIGURATION_BYTES_MAX: u64 = 1024 * 1024;
-const LOG: &str = "log";
+pub(crate) const LOG: &str = "log";
+/// How often a log that is in use is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
 const READ_MODEL: &str = "read-model.sqlite";
 
 /// Whether `name` is one of the files that Holdpoint itself keeps in a data directory.
@@ -49,6 +52,7 @@ pub fn is_own_file(name: &OsStr) -> bool {
 pub struct DataDirectory {
     path: PathBuf,
     configuration: Configuration,
+    patience: Duration,
 }
 
 /// Why a data directory cannot be made or used.
@@ -275,7 +279,7 @@ impl DataDirectory {
             return Err(DirectoryFailure::NoConfiguration { path });
         }
         let configuration = read_configuration(&path)?;
-        Ok(Self { path, configuration })
+        Ok(Self { path, configuration, patience: Duration::ZERO })
     }
 
     /// The key with which the log signs checkpoints.
@@ -293,6 +297,13 @@ impl DataDirectory {
     /// See [`SigningKeyFailure`].
     pub fn new_signing_key(&self, name: KeyName) -> Result<PublicKey, SigningKeyFailure> {
         keys::make(&self.path, name)
+    }
+
+    /// Waits for so long when another process has the log open; not at all by default.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Where it is.
@@ -313,7 +324,15 @@ impl DataDirectory {
     /// # Errors
     /// See [`DirectoryFailure`].
     pub async fn log(&self, user: &str) -> Result<Arc<SledLog>, DirectoryFailure> {
-        Ok(Arc::new(SledLog::open(self.path.join(LOG), user).await?))
+        let began = Instant::now();
+        loop {
+            match SledLog::open(self.path.join(LOG), user).await {
+                Err(OpenFailure::InUse { .. }) if began.elapsed() < self.patience => {
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+                opened => return Ok(Arc::new(opened?)),
+            }
+        }
     }
 
     /// Opens the log and prepares an engine on it: with the read model beside it, the definition

@@ -74,6 +74,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`directory`] | a data directory: a log, what is derived from it, the operator's configuration |
+//! | [`backup`] | copies of a data directory: backups, and what is restored or imported |
 //! | [`keys`] | the key with which its log signs checkpoints |
 //! | [`configuration`] | `holdpoint.toml`: the activities that runs may ask for |
 //! | [`activity`] | the activities that come along: a program, an HTTP request, a health check |
@@ -85,10 +86,12 @@
 struct Readme;
 
 pub mod activity;
+pub mod backup;
 pub mod configuration;
 pub mod directory;
 pub mod keys;
 
+pub use backup::BackupFailure;
 pub use configuration::{Configuration, ConfigurationFailure};
 pub use directory::{DataDirectory, DirectoryFailure};
 pub use holdpoint_core as core;

@@ -70,15 +70,21 @@ impl Aside {
         sync(&self.tails)
     }
 
-    /// Removes the copy: the original is whole.
+    /// Removes the copy: the original is whole. A copy that is removed in part must not be taken for
+    /// one, so it loses its name first.
     pub(crate) fn remove(self) -> io::Result<()> {
-        fs::remove_dir_all(&self.copy)?;
-        sync(&self.tails)
+        let dropped = self.tails.join(format!("{}{ASIDE}{:08}", tail::DROPPED, self.number));
+        if dropped.exists() {
+            fs::remove_dir_all(&dropped)?;
+        }
+        fs::rename(&self.copy, &dropped)?;
+        sync(&self.tails)?;
+        fs::remove_dir_all(&dropped)
     }
 }
 
 /// Copies a directory, durably.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

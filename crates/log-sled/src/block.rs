@@ -10,7 +10,7 @@ use holdpoint_log::{
 
 /// The largest value of a sled entry. A leaf of sled's tree holds up to 18 entries and goes into
 /// a file of its own, outside every sync, above 131,052 bytes.
-const ENTRY_BYTES_MAX: usize = 4096;
+pub(crate) const ENTRY_BYTES_MAX: usize = 4096;
 
 /// How many bytes of events are gathered into a block, unless one event alone has more.
 const BLOCK_BYTES_GOAL: usize = 16 * 1024;
@@ -19,7 +19,7 @@ const VERSION: u8 = 1;
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;
 const LAST: u8 = 1;
-const HEADER_BYTES: usize = 64;
+pub(crate) const HEADER_BYTES: usize = 64;
 const COMPRESSION_LEVEL: i32 = 1;
 
 /// The most bytes of events, with their lengths, that a block can have.

@@ -23,6 +23,7 @@ use crate::{
     log::Shared,
     parts::{self, Parts},
     preflight::Positions,
+    sealer::Full,
     tail::{Streams, Tail},
 };
 
@@ -30,6 +31,9 @@ use crate::{
 const COMMIT_BYTES_GOAL: usize = 512 * 1024;
 /// How many appends are gathered into a commit at most.
 const COMMIT_APPENDS_MAX: usize = 4096;
+/// How long an append waits at most for an empty tail.
+const SPARE_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// How long nothing must have been sent before the head is noted.
 const IDLE: Duration = Duration::from_millis(200);
 /// How old the note of the head may become while appends keep coming.
@@ -70,9 +74,8 @@ pub(crate) struct Committer {
     pub tail_bytes_max: u64,
     /// The highest position in the tail's file at opening; zero for a tail that was made since.
     pub segment: u64,
-    /// Tails to be sealed go out here, and empty ones come in there. The sealer is gone when it
-    /// failed; events stay in the last tail then.
-    pub full: Sender<Arc<Tail>>,
+    /// Tails to be sealed go out here, and empty ones come in there.
+    pub full: Sender<Full>,
     pub spares: Receiver<Arc<Tail>>,
 }
 
@@ -158,18 +161,18 @@ impl Committer {
     }
 
     /// Goes on in an empty tail and has the full one sealed. Sealing slower than events come makes
-    /// this wait, so that tails do not pile up.
+    /// this wait, so that tails do not pile up; where there is no empty one to be had, the tail
+    /// grows on.
     fn change_tail(&mut self) {
-        let Ok(empty) = self.spares.recv() else {
-            // Nothing will come: do not ask again.
-            self.tail_bytes_max = u64::MAX;
+        let Ok(empty) = self.spares.recv_timeout(SPARE_WAIT_MAX) else {
+            self.tail_bytes_max = self.tail_bytes.saturating_add(self.tail_bytes_max);
             return;
         };
         let full = std::mem::replace(&mut self.tail, empty);
         self.shared.add_tail(Arc::clone(&self.tail));
         (self.tail_bytes, self.segment) = (0, 0);
         // When the sealer is gone the tail stays, and is sealed after the next opening.
-        let _ = self.full.send(full);
+        let _ = self.full.send(Full { tail: full, end: self.tree.clone() });
     }
 
     /// Adds a request to a commit, or the refusal that answers it. Fails when what is stored

@@ -43,6 +43,11 @@ impl Directory {
         Self { path: path.to_owned() }
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn format(&self) -> PathBuf {
         self.path.join("format")
     }
@@ -135,6 +140,11 @@ impl Directory {
             head.note(Note { head: empty, tail: FIRST_TAIL, segment: 0, closed: Print::default() })
                 .map_err(at(&path))?;
         }
+        self.declare()
+    }
+
+    /// Makes a log of what is there: whoever looks for one finds it from now on.
+    pub(crate) fn declare(&self) -> Result<(), OpenFailure> {
         sync(&self.path).map_err(at(&self.path))?;
         let (format, new_format) = (self.format(), self.new_format());
         write_durably(&new_format, FORMAT.as_bytes()).map_err(at(&new_format))?;

@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use holdpoint_core::event::Sequence;
+use holdpoint_log::ReadFailure;
 
 /// Why a log cannot be opened or made. In every case no event was touched.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,56 @@ impl OpenFailure {
                  backup; `docs/format.md`, section \"Opening\", says what each check means"
             }
             Self::Io { .. } => "check the path, its permissions and the space on its disk",
+        }
+    }
+}
+
+/// Why a log was not backed up, restored, imported or salvaged.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveFailure {
+    /// A log cannot be opened or made.
+    #[error(transparent)]
+    Log(#[from] OpenFailure),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadFailure),
+    /// There is something where a log was to be made.
+    #[error("`{}` is not an empty directory", .directory.display())]
+    NotEmpty {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// What is to be brought up to date is not an earlier state of the log.
+    #[error("`{}` is not a backup of this log: {reason}", .directory.display())]
+    OtherLog {
+        /// The directory.
+        directory: PathBuf,
+        /// How that shows.
+        reason: String,
+    },
+    /// What is to be imported is not the event that comes next.
+    #[error("event {sequence} cannot be imported: {reason}")]
+    Event {
+        /// Its place.
+        sequence: Sequence,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ArchiveFailure {
+    /// What to do about it.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::Log(failure) => failure.help(),
+            Self::Read(_) => {
+                "what was backed up before is untouched: keep it, check the disk, and save what can \
+                 be read with `holdpoint salvage`"
+            }
+            Self::NotEmpty { .. } => "name a directory that is empty or does not exist",
+            Self::OtherLog { .. } => "name another directory: nothing in this one was changed",
+            Self::Event { .. } => "export the log again, and hand the file on byte for byte",
         }
     }
 }

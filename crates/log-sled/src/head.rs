@@ -51,22 +51,18 @@ impl HeadFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let mut newest: Option<(u64, Note)> = None;
-        for (file, slot) in file.iter().flat_map(|file| [(file, 0), (file, 1)]) {
-            let mut bytes = [0; USED_BYTES];
-            match file.read_exact_at(&mut bytes, slot * SLOT_BYTES) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
-                Err(error) => return Err(error),
-            }
-            if let Some((count, note)) = decode(&bytes)
-                && newest.as_ref().is_none_or(|(newer, _)| count > *newer)
-            {
-                newest = Some((count, note));
-            }
-        }
+        let newest = file.as_ref().map(newest).transpose()?.flatten();
         let (count, noted) = newest.unzip();
         Ok(Self { path: path.to_owned(), file, count: count.unwrap_or(0), noted })
+    }
+
+    /// Reads the newer of the two notes, if there is one, and opens nothing for writing.
+    pub(crate) fn read(path: &Path) -> io::Result<Option<Note>> {
+        match File::open(path) {
+            Ok(file) => Ok(newest(&file)?.map(|(_, note)| note)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the file is there.
@@ -99,6 +95,25 @@ impl HeadFile {
         self.noted = Some(note);
         Ok(())
     }
+}
+
+/// The newer of the two notes, and its number.
+fn newest(file: &File) -> io::Result<Option<(u64, Note)>> {
+    let mut newest: Option<(u64, Note)> = None;
+    for slot in [0, 1] {
+        let mut bytes = [0; USED_BYTES];
+        match file.read_exact_at(&mut bytes, slot * SLOT_BYTES) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+            Err(error) => return Err(error),
+        }
+        if let Some((count, note)) = decode(&bytes)
+            && newest.as_ref().is_none_or(|(newer, _)| count > *newer)
+        {
+            newest = Some((count, note));
+        }
+    }
+    Ok(newest)
 }
 
 fn encode(count: u64, Note { head, tail, segment, closed }: &Note) -> Vec<u8> {

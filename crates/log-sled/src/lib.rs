@@ -11,34 +11,51 @@
 //! | `opening` | reading what is there, and finishing what was interrupted |
 //! | `parts` | where the events are: segments, and after them tails |
 //! | `segment` | immutable files with a complete range of events |
+//! | `segments` | the segments of a log: a directory of files, and their names |
 //! | `tail` | the part of the log that is in sled |
 //! | `sealer` | the thread that makes segments of tails |
 //! | `lock` | one process at a time |
 //! | `head` | the note of how far the log had come |
 //! | `preflight` | looking at sled's file before sled does |
 //! | `store` | sled, with syncs and without panics |
+//! | `watch` | looking after sled's flushes, which can wait for ever |
 //! | `block` | events packed into blocks, blocks cut into entries |
 //! | `scan` | reading the whole log at opening |
 //! | `committer` | the one thread that writes |
 //! | `reader` | reading events, and the streams' events |
+//! | `backup` | backing a log up while it is used, and restoring it |
+//! | `salvage` | saving what can still be read of a log that cannot be opened |
+//! | `rescue` | reading a tail that may be damaged |
+//! | `carve` | finding blocks in the bytes of sled's file, without sled |
+//! | `new_log` | a log that is made of events which another log has |
 
 mod aside;
+mod backup;
 mod block;
+mod carve;
 mod committer;
 mod directory;
 mod failure;
 mod head;
 mod lock;
 mod log;
+mod new_log;
 mod opening;
 mod parts;
 mod preflight;
 mod reader;
+mod rescue;
+mod salvage;
 mod scan;
 mod sealer;
 mod segment;
+mod segments;
 mod store;
 mod tail;
+mod watch;
 
-pub use failure::OpenFailure;
+pub use backup::{BackedUp, restore};
+pub use failure::{ArchiveFailure, OpenFailure};
 pub use log::{Options, SledLog};
+pub use new_log::NewLog;
+pub use salvage::{Fate, Salvaged, Stretch, salvage};

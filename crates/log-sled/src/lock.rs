@@ -5,8 +5,11 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+
+use rustix::fs::OFlags;
 
 use crate::failure::OpenFailure;
 
@@ -24,8 +27,10 @@ impl Lock {
     pub(crate) fn take(directory: &Path, file: &Path, user: &str) -> Result<Self, OpenFailure> {
         let io = |source| OpenFailure::Io { path: file.to_owned(), source };
         let mut options = OpenOptions::new();
-        let mut lock =
-            options.read(true).write(true).create(true).truncate(false).open(file).map_err(io)?;
+        options.read(true).write(true).create(true).truncate(false);
+        // The lock is written over: a link in its place could name any file.
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let mut lock = options.open(file).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -38,6 +43,25 @@ impl Lock {
         let user: String = user.chars().filter(|c| !c.is_control()).collect();
         lock.write_all(format!("{}\n{user}\n", std::process::id()).as_bytes()).map_err(io)?;
         Ok(Self { _file: lock })
+    }
+}
+
+/// Keeps others from opening the log in `directory` until what is answered is dropped, and writes
+/// nothing: the directory may be one that cannot be written to.
+pub(crate) fn hold_off(directory: &Path, file: &Path) -> Result<Option<File>, OpenFailure> {
+    let io = |source| OpenFailure::Io { path: file.to_owned(), source };
+    let lock = match File::open(file) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(io(source)),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => {
+            let (process, user) = holder(lock);
+            Err(OpenFailure::InUse { directory: directory.to_owned(), process, user })
+        }
+        Err(TryLockError::Error(source)) => Err(io(source)),
     }
 }
 
@@ -69,5 +93,15 @@ mod tests {
         assert_eq!(user.as_deref(), Some("holdpointwork"));
         drop(first);
         Lock::take(dir.path(), &path, "me").unwrap();
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, precious) = (dir.path().join("lock"), dir.path().join("precious"));
+        std::fs::write(&precious, "years of work").unwrap();
+        std::os::unix::fs::symlink(&precious, &path).unwrap();
+        Lock::take(dir.path(), &path, "me").unwrap_err();
+        assert_eq!(std::fs::read(&precious).unwrap(), b"years of work");
     }
 }

@@ -41,7 +41,7 @@ use crate::{
 const TILE_HASHES: u64 = 1 << TILE_LEVELS;
 
 /// With so many bytes of events a tail is sealed, by default.
-const TAIL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(crate) const TAIL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A log in a directory of its own.
 ///
@@ -217,6 +217,10 @@ impl SledLog {
         })
     }
 
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     async fn reading<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Shared) -> Result<T, ReadFailure> + Send + 'static,
@@ -366,7 +370,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{block, head::HeadFile, store::Store};
+    use crate::{block, head::HeadFile, sealer::Full, store::Store};
 
     /// Opens the log in `path` as [`SledLog::open`] does, on a store that `change` has changed.
     fn threads_on(path: &Path, change: impl FnOnce(&mut Store)) -> (Committer, Sealer) {
@@ -499,6 +503,33 @@ mod tests {
         let failure = SledLog::open(dir.path(), "test").await.unwrap_err();
         let OpenFailure::Damaged { sequence, .. } = &failure else { panic!("{failure}") };
         assert_eq!(*sequence, Some(Sequence(5)));
+    }
+
+    #[tokio::test]
+    async fn a_tail_is_not_sealed_over_a_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = SledLog::create(dir.path(), "test").await.unwrap();
+        for n in 0..5 {
+            log.append(vec![append(1, n * 2, 2)]).await.unwrap();
+        }
+        drop(log);
+        for lost in [1, 5, 9] {
+            let remove = |store: &mut Store| {
+                store.remove(vec![block::key(Sequence(lost), 0).as_slice().into()]).unwrap();
+            };
+            let copy = tempfile::tempdir().unwrap();
+            let path = copy.path().join("log");
+            let mut copy = std::process::Command::new("cp");
+            assert!(copy.arg("-r").args([dir.path(), &path]).status().unwrap().success());
+            let (committer, sealer) = threads_on(&path, remove);
+            let full = Full { tail: Arc::clone(&committer.tail), end: committer.tree.clone() };
+            let failure = sealer.seal(&full).unwrap_err();
+            assert!(failure.to_string().contains("is missing"), "{failure}");
+            assert!(full.tail.db().exists() && committer.shared.parts().segments.is_empty());
+        }
+        let (committer, sealer) = threads_on(dir.path(), |_| ());
+        let full = Full { tail: Arc::clone(&committer.tail), end: committer.tree.clone() };
+        assert_eq!(sealer.seal(&full).unwrap().unwrap().after, committer.tree);
     }
 
     #[tokio::test]

@@ -7,13 +7,16 @@ use holdpoint_log::{Head, merkle::MerkleTree};
 
 use crate::{
     aside::{self, Aside, Print},
+    block,
     directory::{Directory, at, sync},
     failure::OpenFailure,
     head::{HeadFile, Note},
     parts::Parts,
     preflight::Positions,
     scan::{self, Contents, Damage, Scan},
-    segment::{self, SegmentFailure},
+    sealer::Full,
+    segment::SegmentFailure,
+    segments::{self, Segments},
     store::StoreFailure,
     tail::{self, Listing, Tail},
 };
@@ -34,7 +37,7 @@ pub(crate) struct Opened {
     /// An empty tail that was made and never used.
     pub spare: Option<Arc<Tail>>,
     /// Tails that were full when the log was closed.
-    pub unsealed: Vec<Arc<Tail>>,
+    pub unsealed: Vec<Full>,
 }
 
 /// Opens everything. The lock must be held. A log that is not whole is left as it was found.
@@ -62,7 +65,7 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
     for number in &numbers {
         directory.inspect(*number, noted)?;
     }
-    let segments = segment::open_all(&directory.sealed())
+    let segments = segments::open_all(&directory.sealed())
         .map_err(|(path, failure)| sealed_failed(directory, &path, failure))?;
     // What is there without doubt was opened; what was being made or removed can go.
     for leftover in &leftovers {
@@ -76,7 +79,7 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
         drop(Tail::make(&tails, first)?);
         numbers.push(first);
     }
-    let mut used: Vec<(Arc<Tail>, u64)> = Vec::new();
+    let mut used: Vec<(Full, u64)> = Vec::new();
     let (mut tree, mut spare) = (sealed, None);
     let mut incomplete = false;
     for number in numbers {
@@ -96,7 +99,7 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
         let useless = if is_empty && !used.is_empty() {
             spare.replace(tail)
         } else {
-            used.push((tail, contents.event_bytes));
+            used.push((Full { tail, end: tree.clone() }, contents.event_bytes));
             spare.take()
         };
         if let Some(useless) = useless {
@@ -107,7 +110,7 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
         }
     }
     scan::check_noted(tree.size(), noted_head).map_err(|damage| found(directory, damage))?;
-    let Some((tail, tail_bytes)) = used.last().cloned() else {
+    let Some((Full { tail, .. }, tail_bytes)) = used.pop() else {
         return Err(directory.damaged(None, "there is no tail".to_owned()));
     };
     sync(&tails).map_err(at(&tails))?;
@@ -118,10 +121,11 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
     let head = Head { sequence: Sequence(tree.size()), root: tree.root() };
     let note = Note { head, tail: tail.number, segment, closed: Print::default() };
     head_file.note(note).map_err(|source| OpenFailure::Io { path: directory.head(), source })?;
-    let mut all: Vec<Arc<Tail>> = used.into_iter().map(|(tail, _)| tail).collect();
-    let parts = Parts { segments, tails: all.clone() };
-    all.pop();
-    Ok(Opened { parts, tail, tree, tail_bytes, head_file, segment, spare, unsealed: all })
+    let unsealed: Vec<Full> = used.into_iter().map(|(full, _)| full).collect();
+    let mut tails: Vec<Arc<Tail>> = unsealed.iter().map(|full| Arc::clone(&full.tail)).collect();
+    tails.push(Arc::clone(&tail));
+    let parts = Parts { segments, tails };
+    Ok(Opened { parts, tail, tree, tail_bytes, head_file, segment, spare, unsealed })
 }
 
 /// What a tail has to go on from.
@@ -195,7 +199,7 @@ fn nothing() -> Head {
 /// Checks what is sealed against the note, where the noted event is sealed.
 fn check_sealed(
     directory: &Directory,
-    segments: &segment::Segments,
+    segments: &Segments,
     noted: Head,
 ) -> Result<(), OpenFailure> {
     let Some(segment) = segments.iter().find(|segment| segment.has(noted.sequence)) else {
@@ -222,9 +226,20 @@ fn check_sealed(
     Err(directory.damaged(Some(noted.sequence), reason))
 }
 
-/// Whether all of a tail is before `next`, and so sealed.
+/// Whether all of a tail is sealed, the last sealed event being `last`.
 fn is_sealed(tail: &Tail, last: Sequence) -> Result<bool, StoreFailure> {
-    Ok(tail.store.block_first(last)?.is_some())
+    let straddles = || {
+        Err(StoreFailure::Damaged(format!(
+            "it has events up to {last}, which are sealed, and others"
+        )))
+    };
+    let Some(newest) = tail.store.block_first(Sequence(u64::MAX))? else { return Ok(false) };
+    if newest > last {
+        return if tail.store.block_first(last)?.is_some() { straddles() } else { Ok(false) };
+    }
+    let bytes = tail.store.block_bytes(newest)?;
+    let block = block::decode(&bytes).map_err(StoreFailure::Damaged)?;
+    if block.last_sequence() > last { straddles() } else { Ok(true) }
 }
 
 /// Reads and checks all that is in a tail, and drops a commit at its end that was never completed.

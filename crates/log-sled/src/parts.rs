@@ -7,7 +7,8 @@ use holdpoint_log::{merkle::Hash, numbering::StreamHead};
 
 use crate::{
     scan,
-    segment::{Segment, SegmentFailure, Segments},
+    segment::{Segment, SegmentFailure},
+    segments::Segments,
     tail::{Streams, Tail},
 };
 

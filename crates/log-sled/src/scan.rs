@@ -60,6 +60,11 @@ pub(crate) fn place(record: &Record) -> Result<(StreamId, Version, Sequence), St
     Ok((stream, place.version, place.previous))
 }
 
+/// The sequence that an event says it has.
+pub(crate) fn sequence(bytes: &[u8]) -> Option<Sequence> {
+    serde_json::from_slice::<Place<'_>>(bytes).ok().map(|place| place.sequence)
+}
+
 /// What a tail contains.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {

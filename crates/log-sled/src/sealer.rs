@@ -1,17 +1,19 @@
 //! The thread that seals: it writes tails that have enough events to segments and drops them, and
 //! keeps an empty tail at hand, so that the committer need not wait for one.
 //!
-//! When sealing fails, say because the disk is full, the log goes on in the tails that there are:
-//! history does not depend on it.
+//! When sealing fails, say because the disk is full, the log goes on in the tails that there are, and
+//! sealing is tried again later.
 
 use std::{
+    collections::VecDeque,
     fs,
     path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
     },
+    time::Duration,
 };
 
 use holdpoint_core::event::Sequence;
@@ -26,6 +28,17 @@ use crate::{
     tail::{self, Tail},
 };
 
+/// How long sealing is left alone after it failed, unless another tail is full before.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// A tail that is to be sealed.
+#[derive(Clone, Debug)]
+pub(crate) struct Full {
+    pub tail: Arc<Tail>,
+    /// The Merkle tree over the log up to the tail's last event.
+    pub end: MerkleTree,
+}
+
 /// What the thread owns.
 #[derive(Debug)]
 pub(crate) struct Sealer {
@@ -37,9 +50,9 @@ pub(crate) struct Sealer {
     /// An empty tail that is there already.
     pub spare: Option<Arc<Tail>>,
     /// Tails that an earlier process had no time to seal.
-    pub unsealed: Vec<Arc<Tail>>,
+    pub unsealed: Vec<Full>,
     /// Tails to be sealed come in here, and empty ones go out there.
-    pub full: Receiver<Arc<Tail>>,
+    pub full: Receiver<Full>,
     pub empty: SyncSender<Arc<Tail>>,
     /// Set when the log is being closed: sealing can wait for the next opening.
     pub stop: Arc<AtomicBool>,
@@ -47,7 +60,7 @@ pub(crate) struct Sealer {
 
 /// Why a tail was not sealed.
 #[derive(Debug, thiserror::Error)]
-enum SealFailure {
+pub(crate) enum SealFailure {
     #[error("the log is being closed")]
     Stopped,
     #[error("{0}")]
@@ -61,29 +74,46 @@ enum SealFailure {
 impl Sealer {
     /// Keeps an empty tail at hand and seals full ones, until the log is closed.
     pub(crate) fn run(mut self) {
-        let worked = self.work();
-        match worked {
-            Ok(()) | Err(SealFailure::Stopped) => {}
-            Err(error) => {
-                tracing::warn!(%error, "nothing more is sealed: the log goes on in its last tail");
+        let mut waiting = VecDeque::from(std::mem::take(&mut self.unsealed));
+        let mut owes_spare = true;
+        loop {
+            let outcome = self.work(&mut waiting, &mut owes_spare);
+            let received = match outcome {
+                Ok(()) => self.full.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Err(SealFailure::Stopped) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "sealing is tried again later: the log goes on unsealed");
+                    self.full.recv_timeout(RETRY_AFTER)
+                }
+            };
+            match received {
+                // Whoever sent it has taken the empty tail.
+                Ok(full) => {
+                    waiting.push_back(full);
+                    owes_spare = true;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn work(&mut self) -> Result<(), SealFailure> {
-        let spare = match self.spare.take() {
-            Some(spare) => spare,
-            None => self.make()?,
-        };
-        self.offer(spare)?;
-        for tail in std::mem::take(&mut self.unsealed) {
-            self.replace(tail)?;
+    fn work(
+        &mut self,
+        waiting: &mut VecDeque<Full>,
+        owes_spare: &mut bool,
+    ) -> Result<(), SealFailure> {
+        if *owes_spare {
+            let spare = match self.spare.take() {
+                Some(spare) => spare,
+                None => self.make()?,
+            };
+            self.empty.send(spare).map_err(|_| SealFailure::Stopped)?;
+            *owes_spare = false;
         }
-        while let Ok(tail) = self.full.recv() {
-            // Whoever sent it has taken the empty one.
-            let next = self.make()?;
-            self.offer(next)?;
-            self.replace(tail)?;
+        while let Some(full) = waiting.front() {
+            self.replace(full)?;
+            waiting.pop_front();
         }
         Ok(())
     }
@@ -94,43 +124,38 @@ impl Sealer {
         Ok(Arc::new(made))
     }
 
-    fn offer(&self, spare: Arc<Tail>) -> Result<(), SealFailure> {
-        self.empty.send(spare).map_err(|_| SealFailure::Stopped)
-    }
-
-    /// Puts a segment in place of `tail`.
-    fn replace(&self, tail: Arc<Tail>) -> Result<(), SealFailure> {
-        let number = tail.number;
-        self.shared.sealed(number, self.seal(&tail)?);
-        drop(tail);
+    /// Puts a segment in place of a tail.
+    fn replace(&self, full: &Full) -> Result<(), SealFailure> {
+        let number = full.tail.number;
+        self.shared.sealed(number, self.seal(full)?);
         self.retire(number);
         Ok(())
     }
 
-    /// Writes a segment with the events of `tail`, if it has any.
-    fn seal(&self, tail: &Tail) -> Result<Option<Segment>, SealFailure> {
+    /// Writes a segment with the events of a tail, if it has any. All that was acknowledged of it
+    /// must be in the segment, or the tail stays.
+    pub(crate) fn seal(&self, Full { tail, end }: &Full) -> Result<Option<Segment>, SealFailure> {
         let segments = &self.shared.parts().segments;
         let before = segments.last().map_or_else(MerkleTree::new, |last| last.after.clone());
-        let first = Sequence(before.size()).next();
-        if tail.store.block_first(first)? != Some(first) {
+        if before == *end && tail.store.block_first(Sequence(u64::MAX))?.is_none() {
             return Ok(None);
         }
         let mut writer = SegmentWriter::create(&self.sealed, before)?;
-        loop {
+        while writer.tree().size() < end.size() {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(SealFailure::Stopped);
             }
             let next = Sequence(writer.tree().size()).next();
             if tail.store.block_first(next)? != Some(next) {
-                break;
+                return Err(SegmentFailure::Damaged(format!("event {next} is missing")).into());
             }
             let block =
                 block::decode(&tail.store.block_bytes(next)?).map_err(SegmentFailure::Damaged)?;
             block.records.iter().try_for_each(|record| writer.push(record))?;
-            if writer.tree().root() != block.header.root {
-                let reason = format!("the root of the block of event {next} is not its events'");
-                return Err(SegmentFailure::Damaged(reason).into());
-            }
+        }
+        if writer.tree() != end {
+            let reason = "its events are not those that were acknowledged".to_owned();
+            return Err(SegmentFailure::Damaged(reason).into());
         }
         Ok(Some(writer.finish()?))
     }

@@ -11,7 +11,7 @@ use std::{
     io::{self, BufWriter, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
 };
 
 use holdpoint_core::event::{Sequence, StreamId};
@@ -23,7 +23,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use xorf::{BinaryFuse16, Filter as _};
 
-use crate::{directory::sync, scan};
+use crate::{
+    directory::sync,
+    scan,
+    segments::{self, NEW},
+};
 
 /// How many events a frame has, unless it begins or ends with the segment: those of a tile of the
 /// Merkle tree.
@@ -247,25 +251,11 @@ impl SegmentWriter {
         if written.after != self.after {
             return damaged("what was written is not what is read back");
         }
-        let path = self.directory.join(name(&meta, &self.after));
+        let path = self.directory.join(written.name());
         fs::rename(&self.path, &path)?;
         sync(&self.directory)?;
         Ok(Segment { path, ..written })
     }
-}
-
-/// The file that is being written; at most one at a time.
-pub(crate) const NEW: &str = "segment.new";
-
-/// The end of the name of a segment's file.
-pub(crate) const EXTENSION: &str = "segment";
-
-/// Named after its events: their numbers, and the beginning of the Merkle root over the log up to
-/// its last.
-fn name(meta: &Meta, after: &MerkleTree) -> String {
-    let root = hex::encode(after.root());
-    let root: String = root.chars().take(16).collect();
-    format!("{:020}-{:020}-{root}.{EXTENSION}", meta.first.0, meta.last.0)
 }
 
 fn in_hex(tree: &MerkleTree) -> Vec<String> {
@@ -346,6 +336,11 @@ impl Segment {
         })
     }
 
+    /// The name that its file has by its content.
+    pub(crate) fn name(&self) -> String {
+        segments::name_of(self.meta.first, self.meta.last, &self.after.root())
+    }
+
     /// Its file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -373,6 +368,15 @@ impl Segment {
         let index = (at / FRAME_EVENTS).checked_sub(first / FRAME_EVENTS)?;
         let frame = self.frames.get(usize::try_from(index).ok()?)?;
         Some((frame, Sequence(begins(at / FRAME_EVENTS))))
+    }
+
+    /// The first and the last event of each frame, and the root over the frame's events alone.
+    pub(crate) fn frames(&self) -> impl Iterator<Item = (Sequence, Sequence, Hash)> {
+        self.frames.iter().scan(self.meta.first, |next, frame| {
+            let first = *next;
+            *next = first.plus(u64::from(frame.events));
+            Some((first, Sequence(next.0 - 1), frame.root))
+        })
     }
 
     /// The first event of the frame that has the event `sequence`.
@@ -509,51 +513,6 @@ impl Segment {
     }
 }
 
-/// Segments in the order of the log.
-pub(crate) type Segments = Vec<Arc<Segment>>;
-
-/// Opens all segments of a directory, checks that each goes on where the one before ended, and
-/// removes what an interrupted writing left.
-pub(crate) fn open_all(directory: &Path) -> Result<Segments, (PathBuf, SegmentFailure)> {
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |error: io::Error| (path, SegmentFailure::Io(error))
-    };
-    let mut paths = Vec::new();
-    match fs::read_dir(directory) {
-        Ok(entries) => {
-            for entry in entries {
-                paths.push(entry.map_err(at(directory))?.path());
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(at(directory)(error)),
-    }
-    paths.sort();
-    let mut segments: Segments = Vec::new();
-    for path in paths {
-        if path.ends_with(NEW) {
-            fs::remove_file(&path).map_err(at(&path))?;
-            continue;
-        }
-        let failed = |failure| (path.clone(), failure);
-        let segment = Segment::open(&path).map_err(failed)?;
-        let expected = name(&segment.meta, &segment.after);
-        let failure = if path.file_name().is_none_or(|name| *name != *expected) {
-            Some(format!("by its content its name would be `{expected}`"))
-        } else {
-            let ended = segments.last().map_or_else(MerkleTree::new, |last| last.after.clone());
-            (segment.before != ended)
-                .then(|| format!("it does not go on where the log had come to, {}", ended.size()))
-        };
-        if let Some(reason) = failure {
-            return Err(failed(SegmentFailure::Damaged(reason)));
-        }
-        segments.push(Arc::new(segment));
-    }
-    Ok(segments)
-}
-
 fn read_frames(file: &File, meta: &Meta, end: u64) -> Result<Vec<Frame>, SegmentFailure> {
     let Table { offset, entries, crc32c } = meta.frames;
     let length = u64::from(entries) * FRAME_ENTRY_BYTES as u64;
@@ -604,4 +563,32 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], SegmentFailure> {
     let Some((head, rest)) = bytes.split_first_chunk() else { return damaged("it is cut short") };
     *bytes = rest;
     Ok(*head)
+}
+
+/// The events in the frames at the beginning of a file whose tables or description cannot be read,
+/// as far as there are whole frames; nothing but the events themselves says which these are.
+pub(crate) fn read_without_tables(path: &Path) -> io::Result<Vec<Record>> {
+    let bytes = fs::read(path)?;
+    let mut rest = bytes.get(BEGIN.len()..).unwrap_or_default();
+    let mut records = Vec::new();
+    while let Ok(length) = zstd::zstd_safe::find_frame_compressed_size(rest)
+        && let Some((stored, after)) = rest.split_at_checked(length).filter(|_| length > 0)
+        && let Ok(Some(raw_bytes)) = zstd::zstd_safe::get_frame_content_size(stored)
+        && raw_bytes <= FRAME_RAW_BYTES_MAX
+        && let Ok(raw) =
+            zstd::bulk::decompress(stored, usize::try_from(raw_bytes).unwrap_or_default())
+    {
+        let mut events = raw.as_slice();
+        while let Ok(length) = take(&mut events).map(u32::from_be_bytes)
+            && let Ok(length) = usize::try_from(length)
+            && let Some((event, after)) = events.split_at_checked(length)
+        {
+            if let Some(sequence) = scan::sequence(event) {
+                records.push(Record { sequence, bytes: event.into() });
+            }
+            events = after;
+        }
+        rest = after;
+    }
+    Ok(records)
 }

@@ -15,7 +15,10 @@ use std::{
 use holdpoint_core::event::Sequence;
 use sled::{Batch, Db, IVec, Mode};
 
-use crate::block::{self, Piece};
+use crate::{
+    block::{self, Piece},
+    watch::Watch,
+};
 
 /// How many bytes are written between two syncs at most: sled overwrites freed segments in
 /// place, and a segment must not be freed and overwritten within what one crash can undo.
@@ -46,6 +49,8 @@ pub(crate) enum StoreFailure {
 pub(crate) struct Store {
     /// Absent only while it is being closed.
     db: Option<Db>,
+    /// Absent only while it is being closed.
+    watch: Option<Watch>,
     synced: File,
 }
 
@@ -73,7 +78,9 @@ impl Store {
         };
         let synced = File::options().read(true).write(true).open(path.join("db"));
         let synced = synced.map_err(|error| StoreFailure::Failed(error.to_string()))?;
-        Ok(Self { db: Some(db), synced })
+        let watch = Watch::start(db.clone());
+        let watch = watch.map_err(|error| StoreFailure::Failed(error.to_string()))?;
+        Ok(Self { db: Some(db), watch: Some(watch), synced })
     }
 
     /// Whether there was something to open.
@@ -116,7 +123,11 @@ impl Store {
 
     /// Makes everything that was written durable.
     pub(crate) fn sync(&self) -> Result<(), StoreFailure> {
-        self.call(|db| db.flush())?;
+        let flush = || self.call(|db| db.flush());
+        match &self.watch {
+            Some(watch) => watch.over(flush)?,
+            None => flush()?,
+        };
         self.synced.sync_data().map_err(|error| StoreFailure::Failed(error.to_string()))
     }
 
@@ -169,6 +180,8 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        // It has sled open as well.
+        drop(self.watch.take());
         // sled panics when its last sync fails. Everything acknowledged has been synced before.
         if let Some(db) = self.db.take()
             && catch_unwind(AssertUnwindSafe(|| drop(db))).is_err()
@@ -179,7 +192,7 @@ impl Drop for Store {
 }
 
 /// Calls sled, which panics on some kinds of damage.
-fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreFailure> {
+pub(crate) fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreFailure> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(sled::Error::Io(error))) => Err(StoreFailure::Failed(error.to_string())),

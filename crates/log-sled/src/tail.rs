@@ -86,7 +86,7 @@ impl Tail {
 pub(crate) const NEW: &str = "new";
 
 /// What the name of a tail begins with that is being removed.
-const DROPPED: &str = "dropped-";
+pub(crate) const DROPPED: &str = "dropped-";
 
 /// The directory of a tail.
 pub(crate) fn path_of(tails: &Path, number: u64) -> PathBuf {

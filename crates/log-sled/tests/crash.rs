@@ -1,131 +1,68 @@
 //! A process that writes to a log is killed, again and again: what it was told is durable is
 //! there afterwards, and the log is whole.
-//!
-//! The process is this test binary, which runs only [`writer`] when a variable says so.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::Arc,
+mod support {
+    pub(crate) mod log;
+    pub(crate) mod writer;
+}
+
+use std::{fs, path::Path};
+
+use support::{
+    log::{Acknowledged, SMALL_TAILS, check, count},
+    writer::{Load, Writer, random, wait_up_to, write_until_killed},
 };
 
-use holdpoint_core::Version;
-use holdpoint_log::{
-    Append, EventLog,
-    conformance::{event, noise, stream},
-    verify,
-};
-use holdpoint_log_sled::{OpenFailure, Options, SledLog};
-
-const DIRECTORY: &str = "HOLDPOINT_TEST_CRASH_DIRECTORY";
-/// More rounds for a longer look.
+/// How many kills there are.
 const ROUNDS: &str = "HOLDPOINT_TEST_CRASH_ROUNDS";
-const TASKS: u64 = 4;
+const LOAD: Load = Load { writers: 4, tail_bytes_max: SMALL_TAILS };
 
-async fn open(path: &Path) -> SledLog {
-    // So little that segments are written and tails dropped all the time.
-    let options = Options { tail_bytes_max: 400_000 };
-    match SledLog::open_with(path, "writer", options).await {
-        Err(OpenFailure::NotThere { .. }) => {
-            drop(SledLog::create(path, "writer").await.unwrap());
-            SledLog::open_with(path, "writer", options).await.unwrap()
-        }
-        opened => opened.unwrap(),
-    }
-}
-
-fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "\n{line}").unwrap();
-    out.flush().unwrap();
-}
-
-/// Appends to `TASKS` streams until it is killed, and says what was acknowledged.
+/// The process that is killed.
 #[test]
 fn writer() {
-    let Some(path) = env::var_os(DIRECTORY).map(PathBuf::from) else { return };
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        say("opening");
-        let log = Arc::new(open(&path).await);
-        say("opened");
-        let mut tasks = tokio::task::JoinSet::new();
-        for run in 0..TASKS {
-            let log = Arc::clone(&log);
-            tasks.spawn(async move {
-                let stream = stream(run);
-                let records = log.read_stream(&stream, Version::ZERO, usize::MAX).await.unwrap();
-                let mut version = records.len() as u64;
-                loop {
-                    // Every eighth append needs several syncs, which it may be killed between.
-                    let length = if version % 8 == run { 30_000 } else { 200 };
-                    let count = 1 + version % 9;
-                    let events = (0..count)
-                        .map(|n| event(&stream, &noise(length, (run << 32) + version + n)))
-                        .collect();
-                    let expected = Version(version);
-                    let append = Append { stream: stream.clone(), expected, events };
-                    log.append(vec![append]).await.unwrap();
-                    version += count;
-                    say(&format!("acknowledged {run} {version}"));
-                }
-            });
-        }
-        tasks.join_all().await;
-    });
+    write_until_killed();
 }
 
-/// Runs the writer, kills it after `lines` lines, and notes what it was told is durable.
-fn write_and_kill(path: &Path, lines: usize, durable: &mut BTreeMap<u64, u64>) {
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args(["writer", "--exact", "--nocapture", "--test-threads=1"])
-        .env(DIRECTORY, path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    let mut said = output
-        .lines()
-        .map(Result::unwrap)
-        .filter(|line| line.starts_with("open") || line.starts_with("acknowledged"));
-    let mut note = |line: String| {
-        let mut words = line.split(' ').skip(1).map(|word| word.parse().unwrap());
-        if let (Some(run), Some(version)) = (words.next(), words.next()) {
-            durable.insert(run, version);
+/// Runs the writer and kills it: before it can do anything, at some moment, or when it said
+/// something, so that no part of its life is left out on a machine that is faster or slower.
+fn write_and_kill(path: &Path, round: usize, durable: &mut Acknowledged) {
+    let writer = Writer::start(path, LOAD, &[]);
+    match round % 4 {
+        // As a kill before anything, while opening, or just after.
+        0 => writer.wait_for(round / 4 % 3),
+        // While it opens the log and what is left to be sealed is sealed.
+        1 => wait_up_to(100),
+        2 => {
+            writer.wait_for(2);
+            wait_up_to(300);
         }
-    };
-    said.by_ref().take(lines).for_each(&mut note);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // What it said before it died counts as well.
-    said.for_each(&mut note);
+        _ => writer.wait_for(2 + usize::try_from(random(100)).unwrap()),
+    }
+    durable.extend(writer.kill());
 }
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_being_killed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut durable = BTreeMap::new();
-    let rounds = env::var(ROUNDS).map_or(20, |rounds| rounds.parse().unwrap());
+    let mut durable = Acknowledged::new();
+    let rounds = count(ROUNDS, 20);
+    let mut sealed = 0;
     for round in 0..rounds {
-        // None is a kill before anything, one while opening, two just after.
-        let lines = if round % 4 == 0 { round / 4 % 3 } else { 2 + round * 37 % 50 };
-        write_and_kill(&path, lines, &mut durable);
-        let log = open(&path).await;
-        let verified = verify(&log).await.unwrap();
-        let mut events = 0;
-        for run in 0..TASKS {
-            let records = log.read_stream(&stream(run), Version::ZERO, usize::MAX).await.unwrap();
-            let version = records.len() as u64;
-            assert!(version >= durable.get(&run).copied().unwrap_or(0), "round {round}");
-            events += version;
+        write_and_kill(&path, round, &mut durable);
+        if let Err(loss) = check(&path, &durable).await {
+            panic!("after kill {round}: {loss}");
         }
-        assert_eq!(verified.events, events);
+        if round % 50 == 49 || round + 1 == rounds {
+            sealed += fs::read_dir(path.join("sealed")).unwrap().count();
+            assert_eq!(durable.len() as u64, LOAD.writers);
+            // Long logs only make the checks long.
+            fs::remove_dir_all(&path).unwrap();
+            durable.clear();
+        }
     }
-    assert_eq!(durable.len() as u64, TASKS);
-    assert!(fs::read_dir(path.join("sealed")).unwrap().count() > 1, "nothing was sealed");
+    assert!(sealed > 1, "nothing was sealed");
+    println!("{rounds} kills, {sealed} segments, nothing lost");
 }

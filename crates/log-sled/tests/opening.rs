@@ -217,6 +217,8 @@ async fn an_opening_that_was_cut_short_is_begun_again() {
     let tail = dir.path().join("tail/00000001");
     copy(&tail, &dir.path().join("tail/aside-00000001"));
     fs::write(tail.join("db"), "what sled was writing").unwrap();
+    // A copy that was being removed is none any more.
+    fs::create_dir_all(dir.path().join("tail/dropped-aside-00000001/blobs")).unwrap();
     for _ in 0..2 {
         let log = SledLog::open(dir.path(), "test").await.unwrap();
         assert_eq!(verify(&log).await.unwrap().events, 5);

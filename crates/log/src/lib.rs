@@ -83,7 +83,8 @@ pub struct Head {
     pub root: [u8; 32],
 }
 
-/// Why an append was not accepted. In every case nothing of it is, or will be, in the log.
+/// Why an append was not accepted. Nothing of it is, or will be, in the log; only after
+/// [`Poisoned`](Self::Poisoned) that is not known before the log is reopened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendFailure {
     /// A stream does not have the expected version.

@@ -1,9 +1,6 @@
 //! `holdpoint checkpoint`: signs the state of the log, and makes keys to sign it with.
 
-use holdpoint::{
-    DataDirectory,
-    log::{EventLog as _, checkpoint::SignedCheckpoint},
-};
+use holdpoint::log::{EventLog as _, checkpoint::SignedCheckpoint};
 use serde_json::json;
 
 use crate::{arguments::Checkpoint, context::Context, failure::Failure, output::Answer};
@@ -13,7 +10,7 @@ pub(crate) async fn checkpoint(
     context: &Context,
     arguments: &Checkpoint,
 ) -> Result<Answer, Failure> {
-    let directory = DataDirectory::open(&context.directory)?;
+    let directory = context.open()?;
     if let Some(name) = &arguments.new_key {
         let key = directory.new_signing_key(name.clone())?;
         let text = format!("{key}\n");

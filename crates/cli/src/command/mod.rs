@@ -1,14 +1,17 @@
 //! The commands, a file each.
 
+pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod definitions;
+pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod project;
 pub(crate) mod prove;
 pub(crate) mod run;
+pub(crate) mod salvage;
 pub(crate) mod show;
 pub(crate) mod submit;
 pub(crate) mod verify;

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use holdpoint::{
-    DataDirectory,
     core::{EventId, Sequence},
     log::{
         EventLog, Head,
@@ -32,7 +31,7 @@ pub(crate) async fn prove(context: &Context, arguments: &Prove) -> Result<Answer
         Some(file) => Some(read_checkpoint(file)?),
         None => None,
     };
-    let directory = DataDirectory::open(&context.directory)?;
+    let directory = context.open()?;
     let key = directory.signing_key()?;
     let log = directory.log(&context.user).await?;
     let head = log.head().await?;

@@ -163,7 +163,7 @@ async fn verify_since(
 /// Checks the log: every event, the chain of every stream, the root over all; and replays every
 /// run through the definition it is pinned to.
 async fn verify_log(context: &Context, arguments: &Verify) -> Result<Answer, Failure> {
-    let directory = DataDirectory::open(&context.directory)?;
+    let directory = context.open()?;
     let log = directory.log(&context.user).await?;
     let verified = log::verify(&*log).await?;
     let since = match &arguments.checkpoint {

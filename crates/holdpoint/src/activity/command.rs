@@ -19,11 +19,17 @@ use super::{failed, template::Template};
 /// How much of what a program writes to each of its two outputs is kept, in bytes.
 pub const OUTPUT_KEPT_MAX: usize = 4_096;
 
+/// With these the operator says on whose behalf the commands of a shell act. A program that a run
+/// starts must not vote as the operator because it happens to call `holdpoint`.
+const OPERATORS: [&str; 3] = ["HOLDPOINT_AS", "HOLDPOINT_DIR", "HOLDPOINT_PROJECT"];
+
 /// Runs a program: an attempt is done when it exits with 0.
 ///
 /// The program gets the activity's input as JSON on its standard input, and in its environment
 /// `HOLDPOINT_IDEMPOTENCY_KEY` (the same for every attempt at the same work), `HOLDPOINT_RUN`,
 /// `HOLDPOINT_ACTIVITY`, `HOLDPOINT_ATTEMPT` and, where the input has one, `HOLDPOINT_TARGET`.
+/// What it prints is the output, as `stdout` and `stderr`; where its standard output is one JSON
+/// value, that is in `json` besides.
 /// When the attempt is given up, the program and all it started (its process group) are killed.
 #[derive(Clone, Debug)]
 pub struct CommandActivity {
@@ -68,6 +74,9 @@ impl CommandActivity {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
+        for variable in OPERATORS {
+            command.env_remove(variable);
+        }
         if let Some(Value::String(target)) = attempt.input.get("target") {
             command.env("HOLDPOINT_TARGET", target);
         }
@@ -117,9 +126,14 @@ impl ActivityHandler for CommandActivity {
         let input = attempt.input.to_string();
         let outcome = match conversation(&mut child, input).await {
             Ok((status, output, errors)) if status.success() => {
-                Outcome::Completed(json!({ "stdout": output, "stderr": errors }))
+                let (stdout, stderr) = (output.text(), errors.text());
+                Outcome::Completed(match output.json() {
+                    Some(value) => json!({ "stdout": stdout, "stderr": stderr, "json": value }),
+                    None => json!({ "stdout": stdout, "stderr": stderr }),
+                })
             }
             Ok((status, _, errors)) => {
+                let errors = errors.text();
                 let said = errors.trim();
                 let said = if said.is_empty() { "it said nothing" } else { said };
                 failed(format!("`{}` ended with {status}: {said}", self.program), true)
@@ -136,7 +150,7 @@ impl ActivityHandler for CommandActivity {
 async fn conversation(
     child: &mut Child,
     input: String,
-) -> std::io::Result<(std::process::ExitStatus, String, String)> {
+) -> std::io::Result<(std::process::ExitStatus, Kept, Kept)> {
     let stdin = child.stdin.take();
     let write = async move {
         if let Some(mut stdin) = stdin {
@@ -152,17 +166,35 @@ async fn conversation(
     Ok((status?, output?, errors?))
 }
 
-/// Reads to the end and keeps the beginning, at most [`OUTPUT_KEPT_MAX`] bytes of it.
-async fn kept(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
-    let Some(mut pipe) = pipe else { return Ok(String::new()) };
-    let mut kept = Vec::new();
-    (&mut pipe).take(OUTPUT_KEPT_MAX as u64).read_to_end(&mut kept).await?;
-    let dropped = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
-    let mut text = String::from_utf8_lossy(&kept).into_owned();
-    if dropped > 0 {
-        text.push_str(&format!("\n[{dropped} more bytes were not kept]"));
+/// The beginning of what a program wrote.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    dropped: u64,
+}
+
+impl Kept {
+    fn text(&self) -> String {
+        let mut text = String::from_utf8_lossy(&self.bytes).into_owned();
+        if self.dropped > 0 {
+            text.push_str(&format!("\n[{} more bytes were not kept]", self.dropped));
+        }
+        text
     }
-    Ok(text)
+
+    /// The one JSON value that it is. The beginning of a long output can be one by chance.
+    fn json(&self) -> Option<Value> {
+        (self.dropped == 0).then(|| serde_json::from_slice(&self.bytes).ok()).flatten()
+    }
+}
+
+/// Reads to the end and keeps the beginning, at most [`OUTPUT_KEPT_MAX`] bytes of it.
+async fn kept(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Kept> {
+    let Some(mut pipe) = pipe else { return Ok(Kept::default()) };
+    let mut bytes = Vec::new();
+    (&mut pipe).take(OUTPUT_KEPT_MAX as u64).read_to_end(&mut bytes).await?;
+    let dropped = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    Ok(Kept { bytes, dropped })
 }
 
 #[cfg(test)]
@@ -184,6 +216,39 @@ mod tests {
             run(&["sh", "-c", script, "sh", "<${target}>"], json!({ "target": "m1; ls" })).await;
         let Outcome::Completed(output) = outcome else { panic!("{outcome:?}") };
         assert_eq!(output["stdout"], "{\"target\":\"m1; ls\"}\n<m1; ls> run/effect m1; ls\n/\n");
+    }
+
+    #[tokio::test]
+    async fn what_is_printed_as_one_json_value_can_be_used_as_such() {
+        for (script, expected) in [
+            ("echo '{\"artifact\": \"a.tgz\"}'", Some(json!({ "artifact": "a.tgz" }))),
+            ("printf 7", Some(json!(7))),
+            ("echo built; echo '{}'", None),
+            ("echo '{} {}'", None),
+            ("printf '\"\\377\"'", None),
+            ("true", None),
+            // The 4,096 bytes that are kept are JSON, and the whole is not.
+            ("printf 1; head -c 4095 /dev/zero | tr '\\0' ' '; echo 2", None),
+        ] {
+            let Outcome::Completed(output) = run(&["sh", "-c", script], json!({})).await else {
+                panic!("{script}")
+            };
+            assert_eq!(output.get("json"), expected.as_ref(), "{script}");
+            assert!(output["stdout"].is_string() && output["stderr"].is_string(), "{script}");
+        }
+    }
+
+    #[test]
+    fn a_program_does_not_act_as_the_operator() {
+        let activity = CommandActivity::new(&argv(&["true"]), "/").unwrap();
+        let command = activity.command(&attempt(json!({}))).unwrap();
+        let removed: Vec<_> = command
+            .as_std()
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name.to_str().unwrap())
+            .collect();
+        assert_eq!(removed, ["HOLDPOINT_AS", "HOLDPOINT_DIR", "HOLDPOINT_PROJECT"]);
     }
 
     #[tokio::test]

@@ -1,0 +1,178 @@
+//! `holdpoint export` and `holdpoint import`: the log as lines of JSON, each with the bytes that are
+//! hashed, so that an imported copy has the same root.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    path::Path,
+};
+
+use holdpoint::{
+    BackupFailure,
+    backup::new_directory,
+    core::Sequence,
+    log::{EventLog as _, Head, Record, numbering::EVENT_BYTES_MAX},
+    log_sled::{ArchiveFailure, SledLog},
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::{
+    arguments::Import,
+    command::backup::{bar, in_words},
+    context::Context,
+    failure::Failure,
+    output::{Answer, count},
+};
+
+/// How many events are read at once.
+const READ_LIMIT: usize = 1_000;
+
+/// Writes all events to standard output, or to a file.
+pub(crate) async fn export(context: &Context, file: Option<&Path>) -> Result<(), Failure> {
+    let directory = context.open()?;
+    let log = directory.log(&context.user).await?;
+    let Some(path) = file else {
+        let mut out = BufWriter::new(io::stdout().lock());
+        write_all(&log, &mut out).await?;
+        return Ok(out.flush()?);
+    };
+    let made = File::create_new(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::usage(
+            format!("there is a file `{}` already", path.display()),
+            "name a file that does not exist",
+        ),
+        _ => not_written(path, &error),
+    })?;
+    let mut out = BufWriter::new(made);
+    let written = write_all(&log, &mut out).await.and_then(|head| {
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error);
+        file.and_then(|file| file.sync_all()).map_err(|error| not_written(path, &error))?;
+        Ok(head)
+    });
+    let head = match written {
+        Ok(head) => head,
+        Err(failure) => {
+            // Half an export must not pass for one.
+            drop(fs::remove_file(path));
+            return Err(failure);
+        }
+    };
+    let events = head.sequence.0;
+    let root = in_words(&head.root);
+    let text = format!("exported {} to {}\nroot {root}\n", count(events, "event"), path.display());
+    let json = json!({ "file": path.display().to_string(), "events": events, "root": root });
+    Answer::new(text, &json)?.print(context.json)
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Failure {
+    Failure::storage(
+        format!("`{}` cannot be written: {error}", path.display()),
+        "check the path, its permissions and the space on its disk",
+    )
+}
+
+/// Writes the events up to the head that there is at the beginning.
+async fn write_all(log: &SledLog, out: &mut impl Write) -> Result<Head, Failure> {
+    let head = log.head().await?;
+    let bar = bar();
+    bar.set_length(head.sequence.0);
+    let mut after = Sequence::ZERO;
+    while after < head.sequence {
+        let left = usize::try_from(head.sequence.0.saturating_sub(after.0)).unwrap_or(usize::MAX);
+        for Record { sequence, bytes } in log.read(after, READ_LIMIT.min(left)).await? {
+            if bytes.contains(&b'\n') {
+                return Err(Failure::storage(
+                    format!("event {sequence} has a line feed in its stored bytes"),
+                    "another program wrote it: copy the log with `holdpoint backup`",
+                ));
+            }
+            out.write_all(&bytes)?;
+            out.write_all(b"\n")?;
+            after = sequence;
+        }
+        bar.set_position(after.0);
+    }
+    bar.finish_and_clear();
+    Ok(head)
+}
+
+/// Makes a data directory of exported events.
+pub(crate) fn import(context: &Context, arguments: &Import) -> Result<Answer, Failure> {
+    let source: Box<dyn Read> = if arguments.file == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        let unreadable = |error: io::Error| {
+            Failure::usage(
+                format!("`{}` cannot be read: {error}", arguments.file.display()),
+                "name a file that `holdpoint export` has written, or `-` for standard input",
+            )
+        };
+        let file = File::open(&arguments.file).map_err(unreadable)?;
+        if file.metadata().is_ok_and(|about| about.is_dir()) {
+            return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+        }
+        Box::new(file)
+    };
+    let (new, mut log) = new_directory(&context.directory)?;
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} events") {
+        bar.set_style(style);
+    }
+    let mut lines = BufReader::with_capacity(1 << 20, source);
+    let mut line = Vec::new();
+    while read_line(&mut lines, &mut line)? {
+        log.push(&line).map_err(|failure| not_imported(failure, log.head()))?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let head = log.head();
+    let root = in_words(&head.root);
+    if let Some(expected) = &arguments.root
+        && *expected != root
+    {
+        return Err(Failure::disproved(
+            format!(
+                "{} with the root {root} are not what was expected",
+                count(head.sequence.0, "event")
+            ),
+            "the file is cut off, or of another log: export it again; nothing was made",
+        ));
+    }
+    log.finish().map_err(BackupFailure::from)?;
+    new.keep();
+    let path = context.directory.display();
+    let text = format!("imported {} into {path}\nroot {root}\n", count(head.sequence.0, "event"));
+    let json = json!({ "directory": path.to_string(), "events": head.sequence, "root": root });
+    Answer::new(text, &json)
+}
+
+/// A line holds one event, so the line says where it is.
+fn not_imported(failure: ArchiveFailure, head: Head) -> Failure {
+    match &failure {
+        ArchiveFailure::Event { reason, .. } => {
+            let line = head.sequence.next();
+            Failure::usage(format!("line {line} is not event {line}: {reason}"), failure.help())
+        }
+        _ => BackupFailure::from(failure).into(),
+    }
+}
+
+/// Reads a line without its line feed; of one that is too long, only as much as shows that.
+fn read_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> Result<bool, Failure> {
+    line.clear();
+    let limit = EVENT_BYTES_MAX as u64 + 2;
+    let read = lines.take(limit).read_until(b'\n', line).map_err(|error| {
+        Failure::usage(
+            format!("the events cannot be read: {error}"),
+            "name a file that `holdpoint export` has written, or `-` for standard input",
+        )
+    })?;
+    if read > 0 && line.pop_if(|byte| *byte == b'\n').is_none() && line.len() <= EVENT_BYTES_MAX {
+        return Err(Failure::usage(
+            "the last line has no end: the file is cut off",
+            "export the log again, and hand the file on byte for byte",
+        ));
+    }
+    Ok(read > 0)
+}

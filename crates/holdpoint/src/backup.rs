@@ -1,0 +1,338 @@
+//! Copies of a data directory: backups and what is restored from them, and data directories that
+//! are made of the events of another.
+//!
+//! ```text
+//! backup              "holdpoint backup 1": what has it is a backup
+//! holdpoint.toml      the operator's configuration, as it was
+//! checkpoint.pub      the public key of the log's checkpoints; the secret one is never copied
+//! log/                the log
+//! ```
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use holdpoint_log::Verified;
+use holdpoint_log_sled::{ArchiveFailure, BackedUp, NewLog, OpenFailure, Salvaged, SledLog, restore, salvage};
+
+use crate::{
+    configuration,
+    directory::{CONFIGURATION_FILE, DataDirectory, LOG},
+    keys::{PUBLIC_KEY_FILE, SECRET_KEY_FILE},
+};
+
+/// The file that says of a directory that it is a backup.
+const MARK: &str = "backup";
+const MARK_TEXT: &str = "holdpoint backup 1\n";
+
+/// Why a data directory was not backed up, restored or made of events.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupFailure {
+    /// What is at the path is neither nothing nor a backup.
+    #[error("`{}` is neither an empty directory nor a backup", .path.display())]
+    Foreign {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A backup was to be made within what is backed up.
+    #[error("`{}` is in the data directory itself", .path.display())]
+    Within {
+        /// The path.
+        path: PathBuf,
+    },
+    /// There is no backup at the path.
+    #[error("there is no backup in `{}`", .path.display())]
+    NotThere {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A data directory was to be made where there is something already.
+    #[error("`{}` is not an empty directory", .path.display())]
+    NotEmpty {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The log was not copied.
+    #[error(transparent)]
+    Log(#[from] ArchiveFailure),
+    /// The file system answered with an error.
+    #[error("`{}` cannot be used: {source}", .path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// The error.
+        source: io::Error,
+    },
+}
+
+impl BackupFailure {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        let help = match self {
+            Self::Foreign { .. } => {
+                "name a directory that is empty or does not exist, or that of an earlier backup"
+            }
+            Self::Within { .. } => "name a directory elsewhere, best on another disk",
+            Self::NotThere { .. } => "name a directory that `holdpoint backup` has made",
+            Self::NotEmpty { .. } => "name a directory that is empty or does not exist",
+            Self::Log(failure) => failure.help(),
+            Self::Io { .. } => "check the path, its permissions and the space on its disk",
+        };
+        help.to_owned()
+    }
+
+    /// Whether it is about what was asked for, rather than about storage that fails.
+    #[must_use]
+    pub const fn is_input(&self) -> bool {
+        match self {
+            Self::Foreign { .. }
+            | Self::Within { .. }
+            | Self::NotThere { .. }
+            | Self::NotEmpty { .. }
+            | Self::Log(
+                ArchiveFailure::NotEmpty { .. }
+                | ArchiveFailure::OtherLog { .. }
+                | ArchiveFailure::Event { .. }
+                | ArchiveFailure::Log(
+                    OpenFailure::InUse { .. }
+                    | OpenFailure::Foreign { .. }
+                    | OpenFailure::NotThere { .. },
+                ),
+            ) => true,
+            Self::Log(ArchiveFailure::Log(_) | ArchiveFailure::Read(_)) | Self::Io { .. } => false,
+        }
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> BackupFailure {
+    move |source| BackupFailure::Io { path: path.to_owned(), source }
+}
+
+/// Writes a file so that it is there with this content, durably, or as it was.
+fn write(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), BackupFailure> {
+    let (path, new) = (directory.join(name), directory.join(format!("{name}.new")));
+    let mut file = File::create(&new).map_err(at(&new))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&new))?;
+    fs::rename(&new, &path).map_err(at(&path))?;
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(at(directory))
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, BackupFailure> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(BackupFailure::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// The names in a directory; none when it does not exist, and `None` when it is no directory.
+fn names(path: &Path) -> Result<Option<Vec<String>>, BackupFailure> {
+    match fs::read_dir(path) {
+        Ok(entries) => entries
+            .map(|entry| Ok(entry.map_err(at(path))?.file_name().to_string_lossy().into_owned()))
+            .collect::<Result<_, _>>()
+            .map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Vec::new())),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        Err(source) => Err(BackupFailure::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// Checks that `to` is not in the data directory `own`.
+fn outside(own: &Path, to: &Path) -> Result<(), BackupFailure> {
+    let own = own.canonicalize().map_err(at(own))?;
+    let existing = to.ancestors().find_map(|path| {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        path.canonicalize().ok()
+    });
+    if existing.is_some_and(|path| path.starts_with(&own)) {
+        return Err(BackupFailure::Within { path: to.to_owned() });
+    }
+    Ok(())
+}
+
+impl DataDirectory {
+    /// Brings the backup in the directory `to` up to the head of the directory's `log`, which is
+    /// open, or makes one there; [`SledLog::backup`] says more. The secret key is not copied.
+    ///
+    /// # Errors
+    /// See [`BackupFailure`].
+    pub async fn backup(
+        &self,
+        log: &SledLog,
+        to: impl AsRef<Path>,
+        progress: impl Fn(u64, u64) + Send + 'static,
+    ) -> Result<BackedUp, BackupFailure> {
+        let to = to.as_ref();
+        outside(self.path(), to)?;
+        let mark = to.join(MARK);
+        let there = names(to)?;
+        let is_new = there.as_ref().is_some_and(Vec::is_empty);
+        let is_backup = || fs::read(&mark).is_ok_and(|text| text == MARK_TEXT.as_bytes());
+        // A first backup that was cut short at once.
+        let is_begun = there == Some(vec![format!("{MARK}.new")]);
+        if is_new || is_begun {
+            fs::create_dir_all(to).map_err(at(to))?;
+            write(to, MARK, MARK_TEXT.as_bytes())?;
+        } else if !is_backup() {
+            return Err(BackupFailure::Foreign { path: to.to_owned() });
+        }
+        let made = log.backup(to.join(LOG), progress).await?;
+        for name in [CONFIGURATION_FILE, PUBLIC_KEY_FILE] {
+            if let Some(bytes) = read_if_there(&self.path().join(name))?
+                && read_if_there(&to.join(name))?.as_ref() != Some(&bytes)
+            {
+                write(to, name, &bytes)?;
+            }
+        }
+        Ok(made)
+    }
+}
+
+/// A data directory that is being made of what another has. What is made is removed when this is
+/// dropped before [`NewDirectory::keep`].
+#[derive(Debug)]
+pub struct NewDirectory {
+    path: PathBuf,
+    made: Vec<PathBuf>,
+    kept: bool,
+}
+
+impl NewDirectory {
+    /// Prepares a directory at `path`, which must be empty or not exist, with this configuration; a
+    /// configuration or a key that the operator has put there already stays as it is.
+    ///
+    /// # Errors
+    /// See [`BackupFailure`].
+    pub fn prepare(
+        path: impl AsRef<Path>,
+        configuration: Option<&[u8]>,
+    ) -> Result<Self, BackupFailure> {
+        let path = path.as_ref();
+        let unfinished = format!("{LOG}.new");
+        let operators = [CONFIGURATION_FILE, SECRET_KEY_FILE, PUBLIC_KEY_FILE];
+        let is_free = names(path)?.is_some_and(|names| {
+            names.iter().all(|name| operators.contains(&name.as_str()) || *name == unfinished)
+        });
+        if !is_free {
+            return Err(BackupFailure::NotEmpty { path: path.to_owned() });
+        }
+        let mut new = Self { path: path.to_owned(), made: Vec::new(), kept: false };
+        if !path.exists() {
+            fs::create_dir_all(path).map_err(at(path))?;
+            new.made.push(path.to_owned());
+        }
+        new.add(CONFIGURATION_FILE, configuration.unwrap_or(configuration::TEMPLATE.as_bytes()))?;
+        Ok(new)
+    }
+
+    /// Adds a file, unless the operator has put it there.
+    fn add(&mut self, name: &str, bytes: &[u8]) -> Result<(), BackupFailure> {
+        let file = self.path.join(name);
+        if !file.exists() {
+            write(&self.path, name, bytes)?;
+            self.made.push(file);
+        }
+        Ok(())
+    }
+
+    /// Where its log is to be.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.path.join(LOG)
+    }
+
+    /// Keeps what was made: the log is there.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for NewDirectory {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        for path in self.made.iter().rev() {
+            let removed = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
+            if let Err(error) = removed {
+                tracing::warn!(%error, path = %path.display(), "what was made could not be removed");
+            }
+        }
+    }
+}
+
+/// Makes a data directory at `to`, which must be empty or not exist, of the backup in the directory
+/// `from`, and verifies its log. It is there whole or not at all. A secret key is not in a backup,
+/// and not made.
+///
+/// # Errors
+/// See [`BackupFailure`].
+pub async fn restore_directory(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+    progress: impl Fn(u64, u64) + Send + 'static,
+) -> Result<Verified, BackupFailure> {
+    let from = from.as_ref();
+    if !from.join(LOG).join("format").exists() {
+        return Err(BackupFailure::NotThere { path: from.to_owned() });
+    }
+    let configuration = read_if_there(&from.join(CONFIGURATION_FILE))?;
+    let mut new = NewDirectory::prepare(to, configuration.as_deref())?;
+    // A secret key that is there already has a public one of its own.
+    if let Some(key) = read_if_there(&from.join(PUBLIC_KEY_FILE))?
+        && !new.path.join(SECRET_KEY_FILE).exists()
+    {
+        new.add(PUBLIC_KEY_FILE, &key)?;
+    }
+    let verified = restore(from.join(LOG), new.log(), progress).await?;
+    new.keep();
+    Ok(verified)
+}
+
+/// Begins a data directory at `path`, which must be empty or not exist, that is to have the events
+/// of another log. It is whole when both answers are finished and kept.
+///
+/// # Errors
+/// See [`BackupFailure`].
+pub fn new_directory(path: impl AsRef<Path>) -> Result<(NewDirectory, NewLog), BackupFailure> {
+    let new = NewDirectory::prepare(path, None)?;
+    let log = NewLog::create(new.log())?;
+    Ok((new, log))
+}
+
+/// The file in a salvaged data directory with the events that have no place in its log.
+pub const UNPLACED_FILE: &str = "unplaced.jsonl";
+
+/// Makes a data directory at `to`, which must be empty or not exist, of what can still be read in the
+/// data directory at `from`; [`salvage`] says more. Nothing is changed there.
+///
+/// This waits for the disk.
+///
+/// # Errors
+/// See [`BackupFailure`].
+pub fn salvage_directory(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+    progress: impl Fn(u64, u64),
+) -> Result<Salvaged, BackupFailure> {
+    let (from, to) = (from.as_ref(), to.as_ref());
+    let log = from.join(LOG);
+    if !log.is_dir() {
+        return Err(ArchiveFailure::Log(OpenFailure::NotThere { directory: log }).into());
+    }
+    outside(from, to)?;
+    let configuration = read_if_there(&from.join(CONFIGURATION_FILE))?;
+    let mut new = NewDirectory::prepare(to, configuration.as_deref())?;
+    if let Some(key) = read_if_there(&from.join(PUBLIC_KEY_FILE))?
+        && !to.join(SECRET_KEY_FILE).exists()
+    {
+        new.add(PUBLIC_KEY_FILE, &key)?;
+    }
+    let saved = salvage(log, new.log(), to.join(UNPLACED_FILE), progress)?;
+    new.keep();
+    Ok(saved)
+}

@@ -1,0 +1,274 @@
+//! A short life of a log is recorded call by call, and then cut off after every call, torn within
+//! every write, and made to fail at every call: it opens to all that was acknowledged, or refuses
+//! and says why. `docs/durability.md` says how and what this shows.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
+mod support {
+    pub(crate) mod log;
+    pub(crate) mod replay;
+    pub(crate) mod shim;
+}
+
+use std::{
+    env, fs,
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use holdpoint_core::Version;
+use holdpoint_log::{
+    Append, AppendFailure, EventLog,
+    conformance::{event, noise, stream},
+};
+use holdpoint_log_sled::SledLog;
+use support::{
+    log::{Acknowledged, check, count, open, say},
+    replay::{self, Call, Disk, Left, What},
+    shim::Shim,
+};
+use tokio::task::JoinSet;
+
+const DIRECTORY: &str = "HOLDPOINT_TEST_FAULTS_DIRECTORY";
+/// Of so many calls one is tried; 1 tries all.
+const STEP: &str = "HOLDPOINT_TEST_FAULTS_STEP";
+const STEP_DEFAULT: usize = 7;
+/// How long a process may take: what waits for ever is a failure too.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// So little that some appends fill a tail.
+const TAIL_BYTES_MAX: u64 = 40_000;
+const STREAMS: u64 = 2;
+
+/// The process that is recorded, or that meets errors.
+#[test]
+fn writer() {
+    let Some(path) = env::var_os(DIRECTORY).map(PathBuf::from) else { return };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        for life in 0..2 {
+            match open(&path, TAIL_BYTES_MAX).await {
+                Ok(log) => {
+                    say("opened");
+                    if !append_some(&log, life).await {
+                        return;
+                    }
+                }
+                Err(failure) => {
+                    say(&format!("refused {failure}"));
+                    return;
+                }
+            }
+        }
+    });
+}
+
+/// Appends enough to fill tails; whether there was no error. After one nothing may be accepted.
+async fn append_some(log: &SledLog, life: u64) -> bool {
+    for n in 0..5 {
+        let stream = stream(n % STREAMS);
+        // Some need several syncs.
+        let (length, count) = match n {
+            3 => (35_000, 5),
+            0 | 2 => (500, 1 + n),
+            _ => (9_500, 2),
+        };
+        let events = |version: u64| {
+            (0..count).map(|n| event(&stream, &noise(length, life * 1000 + version + n))).collect()
+        };
+        let mut expected = Version::ZERO;
+        loop {
+            let append = Append { stream: stream.clone(), expected, events: events(expected.0) };
+            match log.append(vec![append]).await {
+                Ok(_) => break,
+                Err(AppendFailure::Conflict { actual, .. }) => expected = actual,
+                Err(failure) => {
+                    say(&format!("failed {failure}"));
+                    for run in 0..STREAMS {
+                        let stream = self::stream(run + 100);
+                        let events = vec![event(&stream, "after an error")];
+                        let append = Append { stream, expected: Version::ZERO, events };
+                        let after = log.append(vec![append]).await.unwrap_err();
+                        assert!(matches!(after, AppendFailure::Poisoned { .. }), "{after}");
+                    }
+                    return false;
+                }
+            }
+        }
+        say(&format!("acknowledged {} {}", n % STREAMS, expected.0 + count));
+    }
+    true
+}
+
+/// Runs the writer to its end; what it said. It must end by itself, and without a panic.
+fn run(log: &Path, environment: &[(&str, String)], what: &str) -> String {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["writer", "--exact", "--nocapture", "--test-threads=1"])
+        .env(DIRECTORY, log)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (done, ended) = mpsc::channel();
+    let mut stderr = child.stderr.take().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let complaints = thread::spawn(move || {
+        let mut complaints = String::new();
+        stderr.read_to_string(&mut complaints).unwrap();
+        complaints
+    });
+    thread::spawn(move || {
+        let mut said = String::new();
+        stdout.read_to_string(&mut said).unwrap();
+        done.send(said)
+    });
+    let said = ended.recv_timeout(PATIENCE);
+    let _ = child.kill();
+    let status = child.wait().unwrap();
+    let complaints = complaints.join().unwrap();
+    let Ok(said) = said else { panic!("{what}: it does not end\n{complaints}") };
+    assert!(status.success(), "{what}: {said}\n{complaints}");
+    said
+}
+
+fn note(said: &str, acknowledged: &mut Acknowledged) {
+    for line in said.lines().filter_map(|line| line.strip_prefix("acknowledged ")) {
+        let (run, version) = line.split_once(' ').unwrap();
+        acknowledged.insert(run.parse().unwrap(), version.parse().unwrap());
+    }
+}
+
+/// A recorded life of a log in the directory `log` of a disk.
+fn record(directory: &Path, shim: &Shim) -> Vec<Call> {
+    let (root, trace) = (directory.join("recorded"), directory.join("record"));
+    fs::create_dir(&root).unwrap();
+    let trace_to = trace.to_str().unwrap().to_owned();
+    let environment = shim.environment(&root, &[("HOLDPOINT_SHIM_TRACE", trace_to)]);
+    run(&root.join("log"), &environment, "recorded");
+    assert!(fs::read_dir(root.join("log/sealed")).unwrap().count() > 0, "nothing was sealed");
+    replay::read(&trace, &root)
+}
+
+fn shim(directory: &Path) -> Option<Shim> {
+    match Shim::compile(directory) {
+        Ok(shim) => Some(shim),
+        Err(reason) => {
+            println!("SKIPPED: calls can be neither recorded nor made to fail here: {reason}");
+            None
+        }
+    }
+}
+
+/// How many logs were opened, and how many of them refused.
+#[derive(Debug, Default)]
+struct Tally {
+    opened: usize,
+    refused: usize,
+}
+
+/// Opens what a cut leaves of `disk`. Whether it may refuse is for `left` to say: after a kill,
+/// and when nothing but what was synced is left, it must open.
+async fn cut(disk: &Disk, left: Left, at: &str, acknowledged: &Acknowledged, tally: &mut Tally) {
+    let directory = tempfile::tempdir().unwrap();
+    disk.leave(left, directory.path());
+    match check(&directory.path().join("log"), acknowledged).await {
+        Ok(_) => tally.opened += 1,
+        Err(refusal) if refusal.starts_with("refused") && matches!(left, Left::SomePages(_)) => {
+            println!("{at}, {left:?}: {refusal}");
+            tally.refused += 1;
+        }
+        Err(loss) => panic!("{at}, {left:?}: {loss}"),
+    }
+}
+
+#[tokio::test]
+async fn cut_off_after_every_call_a_log_keeps_what_was_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(shim) = shim(directory.path()) else { return };
+    let calls = record(directory.path(), &shim);
+    let step = count(STEP, STEP_DEFAULT);
+    let mut disk = Disk::empty();
+    let mut acknowledged = Acknowledged::new();
+    let [mut killed, mut torn, mut synced, mut mixed] = [(); 4].map(|()| Tally::default());
+    for (n, call) in calls.iter().enumerate() {
+        let at = format!("call {n} of {}", calls.len());
+        if let What::Say(said) = &call.what {
+            note(said, &mut acknowledged);
+            continue;
+        }
+        let tried = n % step == 0;
+        if let (true, What::Write { offset, bytes }) = (tried, &call.what) {
+            let half = bytes.get(..bytes.len() / 2).unwrap().to_vec();
+            let what = What::Write { offset: *offset, bytes: half };
+            disk.apply(&Call { path: call.path.clone(), what });
+            cut(&disk, Left::Everything, &at, &acknowledged, &mut torn).await;
+        }
+        disk.apply(call);
+        for (left, tally) in [
+            (Left::Everything, &mut killed),
+            (Left::Synced, &mut synced),
+            (Left::SomePages(n as u64), &mut mixed),
+        ] {
+            if tried && Disk::changes(left, &call.what) {
+                cut(&disk, left, &at, &acknowledged, tally).await;
+            }
+        }
+    }
+    println!(
+        "{} calls: killed {killed:?}, torn {torn:?}, only what was synced {synced:?}, \
+         pages at random {mixed:?}",
+        calls.len()
+    );
+}
+
+/// What became of a run with an error: how many openings, and how many appends failed.
+async fn fail(shim: &Shim, error: &str, n: usize) -> (usize, usize) {
+    let at = format!("{error} at call {n}");
+    let root = tempfile::tempdir().unwrap();
+    let log = root.path().join("log");
+    let change =
+        [("HOLDPOINT_SHIM_FAIL_AT", n.to_string()), ("HOLDPOINT_SHIM_FAIL_WITH", error.to_owned())];
+    let environment = shim.environment(root.path(), &change);
+    let said = {
+        let (log, at) = (log.clone(), at.clone());
+        tokio::task::spawn_blocking(move || run(&log, &environment, &at)).await.unwrap()
+    };
+    let mut acknowledged = Acknowledged::new();
+    note(&said, &mut acknowledged);
+    if let Err(loss) = check(&log, &acknowledged).await {
+        panic!("{at}: {loss}\n{said}");
+    }
+    (said.matches("\nrefused").count(), said.matches("\nfailed").count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failing_at_any_call_a_log_accepts_nothing_and_keeps_what_was_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(shim) = shim(directory.path()) else { return };
+    let calls = record(directory.path(), &shim);
+    let calls = calls.iter().filter(|call| !matches!(call.what, What::Say(_))).count();
+    let mut runs =
+        (1..=calls).step_by(count(STEP, STEP_DEFAULT)).flat_map(|n| [("EIO", n), ("ENOSPC", n)]);
+    let shim = Arc::new(shim);
+    let mut running = JoinSet::new();
+    let [mut done, mut refused, mut failed] = [0, 0, 0];
+    loop {
+        // Most of a run is waiting, for the disk or for a tail that cannot be made.
+        while running.len() < 8
+            && let Some((error, n)) = runs.next()
+        {
+            let shim = Arc::clone(&shim);
+            running.spawn(async move { fail(&shim, error, n).await });
+        }
+        let Some(outcome) = running.join_next().await else { break };
+        let (openings, appends) = outcome.unwrap();
+        done += 1;
+        refused += openings;
+        failed += appends;
+    }
+    println!("{done} errors at {calls} calls: {refused} openings and {failed} appends failed");
+    assert!(refused > 0 && failed > 0);
+}
