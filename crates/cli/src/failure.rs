@@ -17,7 +17,7 @@ use holdpoint::{
     definition::Diagnostics,
     engine::{CommandFailure, QueryFailure, StartFailure},
     log::ReadFailure,
-    log_sled::OpenFailure,
+    log_sled::{ArchiveFailure, OpenFailure},
 };
 use serde_json::{Value, json};
 
@@ -348,6 +348,12 @@ impl From<DirectoryFailure> for Failure {
 impl From<BackupFailure> for Failure {
     fn from(failure: BackupFailure) -> Self {
         let (message, help) = (failure.to_string(), failure.help());
-        if failure.is_input() { Self::usage(message, help) } else { Self::storage(message, help) }
+        match failure {
+            BackupFailure::Log(ArchiveFailure::Log(OpenFailure::InUse { .. })) => {
+                Self::Busy(Told::new(message, help))
+            }
+            failure if failure.is_input() => Self::usage(message, help),
+            _ => Self::storage(message, help),
+        }
     }
 }

@@ -236,6 +236,7 @@ fn a_rollout_that_has_not_begun() {
       2     web-3   waiting
       3     web-4   waiting
       3     web-5   waiting
+    next: run `holdpoint work`, which does what machines are to do
     next: undo the rollout: `holdpoint signal 1 rollout-undo`
     next: cancel the run, as `ada` or a member with the role `owner`
 

@@ -176,7 +176,7 @@ fn work_that_fails_is_undone_the_last_target_first() {
     rollout: undone, wave 2 of 2, 1 of 2 targets failed
       WAVE  TARGET  STATE
       1     web-1   restored
-      2     web-2   restored
+      2     web-2   restored  before: `/bin/sh` ended with exit status: 1: no room
 
     $ holdpoint list
     RUN  TITLE      DEFINITION  STATE   STATUS              REQUESTER  UPDATED (UTC)
@@ -246,7 +246,7 @@ fn an_undo_that_fails_leaves_a_person_with_the_next_steps() {
     stuck at `implement`: a person must decide how it goes on
     rollout: stuck, wave 1 of 2, 1 of 2 targets failed
       WAVE  TARGET  STATE
-      1     web-1   stuck    `/bin/sh` ended with exit status: 7: it said nothing
+      1     web-1   stuck    `/bin/sh` ended with exit status: 7: it said nothing (before that: `/bin/sh` ended with exit status: 1: it said nothing)
       2     web-2   waiting
     next: try again to restore web-1: `holdpoint signal 1 rollout-retry`
     next: restore web-1 by hand and say so: `holdpoint signal 1 rollout-take-over`
@@ -267,8 +267,9 @@ fn an_undo_that_fails_leaves_a_person_with_the_next_steps() {
     working at `implement`
     rollout: undoing, wave 1 of 2, 1 of 2 targets failed
       WAVE  TARGET  STATE
-      1     web-1   restoring  `/bin/sh` ended with exit status: 7: it said nothing
+      1     web-1   restoring  before: `/bin/sh` ended with exit status: 1: it said nothing
       2     web-2   waiting
+    next: run `holdpoint work`, which does what machines are to do
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint work
@@ -292,9 +293,9 @@ fn what_is_stuck_can_be_taken_over() {
     $ holdpoint signal 1 rollout-take-over --as ada
     signalled run 1: Version 2
     it has ended: failed
-    rollout: undone, wave 1 of 2, 1 of 2 targets failed
+    rollout: failed, wave 1 of 2, 1 of 2 targets failed
       WAVE  TARGET  STATE
-      1     web-1   restored
+      1     web-1   taken over  `/bin/sh` ended with exit status: 7: it said nothing (before that: `/bin/sh` ended with exit status: 1: it said nothing)
       2     web-2   waiting
 
     $ holdpoint work
@@ -310,9 +311,9 @@ fn what_is_stuck_can_be_taken_over() {
     input     title = "Version 2"
 
     it has ended: failed
-    rollout: undone, wave 1 of 2, 1 of 2 targets failed
+    rollout: failed, wave 1 of 2, 1 of 2 targets failed
       WAVE  TARGET  STATE
-      1     web-1   restored
+      1     web-1   taken over  `/bin/sh` ended with exit status: 7: it said nothing (before that: `/bin/sh` ended with exit status: 1: it said nothing)
       2     web-2   waiting
     "#);
 }

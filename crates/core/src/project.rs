@@ -10,7 +10,7 @@ use crate::{
     command::{Actor, Authentication, Refusal, RefusalCode},
     event::{Event, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName, RoleName},
-    run::{DefinitionRef, RunAnswer},
+    run::{Answers, DefinitionRef, RunAnswer, answer_in, answered_by},
     workflow::IllegalEvent,
 };
 
@@ -243,7 +243,7 @@ pub struct Project {
     created: Timestamp,
     updated: Timestamp,
     at: RunAnswer,
-    answers: BTreeMap<CommandId, RunAnswer>,
+    answers: Answers,
     members: BTreeMap<MemberId, Member>,
     definitions: BTreeMap<DefinitionName, BTreeMap<u32, PublishedDefinition>>,
 }
@@ -533,14 +533,20 @@ impl Project {
         }
         self.at = RunAnswer { version: event.version, sequence: event.sequence };
         self.updated = event.time;
-        self.answers.insert(event.cause, self.at);
+        answered_by(&mut self.answers, event);
         Ok(())
     }
 
     /// The answer that `command` got before, if it was accepted before.
-    #[must_use]
-    pub fn answer_to(&self, command: CommandId) -> Option<RunAnswer> {
-        self.answers.get(&command).copied()
+    ///
+    /// # Errors
+    /// A refusal when the id was used by another than `actor`.
+    pub fn answer_to(
+        &self,
+        command: CommandId,
+        actor: &Actor,
+    ) -> Result<Option<RunAnswer>, Refusal> {
+        answer_in(&self.answers, command, actor)
     }
 
     /// The project's name.

@@ -43,6 +43,40 @@ pub struct RunAnswer {
     pub sequence: Sequence,
 }
 
+/// An accepted command: who sent it, and the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    actor: Actor,
+    answer: RunAnswer,
+}
+
+/// The accepted commands of a stream.
+pub(crate) type Answers = BTreeMap<CommandId, Answered>;
+
+/// Adds an event of a command's to the answers.
+pub(crate) fn answered_by(answers: &mut Answers, event: &Event) {
+    let answer = RunAnswer { version: event.version, sequence: event.sequence };
+    answers.insert(event.cause, Answered { actor: event.actor.clone(), answer });
+}
+
+/// The answer that `command` got before. An id says nothing of who uses it, so nobody is given
+/// the answer to a command of another's.
+pub(crate) fn answer_in(
+    answers: &Answers,
+    command: CommandId,
+    actor: &Actor,
+) -> Result<Option<RunAnswer>, Refusal> {
+    match answers.get(&command) {
+        None => Ok(None),
+        Some(answered) if answered.actor == *actor => Ok(Some(answered.answer)),
+        Some(_) => Err(Refusal::new(
+            RefusalCode::CommandIdReused,
+            format!("the command id {command} was used before, by another member"),
+        )
+        .needs("make a new id for a new command")),
+    }
+}
+
 /// The facts that every run has, whatever its workflow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
@@ -190,7 +224,7 @@ pub struct Run {
     started: Timestamp,
     updated: Timestamp,
     at: RunAnswer,
-    answers: BTreeMap<CommandId, RunAnswer>,
+    answers: Answers,
     progress: BTreeMap<EffectId, Progress>,
     state: DynState,
 }
@@ -205,7 +239,7 @@ struct Snapshot {
     started: Timestamp,
     updated: Timestamp,
     at: RunAnswer,
-    answers: BTreeMap<CommandId, RunAnswer>,
+    answers: Answers,
     progress: BTreeMap<EffectId, Progress>,
     state: EventData,
 }
@@ -340,7 +374,7 @@ impl Run {
         self.updated = event.time;
         // Only people send a command twice: what the engine sends is guarded by the state itself.
         if event.actor != Actor::Engine {
-            self.answers.insert(event.cause, self.at);
+            answered_by(&mut self.answers, event);
         }
         Ok(())
     }
@@ -470,9 +504,15 @@ impl Run {
     }
 
     /// The answer that `command` got before, if it was accepted before.
-    #[must_use]
-    pub fn answer_to(&self, command: CommandId) -> Option<RunAnswer> {
-        self.answers.get(&command).copied()
+    ///
+    /// # Errors
+    /// A refusal when the id was used by another than `actor`.
+    pub fn answer_to(
+        &self,
+        command: CommandId,
+        actor: &Actor,
+    ) -> Result<Option<RunAnswer>, Refusal> {
+        answer_in(&self.answers, command, actor)
     }
 
     /// All that the run is owed, and what there is to do about each.

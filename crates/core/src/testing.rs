@@ -188,7 +188,7 @@ impl Bench {
     #[track_caller]
     pub fn send(&mut self, command: &Command) -> Result<Vec<Event>, Refusal> {
         let run = self.run.as_ref().expect("submit the run first");
-        if run.answer_to(command.id).is_some() {
+        if run.answer_to(command.id, &command.actor)?.is_some() {
             return Ok(Vec::new());
         }
         let at = Moment { now: self.now, project: &self.project };
@@ -207,7 +207,6 @@ impl Bench {
             Err(DecideFailure::Refused(refusal)) => return Err(refusal),
             Err(DecideFailure::Broken(illegal)) => panic!("the workflow is broken: {illegal}"),
         };
-        assert!(!decided.is_empty(), "an accepted command has at least one event");
         let subject = self.run.as_ref().map_or_else(|| RunId::from(command.id), Run::id);
         let first = self.history.len();
         for new in decided {

@@ -93,6 +93,9 @@ pub trait Workflow: Send + Sync + 'static {
     /// After [`Completed`](crate::Action::Completed), [`Failed`](crate::Action::Failed) and
     /// [`TimerFired`](crate::Action::TimerFired) the state must no longer ask for the effect.
     ///
+    /// No events mean "yes, and there was nothing to do": the command is answered with where the
+    /// run stands. That leaves no trace, so the same command is decided anew when it is sent again.
+    ///
     /// # Errors
     /// A refusal, with what would be needed for a "yes".
     fn decide(

@@ -295,12 +295,12 @@ fn a_published_version_never_changes() {
 fn a_command_sent_twice_is_answered_from_the_first() {
     let mut office = Office::created();
     let command = office.command("ada", add("ben", &["engineer"]));
-    assert_eq!(office.project().answer_to(command.id), None);
+    assert_eq!(office.project().answer_to(command.id, &command.actor).unwrap(), None);
     office.send(&command).unwrap();
     let answer = office.project().at();
     assert_eq!(answer.version, Version(5), "its last event");
     office.accept("ada", add("cy", &[]));
-    assert_eq!(office.project().answer_to(command.id), Some(answer));
+    assert_eq!(office.project().answer_to(command.id, &command.actor).unwrap(), Some(answer));
     assert_eq!(office.send(&command).unwrap(), [] as [&str; 0]);
 }
 

@@ -11,9 +11,9 @@ mod reboot;
 use std::sync::Arc;
 
 use holdpoint_core::{
-    Action, Actor, CommandId, DefinitionRef, Digest, EffectId, Event, EventType, IllegalEvent,
-    Moment, NewEvent, Outcome, Project, Refusal, RefusalCode, Run, RunAnswer, RunStatus, Sequence,
-    Version, Vote,
+    Action, Actor, Command, CommandId, DefinitionRef, Digest, EffectId, Event, EventType,
+    IllegalEvent, Moment, NewEvent, Outcome, Project, Refusal, RefusalCode, Run, RunAnswer,
+    RunStatus, Sequence, Version, Vote,
     event::TypedEvent,
     run::{DueStep, RunEvent},
     testing::{Bench, event_types, project, types, uuid},
@@ -80,7 +80,11 @@ fn refused(bench: &mut Bench, actor: &str, action: Action, code: RefusalCode) ->
     assert_eq!(refusal.code, code, "{refusal}");
     assert_eq!(bench.history().len(), events, "a refusal leaves no event");
     assert_eq!(format!("{:?}", bench.run()), before, "a refusal changes nothing");
-    assert_eq!(bench.run().answer_to(command.id), None, "a refusal is no answer to keep");
+    assert_eq!(
+        bench.run().answer_to(command.id, &command.actor).unwrap(),
+        None,
+        "a refusal is no answer to keep"
+    );
     refusal
 }
 
@@ -296,18 +300,35 @@ fn a_persons_command_sent_twice_gets_the_same_answer() {
     let first = bench.command("ben", note("mind the backups"));
     let events = bench.send(&first).unwrap();
     let answer = RunAnswer { version: Version(3), sequence: Sequence(3) };
-    assert_eq!((events.len(), bench.run().answer_to(first.id)), (1, Some(answer)));
+    assert_eq!(
+        (events.len(), bench.run().answer_to(first.id, &first.actor).unwrap()),
+        (1, Some(answer))
+    );
     bench.act("ben", note("and the cache")).unwrap();
-    assert_eq!(bench.run().answer_to(first.id), Some(answer), "whatever came after it");
+    assert_eq!(
+        bench.run().answer_to(first.id, &first.actor).unwrap(),
+        Some(answer),
+        "whatever came after it"
+    );
     assert_eq!(bench.send(&first).unwrap(), [], "nothing is decided again");
 
     let several = bench.command("ada", Action::Cancel { reason: "enough".to_owned() });
     bench.send(&several).unwrap();
-    assert_eq!(bench.run().answer_to(several.id), Some(bench.run().at()), "its last event");
+    assert_eq!(
+        bench.run().answer_to(several.id, &several.actor).unwrap(),
+        Some(bench.run().at()),
+        "its last event"
+    );
     let submission = CommandId::from_uuid(bench.run().id().as_uuid());
     let answer = RunAnswer { version: Version(2), sequence: Sequence(2) };
-    assert_eq!(bench.run().answer_to(submission), Some(answer), "the run's id is the command's");
-    assert_eq!(bench.run().answer_to(CommandId::from_uuid(uuid(999))), None);
+    assert_eq!(
+        bench.run().answer_to(submission, &several.actor).unwrap(),
+        Some(answer),
+        "the run's id is the command's"
+    );
+    assert_eq!(bench.run().answer_to(CommandId::from_uuid(uuid(999)), &first.actor).unwrap(), None);
+    let stolen = Command { actor: several.actor.clone(), ..first };
+    assert_eq!(bench.send(&stolen).unwrap_err().code, RefusalCode::CommandIdReused);
 }
 
 #[test]
@@ -315,7 +336,7 @@ fn the_answers_of_the_engines_own_commands_are_not_kept() {
     let mut bench = approved();
     let command = bench.command("engine", begin("reboot", 1));
     bench.send(&command).unwrap();
-    assert_eq!(bench.run().answer_to(command.id), None);
+    assert_eq!(bench.run().answer_to(command.id, &command.actor).unwrap(), None);
     refused(&mut bench, "engine", command.action, RefusalCode::NotAwaited);
 }
 

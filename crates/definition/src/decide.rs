@@ -15,13 +15,14 @@ use serde_json::Value;
 use crate::{
     approval::Asked,
     check,
-    event::{Ballot, DefinitionEvent as Event, OpenRule},
+    event::{self, Ballot, DefinitionEvent as Event, OpenRule},
     evolve::{evolve, hold_of},
     expr::Vars,
     model::{CANCELLED, Hold, Model, SignalWait, StateKind, Wait},
     rollout,
     rollout_evolve::rollout_of,
     state::{HoldState, Place, State},
+    template::COMPUTED_BYTES_MAX,
 };
 
 /// How many signals are kept for holds that are not open yet.
@@ -60,10 +61,11 @@ impl<'a> Draft<'a> {
         self.events
     }
 
-    pub(crate) fn emit(&mut self, event: Event) {
+    pub(crate) fn emit(&mut self, mut event: Event) {
         if self.broken {
             return;
         }
+        event.cut();
         let meta = Meta { time: self.at.now, actor: &self.command.actor };
         self.broken = evolve(self.model, &mut self.state, &event, &meta).is_err();
         self.events.push(event);
@@ -141,18 +143,20 @@ impl<'a> Draft<'a> {
                     }
                     Err(reason) => self.emit(Event::Blocked { state: name, reason }),
                 },
-                StateKind::Activity(work) => match work.with.render(&self.state.vars()) {
-                    Ok(input) => self.emit(Event::WorkRequested {
-                        effect: EffectId::new(format!("{name}#{visit}")),
-                        state: name,
-                        activity: work.run.clone(),
-                        input: Arc::new(input),
-                    }),
-                    Err(reason) => {
-                        self.emit(Event::WorkFailed { state: name, reason });
-                        next = self.resolved();
+                StateKind::Activity(work) => {
+                    match work.with.render(&self.state.vars(), COMPUTED_BYTES_MAX) {
+                        Ok(input) => self.emit(Event::WorkRequested {
+                            effect: EffectId::new(format!("{name}#{visit}")),
+                            state: name,
+                            activity: work.run.clone(),
+                            input: Arc::new(input),
+                        }),
+                        Err(reason) => {
+                            self.emit(Event::WorkFailed { state: name, reason });
+                            next = self.resolved();
+                        }
                     }
-                },
+                }
                 StateKind::Rollout(rollout) => match rollout::plan(rollout, &self.state, &name) {
                     Ok(started) => {
                         self.emit(started);
@@ -390,8 +394,8 @@ impl<'a> Draft<'a> {
             }
             Err(reason) => {
                 return Err(invalid(format!(
-                    "the condition of `{hold}` cannot be told from what came with `{name}`: \
-                     {reason}"
+                    "the condition of `{hold}` cannot be told from what came with `{name}`: {}",
+                    event::cut(reason)
                 )));
             }
         }

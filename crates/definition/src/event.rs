@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// How much of a reason is kept.
+const REASON_BYTES_MAX: usize = 4096;
+
 /// What happened in a run. `docs/definitions.md` lists them for readers of a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
@@ -272,6 +275,44 @@ pub struct OfTarget {
     /// What is known of it: an error, a check's detail, a person's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+impl DefinitionEvent {
+    /// Cuts what expressions, workers and signals say to a length that a history bears: they can
+    /// quote values as large as an input, and a rollout repeats them for each target.
+    pub(crate) fn cut(&mut self) {
+        let text = match self {
+            Self::Blocked { reason, .. }
+            | Self::WorkFailed { reason, .. }
+            | Self::RolloutStopped { reason, .. }
+            | Self::UndoStarted { reason, .. } => Some(reason),
+            Self::TargetDeployed(of)
+            | Self::TargetHealthy(of)
+            | Self::TargetFailed(of)
+            | Self::TargetInconclusive(of)
+            | Self::TargetRechecked(of)
+            | Self::TargetRestored(of)
+            | Self::TargetStuck(of)
+            | Self::TargetRetried(of)
+            | Self::TargetTakenOver(of) => of.detail.as_mut(),
+            _ => None,
+        };
+        if let Some(text) = text {
+            *text = cut(std::mem::take(text));
+        }
+    }
+}
+
+/// A reason of a bounded length.
+pub(crate) fn cut(mut text: String) -> String {
+    let whole = text.len();
+    // What the engine has cut already is a little longer than its limit.
+    if whole <= REASON_BYTES_MAX + 100 {
+        return text;
+    }
+    text.truncate(text.floor_char_boundary(REASON_BYTES_MAX));
+    text.push_str(&format!("… (cut: {whole} bytes in all)"));
+    text
 }
 
 fn is_null(value: &Arc<Value>) -> bool {

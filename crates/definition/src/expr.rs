@@ -24,7 +24,17 @@ const PARSER_STACK_BYTES: usize = 32 * 1024 * 1024;
 /// nested too.
 const EXPRESSION_DEPTH_MAX: usize = 50;
 
+/// How the parser names `list[i]`.
+const INDEX: &str = "_[_]";
+
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+/// A value shares its parts, as in `input.list.map(x, input.list)`; as JSON each is written out.
+const VALUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How many items a list that is written out may have, to be gone through for each element of
+/// another.
+const ITEMS_WITHIN_MAX: usize = 16;
 
 /// The functions that an expression may call, besides the operators and macros of CEL.
 const FUNCTIONS: [&str; 13] = [
@@ -137,6 +147,7 @@ impl Expr {
             program: &program,
             scope,
             bound: Vec::new(),
+            loops: Vec::new(),
             tested: BTreeSet::new(),
             inputs: Some(BTreeSet::new()),
             uses_states: false,
@@ -179,6 +190,9 @@ impl Expr {
             context.add_variable_from_value("signal", to_cel(signal));
         }
         let value = self.program.execute(&context).map_err(|error| error.to_string())?;
+        if is_too_large(&value) {
+            return Err(format!("the expression gives more than {VALUE_BYTES_MAX} bytes"));
+        }
         value.json().map_err(|_| "the expression gives nothing that JSON can hold".to_owned())
     }
 
@@ -238,6 +252,62 @@ fn offset(text: &str, (line, column): (isize, isize)) -> usize {
     start.saturating_add(rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at))
 }
 
+/// A macro that goes through a list.
+struct Loop<'a> {
+    /// The variables that stand for an element.
+    element: [Option<&'a str>; 2],
+    /// Whether its list is one that is there, so that its elements are not larger than it.
+    stored: bool,
+}
+
+/// The variable of `a.b['c']`, which gives a part of what the variable has.
+fn root(node: &IdedExpr) -> Option<&str> {
+    match &node.expr {
+        Ast::Ident(name) => Some(name),
+        Ast::Select(select) => root(&select.operand),
+        Ast::Call(call) if call.func_name == INDEX => root(call.args.first()?),
+        _ => None,
+    }
+}
+
+/// How many items a list of literals has.
+fn literals(node: &IdedExpr) -> Option<usize> {
+    match &node.expr {
+        Ast::List(list) => list
+            .elements
+            .iter()
+            .all(|item| matches!(item.expr, Ast::Literal(_)))
+            .then_some(list.elements.len()),
+        _ => None,
+    }
+}
+
+/// Whether a value has more than [`VALUE_BYTES_MAX`] bytes as JSON, about.
+fn is_too_large(value: &cel::Value) -> bool {
+    let mut left = VALUE_BYTES_MAX;
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        let bytes = match value {
+            cel::Value::String(text) => text.len(),
+            cel::Value::Bytes(bytes) => bytes.len(),
+            cel::Value::List(items) => {
+                open.extend(items.iter());
+                0
+            }
+            cel::Value::Map(members) => {
+                open.extend(members.map.values());
+                0
+            }
+            _ => 0,
+        };
+        match left.checked_sub(bytes.saturating_add(1)) {
+            Some(rest) => left = rest,
+            None => return true,
+        }
+    }
+    false
+}
+
 /// A walk over an expression that looks at every name in it.
 struct Walk<'a> {
     text: &'a str,
@@ -245,6 +315,8 @@ struct Walk<'a> {
     scope: &'a Scope<'a>,
     /// Variables of the macros around the place, such as `x` in `list.all(x, …)`.
     bound: Vec<&'a str>,
+    /// The macros around the place.
+    loops: Vec<Loop<'a>>,
     /// Inputs that the expression asks for with `has(…)`.
     tested: BTreeSet<&'a str>,
     inputs: Option<BTreeSet<String>>,
@@ -301,7 +373,28 @@ impl<'a> Walk<'a> {
                 }
             }
             Ast::Comprehension(comprehension) => {
-                self.visit(&comprehension.iter_range);
+                let range = &comprehension.iter_range;
+                self.visit(range);
+                if !self.is_quick(range) {
+                    self.fault(
+                        node.id,
+                        FaultKind::Syntax,
+                        "this list would be gone through for each element of another".to_owned(),
+                        Some(format!(
+                            "within a macro, another can go through the element's own members \
+                             (`x.members`), or through at most {ITEMS_WITHIN_MAX} items that are \
+                             written out; `in` asks whether a list has something"
+                        )),
+                    );
+                }
+                let stored = root(range).is_some() || literals(range).is_some();
+                self.loops.push(Loop {
+                    element: [
+                        Some(comprehension.iter_var.as_str()),
+                        comprehension.iter_var2.as_deref(),
+                    ],
+                    stored,
+                });
                 let depth = self.bound.len();
                 self.bound.push(&comprehension.iter_var);
                 self.bound.extend(comprehension.iter_var2.as_deref());
@@ -315,6 +408,7 @@ impl<'a> Walk<'a> {
                     self.visit(part);
                 }
                 self.bound.truncate(depth);
+                self.loops.pop();
             }
             Ast::Unspecified | Ast::List(_) | Ast::Literal(_) | Ast::Map(_) | Ast::Struct(_) => {
                 for child in children(node) {
@@ -322,6 +416,16 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+    }
+
+    /// Whether going through `range` here takes, over all elements around, no longer than going
+    /// once through what there is.
+    fn is_quick(&self, range: &IdedExpr) -> bool {
+        let Some(around) = self.loops.last() else { return true };
+        let of_element = root(range).is_some_and(|name| around.element.contains(&Some(name)));
+        let short =
+            self.loops.len() == 1 && literals(range).is_some_and(|items| items <= ITEMS_WITHIN_MAX);
+        around.stored && (of_element || short)
     }
 
     fn visit_name(&mut self, id: u64, name: &'a str) {
@@ -561,6 +665,34 @@ mod tests {
         assert_eq!(fault("${input.note}").map(|one| one.0), Some(FaultKind::Optional));
         for broken in ["${", "${}", "${input.risk ==}", "${1 +}"] {
             assert_eq!(fault(broken).map(|one| one.0), Some(FaultKind::Syntax), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_not_gone_through_for_each_element_of_another() {
+        for quick in [
+            "${input.risk.all(x, x > 0).size() + input.risk.filter(x, x > 0).size()}",
+            "${input.risk.filter(x, x > 0).map(x, x + 1)}",
+            "${input.risk.all(x, x.members.exists(y, y.of['a'].all(z, z == x)))}",
+            "${input.risk.all(x, ['a', 'b'].exists(y, x.startsWith(y)))}",
+            "${input.risk.all(x, x in input.who.name)}",
+        ] {
+            assert_eq!(fault(quick), None, "{quick}");
+        }
+        for slow in [
+            "${input.risk.all(x, input.risk.exists_one(y, y == x))}",
+            "${input.risk.all(x, input['risk'].all(y, y == x))}",
+            "${input.risk.map(x, states.build.output.map(y, y))}",
+            "${[input.risk].all(l, l.all(x, l.all(y, x == y)))}",
+            "${[input.risk, input.risk].all(l, l.all(x, true))}",
+            "${input.risk.map(x, input.risk).all(l, l.all(x, true))}",
+            "${input.risk.all(x, [1, 2].all(y, [1, 2].all(z, y == z)))}",
+            "${input.risk.all(x, [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17].all(y, y > 0))}",
+            "${input.risk.all(x, x.all(y, x.all(z, y == z)))}",
+            "${input.risk.all(x, (x + x).all(y, true))}",
+            "${input.risk.all(x, (true ? x : input.risk).all(y, true))}",
+        ] {
+            assert_eq!(fault(slow).map(|one| one.0), Some(FaultKind::Syntax), "{slow}");
         }
     }
 }

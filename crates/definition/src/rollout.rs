@@ -15,6 +15,7 @@ use crate::{
     rollout_evolve::rollout_of,
     rollout_state::{Course, RolloutState, Step},
     state::State,
+    template::COMPUTED_BYTES_MAX,
 };
 
 /// The activity that checks a target's health.
@@ -30,6 +31,9 @@ const TARGET_NAME_BYTES_MAX: usize = 253;
 /// An event has at most 1 MiB; the one that begins a rollout names every target.
 const TARGETS_BYTES_MAX: usize = 512 * 1024;
 
+/// Above what a list of targets may have, so that one which is too long is told how much it has.
+const TARGETS_COMPUTED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// What a health check takes longer than it watches, at most.
 const CHECK_GRACE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -37,7 +41,7 @@ const CHECK_GRACE: SignedDuration = SignedDuration::from_mins(1);
 /// once for every target, so that none can fail in the middle.
 pub(crate) fn plan(rollout: &Rollout, state: &State, name: &str) -> Result<Event, String> {
     let vars = state.vars();
-    let Value::Array(items) = rollout.targets.render(&vars)? else {
+    let Value::Array(items) = rollout.targets.render(&vars, TARGETS_COMPUTED_BYTES_MAX)? else {
         return Err("the targets are not a list".to_owned());
     };
     if items.is_empty() || items.len() > TARGETS_MAX {
@@ -67,11 +71,11 @@ pub(crate) fn plan(rollout: &Rollout, state: &State, name: &str) -> Result<Event
     }
     for target in &targets {
         let vars = Vars { target: Some(target), ..vars };
-        let filled = |work: &Work| input(work, &vars).map(drop);
+        let filled = |work: &Work| input(work, &vars, COMPUTED_BYTES_MAX).map(drop);
         filled(&rollout.each)
             .and_then(|()| rollout.rollback.as_ref().map_or(Ok(()), filled))
             .and_then(|()| match &rollout.healthy {
-                Some(health) => health.http.render_text(&vars).map(drop),
+                Some(health) => health.http.render_url(&vars).map(drop),
                 None => Ok(()),
             })
             .map_err(|reason| format!("for the target `{target}`: {reason}"))?;
@@ -105,8 +109,8 @@ fn millis(span: SignedDuration) -> u64 {
 }
 
 /// What a step's worker is given: what the definition says, and the target.
-fn input(work: &Work, vars: &Vars<'_>) -> Result<Value, String> {
-    let mut input = work.with.render(vars)?;
+fn input(work: &Work, vars: &Vars<'_>, max: usize) -> Result<Value, String> {
+    let mut input = work.with.render(vars, max)?;
     if let (Some(members), Some(target)) = (input.as_object_mut(), vars.target) {
         members.insert("target".to_owned(), target.into());
     }
@@ -148,7 +152,8 @@ fn activity(
     let work = work.ok_or("there is no such step")?;
     Ok(Activity {
         name: work.run.clone(),
-        input: input(work, vars)?,
+        // The plan has measured it.
+        input: input(work, vars, usize::MAX)?,
         timeout: work.timeout,
         retry: work.retry.clone(),
     })
@@ -210,7 +215,7 @@ pub(crate) fn settle(draft: &mut Draft<'_>) -> Option<String> {
                 draft.emit(finished("failed"));
                 return draft.resolved();
             }
-            Course::Done | Course::Undone => return None,
+            Course::Done | Course::Undone | Course::Failed => return None,
         }
     }
 }

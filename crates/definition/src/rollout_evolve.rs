@@ -48,6 +48,7 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
         taken_over: 0,
         again: Default::default(),
         details: Default::default(),
+        unrestored: Default::default(),
         course: Course::RollingOut,
         undo_below: 0,
     });
@@ -74,28 +75,34 @@ pub(crate) fn evolve(state: &mut State, event: &Event) -> Result<(), String> {
             let index = expect(rollout, of, &[Phase::Deploying])?;
             match (rollout.check, rollout.course) {
                 (Some(_), Course::RollingOut) => rollout.set(index, Phase::Checking),
-                (Some(_), _) => rollout.leave(index, Phase::Unchecked, None),
-                (None, _) => rollout.leave(index, Phase::Healthy, None),
+                (Some(_), _) => rollout.leave(index, Phase::Unchecked),
+                (None, _) => rollout.leave(index, Phase::Healthy),
             }
         }
         Event::TargetHealthy(of) => {
             let index = expect(rollout, of, &[Phase::Checking, Phase::Unclear])?;
             rollout.unclear.remove(&index);
-            rollout.leave(index, Phase::Healthy, None);
+            rollout.details.remove(&index);
+            rollout.leave(index, Phase::Healthy);
         }
         Event::TargetFailed(of) => {
             let index = expect(rollout, of, &[Phase::Deploying, Phase::Checking])?;
             rollout.failed = rollout.failed.saturating_add(1);
-            rollout.leave(index, Phase::Failed, of.detail.as_ref());
+            // It must still show which targets failed when all are restored.
+            let detail = of.detail.clone().unwrap_or_else(|| "it failed".to_owned());
+            rollout.details.insert(index, detail);
+            rollout.leave(index, Phase::Failed);
         }
         Event::TargetInconclusive(of) => {
             let index = expect(rollout, of, &[Phase::Checking])?;
             rollout.unclear.insert(index);
-            rollout.leave(index, Phase::Unclear, of.detail.as_ref());
+            rollout.details.extend(of.detail.clone().map(|detail| (index, detail)));
+            rollout.leave(index, Phase::Unclear);
         }
         Event::TargetRechecked(of) => {
             let index = expect(rollout, of, &[Phase::Unclear])?;
             rollout.unclear.remove(&index);
+            rollout.details.remove(&index);
             again(rollout, index);
             rollout.set(index, Phase::Checking);
             rollout.active.insert(index);
@@ -109,16 +116,18 @@ pub(crate) fn evolve(state: &mut State, event: &Event) -> Result<(), String> {
         }
         Event::TargetRestored(of) => {
             let index = expect(rollout, of, &[Phase::Restoring])?;
-            rollout.leave(index, Phase::Restored, None);
+            rollout.leave(index, Phase::Restored);
         }
         Event::TargetStuck(of) => {
             let index = expect(rollout, of, &[Phase::Restoring])?;
             rollout.stuck.insert(index);
-            rollout.leave(index, Phase::Stuck, of.detail.as_ref());
+            rollout.unrestored.extend(of.detail.clone().map(|detail| (index, detail)));
+            rollout.leave(index, Phase::Stuck);
         }
         Event::TargetRetried(of) => {
             let index = expect(rollout, of, &[Phase::Stuck])?;
             rollout.stuck.remove(&index);
+            rollout.unrestored.remove(&index);
             again(rollout, index);
             rollout.set(index, Phase::Restoring);
             rollout.active.insert(index);
@@ -127,7 +136,7 @@ pub(crate) fn evolve(state: &mut State, event: &Event) -> Result<(), String> {
             let index = expect(rollout, of, &[Phase::Stuck])?;
             rollout.stuck.remove(&index);
             rollout.taken_over = rollout.taken_over.saturating_add(1);
-            rollout.leave(index, Phase::TakenOver, of.detail.as_ref());
+            rollout.leave(index, Phase::TakenOver);
         }
         Event::RolloutFinished { state: name, outcome } => {
             let forward = rollout.course == Course::RollingOut;
@@ -139,9 +148,10 @@ pub(crate) fn evolve(state: &mut State, event: &Event) -> Result<(), String> {
             if !over || *name != rollout.state || forward != (outcome == "succeeded") {
                 return Err(format!("the rollout is not over with `{outcome}`"));
             }
-            rollout.course = match rollout.course {
-                Course::Undoing => Course::Undone,
-                _ => Course::Done,
+            rollout.course = match outcome.as_str() {
+                "succeeded" => Course::Done,
+                "rolled_back" => Course::Undone,
+                _ => Course::Failed,
             };
             let (name, outcome) = (name.clone(), outcome.clone());
             return resolve(state, &name, &outcome);

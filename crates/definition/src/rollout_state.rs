@@ -41,7 +41,11 @@ pub(crate) struct RolloutState {
     pub(crate) taken_over: u32,
     /// How often a target's check or restoration was asked for again.
     pub(crate) again: BTreeMap<u32, u32>,
+    /// What went wrong at a target on the way forward; it stays when the target is restored.
     pub(crate) details: BTreeMap<u32, String>,
+    /// Why a target could not be restored at the last attempt.
+    #[serde(default)]
+    pub(crate) unrestored: BTreeMap<u32, String>,
     pub(crate) course: Course,
     /// When undoing: targets from here on need not be looked at any more.
     pub(crate) undo_below: u32,
@@ -61,6 +65,8 @@ pub(crate) enum Course {
     Done,
     /// It is over and was undone.
     Undone,
+    /// It is over and neither succeeded nor was undone.
+    Failed,
 }
 
 /// Where a target is.
@@ -175,18 +181,18 @@ impl RolloutState {
     }
 
     /// Ends the work at a target and begins with whatever has room now.
-    pub(crate) fn leave(&mut self, index: u32, phase: Phase, detail: Option<&String>) {
+    pub(crate) fn leave(&mut self, index: u32, phase: Phase) {
         self.active.remove(&index);
         self.set(index, phase);
-        match detail {
-            Some(detail) => {
-                self.details.insert(index, detail.clone());
-            }
-            None => {
-                self.details.remove(&index);
-            }
-        }
         self.fill();
+    }
+
+    /// What went wrong at a target, the last first.
+    pub(crate) fn error(&self, index: u32) -> Option<String> {
+        match (self.unrestored.get(&index), self.details.get(&index)) {
+            (Some(last), Some(first)) => Some(format!("{last} (before that: {first})")),
+            (one, other) => one.or(other).cloned(),
+        }
     }
 
     /// Gives what may be begun with to the workers, in order.
@@ -223,7 +229,7 @@ impl RolloutState {
                     }
                 }
             }
-            Course::Stopping | Course::Done | Course::Undone => {}
+            Course::Stopping | Course::Done | Course::Undone | Course::Failed => {}
         }
     }
 

@@ -247,7 +247,19 @@ fn read_waves(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Wave>> {
 
 fn read_healthy(node: &Node, reader: &mut Reader<'_>) -> Option<Health> {
     let fields = reader.fields(node, "`healthy`", HEALTHY)?;
-    let http = fields.need(reader, "http").and_then(|node| reader.template(node, &["target"]));
+    let http = fields.need(reader, "http").and_then(|node| {
+        let template = reader.template(node, &["target"])?;
+        if template.literal_start().starts_with("http://") {
+            return Some(template);
+        }
+        reader
+            .findings
+            .add(Code::WrongKind, &node.span, "the address does not begin with `http://`")
+            .help(
+                "write its beginning out, such as `http://${target}/health`; there is no `https`",
+            );
+        None
+    });
     let expect = match fields.get("expect") {
         None => Some(200),
         Some(node) => reader.count(node, "`expect`").and_then(|status| {

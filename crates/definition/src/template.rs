@@ -1,8 +1,30 @@
 //! Templates: texts with expressions in `${…}`, and trees of them.
 
+use std::io;
+
 use serde_json::Value;
 
 use crate::expr::{Expr, Fault, FaultKind, Scope, Vars};
+
+/// What a definition computes has at most so many bytes as JSON; an event has little more.
+pub(crate) const COMPUTED_BYTES_MAX: usize = 256 * 1024;
+
+/// How many bytes a value has as JSON.
+pub(crate) fn json_bytes(value: &Value) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.saturating_add(bytes.len());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).map_or(usize::MAX, |()| count.0)
+}
 
 /// A text with expressions in `${…}`.
 #[derive(Clone, Debug)]
@@ -76,28 +98,64 @@ impl Template {
         }
     }
 
+    /// The text before the first expression.
+    pub(crate) fn literal_start(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            Some(Part::Expr(_)) | None => "",
+        }
+    }
+
     /// Fills the template in. A template that is one expression gives that expression's value,
     /// whatever its type; any other gives a text.
     pub(crate) fn render(&self, vars: &Vars<'_>) -> Result<Value, String> {
         if let [Part::Expr(expr)] = self.parts.as_slice() {
             return expr.eval(vars);
         }
+        self.join(vars, |_, _| Ok(())).map(Value::String)
+    }
+
+    /// Fills a URL in. What stands where the host is named can only be a host, with or without a
+    /// port: else a value could lead to another place than the one that the template names.
+    pub(crate) fn render_url(&self, vars: &Vars<'_>) -> Result<String, String> {
+        self.join(vars, |before, value| {
+            let names_host =
+                before.split_once("://").is_none_or(|(_, after)| !after.contains(['/', '?', '#']));
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+            if !names_host || (!value.is_empty() && value.chars().all(plain)) {
+                return Ok(());
+            }
+            Err(format!("`{value}` is not the name of a host, with or without a port"))
+        })
+    }
+
+    /// `accept` is given the text so far and the value that comes next.
+    fn join(
+        &self,
+        vars: &Vars<'_>,
+        accept: impl Fn(&str, &str) -> Result<(), String>,
+    ) -> Result<String, String> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(literal) => text.push_str(literal),
-                Part::Expr(expr) => match expr.eval(vars)? {
-                    Value::String(value) => text.push_str(&value),
-                    value @ (Value::Bool(_) | Value::Number(_)) => {
-                        text.push_str(&value.to_string());
-                    }
-                    other => {
-                        return Err(format!("`{other}` cannot stand in the middle of a text"));
-                    }
-                },
+                Part::Expr(expr) => {
+                    let value = match expr.eval(vars)? {
+                        Value::String(value) => value,
+                        value @ (Value::Bool(_) | Value::Number(_)) => value.to_string(),
+                        other => {
+                            return Err(format!("`{other}` cannot stand in the middle of a text"));
+                        }
+                    };
+                    accept(&text, &value)?;
+                    text.push_str(&value);
+                }
+            }
+            if text.len() > COMPUTED_BYTES_MAX {
+                return Err(format!("the text has more than {COMPUTED_BYTES_MAX} bytes"));
             }
         }
-        Ok(Value::String(text))
+        Ok(text)
     }
 
     /// Fills the template in where a text is needed.
@@ -145,16 +203,32 @@ impl Tree {
         Self::Map(Vec::new())
     }
 
-    /// Fills all templates in.
-    pub(crate) fn render(&self, vars: &Vars<'_>) -> Result<Value, String> {
+    /// Fills all templates in; the whole has at most `max` bytes as JSON.
+    pub(crate) fn render(&self, vars: &Vars<'_>, max: usize) -> Result<Value, String> {
+        let mut left = max;
+        let value = self.render_within(vars, &mut left);
+        match value {
+            Ok(value) if json_bytes(&value) <= max => Ok(value),
+            Ok(_) | Err(None) => Err(format!("what it gives has more than {max} bytes as JSON")),
+            Err(Some(reason)) => Err(reason),
+        }
+    }
+
+    /// `None` for an error means that it is too large: many small texts can each put a large value
+    /// in, so that the whole must not be made first and measured then.
+    fn render_within(&self, vars: &Vars<'_>, left: &mut usize) -> Result<Value, Option<String>> {
         match self {
             Self::Value(value) => Ok(value.clone()),
-            Self::Text(template) => template.render(vars),
-            Self::List(items) => items.iter().map(|item| item.render(vars)).collect(),
+            Self::Text(template) => {
+                let value = template.render(vars)?;
+                *left = left.checked_sub(json_bytes(&value)).ok_or(None)?;
+                Ok(value)
+            }
+            Self::List(items) => items.iter().map(|item| item.render_within(vars, left)).collect(),
             Self::Map(members) => members
                 .iter()
-                .map(|(name, member)| Ok((name.clone(), member.render(vars)?)))
-                .collect::<Result<serde_json::Map<_, _>, String>>()
+                .map(|(name, member)| Ok((name.clone(), member.render_within(vars, left)?)))
+                .collect::<Result<serde_json::Map<_, _>, Option<String>>>()
                 .map(Value::Object),
         }
     }

@@ -228,6 +228,7 @@ fn rollout_view(rollout: &RolloutState) -> RolloutView {
         Course::Undoing => "undoing",
         Course::Done => "done",
         Course::Undone => "undone",
+        Course::Failed => "failed",
     };
     RolloutView {
         phase,
@@ -242,14 +243,16 @@ fn rollout_view(rollout: &RolloutState) -> RolloutView {
                 state: match rollout.phase(index) {
                     Phase::Waiting => "waiting",
                     Phase::Deploying => "deploying",
-                    Phase::Checking | Phase::Unchecked => "checking",
+                    Phase::Checking => "checking",
+                    Phase::Unchecked => "unchecked",
                     Phase::Healthy => "healthy",
                     Phase::Failed => "failed",
                     Phase::Restoring => "restoring",
-                    Phase::Restored | Phase::TakenOver => "restored",
+                    Phase::Restored => "restored",
+                    Phase::TakenOver => "taken_over",
                     Phase::Unclear | Phase::Stuck => "stuck",
                 },
-                error: rollout.details.get(&index).cloned(),
+                error: rollout.error(index),
             })
             .collect(),
     }

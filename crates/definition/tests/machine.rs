@@ -366,7 +366,7 @@ fn a_command_sent_twice_counts_once() {
     let mut bench = submitted(&source, "ada", low());
     let vote = bench.command("bob", Action::Vote { hold: None, vote: Vote::Approve, reason: None });
     assert_eq!(bench.send(&vote).unwrap().len(), 1);
-    assert!(bench.run().answer_to(vote.id).is_some());
+    assert!(bench.run().answer_to(vote.id, &vote.actor).unwrap().is_some());
     assert!(bench.send(&vote).unwrap().is_empty());
     assert_eq!(bench.status(), RunStatus::Held);
 }

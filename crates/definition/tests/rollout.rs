@@ -263,7 +263,7 @@ fn turning_round_gives_checks_up() {
     let events = fail(&mut bench, "t2");
     assert_eq!(events, ["target.failed", "rollout.undo_started", "activity.abandoned"]);
     // The place that the failure makes free is given to no other target.
-    assert_eq!(targets(&bench), ["t1:checking", "t2:restoring", "t3:waiting"]);
+    assert_eq!(targets(&bench), ["t1:unchecked", "t2:restoring", "t3:waiting"]);
     assert_eq!(open(&bench), [id("t2", "restore")]);
 }
 
@@ -400,16 +400,99 @@ fn a_target_that_cannot_be_restored_is_stuck() {
     assert_eq!(bench.status(), ended("undone"));
 }
 
+/// What the view says went wrong at each target.
+fn errors(bench: &Bench) -> Vec<Option<String>> {
+    bench.view().rollout.unwrap().targets.into_iter().map(|target| target.error).collect()
+}
+
+#[test]
+fn what_went_wrong_at_a_target_is_shown_when_it_has_been_restored() {
+    let mut bench =
+        submitted(&unchecked().replace("max_failed: 2", "max_failed: 1"), "ada", names(2));
+    deploy(&mut bench, "t1");
+    fail(&mut bench, "t2");
+    let failure = || Some("disk full".to_owned());
+    assert_eq!(errors(&bench), [None, failure()]);
+    end(&mut bench, "t2", "restore", fatal("no backup"));
+    assert_eq!(errors(&bench)[1].as_deref(), Some("no backup (before that: disk full)"));
+    bench.act("ada", signal("rollout-retry", json!({ "reason": "mended" }))).unwrap();
+    assert_eq!(errors(&bench), [None, failure()], "of the attempt before nothing is left");
+    end(&mut bench, "t2", "restore-2", done());
+    end(&mut bench, "t1", "restore", done());
+    assert_eq!(targets(&bench), ["t1:restored", "t2:restored"]);
+    assert_eq!(errors(&bench), [None, failure()]);
+}
+
+#[test]
+fn a_check_that_is_made_again_shows_no_old_error() {
+    let mut bench = resting();
+    assert_eq!(errors(&bench)[0].as_deref(), Some("it inconclusive"));
+    bench.act("ada", signal("rollout-retry", json!({ "reason": "the probe is back" }))).unwrap();
+    assert_eq!(errors(&bench), [None, None, None]);
+    end(&mut bench, "t1", "check-2", verdict("inconclusive"));
+    bench.act("ada", signal("rollout-continue", json!({ "reason": "it is fine" }))).unwrap();
+    assert_eq!(errors(&bench), [None, None, None]);
+}
+
+#[test]
+fn a_targets_name_does_not_choose_what_is_checked() {
+    for target in ["127.0.0.1:1/health#", "user:pw@host", "host/x?y=", "a b", "h\\x", "%2f", "ü"] {
+        let bench = submitted(ROLLOUT, "ada", json!({ "targets": ["t1", target] }));
+        assert_eq!(
+            last(&bench, "work.failed")["reason"],
+            format!(
+                "for the target `{target}`: `{target}` is not the name of a host, with or without \
+                 a port"
+            )
+        );
+        assert_eq!(bench.status(), ended("failed"));
+        let elsewhere = ROLLOUT.replace("http://${target}/health", "http://monitor/?of=${target}");
+        for source in [elsewhere, unchecked()] {
+            let bench = submitted(&source, "ada", json!({ "targets": [target] }));
+            assert_eq!(bench.status(), RunStatus::Working, "{target}");
+        }
+    }
+    for target in ["web-1.example.org", "10.0.0.7:8080", "[::1]:80", "a_b"] {
+        let bench = submitted(ROLLOUT, "ada", json!({ "targets": [target] }));
+        assert_eq!(bench.status(), RunStatus::Working, "{target}");
+    }
+}
+
+#[test]
+fn a_step_whose_input_is_too_large_fails_before_the_first_target() {
+    let source = unchecked().replace("version: 7", "again: [\"${input.bake}\", \"${input.bake}\"]");
+    let mut input = names(2);
+    input["bake"] = "x".repeat(150_000).into();
+    let bench = submitted(&source, "ada", input);
+    assert_eq!(
+        last(&bench, "work.failed")["reason"],
+        "for the target `t1`: what it gives has more than 262144 bytes as JSON"
+    );
+}
+
+#[test]
+fn what_is_said_of_each_target_is_of_a_bounded_length() {
+    let mut bench = stuck();
+    let reason = json!({ "reason": "é".repeat(50_000) });
+    bench.act("ada", signal("rollout-retry", reason)).unwrap();
+    let detail = last(&bench, "target.retried")["detail"].as_str().unwrap().to_owned();
+    assert!(detail.ends_with("é… (cut: 100000 bytes in all)"), "{detail}");
+    assert!(detail.len() < 4_200);
+}
+
 #[test]
 fn a_target_that_a_person_takes_over_fails_the_rollout() {
     let mut bench = stuck();
     let reason = json!({ "target": "t3", "reason": "reinstalled by hand" });
     bench.act("ada", signal("rollout-take-over", reason)).unwrap();
     assert_eq!(last(&bench, "target.taken_over")["detail"], "reinstalled by hand");
+    assert_eq!(targets(&bench)[2], "t3:taken_over");
+    assert_eq!(errors(&bench)[2].as_deref(), Some("no backup"), "not what the person said");
     end(&mut bench, "t2", "restore", done());
     end(&mut bench, "t1", "restore", done());
     assert_eq!(bench.status(), ended("failed"));
     assert_eq!(last(&bench, "rollout.finished")["outcome"], "failed");
+    assert_eq!(bench.view().rollout.unwrap().phase, "failed");
 }
 
 #[test]
@@ -427,6 +510,7 @@ fn without_a_rollback_a_rollout_stops() {
     deploy(&mut bench, "t5");
     assert_eq!(bench.status(), ended("failed"));
     assert_eq!(targets(&bench)[4], "t5:healthy");
+    assert_eq!(bench.view().rollout.unwrap().phase, "failed");
 }
 
 #[test]

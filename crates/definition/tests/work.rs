@@ -220,6 +220,40 @@ fn an_activity_whose_input_cannot_be_made_fails() {
 }
 
 #[test]
+fn what_a_definition_computes_is_bounded() {
+    let source = "
+workflow: large
+version: 1
+title: Large
+input: { type: object, properties: { text: { default: '' }, list: { default: [] } } }
+start: work
+states:
+  work:
+    do: { activity: { run: work, with: WITH } }
+    on: { succeeded: done, failed: failed }
+  done: { end: done }
+  failed: { end: failed }
+";
+    let large = json!({ "text": "x".repeat(150_000), "list": vec!["abc"; 1_500] });
+    for (with, reason) in [
+        ("{ a: '${input.text}', b: '${input.text}' }", "what it gives has more than 262144 bytes"),
+        ("{ a: '${input.text}${input.text}' }", "the text has more than 262144 bytes"),
+        ("{ a: '${input.list.map(x, input.list)}' }", "the expression gives more than 4194304"),
+    ] {
+        let bench = submitted(&source.replace("WITH", with), "ada", large.clone());
+        let said = last(&bench, "work.failed")["reason"].as_str().unwrap().to_owned();
+        assert!(said.starts_with(reason), "{said}");
+        assert_eq!(bench.status(), ended("failed"));
+    }
+    let whole = source.replace("WITH", "{ a: '${input.text}' }");
+    assert_eq!(submitted(&whole, "ada", large.clone()).status(), RunStatus::Working);
+    let quoting = source.replace("WITH", "{ a: 'a ${input.list}' }");
+    let said = last(&submitted(&quoting, "ada", large), "work.failed")["reason"].clone();
+    let said = said.as_str().unwrap();
+    assert!(said.len() < 4_200 && said.ends_with("bytes in all)"), "{said}");
+}
+
+#[test]
 fn inputs_are_checked_against_the_schema() {
     let submit = |input: Value| Bench::new(workflow(BUILD), people()).submit("ada", input);
     let refusal = refused(submit(json!({ "level": "high" })), RefusalCode::InvalidInput);

@@ -206,8 +206,7 @@ impl EngineBuilder {
             read_model: read_model.clone(),
             acknowledged: acknowledged.clone(),
         };
-        // The desk ends by itself when the last handle is gone.
-        tokio::spawn(project_desk.run());
+        tasks.push(tokio::spawn(project_desk.run()));
         let handlers = Arc::new(self.handlers);
         let mut shards = Vec::with_capacity(self.shards);
         for _ in 0..self.shards {

@@ -10,6 +10,8 @@ use holdpoint_core::{
     workflow::{DynWorkflow, LoadedDefinition},
 };
 
+use crate::guard::guard;
+
 /// Turns stored definitions into workflows and keeps them.
 pub(crate) struct Catalog {
     loaders: Vec<Arc<dyn Loader>>,
@@ -34,7 +36,8 @@ impl Catalog {
                 self.loaders.iter().map(|one| one.language()).collect::<Vec<_>>().join(", ")
             ),
         })?;
-        loader.load(source)
+        guard("load", || loader.load(source))
+            .unwrap_or_else(|illegal| Err(LoadFailure { reason: illegal.to_string() }))
     }
 
     /// The workflow of a published definition.

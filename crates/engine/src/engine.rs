@@ -9,9 +9,9 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, Actor, Authentication, Command, CommandId, DefinitionName, EventId, Moment, Project,
-    ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode, RunAnswer, RunId, Sequence,
-    StreamId,
+    Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, EventId,
+    Moment, Project, ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode, RunAnswer,
+    RunId, Sequence, StreamId, workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
 use jiff::Timestamp;
@@ -151,7 +151,8 @@ impl Engine {
         command: ProjectCommand,
     ) -> Result<RunAnswer, CommandFailure> {
         let (reply, answer) = oneshot::channel();
-        let ask = ProjectAsk { project: project.clone(), command, reply };
+        let (project, command) = (project.clone(), Box::new(command));
+        let ask = ProjectAsk::Change { project, command, reply };
         self.shared.desk.send(ask).await.map_err(|_| QueryFailure::Stopped)?;
         answer.await.map_err(|_| QueryFailure::Stopped)?
     }
@@ -211,17 +212,13 @@ impl Engine {
         let known = self.project(project).ok_or_else(|| {
             Refusal::new(RefusalCode::NotFound, format!("there is no project `{project}`"))
         })?;
-        if let Some(member) = submission.actor.member() {
-            known.member(member)?;
-        }
-        let definition =
-            known.definition(&submission.definition, submission.version)?.reference.clone();
-        let workflow = self
-            .shared
-            .library
-            .catalog
-            .workflow(&known, &definition.digest)
-            .map_err(QueryFailure::from)?;
+        let (definition, workflow) = match self.admit(&known, &submission) {
+            Ok(admitted) => admitted,
+            // What was accepted stays accepted, also when its author has left meanwhile.
+            Err(failure) => {
+                return self.submitted_before(project, &submission).await.ok_or(failure);
+            }
+        };
         let run = RunId::from(submission.command);
         let (reply, answer) = oneshot::channel();
         let begin = Begin {
@@ -242,6 +239,41 @@ impl Engine {
         self.send(run, Ask::Submit(Box::new(begin))).await?;
         let answer = answer.await.map_err(|_| QueryFailure::Stopped)??;
         Ok(Submitted { run, answer })
+    }
+
+    /// Whether a submission may begin a run now, and with what.
+    fn admit(
+        &self,
+        project: &Project,
+        submission: &Submission,
+    ) -> Result<(DefinitionRef, Arc<dyn DynWorkflow>), CommandFailure> {
+        if let Some(member) = submission.actor.member() {
+            project.member(member)?;
+        }
+        let definition = project.definition(&submission.definition, submission.version)?;
+        let definition = definition.reference.clone();
+        let catalog = &self.shared.library.catalog;
+        let workflow = catalog.workflow(project, &definition.digest).map_err(QueryFailure::from)?;
+        Ok((definition, workflow))
+    }
+
+    /// The answer to the very same submission, if there was one. Nothing else is said of a run:
+    /// who asks may not be allowed to know of it.
+    async fn submitted_before(
+        &self,
+        project: &ProjectId,
+        submission: &Submission,
+    ) -> Option<Submitted> {
+        let id = RunId::from(submission.command);
+        let live = self.live(id).await.ok()?;
+        let (run, definition) = (&live.run, live.run.definition());
+        let same = run.project() == project
+            && definition.name == submission.definition
+            && submission.version.is_none_or(|version| version == definition.version)
+            && *run.input() == submission.input
+            && *run.requester() == submission.actor;
+        let answer = run.answer_to(submission.command, &submission.actor).ok().flatten();
+        answer.filter(|_| same).map(|answer| Submitted { run: id, answer })
     }
 
     /// Sends a command to a run.
@@ -266,14 +298,18 @@ impl Engine {
         shard.ok_or(QueryFailure::Stopped)?.send(ask).await.map_err(|_| QueryFailure::Stopped)
     }
 
+    async fn live(&self, run: RunId) -> Result<LiveRun, QueryFailure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(run, Ask::Query { run, reply }).await?;
+        answer.await.map_err(|_| QueryFailure::Stopped)?
+    }
+
     /// A run as it is now: everything that was acknowledged before the call is in it.
     ///
     /// # Errors
     /// See [`QueryFailure`].
     pub async fn run(&self, run: RunId) -> Result<RunDetail, QueryFailure> {
-        let (reply, answer) = oneshot::channel();
-        self.send(run, Ask::Query { run, reply }).await?;
-        let live = answer.await.map_err(|_| QueryFailure::Stopped)??;
+        let live = self.live(run).await?;
         let project = self.project(live.run.project()).ok_or(QueryFailure::NoSuchRun(run))?;
         self.detail(&live, &project, self.shared.clock.now()).await
     }
@@ -289,12 +325,14 @@ impl Engine {
         let stream = StreamId { project, run: Some(run) };
         let live = self.shared.library.load_as_of(&stream, as_of).await?;
         let live = live.ok_or(QueryFailure::NoSuchRun(run))?;
-        let (until, now) = match as_of {
-            AsOf::Version(_) => (live.run.at().sequence, live.run.updated()),
-            AsOf::Sequence(sequence) => (sequence, live.run.updated()),
-            AsOf::Time(time) => (live.run.at().sequence, time),
-        };
-        let project = self.shared.library.load_project(&stream.project, until).await?;
+        let (at, updated) = (live.run.at().sequence, live.run.updated());
+        let now = if let AsOf::Time(time) = as_of { time } else { updated };
+        let project = self.shared.library.load_project(&stream.project, |event| match as_of {
+            AsOf::Version(_) => event.sequence <= at,
+            AsOf::Sequence(sequence) => event.sequence <= sequence,
+            AsOf::Time(time) => event.time <= time,
+        });
+        let project = project.await?;
         let project = project.ok_or(QueryFailure::NoSuchRun(run))?;
         self.detail(&live, &project, now).await
     }
@@ -308,9 +346,8 @@ impl Engine {
         self.caught_up().await?;
         let run = &live.run;
         let number = self.shared.read_model.row(run.id()).await?.map_or(0, |row| row.number);
-        let view = run.view(&*live.workflow, &Moment { now, project });
-        let (title, state) = (view.title.clone(), view.state.clone());
-        let row = RunRow::of(number, run, &*live.workflow, title, state);
+        let (view, status) = live.look(&Moment { now, project });
+        let row = RunRow::of(number, run, status, view.title.clone(), view.state.clone());
         Ok(RunDetail { row, input: run.input().clone(), view })
     }
 
@@ -373,8 +410,8 @@ impl Engine {
             // A shard that is gone has nothing to stop.
             let _ = shard.send(Ask::Shutdown).await;
         }
-        // So that the next start has nothing to catch up; if it fails, it has.
-        let _ = self.caught_up().await;
+        // As above.
+        let _ = self.shared.desk.send(ProjectAsk::Shutdown).await;
         let mut tasks = self.shared.tasks.lock().await;
         for task in tasks.drain(..) {
             if let Err(error) = task.await
@@ -383,5 +420,7 @@ impl Engine {
                 tracing::error!(%error, "BUG: a task of the engine panicked");
             }
         }
+        // So that the next start has nothing to catch up; if it fails, it has.
+        let _ = self.caught_up().await;
     }
 }

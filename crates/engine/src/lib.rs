@@ -17,11 +17,14 @@
 //! | [`query`] | lists of runs, a run in detail, a run as it was |
 
 pub mod activity;
+mod attempting;
 mod builder;
 mod catalog;
 pub mod clock;
+mod deciding;
 mod engine;
 pub mod failure;
+mod guard;
 mod load;
 mod projects;
 pub mod query;

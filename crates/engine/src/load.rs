@@ -3,13 +3,22 @@
 use std::sync::Arc;
 
 use holdpoint_core::{
-    Digest, IllegalEvent, ProjectId, Run, RunId, Sequence, StreamId, Version, event::Event,
+    Digest, IllegalEvent, Moment, Project, ProjectId, Run, RunId, RunStatus, RunView, StreamId,
+    Version,
+    event::Event,
+    run::{Due, DueStep},
     workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
+use jiff::Timestamp;
 
 use crate::{
-    catalog::Catalog, failure::QueryFailure, projects::Projects, query::AsOf, read_model::Located,
+    catalog::Catalog,
+    failure::QueryFailure,
+    guard::guard,
+    projects::Projects,
+    query::{AsOf, RunRow},
+    read_model::{Located, RunRecord},
 };
 
 /// How many events are read at once.
@@ -20,6 +29,75 @@ const READ_LIMIT: usize = 512;
 pub(crate) struct LiveRun {
     pub run: Run,
     pub workflow: Arc<dyn DynWorkflow>,
+    /// Why nothing more is decided about it: its definition broke its own rules.
+    pub broken: Option<String>,
+}
+
+impl LiveRun {
+    /// See [`Run::begin`].
+    pub(crate) fn begin(
+        workflow: Arc<dyn DynWorkflow>,
+        event: &Event,
+    ) -> Result<Self, IllegalEvent> {
+        let run = guard("start", || Run::begin(&*workflow, event))??;
+        Ok(Self { run, workflow, broken: None })
+    }
+
+    /// See [`Run::evolve`].
+    pub(crate) fn evolve(&mut self, event: &Event) -> Result<(), IllegalEvent> {
+        guard("evolve", || self.run.evolve(&*self.workflow, event))?
+    }
+
+    /// See [`Run::due`].
+    pub(crate) fn due(&self) -> Result<Vec<Due>, IllegalEvent> {
+        guard("pending", || self.run.due(&*self.workflow))
+    }
+
+    /// What the run looks like; a run that is held by a defect says so, whatever its workflow
+    /// says.
+    pub(crate) fn look(&self, at: &Moment<'_>) -> (RunView, RunStatus) {
+        let shown = guard("view", || {
+            (self.run.view(&*self.workflow, at), self.run.status(&*self.workflow))
+        });
+        match (shown, &self.broken) {
+            (Ok(shown), None) => shown,
+            (Ok((mut view, _)), Some(reason)) => {
+                view.state = format!("broken: {reason}");
+                view.status = RunStatus::Stuck;
+                (view, RunStatus::Stuck)
+            }
+            (Err(illegal), _) => {
+                let state = format!("broken: {illegal}");
+                (RunView::new("", state, RunStatus::Stuck), RunStatus::Stuck)
+            }
+        }
+    }
+
+    /// What the read model keeps of the run.
+    pub(crate) fn record(&self, at: &Moment<'_>) -> RunRecord {
+        let (view, status) = self.look(at);
+        let mut wake_at: Option<Timestamp> = None;
+        // A run whose definition cannot say what it owes is taken up by the next start, which
+        // may have a definition that can.
+        let due = self.due();
+        let mut working = due.is_err();
+        for due in due.unwrap_or_default() {
+            let at = match due.step {
+                DueStep::Fire { at } => Some(at),
+                DueStep::Attempt { not_before, .. } => {
+                    working = true;
+                    not_before
+                }
+                DueStep::UnderWay { .. } => {
+                    working = true;
+                    None
+                }
+            };
+            wake_at = [wake_at, at].into_iter().flatten().min();
+        }
+        let row = RunRow::of(0, &self.run, status, view.title, view.state);
+        RunRecord { row, wake_at, working }
+    }
 }
 
 /// A run that was loaded.
@@ -55,10 +133,10 @@ impl Library {
         let stream = StreamId { project: located.project, run: Some(id) };
         if let Some(bytes) = &located.snapshot {
             let workflow = self.workflow(&stream.project, &located.digest)?;
-            match Run::restore(&*workflow, bytes) {
+            match guard("snapshot", || Run::restore(&*workflow, bytes)).flatten() {
                 Ok(run) => {
                     let snapshot = run.at().version;
-                    let mut live = Some(LiveRun { run, workflow });
+                    let mut live = Some(LiveRun { run, workflow, broken: None });
                     self.replay(&stream, &mut live, |_| true).await?;
                     if let Some(live) = live {
                         return Ok(Loaded { live, snapshot });
@@ -107,7 +185,7 @@ impl Library {
                     return Ok(());
                 }
                 match live {
-                    Some(live) => live.run.evolve(&*live.workflow, &event)?,
+                    Some(live) => live.evolve(&event)?,
                     None => *live = Some(self.begin(&event)?),
                 }
             }
@@ -122,15 +200,15 @@ impl Library {
             IllegalEvent::new(&event.kind, "the first event of a run names its definition")
         })?;
         let workflow = self.workflow(&event.source, &digest)?;
-        Ok(LiveRun { run: Run::begin(&*workflow, event)?, workflow })
+        Ok(LiveRun::begin(workflow, event)?)
     }
 
-    /// Reads a project's events up to and including `until`.
+    /// Loads a project from its events, as long as `wanted` says so.
     pub(crate) async fn load_project(
         &self,
         id: &ProjectId,
-        until: Sequence,
-    ) -> Result<Option<holdpoint_core::Project>, QueryFailure> {
-        crate::projects::load(&*self.log, id, until).await
+        wanted: impl Fn(&Event) -> bool,
+    ) -> Result<Option<Project>, QueryFailure> {
+        crate::projects::load(&*self.log, id, wanted).await
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use holdpoint_core::{
     Project, ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode, RunAnswer, Sequence,
     StreamId, Version,
-    event::{PendingEvent, TypedEvent},
+    event::{Event, PendingEvent, TypedEvent},
 };
 use holdpoint_log::{Append, EventLog};
 use jiff::Timestamp;
@@ -47,11 +47,11 @@ impl Projects {
     }
 }
 
-/// Reads a project's events up to and including `until`.
+/// Reads a project's events, as long as `wanted` says so.
 pub(crate) async fn load(
     log: &dyn EventLog,
     id: &ProjectId,
-    until: Sequence,
+    wanted: impl Fn(&Event) -> bool,
 ) -> Result<Option<Project>, QueryFailure> {
     let stream = StreamId { project: id.clone(), run: None };
     let mut project: Option<Project> = None;
@@ -60,10 +60,10 @@ pub(crate) async fn load(
         let records = log.read_stream(&stream, after, READ_LIMIT).await?;
         let whole = records.len() < READ_LIMIT;
         for record in records {
-            if record.sequence > until {
+            let event = record.event()?;
+            if !wanted(&event) {
                 return Ok(project);
             }
-            let event = record.event()?;
             match &mut project {
                 Some(project) => project.evolve(&event)?,
                 None => project = Some(Project::begin(&event)?),
@@ -75,11 +75,14 @@ pub(crate) async fn load(
     }
 }
 
-/// A command on its way to the task that owns the projects.
-pub(crate) struct ProjectAsk {
-    pub project: ProjectId,
-    pub command: ProjectCommand,
-    pub reply: oneshot::Sender<Result<RunAnswer, CommandFailure>>,
+/// A message to the task that owns the projects.
+pub(crate) enum ProjectAsk {
+    Change {
+        project: ProjectId,
+        command: Box<ProjectCommand>,
+        reply: oneshot::Sender<Result<RunAnswer, CommandFailure>>,
+    },
+    Shutdown,
 }
 
 /// The task that changes projects, one command after the other.
@@ -95,10 +98,10 @@ pub(crate) struct ProjectDesk {
 
 impl ProjectDesk {
     pub(crate) async fn run(mut self) {
-        while let Some(ask) = self.asks.recv().await {
-            let answer = self.change(&ask.project, &ask.command).await;
+        while let Some(ProjectAsk::Change { project, command, reply }) = self.asks.recv().await {
+            let answer = self.change(&project, &command).await;
             // Nobody waits any more: the change stands all the same.
-            let _ = ask.reply.send(answer);
+            let _ = reply.send(answer);
         }
     }
 
@@ -108,7 +111,9 @@ impl ProjectDesk {
         command: &ProjectCommand,
     ) -> Result<RunAnswer, CommandFailure> {
         let project = self.projects.get(id);
-        if let Some(answer) = project.as_ref().and_then(|project| project.answer_to(command.id)) {
+        if let Some(project) = &project
+            && let Some(answer) = project.answer_to(command.id, &command.actor)?
+        {
             return Ok(answer);
         }
         if let ProjectAction::Publish { name, version, language, source, .. } = &command.action {
@@ -169,23 +174,32 @@ impl ProjectDesk {
         let mut changed = project.cloned();
         let mut at = before;
         let mut last_event = None;
+        let mut failed = None;
         for (sequence, event) in (first.0..).map(Sequence).zip(events) {
             last_event = Some(event.id);
             let event = event.into_event(sequence, at.version.next(), at.sequence);
             at = RunAnswer { version: event.version, sequence };
             let added = match &mut changed {
+                _ if failed.is_some() => Ok(()),
                 Some(project) => project.evolve(&event),
                 None => Project::begin(&event).map(|begun| changed = Some(begun)),
             };
-            added.map_err(CommandFailure::Broken)?;
+            failed = failed.or(added.err());
         }
-        if let (Some(project), Some(event)) = (changed, last_event) {
-            self.projects.put(project);
+        if let Some(event) = last_event {
+            // Durable events are told whatever they are: everyone who asks waits for them.
             let subject = Subject::Project(id.clone());
             let last = at.sequence;
             self.read_model.tell(Update::Committed { first, last, event, subject }).await;
         }
         self.acknowledged.raise(at.sequence);
+        if let Some(illegal) = failed {
+            tracing::error!(project = %id, error = %illegal, "BUG: a durable event does not replay");
+            return Err(CommandFailure::Broken(illegal));
+        }
+        if let Some(project) = changed {
+            self.projects.put(project);
+        }
         Ok(at)
     }
 }

@@ -2,7 +2,6 @@
 
 use holdpoint_core::{
     Actor, DefinitionRef, ProjectId, Run, RunAnswer, RunId, RunStatus, RunView, Sequence, Version,
-    workflow::DynWorkflow,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,7 +39,7 @@ impl RunRow {
     pub(crate) fn of(
         number: u64,
         run: &Run,
-        workflow: &dyn DynWorkflow,
+        status: RunStatus,
         title: String,
         state: String,
     ) -> Self {
@@ -50,7 +49,7 @@ impl RunRow {
             project: run.project().clone(),
             title,
             state,
-            status: run.status(workflow),
+            status,
             definition: run.definition().clone(),
             requester: run.requester().clone(),
             started: run.started(),

@@ -70,6 +70,9 @@ pub(crate) enum Update {
 pub(crate) enum Subject {
     Run(Box<RunRecord>),
     Project(ProjectId),
+    /// Events that do not replay: there is nothing to keep of them, and what comes after them
+    /// must not wait for them.
+    Unreadable,
 }
 
 /// Where a run is to be found.
@@ -376,7 +379,7 @@ impl Writer {
                     let at = *place.entry(record.row.id).or_insert(next);
                     order.get_mut(at)
                 }
-                Subject::Project(_) => None,
+                Subject::Project(_) | Subject::Unreadable => None,
             };
             match known {
                 Some(earlier) => *earlier = subject,
@@ -409,6 +412,7 @@ fn put(tables: &Connection, subject: Subject) -> Result<(), QueryFailure> {
             Ok(())
         }
         Subject::Run(record) => put_run(tables, *record),
+        Subject::Unreadable => Ok(()),
     }
 }
 

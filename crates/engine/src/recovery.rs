@@ -9,7 +9,7 @@ use crate::{
     load::Library,
     projects,
     read_model::{Located, Subject, Tables},
-    shard::{RUN_STARTED, record_of},
+    shard::RUN_STARTED,
 };
 
 /// How many events are read, and how many runs brought up to date, at once.
@@ -88,7 +88,8 @@ async fn load_project(
     id: &ProjectId,
     head: Sequence,
 ) -> Result<(), QueryFailure> {
-    if let Some(project) = projects::load(&*library.log, id, head).await? {
+    if let Some(project) = projects::load(&*library.log, id, |event| event.sequence <= head).await?
+    {
         library.projects.put(project);
     }
     Ok(())
@@ -117,5 +118,5 @@ async fn refreshed(
     let live = library.load(run, located).await?.live;
     let known = library.projects.get(live.run.project()).ok_or(QueryFailure::NoSuchRun(run))?;
     let at = Moment { now: live.run.updated(), project: &known };
-    Ok(Subject::Run(Box::new(record_of(&live, &at))))
+    Ok(Subject::Run(Box::new(live.record(&at))))
 }

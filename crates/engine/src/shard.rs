@@ -6,18 +6,17 @@
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     future::Future,
-    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
 };
 
-use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use futures::{StreamExt, stream::FuturesUnordered};
 use holdpoint_core::{
-    Action, Activity, Actor, Authentication, Command, CommandId, EffectId, Moment, Outcome,
-    Refusal, RefusalCode, Run, RunAnswer, RunId, Sequence, StreamId, Version,
-    event::{EventType, NewEvent, PendingEvent},
-    run::DueStep,
-    workflow::{DecideFailure, DynWorkflow},
+    Action, Activity, Command, EffectId, IllegalEvent, Moment, Outcome, Run, RunAnswer, RunId,
+    Sequence, StreamId, Version,
+    event::{EventType, PendingEvent},
+    run::{Due, DueStep},
+    workflow::DecideFailure,
 };
 use holdpoint_log::{Append, AppendFailure};
 use jiff::Timestamp;
@@ -28,26 +27,27 @@ use tokio::{
 
 use crate::{
     activity::{ActivityHandler, Attempt},
+    attempting::{AttemptEnd, perform},
     builder::Effects,
     clock::Clock,
-    engine::{Acknowledged, PAYLOAD_BYTES_MAX, is_too_large, new_event_id},
+    deciding::{Accepted, Batch, Then, answer_again, own_command, pending},
+    engine::Acknowledged,
     failure::{CommandFailure, QueryFailure},
+    guard::guard,
     load::{Library, LiveRun, Loaded},
-    query::RunRow,
-    read_model::{ReadModel, RunRecord, Subject, Update},
+    read_model::{ReadModel, Subject, Update},
     slot::{Begin, CommandReply, Phase, QueryReply, Slot, Step, Waiting},
 };
 
 /// How many messages may wait for a shard; more would only wait elsewhere.
 pub(crate) const ASKS_WAITING_MAX: usize = 1024;
 
-/// How many commands of one run go into one append, so that a busy run cannot make an append of
-/// any size.
-const BATCH_COMMANDS_MAX: usize = 128;
-
 /// A run that leaves memory leaves a snapshot behind when it has had so many events since its
 /// last: reading fewer is cheaper than writing one.
 const SNAPSHOT_EVENTS_MIN: u64 = 32;
+
+/// How often in a row a run is read again because the log has moved on without its shard.
+const RELOADS_MAX: u32 = 3;
 
 /// How many runs are asked to leave memory after each append.
 const EVICTIONS_AT_ONCE: usize = 4;
@@ -73,23 +73,11 @@ pub(crate) enum Ask {
     Shutdown,
 }
 
-/// What was accepted into an append, to be answered when it is durable.
-struct Accepted {
-    /// How many events of the append precede the end of this command's.
-    end: u64,
-    then: Then,
-}
-
-enum Then {
-    Reply(CommandReply),
-    Own(Step),
-}
-
 /// What a shard itself has started and waits for.
 enum Done {
     Loaded {
         run: RunId,
-        loaded: Result<Option<Loaded>, QueryFailure>,
+        loaded: Result<Option<Box<Loaded>>, QueryFailure>,
     },
     Appended {
         run: RunId,
@@ -99,7 +87,7 @@ enum Done {
     },
     Begun {
         run: RunId,
-        result: Result<Sequence, AppendFailure>,
+        result: Result<Sequence, CommandFailure>,
         begin: Box<Begin>,
         events: Vec<PendingEvent>,
     },
@@ -108,13 +96,6 @@ enum Done {
         run: RunId,
         begin: Box<Begin>,
     },
-}
-
-struct AttemptEnd {
-    run: RunId,
-    effect: EffectId,
-    attempt: u32,
-    outcome: Outcome,
 }
 
 /// The state of a shard's task.
@@ -252,7 +233,9 @@ impl Shard {
         self.under_way.push(Box::pin(async move {
             let loaded = async {
                 match read_model.locate(run).await? {
-                    Some(located) => library.load(run, located).await.map(Some),
+                    Some(located) => {
+                        library.load(run, located).await.map(|loaded| Some(Box::new(loaded)))
+                    }
                     None => Ok(None),
                 }
             };
@@ -264,12 +247,17 @@ impl Shard {
         match done {
             Done::Loaded { run, loaded: Ok(Some(loaded)) } => {
                 if let Some(slot) = self.slots.get_mut(&run) {
-                    slot.live = Some(loaded.live);
+                    let mut live = loaded.live;
+                    if slot.reloads > RELOADS_MAX {
+                        live.broken = Some("its history and the log do not agree".to_owned());
+                    }
+                    slot.live = Some(live);
                     slot.snapshot = loaded.snapshot;
                     slot.phase = Phase::Ready;
                 }
                 self.settle(run);
                 self.pump(run);
+                self.evict().await;
             }
             Done::Loaded { run, loaded: Ok(None) } => {
                 self.give_up(run, &QueryFailure::NoSuchRun(run));
@@ -291,7 +279,7 @@ impl Shard {
                 self.begun(run, first, *begin, events).await;
             }
             Done::Begun { run, result: Err(failure), begin, .. } => {
-                let _ = begin.reply.send(Err(failure.into()));
+                let _ = begin.reply.send(Err(failure));
                 self.give_up(run, &QueryFailure::NoSuchRun(run));
             }
             Done::Appended { run, result: Ok(first), events, accepted } => {
@@ -329,9 +317,13 @@ impl Shard {
         let now = self.clock.now();
         let at = Moment { now, project: &project };
         let Begin { definition, workflow, command, input, .. } = &*begin;
-        let decided = match Run::submit(definition, &**workflow, command, input, &at) {
-            Ok(decided) => decided,
-            Err(failure) => return drop(begin.reply.send(Err(failure.into()))),
+        let decided = guard("submit", || Run::submit(definition, &**workflow, command, input, &at));
+        let decided = match decided {
+            Ok(Ok(decided)) => decided,
+            Ok(Err(failure)) => return drop(begin.reply.send(Err(failure.into()))),
+            Err(panicked) => {
+                return drop(begin.reply.send(Err(CommandFailure::Broken(panicked))));
+            }
         };
         let stream = StreamId { project: begin.project.clone(), run: Some(run) };
         let mut events = pending(&stream, &begin.command, now, decided);
@@ -344,12 +336,16 @@ impl Shard {
         self.under_way.push(Box::pin(async move {
             // The log tells a second run of the same stream; only the read model can tell a run
             // of another project with the same id.
-            if let Ok(Some(_)) = read_model.locate(run).await {
-                return Done::Known { run, begin };
+            match read_model.locate(run).await {
+                Ok(Some(_)) => return Done::Known { run, begin },
+                Ok(None) => {}
+                Err(failure) => {
+                    return Done::Begun { run, result: Err(failure.into()), begin, events };
+                }
             }
             match append_one(&library, append).await {
                 Err(AppendFailure::Conflict { .. }) => Done::Known { run, begin },
-                result => Done::Begun { run, result, begin, events },
+                result => Done::Begun { run, result: result.map_err(Into::into), begin, events },
             }
         }));
     }
@@ -362,21 +358,25 @@ impl Shard {
         events: Vec<PendingEvent>,
     ) {
         let mut live: Option<LiveRun> = None;
+        let mut failed = None;
         let mut at = RunAnswer { version: Version::ZERO, sequence: Sequence::ZERO };
         for (sequence, event) in (first.0..).map(Sequence).zip(&events) {
             let event = event.clone().into_event(sequence, at.version.next(), at.sequence);
             at = RunAnswer { version: event.version, sequence };
             let added = match &mut live {
-                Some(live) => live.run.evolve(&*live.workflow, &event),
-                None => Run::begin(&*begin.workflow, &event).map(|run| {
-                    live = Some(LiveRun { run, workflow: Arc::clone(&begin.workflow) });
-                }),
+                _ if failed.is_some() => Ok(()),
+                Some(live) => live.evolve(&event),
+                None => LiveRun::begin(Arc::clone(&begin.workflow), &event)
+                    .map(|begun| live = Some(begun)),
             };
-            if let Err(illegal) = added {
-                tracing::error!(%run, error = %illegal, "BUG: a durable event does not replay");
-                let _ = begin.reply.send(Err(CommandFailure::Broken(illegal)));
-                return self.give_up(run, &QueryFailure::NoSuchRun(run));
-            }
+            failed = failed.or(added.err());
+        }
+        if let Some(illegal) = failed {
+            tracing::error!(%run, error = %illegal, "BUG: a durable event does not replay");
+            self.tell_read_model(run, first, &events).await;
+            self.acknowledged.raise(at.sequence);
+            let _ = begin.reply.send(Err(CommandFailure::Broken(illegal)));
+            return self.give_up(run, &QueryFailure::NoSuchRun(run));
         }
         if let Some(slot) = self.slots.get_mut(&run) {
             slot.live = live;
@@ -387,21 +387,21 @@ impl Shard {
         let _ = begin.reply.send(Ok(at));
         self.settle(run);
         self.pump(run);
+        self.evict().await;
     }
 
     /// Decides what waits for a run, if it can decide now, into one append.
     fn pump(&mut self, run: RunId) {
         let Some(slot) = self.slots.get_mut(&run) else { return };
-        let (Phase::Ready, Some(live)) = (slot.phase, &slot.live) else { return };
+        let (Phase::Ready, Some(live)) = (slot.phase, &mut slot.live) else { return };
         let stream = StreamId { project: live.run.project().clone(), run: Some(run) };
         let Some(project) = self.library.projects.get(&stream.project) else { return };
         let now = self.clock.now().max(live.run.updated());
         let at = Moment { now, project: &project };
-        let workflow = Arc::clone(&live.workflow);
-        let mut batch = Batch { run: live.run.clone(), workflow: &*workflow, events: Vec::new() };
-        let mut accepted = Vec::new();
+        let mut batch = Batch::new(stream, live.clone(), slot.alone > 0);
         let mut again = VecDeque::new();
-        while accepted.len() < BATCH_COMMANDS_MAX
+        let mut refused = false;
+        while !batch.is_full()
             && let Some(waiting) = slot.waiting.pop_front()
         {
             let (command, then) = match waiting {
@@ -415,49 +415,80 @@ impl Shard {
                     continue;
                 }
                 Waiting::Command { command, reply } => {
-                    if let Some(answer) = live.run.answer_to(command.id) {
-                        let _ = reply.send(Ok(answer));
-                        continue;
+                    match live.run.answer_to(command.id, &command.actor) {
+                        Ok(None) => {}
+                        Ok(Some(answer)) => {
+                            let _ = reply.send(Ok(answer));
+                            continue;
+                        }
+                        Err(refusal) => {
+                            let _ = reply.send(Err(refusal.into()));
+                            continue;
+                        }
                     }
-                    if batch.run.answer_to(command.id).is_some() {
-                        // The same command, twice in one batch: answered when the first is durable.
+                    if !matches!(batch.live.run.answer_to(command.id, &command.actor), Ok(None)) {
+                        // The id a second time in one batch: answered when the first is durable.
                         again.push_back(Waiting::Command { command, reply });
                         continue;
                     }
                     (command, Then::Reply(reply))
                 }
+                Waiting::Own { step: Step::Attempt { effect, .. }, .. }
+                    if self.effects == Effects::LeaveAlone =>
+                {
+                    // Nobody would do the work any more.
+                    slot.stepping.remove(&effect);
+                    continue;
+                }
                 Waiting::Own { command, step } => (command, Then::Own(step)),
             };
-            let decided = match &slot.broken {
-                Some(reason) => Err(DecideFailure::Broken(holdpoint_core::IllegalEvent::new(
-                    "run",
-                    reason.clone(),
-                ))),
-                None => batch.decide(&stream, &command, &at),
+            let decided = match &live.broken {
+                Some(reason) => Err(IllegalEvent::new("run", reason.clone()).into()),
+                None => batch.decide(&command, &at),
             };
+            let spoilt = matches!(decided, Err(DecideFailure::Broken(_)));
             match (decided, then) {
+                (Ok(()), Then::Reply(reply)) if batch.events.is_empty() => {
+                    let _ = reply.send(Ok(live.run.at()));
+                }
                 (Ok(()), then) => {
-                    accepted.push(Accepted { end: batch.events.len() as u64, then });
+                    let end = batch.events.len() as u64;
+                    batch.accepted.push(Accepted { end, command, then });
                 }
                 (Err(failure), Then::Reply(reply)) => drop(reply.send(Err(failure.into()))),
                 (Err(failure), Then::Own(step)) => {
-                    let (Step::Fire(effect)
-                    | Step::Attempt { effect, .. }
-                    | Step::Ended { effect }) = step;
-                    slot.stepping.remove(&effect);
-                    slot.attempts.remove(&effect);
-                    if let DecideFailure::Broken(illegal) = failure {
-                        tracing::error!(%run, error = %illegal, "a run is held by its definition's defect");
-                        slot.broken = Some(illegal.to_string());
+                    slot.stepping.remove(step.effect());
+                    slot.attempts.remove(step.effect());
+                    match failure {
+                        DecideFailure::Broken(illegal) => {
+                            tracing::error!(%run, error = %illegal, "a run is held by its definition's defect");
+                            live.broken = Some(illegal.to_string());
+                        }
+                        DecideFailure::Refused(_) => {
+                            slot.refused.insert(step.effect().clone());
+                            refused = true;
+                        }
                     }
                 }
+            }
+            if spoilt && batch.events.is_empty() {
+                batch.live = live.clone();
+            } else if spoilt {
+                break;
             }
         }
         slot.waiting.extend(again);
         if batch.events.is_empty() {
+            if refused {
+                // By this very clock: one that was set back makes a timer due later again.
+                self.settle_at(run, now);
+                if self.slots.get(&run).is_some_and(|slot| !slot.waiting.is_empty()) {
+                    self.pump(run);
+                }
+            }
             return self.list_if_quiet(run);
         }
-        let events = batch.events;
+        let Batch { stream, events, accepted, .. } = batch;
         let expected = live.run.at().version;
         slot.phase = Phase::Appending;
         let library = self.library.clone();
@@ -477,21 +508,25 @@ impl Shard {
     ) {
         let Some(slot) = self.slots.get_mut(&run) else { return };
         slot.phase = Phase::Ready;
+        slot.refused.clear();
+        slot.reloads = 0;
+        slot.alone = slot.alone.saturating_sub(accepted.len());
         let Some(live) = &mut slot.live else { return };
         let before = live.run.at();
         for (sequence, event) in (first.0..).map(Sequence).zip(&events) {
             let at = live.run.at();
             let event = event.clone().into_event(sequence, at.version.next(), at.sequence);
-            if let Err(illegal) = live.run.evolve(&*live.workflow, &event) {
+            if let Err(illegal) = live.evolve(&event) {
                 tracing::error!(%run, error = %illegal, "BUG: a durable event does not replay");
-                slot.broken = Some(illegal.to_string());
+                live.broken = Some(illegal.to_string());
+                break;
             }
         }
         self.acknowledged.raise(Sequence(first.0 + (events.len() as u64).saturating_sub(1)));
         self.tell_read_model(run, first, &events).await;
         let mut begun = Vec::new();
         let mut ended = Vec::new();
-        for Accepted { end, then } in accepted {
+        for Accepted { end, then, .. } in accepted {
             let answer = RunAnswer {
                 version: before.version.plus(end),
                 sequence: Sequence(first.0 + end.saturating_sub(1)),
@@ -511,53 +546,121 @@ impl Shard {
             }
         }
         for (effect, attempt, activity) in begun {
-            self.start_attempt(run, effect, attempt, activity);
+            // A later command of the same append may have abandoned it, or the engine is leaving.
+            if self.effects == Effects::Perform && self.is_under_way(run, &effect, attempt) {
+                self.start_attempt(run, effect, attempt, activity);
+            } else if let Some(slot) = self.slots.get_mut(&run) {
+                slot.stepping.remove(&effect);
+            }
         }
         self.settle(run);
         self.pump(run);
         self.evict().await;
     }
 
-    /// Nothing is known of the run any more; it is read again when someone asks.
+    fn is_under_way(&self, run: RunId, effect: &EffectId, attempt: u32) -> bool {
+        let live = self.slots.get(&run).and_then(|slot| slot.live.as_ref());
+        let due = live.and_then(|live| live.due().ok()).unwrap_or_default();
+        due.contains(&Due { effect: effect.clone(), step: DueStep::UnderWay { attempt } })
+    }
+
     fn append_failed(&mut self, run: RunId, failure: &AppendFailure, accepted: Vec<Accepted>) {
         tracing::error!(%run, error = %failure, "events could not be appended");
+        if matches!(failure, AppendFailure::Unacceptable { .. }) {
+            return self.not_acceptable(run, failure, accepted);
+        }
         for Accepted { then, .. } in accepted {
             if let Then::Reply(reply) = then {
                 let _ = reply.send(Err(failure.clone().into()));
             }
         }
-        if let Some(slot) = self.slots.remove(&run) {
-            for attempt in slot.attempts.values() {
-                attempt.abort();
+        // Nothing is known of the run any more: it is read again, at once if the log still takes
+        // what it is owed.
+        let Some(slot) = self.slots.remove(&run) else { return };
+        for attempt in slot.attempts.values() {
+            attempt.abort();
+        }
+        if self.effects == Effects::Perform && !matches!(failure, AppendFailure::Poisoned { .. }) {
+            self.load(run);
+        }
+        for waiting in slot.waiting {
+            match waiting {
+                Waiting::Own { .. } => {}
+                waiting => self.enqueue(run, waiting),
             }
-            for waiting in slot.waiting {
-                match waiting {
-                    Waiting::Own { .. } => {}
-                    waiting => self.enqueue(run, waiting),
-                }
-            }
+        }
+        if let Some(again) = self.slots.get_mut(&run) {
+            again.reloads = slot.reloads.saturating_add(1);
         }
     }
 
+    /// Nothing was appended, and the state is what it was. Of several commands each is then tried
+    /// alone, so that the one that cannot be kept does not take the others with it.
+    fn not_acceptable(&mut self, run: RunId, failure: &AppendFailure, accepted: Vec<Accepted>) {
+        let Some(slot) = self.slots.get_mut(&run) else { return };
+        slot.phase = Phase::Ready;
+        let several = accepted.len() > 1;
+        if several {
+            slot.alone = accepted.len();
+        } else {
+            slot.alone = slot.alone.saturating_sub(1);
+        }
+        for Accepted { command, then, .. } in accepted.into_iter().rev() {
+            match then {
+                Then::Reply(reply) if several => {
+                    slot.waiting.push_front(Waiting::Command { command, reply });
+                }
+                Then::Own(step) if several => {
+                    slot.waiting.push_front(Waiting::Own { command, step });
+                }
+                Then::Reply(reply) => drop(reply.send(Err(failure.clone().into()))),
+                Then::Own(step) => {
+                    slot.stepping.remove(step.effect());
+                    slot.attempts.remove(step.effect());
+                    if let Some(live) = &mut slot.live {
+                        // It would fail again for ever, and do the work again each time.
+                        live.broken = Some(format!("a step of its own cannot be kept: {failure}"));
+                    }
+                }
+            }
+        }
+        self.settle(run);
+        self.pump(run);
+    }
+
+    /// Tells of durable events, whatever they are: everyone who asks waits for them.
     async fn tell_read_model(&mut self, run: RunId, first: Sequence, events: &[PendingEvent]) {
-        let Some(live) = self.slots.get(&run).and_then(|slot| slot.live.as_ref()) else { return };
-        let Some(project) = self.library.projects.get(live.run.project()) else { return };
-        let Some(event) = events.last().map(|event| event.id) else { return };
-        let record = record_of(live, &Moment { now: live.run.updated(), project: &project });
+        let Some(event) = events.last() else { return };
+        let live = self.slots.get(&run).and_then(|slot| slot.live.as_ref());
+        let project = self.library.projects.get(&event.source);
+        let subject = match (live, project) {
+            (Some(live), Some(project)) => {
+                let at = Moment { now: live.run.updated(), project: &project };
+                Subject::Run(Box::new(live.record(&at)))
+            }
+            _ => Subject::Unreadable,
+        };
         let last = Sequence(first.0 + (events.len() as u64).saturating_sub(1));
-        let subject = Subject::Run(Box::new(record));
+        let event = event.id;
         self.read_model.tell(Update::Committed { first, last, event, subject }).await;
     }
 
     /// Sees to what the run's state is owed now.
     fn settle(&mut self, run: RunId) {
+        self.settle_at(run, self.clock.now());
+    }
+
+    fn settle_at(&mut self, run: RunId, now: Timestamp) {
         if self.effects == Effects::LeaveAlone {
             return self.list_if_quiet(run);
         }
-        let now = self.clock.now();
         let Some(slot) = self.slots.get_mut(&run) else { return };
-        let Some(live) = &slot.live else { return };
-        let due = live.run.due(&*live.workflow);
+        let Some(live) = &mut slot.live else { return };
+        let due = live.due().unwrap_or_else(|illegal| {
+            tracing::error!(%run, error = %illegal, "a run is held by its definition's defect");
+            live.broken = Some(illegal.to_string());
+            Vec::new()
+        });
         slot.working = false;
         let mut wake: Option<Timestamp> = None;
         let mut wake_at = |at: Timestamp| wake = Some(wake.map_or(at, |wake| wake.min(at)));
@@ -601,7 +704,10 @@ impl Shard {
                     (action, Step::Ended { effect: effect.clone() })
                 }
             };
-            if slot.broken.is_none() && slot.stepping.insert(effect) {
+            if live.broken.is_none()
+                && !slot.refused.contains(&effect)
+                && slot.stepping.insert(effect)
+            {
                 let (action, step) = own;
                 let command = Box::new(own_command(action));
                 slot.waiting.push_back(Waiting::Own { command, step });
@@ -627,7 +733,8 @@ impl Shard {
             && at <= now
         {
             self.set_wake(run, None);
-            if self.slots.contains_key(&run) {
+            if let Some(slot) = self.slots.get_mut(&run) {
+                slot.refused.clear();
                 self.settle(run);
                 self.pump(run);
             } else {
@@ -694,7 +801,7 @@ impl Shard {
                 continue;
             }
             if at.version.0.saturating_sub(slot.snapshot.0) >= SNAPSHOT_EVENTS_MIN {
-                match live.run.snapshot(&*live.workflow) {
+                match guard("snapshot", || live.run.snapshot(&*live.workflow)).flatten() {
                     Ok(bytes) => {
                         let version = at.version;
                         self.read_model.tell(Update::Snapshot { run, version, bytes }).await;
@@ -719,137 +826,8 @@ impl Shard {
     }
 }
 
-/// The commands of one append, decided one after the other.
-struct Batch<'a> {
-    run: Run,
-    workflow: &'a dyn DynWorkflow,
-    events: Vec<PendingEvent>,
-}
-
-impl Batch<'_> {
-    fn decide(
-        &mut self,
-        stream: &StreamId,
-        command: &Command,
-        at: &Moment<'_>,
-    ) -> Result<(), DecideFailure> {
-        let decided = self.run.decide(self.workflow, command, at)?;
-        for event in pending(stream, command, at.now, decided) {
-            // Where the events will stand in the whole log is known only when they are there;
-            // nothing that a decision looks at depends on it.
-            let version = self.run.at().version.next();
-            let placed = event.clone().into_event(Sequence::ZERO, version, Sequence::ZERO);
-            self.run.evolve(self.workflow, &placed)?;
-            self.events.push(event);
-        }
-        Ok(())
-    }
-}
-
 async fn append_one(library: &Library, append: Append) -> Result<Sequence, AppendFailure> {
     Ok(library.log.append(vec![append]).await?.first().copied().unwrap_or_default())
-}
-
-/// The answer to a submission whose run exists: the first one's, if it is the same.
-fn answer_again(run: &Run, begin: &Begin) -> Result<RunAnswer, CommandFailure> {
-    let same = run.project() == &begin.project
-        && run.definition() == &begin.definition
-        && run.input() == &begin.input
-        && run.requester() == &begin.command.actor;
-    match run.answer_to(begin.command.id) {
-        Some(answer) if same => Ok(answer),
-        _ => Err(Refusal::new(
-            RefusalCode::CommandIdReused,
-            format!("the command id {} was used before, for another submission", begin.command.id),
-        )
-        .needs("make a new id for a new submission")
-        .into()),
-    }
-}
-
-fn own_command(action: Action) -> Command {
-    Command {
-        id: CommandId::from_uuid(uuid::Uuid::now_v7()),
-        actor: Actor::Engine,
-        auth: Authentication::engine(),
-        trace: None,
-        action,
-    }
-}
-
-fn pending(
-    stream: &StreamId,
-    command: &Command,
-    time: Timestamp,
-    decided: Vec<NewEvent>,
-) -> Vec<PendingEvent> {
-    let event = |NewEvent { kind, data }: NewEvent| PendingEvent {
-        id: new_event_id(),
-        source: stream.project.clone(),
-        subject: stream.run,
-        kind,
-        time,
-        actor: command.actor.clone(),
-        auth: command.auth.clone(),
-        cause: command.id,
-        trace: command.trace.clone(),
-        definition: None,
-        data,
-    };
-    decided.into_iter().map(event).collect()
-}
-
-/// What the read model keeps of a run.
-pub(crate) fn record_of(live: &LiveRun, at: &Moment<'_>) -> RunRecord {
-    let view = live.run.view(&*live.workflow, at);
-    let mut wake_at: Option<Timestamp> = None;
-    let mut working = false;
-    for due in live.run.due(&*live.workflow) {
-        let at = match due.step {
-            DueStep::Fire { at } => Some(at),
-            DueStep::Attempt { not_before, .. } => {
-                working = true;
-                not_before
-            }
-            DueStep::UnderWay { .. } => {
-                working = true;
-                None
-            }
-        };
-        wake_at = [wake_at, at].into_iter().flatten().min();
-    }
-    let row = RunRow::of(0, &live.run, &*live.workflow, view.title, view.state);
-    RunRecord { row, wake_at, working }
-}
-
-/// Does an attempt, within its time.
-async fn perform(handler: Option<Arc<dyn ActivityHandler>>, attempt: Attempt) -> AttemptEnd {
-    let (run, effect, number) = (attempt.run, attempt.effect.clone(), attempt.attempt);
-    let timeout = attempt.timeout;
-    let outcome = match handler {
-        None => Outcome::Failed {
-            error: format!("no activity `{}` is configured here", attempt.activity),
-            retryable: false,
-        },
-        Some(handler) => {
-            let work = AssertUnwindSafe(handler.attempt(attempt)).catch_unwind();
-            match tokio::time::timeout(timeout.unsigned_abs(), work).await {
-                Ok(Ok(Outcome::Completed(output))) if is_too_large(&output) => Outcome::Failed {
-                    error: format!("the output is larger than {PAYLOAD_BYTES_MAX} bytes"),
-                    retryable: false,
-                },
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => {
-                    Outcome::Failed { error: "the activity panicked".to_owned(), retryable: false }
-                }
-                Err(_) => Outcome::Failed {
-                    error: format!("no answer within {timeout:#}"),
-                    retryable: true,
-                },
-            }
-        }
-    };
-    AttemptEnd { run, effect, attempt: number, outcome }
 }
 
 /// The type of a run's first event.

@@ -44,6 +44,14 @@ pub(crate) enum Step {
     Ended { effect: EffectId },
 }
 
+impl Step {
+    pub(crate) fn effect(&self) -> &EffectId {
+        match self {
+            Self::Fire(effect) | Self::Attempt { effect, .. } | Self::Ended { effect } => effect,
+        }
+    }
+}
+
 /// What waits for a run.
 pub(crate) enum Waiting {
     Submission(Box<Begin>),
@@ -73,8 +81,13 @@ pub(crate) struct Slot {
     pub stepping: HashSet<EffectId>,
     /// Attempts whose handler is at work, or whose end is not durable yet.
     pub attempts: HashMap<EffectId, AbortHandle>,
-    /// Why nothing more is tried by the engine itself: the definition broke its own rules.
-    pub broken: Option<String>,
+    /// Effects about which the run refused a step in this very state: it would refuse it again.
+    pub refused: HashSet<EffectId>,
+    /// How many commands are still to be appended one by one, after they were not acceptable
+    /// together.
+    pub alone: usize,
+    /// How often in a row the run was read again because an append of its failed.
+    pub reloads: u32,
     /// Whether machines are owed work by the run's state.
     pub working: bool,
     /// The version at which the read model has a snapshot.
@@ -91,7 +104,9 @@ impl Slot {
             waiting: VecDeque::new(),
             stepping: HashSet::new(),
             attempts: HashMap::new(),
-            broken: None,
+            refused: HashSet::new(),
+            alone: 0,
+            reloads: 0,
             working: false,
             snapshot: Version::ZERO,
             listed: false,
@@ -103,6 +118,6 @@ impl Slot {
         self.phase == Phase::Ready
             && self.waiting.is_empty()
             && self.attempts.is_empty()
-            && (!self.working || self.broken.is_some())
+            && (!self.working || self.live.as_ref().is_some_and(|live| live.broken.is_some()))
     }
 }

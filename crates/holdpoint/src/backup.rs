@@ -15,7 +15,9 @@ use std::{
 };
 
 use holdpoint_log::Verified;
-use holdpoint_log_sled::{ArchiveFailure, BackedUp, NewLog, OpenFailure, Salvaged, SledLog, restore, salvage};
+use holdpoint_log_sled::{
+    ArchiveFailure, BackedUp, NewLog, OpenFailure, Salvaged, SledLog, restore, salvage,
+};
 
 use crate::{
     configuration,

@@ -8,11 +8,12 @@
 use std::collections::{HashMap, HashSet};
 
 use holdpoint_core::event::Sequence;
+use holdpoint_log::merkle::Hash;
 
 use crate::block::{self, Block, ENTRY_BYTES_MAX, HEADER_BYTES, Header, Key};
 
 /// How many ways of putting a block together are tried.
-const WAYS_MAX: usize = 1024;
+const WAYS_MAX: usize = 256;
 
 /// How many of the places that a piece could stand at are looked at.
 const PLACES_MAX: usize = 64;
@@ -36,16 +37,8 @@ const LEAF_ENTRIES_MAX: u8 = 200;
 /// Finds every block of which all pieces are there, in the order of their events.
 pub(crate) fn blocks(bytes: &[u8]) -> Vec<Block> {
     let found = Found::scan(bytes);
-    let mut seen = HashSet::new();
-    let mut blocks = Vec::new();
-    for (at, header) in &found.headers {
-        // sled writes the same leaf again and again.
-        let is_known = seen.contains(&(header.first, header.root));
-        if !is_known && let Some(block) = found.assemble(*at, header) {
-            seen.insert((header.first, header.root));
-            blocks.push(block);
-        }
-    }
+    let mut blocks: Vec<Block> =
+        found.headers.values().filter_map(|(header, at)| found.assemble(header, at)).collect();
     blocks.sort_by_key(|block| (block.header.first, block.last_sequence()));
     blocks
 }
@@ -53,8 +46,8 @@ pub(crate) fn blocks(bytes: &[u8]) -> Vec<Block> {
 /// What looks like a part of a block.
 struct Found<'a> {
     bytes: &'a [u8],
-    /// Where headers stand.
-    headers: Vec<(usize, Header)>,
+    /// Headers by what tells blocks apart, and where they stand: sled writes a leaf again and again.
+    headers: HashMap<(Sequence, Hash), (Header, Vec<usize>)>,
     /// Where values stand of which the key is known, but for the first piece of each block.
     keyed: HashMap<(Sequence, u16), Vec<usize>>,
     /// Where values stand of which the end of the key is known.
@@ -63,12 +56,17 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn scan(bytes: &'a [u8]) -> Self {
-        let mut found =
-            Self { bytes, headers: Vec::new(), keyed: HashMap::new(), shortened: HashMap::new() };
+        let mut found = Self {
+            bytes,
+            headers: HashMap::new(),
+            keyed: HashMap::new(),
+            shortened: HashMap::new(),
+        };
         for at in 0..bytes.len() {
             let Some(rest) = bytes.get(at..) else { break };
             if let Some(header) = header(rest) {
-                found.headers.push((at, header));
+                let known = found.headers.entry((header.first, header.root));
+                known.or_insert_with(|| (header, Vec::new())).1.push(at);
             } else if let [LINK, length @ 1..=KEY_LENGTH, key @ ..] = rest
                 && let Some(key) = key.get(..usize::from(*length))
             {
@@ -131,11 +129,11 @@ impl<'a> Found<'a> {
         Some((self.bytes.get(begin..end)?, end))
     }
 
-    /// Puts the block together whose header stands at `at`.
-    fn assemble(&self, at: usize, header: &Header) -> Option<Block> {
+    /// Puts the block together whose header stands at these places.
+    fn assemble(&self, header: &Header, at: &[usize]) -> Option<Block> {
         let pieces = usize::from(header.pieces);
         let mut places: Vec<Vec<&[u8]>> = vec![Vec::new(); pieces];
-        self.forwards(at, &mut places);
+        at.iter().take(PLACES_MAX).for_each(|at| self.forwards(*at, &mut places));
         for (places, piece) in places.iter_mut().zip(0_u16..).skip(1) {
             let keyed = self.keyed.get(&(header.first, piece));
             let key = block::key(header.first, piece);

@@ -1,10 +1,6 @@
 //! A log that is backed up and restored, or exported and imported, is the same log.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::string_slice,
-    reason = "helpers of tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::string_slice, reason = "helpers of tests fail by panicking")]
 
 use std::{
     collections::BTreeMap,

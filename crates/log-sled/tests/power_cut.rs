@@ -174,7 +174,7 @@ fn write_and_cut(
         wait_up_to(100);
     } else {
         writer.wait_for(3);
-        wait_up_to(400);
+        wait_up_to(250);
     }
     acknowledged.extend(writer.acknowledged());
     disk.cut(writer);

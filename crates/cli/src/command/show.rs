@@ -3,7 +3,7 @@
 use holdpoint::{
     core::{
         RunAnswer, RunStatus, Sequence, Version, Vote,
-        view::{Candidate, ConditionView, HoldView, RolloutView},
+        view::{Candidate, ConditionView, HoldView, RolloutView, TargetView},
     },
     engine::{AsOf, RunDetail, RunRow},
 };
@@ -132,6 +132,12 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     if let Some(rollout) = &view.rollout {
         text.push_str(&rollout_in_words(rollout));
     }
+    let waits = |hold: &HoldView| hold.conditions.iter().any(|one| one.kind == "wait" && !one.met);
+    if view.status == RunStatus::Working && !view.state.is_empty() {
+        text.push_str("next: run `holdpoint work`, which does what machines are to do\n");
+    } else if view.holds.iter().any(waits) {
+        text.push_str("next: run `holdpoint work`, which notices when the time has come\n");
+    }
     for step in &view.next_steps {
         text.push_str(&format!("next: {}\n", line(&with_command(step, detail.row.number))));
     }
@@ -213,12 +219,20 @@ fn rollout_in_words(rollout: &RolloutView) -> String {
             vec![
                 format!("  {}", target.wave),
                 target.target.clone(),
-                target.state.to_owned(),
-                target.error.clone().unwrap_or_default(),
+                target.state.replace('_', " "),
+                went_wrong(target),
             ]
         }),
     ));
     text
+}
+
+/// What went wrong at a target; where it is being made good, that it lies in the past.
+fn went_wrong(target: &TargetView) -> String {
+    match (target.state, &target.error) {
+        ("restoring" | "restored", Some(error)) => format!("before: {error}"),
+        (_, error) => error.clone().unwrap_or_default(),
+    }
 }
 
 /// A duration as people say it, to its two largest units.

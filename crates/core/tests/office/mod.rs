@@ -59,7 +59,9 @@ impl Office {
     /// Sends a command, and answers with the types of its events.
     pub(crate) fn send(&mut self, command: &ProjectCommand) -> Result<Vec<String>, Refusal> {
         let id: ProjectId = "lab".parse().unwrap();
-        if self.made.as_ref().is_some_and(|project| project.answer_to(command.id).is_some()) {
+        if let Some(project) = &self.made
+            && project.answer_to(command.id, &command.actor)?.is_some()
+        {
             return Ok(Vec::new());
         }
         let decided = Project::decide(self.made.as_ref(), &id, command)?;

@@ -37,6 +37,13 @@ pub(crate) enum What {
     Say(String),
 }
 
+impl What {
+    /// Whether a full disk can refuse it.
+    pub(crate) const fn needs_space(&self) -> bool {
+        matches!(self, Self::Create | Self::Directory | Self::Write { .. } | Self::Truncate { .. })
+    }
+}
+
 /// Reads a record of the calls below `root`.
 pub(crate) fn read(record: &Path, root: &Path) -> Vec<Call> {
     let record = fs::read(record).unwrap();
