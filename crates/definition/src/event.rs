@@ -310,7 +310,8 @@ pub(crate) fn cut(mut text: String) -> String {
     if whole <= REASON_BYTES_MAX + 100 {
         return text;
     }
-    text.truncate(text.floor_char_boundary(REASON_BYTES_MAX));
+    let end = (0..=REASON_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or_default());
     text.push_str(&format!("… (cut: {whole} bytes in all)"));
     text
 }
