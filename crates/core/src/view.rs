@@ -142,7 +142,7 @@ pub struct Candidate {
 /// How far a rollout has come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RolloutView {
-    /// `rolling_out`, `undoing`, `done`, `undone` or `stuck`.
+    /// `rolling_out`, `undoing`, `done`, `undone`, `failed` or `stuck`.
     pub phase: &'static str,
     /// The wave that is being worked on, from 1.
     pub wave: u32,
@@ -150,7 +150,7 @@ pub struct RolloutView {
     pub waves: u32,
     /// How many targets have failed.
     pub failed: u32,
-    /// How many may fail before the rollout is undone.
+    /// With so many that have failed the rollout is undone, or goes no further.
     pub failed_max: u32,
     /// Every target, in the order of the rollout.
     pub targets: Vec<TargetView>,
@@ -163,10 +163,10 @@ pub struct TargetView {
     pub target: String,
     /// Its wave, from 1.
     pub wave: u32,
-    /// `waiting`, `deploying`, `checking`, `healthy`, `failed`, `restoring`, `restored` or
-    /// `stuck`.
+    /// `waiting`, `deploying`, `checking`, `unchecked` (deployed, its check given up), `healthy`,
+    /// `failed`, `restoring`, `restored`, `taken_over` or `stuck`.
     pub state: &'static str,
-    /// What went wrong, if something did.
+    /// What went wrong, if something did; it stays when the target has been restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
