@@ -20,8 +20,8 @@ test:
 # What survives kills, errors and failures of power, at length; docs/durability.md. Where the power
 # cannot be cut, that part says SKIPPED, or fails when HOLDPOINT_REQUIRE_POWER_CUT is set.
 # `make power POWER_CUTS=200 CRASH_ROUNDS=200` looks longer.
-POWER_CUTS = 20
-CRASH_ROUNDS = 60
+POWER_CUTS = 10
+CRASH_ROUNDS = 40
 power:
 	HOLDPOINT_TEST_POWER_CUTS=$(POWER_CUTS) HOLDPOINT_TEST_CRASH_ROUNDS=$(CRASH_ROUNDS) \
 	cargo test -p holdpoint-log-sled --test crash --test faults --test power_cut -- --nocapture
