@@ -6,7 +6,7 @@
 //! first, so that a log can put them before bytes that are already serialized. `docs/format.md`
 //! has every member.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, io};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -221,6 +221,7 @@ impl PendingEvent {
     }
 
     /// The event's stored bytes at the given place: what is hashed, stored and exported, verbatim.
+    /// They are [`place_bytes`] and then [`PendingEvent::body_bytes`].
     ///
     /// # Errors
     /// When a part cannot be written as JSON; with the types of this crate that does not happen.
@@ -231,15 +232,53 @@ impl PendingEvent {
         previous: Sequence,
     ) -> Result<Vec<u8>, serde_json::Error> {
         let mut bytes = Vec::with_capacity(512);
-        bytes.extend_from_slice(
-            format!(r#"{{"sequence":{sequence},"version":{version},"previous":{previous},"#)
-                .as_bytes(),
-        );
-        let place = bytes.len();
-        serde_json::to_writer(&mut bytes, self)?;
-        // The object that was just written begins with `{`, which the positions have replaced.
-        bytes.remove(place);
+        place_bytes(&mut bytes, sequence, version, previous);
+        self.body_bytes(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Adds the part of the stored bytes to `bytes` that does not depend on the place.
+    ///
+    /// # Errors
+    /// See [`PendingEvent::to_bytes`].
+    pub fn body_bytes(&self, bytes: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        // The object begins with `{`, which stands before the positions.
+        serde_json::to_writer(SkipFirst { bytes, skipped: false }, self)
+    }
+}
+
+/// The most bytes that [`place_bytes`] adds.
+pub const PLACE_BYTES_MAX: usize = 96;
+
+/// Adds the part of an event's stored bytes to `bytes` that says where it stands.
+pub fn place_bytes(bytes: &mut Vec<u8>, sequence: Sequence, version: Version, previous: Sequence) {
+    for (name, position) in [
+        (&b"{\"sequence\":"[..], sequence.0),
+        (b",\"version\":", version.0),
+        (b",\"previous\":", previous.0),
+    ] {
+        bytes.extend_from_slice(name);
+        bytes.extend_from_slice(itoa::Buffer::new().format(position).as_bytes());
+    }
+    bytes.push(b',');
+}
+
+/// Leaves the first byte out.
+struct SkipFirst<'a> {
+    bytes: &'a mut Vec<u8>,
+    skipped: bool,
+}
+
+impl io::Write for SkipFirst<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let rest = if self.skipped { buf } else { buf.get(1..).unwrap_or_default() };
+        self.skipped |= !buf.is_empty();
+        self.bytes.extend_from_slice(rest);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

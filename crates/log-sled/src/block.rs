@@ -1,12 +1,15 @@
 //! Blocks: the events of a commit, packed, compressed, and cut into entries of a size that keeps
 //! sled from moving them into files that it never syncs. `docs/format.md` has the bytes.
 
+use std::{fmt, io};
+
 use holdpoint_core::event::Sequence;
 use holdpoint_log::{
     Record,
     merkle::{Hash, MerkleTree},
-    numbering::EVENT_BYTES_MAX,
+    numbering::{EVENT_BYTES_MAX, Stored},
 };
+use zstd::bulk::Compressor;
 
 /// The largest value of a sled entry. A leaf of sled's tree holds up to 18 entries and goes into
 /// a file of its own, outside every sync, above 131,052 bytes.
@@ -77,48 +80,95 @@ impl Block {
     }
 }
 
-/// Packs the events of one commit into blocks and cuts these into entries. The events are added
-/// to `tree`.
-pub(crate) fn pack(records: &[Record], tree: &mut MerkleTree) -> Result<Vec<Piece>, String> {
-    let mut entries = Vec::new();
-    let mut rest = records;
-    while let Some(first) = rest.first() {
-        let mut bytes = 0;
-        let count = rest.iter().take_while(|record| {
-            let fits = bytes < BLOCK_BYTES_GOAL;
-            bytes += 4 + record.bytes.len();
-            fits
-        });
-        let (block, after) = rest.split_at(count.count());
-        block.iter().for_each(|record| tree.push(&record.bytes));
-        let bytes = encode(block, &tree.root(), after.is_empty())?;
-        for (piece, value) in (0..).zip(bytes.chunks(ENTRY_BYTES_MAX)) {
-            entries.push((key(first.sequence, piece), value.to_vec()));
-        }
-        rest = after;
-    }
-    Ok(entries)
+/// Packs the events of commits into blocks, and cuts these into entries.
+pub(crate) struct Packer {
+    /// Making one takes longer than most of its work.
+    compressor: Compressor<'static>,
+    open: Open,
+    entries: Vec<Piece>,
 }
 
-/// Packs consecutive events (at least one) into a block's bytes.
-fn encode(records: &[Record], root: &Hash, last: bool) -> Result<Vec<u8>, String> {
-    let first = records.first().ok_or("a block has at least one event")?.sequence;
-    let too_large = |_| "the block is too large".to_owned();
-    let mut raw = Vec::with_capacity(BLOCK_BYTES_GOAL);
-    for record in records {
-        let length = u32::try_from(record.bytes.len()).map_err(too_large)?;
-        raw.extend_from_slice(&length.to_be_bytes());
-        raw.extend_from_slice(&record.bytes);
+/// The block that events are added to.
+#[derive(Default)]
+struct Open {
+    first: Sequence,
+    events: u32,
+    raw: Vec<u8>,
+}
+
+impl fmt::Debug for Packer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packer").field("events", &self.open.events).finish_non_exhaustive()
     }
-    let compressed =
-        zstd::bulk::compress(&raw, COMPRESSION_LEVEL).map_err(|error| error.to_string())?;
+}
+
+impl Packer {
+    pub(crate) fn new() -> io::Result<Self> {
+        let compressor = Compressor::new(COMPRESSION_LEVEL)?;
+        Ok(Self { compressor, open: Open::default(), entries: Vec::new() })
+    }
+
+    /// Adds the next event of the commit, also to `tree`.
+    pub(crate) fn push(
+        &mut self,
+        sequence: Sequence,
+        stored: Stored<'_>,
+        tree: &mut MerkleTree,
+    ) -> Result<(), String> {
+        if self.open.raw.len() >= BLOCK_BYTES_GOAL {
+            self.close(tree, false)?;
+        }
+        if self.open.events == 0 {
+            self.open.first = sequence;
+        }
+        let length = u32::try_from(stored.len()).map_err(too_large)?;
+        let Open { raw, events, .. } = &mut self.open;
+        raw.extend_from_slice(&length.to_be_bytes());
+        let begin = raw.len();
+        stored.write(raw);
+        tree.push(raw.get(begin..).unwrap_or_default());
+        *events += 1;
+        Ok(())
+    }
+
+    /// Ends the commit.
+    pub(crate) fn finish(&mut self, tree: &MerkleTree) -> Result<Vec<Piece>, String> {
+        if self.open.events > 0 {
+            self.close(tree, true)?;
+        }
+        Ok(std::mem::take(&mut self.entries))
+    }
+
+    fn close(&mut self, tree: &MerkleTree, last: bool) -> Result<(), String> {
+        let bytes = encode(&mut self.compressor, &self.open, &tree.root(), last)?;
+        for (piece, value) in (0..).zip(bytes.chunks(ENTRY_BYTES_MAX)) {
+            self.entries.push((key(self.open.first, piece), value.to_vec()));
+        }
+        self.open.raw.clear();
+        self.open.events = 0;
+        Ok(())
+    }
+}
+
+fn too_large<E>(_: E) -> String {
+    "the block is too large".to_owned()
+}
+
+/// The bytes of a block of at least one event.
+fn encode(
+    compressor: &mut Compressor<'_>,
+    Open { first, events, raw }: &Open,
+    root: &Hash,
+    last: bool,
+) -> Result<Vec<u8>, String> {
+    let compressed = compressor.compress(raw).map_err(|error| error.to_string())?;
     let (codec, stored) =
-        if compressed.len() < raw.len() { (ZSTD, &compressed) } else { (RAW, &raw) };
+        if compressed.len() < raw.len() { (ZSTD, &compressed) } else { (RAW, raw) };
     let pieces = (HEADER_BYTES + stored.len()).div_ceil(ENTRY_BYTES_MAX);
     let mut bytes = Vec::with_capacity(HEADER_BYTES + stored.len());
     bytes.extend_from_slice(&[VERSION, codec]);
     bytes.extend_from_slice(&u16::try_from(pieces).map_err(too_large)?.to_be_bytes());
-    bytes.extend_from_slice(&u32::try_from(records.len()).map_err(too_large)?.to_be_bytes());
+    bytes.extend_from_slice(&events.to_be_bytes());
     bytes.extend_from_slice(&u32::try_from(raw.len()).map_err(too_large)?.to_be_bytes());
     bytes.extend_from_slice(&first.0.to_be_bytes());
     bytes.extend_from_slice(root);
@@ -199,6 +249,15 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Block, String> {
     Ok(Block { header, records })
 }
 
+/// The entries of a commit of `records`.
+#[cfg(test)]
+pub(crate) fn pack(records: &[Record], packer: &mut Packer, tree: &mut MerkleTree) -> Vec<Piece> {
+    for Record { sequence, bytes } in records {
+        packer.push(*sequence, Stored { place: &[], body: bytes }, tree).unwrap();
+    }
+    packer.finish(tree).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -212,16 +271,32 @@ mod tests {
             .collect()
     }
 
+    /// The commits' blocks, each whole.
+    fn blocks(commits: &[&[Record]]) -> Vec<(Key, Vec<u8>)> {
+        let (mut packer, mut tree) = (Packer::new().unwrap(), MerkleTree::new());
+        let mut blocks: Vec<(Key, Vec<u8>)> = Vec::new();
+        for (key, value) in commits.iter().flat_map(|commit| pack(commit, &mut packer, &mut tree)) {
+            match (parse_key(&key), blocks.last_mut()) {
+                (Some((_, 1..)), Some((_, block))) => block.extend(value),
+                _ => blocks.push((key, value)),
+            }
+        }
+        blocks
+    }
+
+    fn block(records: &[Record]) -> Vec<u8> {
+        let [(_, block)] = <[_; 1]>::try_from(blocks(&[records])).unwrap();
+        block
+    }
+
     #[test]
     fn the_header_is_as_long_as_it_says() {
-        let bytes = encode(&records(1, &[vec![]]), &[7; 32], true).unwrap();
-        assert_eq!(bytes.len(), HEADER_BYTES + 4);
+        assert_eq!(block(&records(1, &[vec![]])).len(), HEADER_BYTES + 4);
     }
 
     #[test]
     fn the_example_of_the_document_is_what_is_written() {
-        let mut tree = MerkleTree::new();
-        let packed = pack(&records(1, &[b"one".to_vec(), b"two".to_vec()]), &mut tree).unwrap();
+        let packed = blocks(&[&records(1, &[b"one".to_vec(), b"two".to_vec()])]);
         let [(key, value)] = packed.as_slice() else { panic!("{packed:?}") };
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let document = include_str!("../../../docs/format.md");
@@ -243,18 +318,36 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_packed_is_read_back(
-            events in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..500), 1..60),
+            commits in proptest::collection::vec(
+                proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..900), 1..60),
+                1..4,
+            ),
             first in 1..u64::MAX / 2,
-            last: bool,
         ) {
-            let records = records(first, &events);
-            let bytes = encode(&records, &[9; 32], last).unwrap();
-            let block = decode(&bytes).unwrap();
-            prop_assert_eq!(block.last_sequence(), Sequence(first + events.len() as u64 - 1));
-            prop_assert_eq!(block.records, records);
-            prop_assert_eq!((block.header.last, block.header.root), (last, [9; 32]));
-            let pieces = bytes.chunks(ENTRY_BYTES_MAX).count();
-            prop_assert_eq!(usize::from(block.header.pieces), pieces);
+            let mut next = first;
+            let commits: Vec<Vec<Record>> = commits.iter().map(|events| {
+                let records = records(next, events);
+                next += events.len() as u64;
+                records
+            }).collect();
+            let packed: Vec<&[Record]> = commits.iter().map(Vec::as_slice).collect();
+            let mut tree = MerkleTree::new();
+            let mut commit = Vec::new();
+            let mut read = Vec::new();
+            for (key, bytes) in blocks(&packed) {
+                let Block { header, records } = decode(&bytes).unwrap();
+                prop_assert_eq!(parse_key(&key), Some((header.first, 0)));
+                records.iter().for_each(|record| tree.push(&record.bytes));
+                prop_assert_eq!(header.root, tree.root());
+                let pieces = bytes.chunks(ENTRY_BYTES_MAX).count();
+                prop_assert_eq!(usize::from(header.pieces), pieces);
+                commit.extend(records);
+                if header.last {
+                    read.push(std::mem::take(&mut commit));
+                }
+            }
+            prop_assert_eq!(read, commits);
+            prop_assert!(commit.is_empty());
         }
 
         #[test]
@@ -263,7 +356,7 @@ mod tests {
             at: prop::sample::Index,
             change in 1..=255_u8,
         ) {
-            let mut bytes = encode(&records(1, &events), &[9; 32], true).unwrap();
+            let mut bytes = block(&records(1, &events));
             let at = at.index(bytes.len());
             bytes[at] ^= change;
             prop_assert!(decode(&bytes).is_err());

@@ -4,7 +4,6 @@
 //! one sync when there are many, and none waits when there are few.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender},
@@ -13,12 +12,16 @@ use std::{
 };
 
 use holdpoint_core::event::Sequence;
-use holdpoint_log::{Append, AppendFailure, Head, Record, merkle::MerkleTree, numbering};
+use holdpoint_log::{
+    AppendFailure, Head,
+    merkle::MerkleTree,
+    numbering::{Prepared, Stored},
+};
 use tokio::sync::oneshot;
 
 use crate::{
     aside::Print,
-    block,
+    block::Packer,
     head::{HeadFile, Note},
     log::Shared,
     parts::{self, Parts},
@@ -44,14 +47,14 @@ type Answer = Result<Vec<Sequence>, AppendFailure>;
 /// Appends that somebody waits for.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub appends: Vec<Append>,
+    pub appends: Prepared,
     pub answer: oneshot::Sender<Answer>,
 }
 
 /// A commit that is being gathered.
 #[derive(Debug, Default)]
 struct Commit {
-    records: Vec<Record>,
+    /// The bytes of its events.
     bytes: usize,
     /// Where the streams end that have events in the commit.
     heads: Streams,
@@ -64,7 +67,9 @@ struct Commit {
 #[derive(Debug)]
 pub(crate) struct Committer {
     pub shared: Arc<Shared>,
+    /// The tree over the events up to the last one of the commit that is being made.
     pub tree: MerkleTree,
+    pub packer: Packer,
     pub head_file: HeadFile,
     /// The last tail: where events go.
     pub tail: Arc<Tail>,
@@ -134,13 +139,13 @@ impl Committer {
                 commit.bytes >= COMMIT_BYTES_GOAL || commit.answers.len() >= COMMIT_APPENDS_MAX;
             next = if is_full { None } else { requests.try_recv().ok() };
         }
-        let Commit { records, bytes, heads, answers } = commit;
+        let Commit { bytes, heads, answers } = commit;
         let written = match admitted {
-            Ok(()) if records.is_empty() => Ok(()),
-            Ok(()) => self.write(&records),
+            Ok(()) if bytes == 0 => Ok(()),
+            Ok(()) => self.write(),
             Err(reason) => Err(reason),
         };
-        if written.is_ok() && !records.is_empty() {
+        if written.is_ok() && bytes > 0 {
             self.tail_bytes += bytes as u64;
             self.tail.streams().extend(heads);
             let sequence = Sequence(self.tree.size());
@@ -178,43 +183,41 @@ impl Committer {
     /// Adds a request to a commit, or the refusal that answers it. Fails when what is stored
     /// cannot be read.
     fn admit(
-        &self,
+        &mut self,
         parts: &Parts,
         commit: &mut Commit,
         Request { appends, answer }: Request,
     ) -> Result<(), String> {
-        let last = self.shared.head().sequence.plus(commit.records.len() as u64);
-        let mut known = HashMap::with_capacity(appends.len());
-        for append in &appends {
-            let head = parts::changed_or(&commit.heads, parts, &append.stream);
-            let head = match head {
-                Ok(head) => head,
-                Err(failure) => {
-                    let reason = failure.to_string();
-                    let poisoned = AppendFailure::Poisoned { reason: reason.clone() };
-                    commit.answers.push((answer, Err(poisoned)));
-                    return Err(reason);
-                }
-            };
-            known.insert(&append.stream, head);
-        }
-        let head = |stream: &_| known.get(stream).copied().unwrap_or_default();
-        let numbered = match numbering::number(&appends, last, head) {
-            Ok(numbered) => numbered,
-            Err(failure) => {
-                commit.answers.push((answer, Err(failure)));
-                return Ok(());
-            }
+        let Self { packer, tree, .. } = self;
+        let Commit { bytes, heads, answers } = commit;
+        let last = Sequence(tree.size());
+        let mut failed = Ok(());
+        let head = |stream: &_| {
+            parts::changed_or(heads, parts, stream)
+                .map_err(|failure| AppendFailure::Poisoned { reason: failure.to_string() })
         };
-        commit.bytes += numbered.records.iter().map(|record| record.bytes.len()).sum::<usize>();
-        commit.records.extend(numbered.records);
-        commit.heads.extend(numbered.heads);
-        commit.answers.push((answer, Ok(numbered.firsts)));
-        Ok(())
+        let placed = appends.place(last, head, |sequence, stored: Stored<'_>| {
+            *bytes += stored.len();
+            if failed.is_ok() {
+                failed = packer.push(sequence, stored, tree);
+            }
+        });
+        let (answered, outcome) = match placed {
+            Ok(placed) => {
+                heads.extend(placed.heads);
+                (Ok(placed.firsts), failed)
+            }
+            Err(AppendFailure::Poisoned { reason }) => {
+                (Err(AppendFailure::Poisoned { reason: reason.clone() }), Err(reason))
+            }
+            Err(refused) => (Err(refused), Ok(())),
+        };
+        answers.push((answer, answered));
+        outcome
     }
 
-    fn write(&mut self, records: &[Record]) -> Result<(), String> {
-        let entries = block::pack(records, &mut self.tree)?;
+    fn write(&mut self) -> Result<(), String> {
+        let entries = self.packer.finish(&self.tree)?;
         self.tail.store.write(entries).map_err(|failure| failure.to_string())
     }
 

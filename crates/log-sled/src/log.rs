@@ -17,6 +17,7 @@ use holdpoint_core::event::{Sequence, StreamId, Version};
 use holdpoint_log::{
     Append, AppendFailure, EventLog, Head, ReadFailure, Record,
     merkle::{self, Hash},
+    numbering::Prepared,
     prove::{EventTiles, TILE_LEVELS, Tiles},
 };
 use tokio::{
@@ -25,6 +26,7 @@ use tokio::{
 };
 
 use crate::{
+    block::Packer,
     committer::{Committer, Request},
     directory::Directory,
     failure::OpenFailure,
@@ -197,7 +199,7 @@ impl SledLog {
         options: Options,
     ) -> io::Result<Self> {
         let stop = Arc::default();
-        Self::run(prepare(directory, lock, opened, options, &stop), stop)
+        Self::run(prepare(directory, lock, opened, options, &stop)?, stop)
     }
 
     fn run((committer, sealer): (Committer, Sealer), stop: Arc<AtomicBool>) -> io::Result<Self> {
@@ -238,7 +240,7 @@ fn prepare(
     opened: Opened,
     options: Options,
     stop: &Arc<AtomicBool>,
-) -> (Committer, Sealer) {
+) -> io::Result<(Committer, Sealer)> {
     let Opened { parts, tail, tree, tail_bytes, head_file, segment, spare, unsealed } = opened;
     let head = Head { sequence: Sequence(tree.size()), root: tree.root() };
     let last = spare.as_ref().unwrap_or(&tail).number;
@@ -265,6 +267,7 @@ fn prepare(
     let committer = Committer {
         shared,
         tree,
+        packer: Packer::new()?,
         head_file,
         tail,
         tail_bytes,
@@ -273,7 +276,7 @@ fn prepare(
         full,
         spares,
     };
-    (committer, sealer)
+    Ok((committer, sealer))
 }
 
 /// Runs `open` where it may wait for the disk.
@@ -307,6 +310,7 @@ impl Drop for SledLog {
 #[async_trait]
 impl EventLog for SledLog {
     async fn append(&self, appends: Vec<Append>) -> Result<Vec<Sequence>, AppendFailure> {
+        let appends = Prepared::new(appends)?;
         let ended = || AppendFailure::Poisoned { reason: "the committer has ended".to_owned() };
         let (answer, answered) = oneshot::channel();
         let requests = self.requests.as_ref().ok_or_else(ended)?;
@@ -366,7 +370,8 @@ impl Tiles for SledLog {
 mod tests {
     use holdpoint_log::{
         conformance::{append, event, noise, stream},
-        numbering, verify,
+        numbering::Stored,
+        verify,
     };
 
     use super::*;
@@ -380,7 +385,7 @@ mod tests {
         opened.parts.tails.clear();
         change(&mut Arc::get_mut(&mut opened.tail).unwrap().store);
         opened.parts.tails.push(Arc::clone(&opened.tail));
-        prepare(&directory, lock, opened, Options::default(), &Arc::default())
+        prepare(&directory, lock, opened, Options::default(), &Arc::default()).unwrap()
     }
 
     fn committer_on(path: &Path) -> Committer {
@@ -401,6 +406,7 @@ mod tests {
             vec![append(3, 0, 1)],
         ] {
             let (answer, answered) = oneshot::channel();
+            let appends = Prepared::new(appends).unwrap();
             requests.send(Request { appends, answer }).unwrap();
             answers.push(answered);
         }
@@ -434,9 +440,14 @@ mod tests {
             large.events = (0..3).map(|n| event(&stream(1), &noise(17_000, n + 1))).collect();
             let committer = committer_on(dir.path());
             let parts = committer.shared.parts();
-            let stream_head = |stream: &StreamId| parts.stream_head(stream).unwrap();
-            let numbered = numbering::number(&[large], Sequence(3), stream_head).unwrap();
-            let mut pieces = block::pack(&numbered.records, &mut committer.tree.clone()).unwrap();
+            let mut tree = committer.tree.clone();
+            let mut packer = Packer::new().unwrap();
+            let head = |stream: &StreamId| Ok(parts.stream_head(stream).unwrap());
+            let push = |sequence, stored: Stored<'_>| {
+                packer.push(sequence, stored, &mut tree).unwrap();
+            };
+            Prepared::new(vec![large]).unwrap().place(Sequence(3), head, push).unwrap();
+            let mut pieces = packer.finish(&tree).unwrap();
             pieces.truncate(pieces.len() - cut * cut);
             committer.tail.store.write(pieces).unwrap();
             drop((parts, committer));

@@ -202,25 +202,28 @@ mod tests {
     use holdpoint_core::event::Sequence;
     use holdpoint_log::{
         conformance::{append, event, noise, stream},
-        numbering,
+        numbering::{Prepared, Stored},
     };
 
     use super::*;
+    use crate::block::Packer;
 
     /// Two commits of one block, then one of several blocks, the first of several entries.
     fn entries() -> Vec<Entry> {
+        let mut packer = Packer::new().unwrap();
         let mut contents = Contents::default();
         let mut entries = Vec::new();
         let mut large = append(2, 0, 1);
         large.events.push(event(&stream(2), &noise(20_000, 3)));
         large.events.push(event(&stream(2), &noise(20_000, 4)));
         for append in [append(1, 0, 3), append(1, 3, 1), large] {
-            let last = Sequence(contents.tree.size());
-            let head =
-                |stream: &StreamId| contents.streams.get(stream).copied().unwrap_or_default();
-            let numbered = numbering::number(&[append], last, head).unwrap();
-            contents.streams.extend(numbered.heads);
-            let packed = block::pack(&numbered.records, &mut contents.tree).unwrap();
+            let Contents { tree, streams, .. } = &mut contents;
+            let last = Sequence(tree.size());
+            let head = |stream: &StreamId| Ok(streams.get(stream).copied().unwrap_or_default());
+            let push = |sequence, stored: Stored<'_>| packer.push(sequence, stored, tree).unwrap();
+            let placed = Prepared::new(vec![append]).unwrap().place(last, head, push).unwrap();
+            contents.streams.extend(placed.heads);
+            let packed = packer.finish(&contents.tree).unwrap();
             entries.extend(packed.into_iter().map(|(k, v)| (IVec::from(&k), IVec::from(v))));
         }
         entries

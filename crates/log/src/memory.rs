@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::{
     Append, AppendFailure, EventLog, Head, ReadFailure, Record,
     merkle::MerkleTree,
-    numbering::{self, StreamHead},
+    numbering::{Prepared, StreamHead},
 };
 
 /// A log in memory.
@@ -42,7 +42,7 @@ impl Inner {
         }
     }
 
-    fn append(&mut self, appends: &[Append]) -> Result<Vec<Sequence>, AppendFailure> {
+    fn append(&mut self, prepared: Prepared) -> Result<Vec<Sequence>, AppendFailure> {
         if let Some(reason) = self.fail_next.take() {
             self.poisoned = Some(reason);
         }
@@ -50,16 +50,26 @@ impl Inner {
             return Err(AppendFailure::Poisoned { reason: reason.clone() });
         }
         let last = Sequence(self.records.len() as u64);
-        let numbered = numbering::number(appends, last, |stream| self.head(stream))?;
+        let mut records = Vec::new();
+        let placed = prepared.place(
+            last,
+            |stream| Ok(self.head(stream)),
+            |sequence, stored| {
+                let mut bytes = Vec::with_capacity(stored.len());
+                stored.write(&mut bytes);
+                records.push(Record { sequence, bytes: bytes.into() });
+            },
+        )?;
         let mut next = self.records.len();
-        for append in appends {
-            let indexes = self.streams.entry(append.stream.clone()).or_default();
-            indexes.extend(next..next + append.events.len());
-            next += append.events.len();
+        for (first, (stream, head)) in placed.firsts.iter().zip(placed.heads) {
+            let count = usize::try_from(head.sequence.next().0 - first.0).unwrap_or(usize::MAX);
+            let indexes = self.streams.entry(stream).or_default();
+            indexes.extend(next..next.saturating_add(count));
+            next = next.saturating_add(count);
         }
-        numbered.records.iter().for_each(|record| self.tree.push(&record.bytes));
-        self.records.extend(numbered.records);
-        Ok(numbered.firsts)
+        records.iter().for_each(|record| self.tree.push(&record.bytes));
+        self.records.extend(records);
+        Ok(placed.firsts)
     }
 }
 
@@ -91,8 +101,9 @@ impl MemoryLog {
 #[async_trait]
 impl EventLog for MemoryLog {
     async fn append(&self, appends: Vec<Append>) -> Result<Vec<Sequence>, AppendFailure> {
+        let prepared = Prepared::new(appends)?;
         let mut inner = self.lock();
-        let firsts = inner.append(&appends)?;
+        let firsts = inner.append(prepared)?;
         // Told under the lock, so that what is told never goes back.
         self.head.send_replace(Sequence(inner.records.len() as u64));
         Ok(firsts)

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use holdpoint_core::event::{Sequence, StreamId, Version};
+use holdpoint_core::event::{PLACE_BYTES_MAX, Sequence, StreamId, Version, place_bytes};
 
-use crate::{Append, AppendFailure, Record};
+use crate::{Append, AppendFailure};
 
 /// The largest event, as stored bytes.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
@@ -24,85 +24,164 @@ pub struct StreamHead {
     pub sequence: Sequence,
 }
 
-/// Appends with their places.
+/// Appends that were checked as far as that takes no knowledge of the log, and whose events are
+/// serialized as far as that takes no knowledge of their places. Whoever appends can do this;
+/// what is left for the one who writes is short.
 #[derive(Debug)]
-pub struct Numbered {
+pub struct Prepared {
+    appends: Vec<PreparedAppend>,
+}
+
+#[derive(Debug)]
+struct PreparedAppend {
+    stream: StreamId,
+    expected: Version,
+    /// The events' bytes without their places, one after the other.
+    bodies: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
+
+impl Prepared {
+    /// Checks and serializes appends.
+    ///
+    /// # Errors
+    /// [`AppendFailure::Unacceptable`].
+    pub fn new(appends: Vec<Append>) -> Result<Self, AppendFailure> {
+        prepare(appends).map_err(|reason| AppendFailure::Unacceptable { reason })
+    }
+
+    /// Gives the events their places after `last`, the last sequence of the log, and each, as it
+    /// is to be stored, to `store`; but only if every stream is where its append expects it.
+    /// `head` tells where a stream ends now, and fails when that cannot be told.
+    ///
+    /// # Errors
+    /// [`AppendFailure::Conflict`], or what `head` failed with; nothing was stored then.
+    pub fn place(
+        self,
+        last: Sequence,
+        mut head: impl FnMut(&StreamId) -> Result<StreamHead, AppendFailure>,
+        mut store: impl FnMut(Sequence, Stored<'_>),
+    ) -> Result<Placed, AppendFailure> {
+        let mut ends = Vec::with_capacity(self.appends.len());
+        for PreparedAppend { stream, expected, .. } in &self.appends {
+            let at = head(stream)?;
+            if at.version != *expected {
+                return Err(AppendFailure::Conflict {
+                    stream: stream.clone(),
+                    expected: *expected,
+                    actual: at.version,
+                });
+            }
+            ends.push(at);
+        }
+        let mut placed = Placed {
+            firsts: Vec::with_capacity(self.appends.len()),
+            heads: Vec::with_capacity(self.appends.len()),
+        };
+        let mut sequence = last;
+        let mut place = Vec::with_capacity(PLACE_BYTES_MAX);
+        for (append, mut at) in self.appends.into_iter().zip(ends) {
+            placed.firsts.push(sequence.next());
+            let mut begin = 0;
+            for end in append.ends {
+                sequence = sequence.next();
+                let version = at.version.next();
+                place.clear();
+                place_bytes(&mut place, sequence, version, at.sequence);
+                let body = append.bodies.get(begin..end).unwrap_or_default();
+                store(sequence, Stored { place: &place, body });
+                begin = end;
+                at = StreamHead { version, sequence };
+            }
+            placed.heads.push((append.stream, at));
+        }
+        Ok(placed)
+    }
+}
+
+/// The stored bytes of an event, in the two parts that it consists of.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// Its place.
+    pub place: &'a [u8],
+    /// All else.
+    pub body: &'a [u8],
+}
+
+impl Stored<'_> {
+    /// How many bytes there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.place.len() + self.body.len()
+    }
+
+    /// Adds them to `bytes`.
+    pub fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(self.place);
+        bytes.extend_from_slice(self.body);
+    }
+}
+
+/// Appends that have their places.
+#[derive(Debug, Default)]
+pub struct Placed {
     /// The first sequence of each append.
     pub firsts: Vec<Sequence>,
-    /// The events as they are to be stored, in order.
-    pub records: Vec<Record>,
     /// Where each stream ends after the appends.
     pub heads: Vec<(StreamId, StreamHead)>,
 }
 
-/// Checks appends and gives their events the places after `last`, the last sequence of the log.
-/// `head` tells where a stream ends now.
-///
-/// # Errors
-/// [`AppendFailure::Conflict`] and [`AppendFailure::Unacceptable`].
-pub fn number(
-    appends: &[Append],
-    last: Sequence,
-    head: impl Fn(&StreamId) -> StreamHead,
-) -> Result<Numbered, AppendFailure> {
-    let unacceptable = |reason: String| AppendFailure::Unacceptable { reason };
+fn prepare(appends: Vec<Append>) -> Result<Prepared, String> {
     let events: usize = appends.iter().map(|append| append.events.len()).sum();
     if events > APPEND_EVENTS_MAX {
-        let reason = format!("it has {events} events; at most {APPEND_EVENTS_MAX} are allowed");
-        return Err(unacceptable(reason));
+        return Err(format!("it has {events} events; at most {APPEND_EVENTS_MAX} are allowed"));
     }
-    let mut numbered = Numbered {
-        firsts: Vec::with_capacity(appends.len()),
-        records: Vec::with_capacity(events),
-        heads: Vec::with_capacity(appends.len()),
-    };
-    let mut sequence = last;
+    if events == 0 {
+        return Err("there is nothing to append".to_owned());
+    }
+    if let Some(twice) = named_twice(&appends) {
+        return Err(format!("stream `{twice}` is named twice"));
+    }
     let mut bytes_left = APPEND_BYTES_MAX;
-    let mut named = HashSet::new();
-    for Append { stream, expected, events } in appends {
-        if !named.insert(stream) {
-            return Err(unacceptable(format!("stream `{stream}` is named twice")));
-        }
-        if events.is_empty() {
-            return Err(unacceptable(format!("there are no events for stream `{stream}`")));
-        }
-        let mut at = head(stream);
-        if at.version != *expected {
-            return Err(AppendFailure::Conflict {
-                stream: stream.clone(),
-                expected: *expected,
-                actual: at.version,
-            });
-        }
-        numbered.firsts.push(sequence.next());
-        for event in events {
-            if event.source != stream.project || event.subject != stream.run {
-                return Err(unacceptable(format!(
-                    "an event of stream `{}` is to go into stream `{stream}`",
-                    event.stream()
-                )));
-            }
-            sequence = sequence.next();
-            let version = at.version.next();
-            let bytes = event
-                .to_bytes(sequence, version, at.sequence)
-                .map_err(|error| unacceptable(error.to_string()))?;
-            if bytes.len() > EVENT_BYTES_MAX {
-                return Err(unacceptable(format!(
-                    "an event has {} bytes; at most {EVENT_BYTES_MAX} are allowed",
-                    bytes.len()
-                )));
-            }
-            bytes_left = bytes_left.checked_sub(bytes.len()).ok_or_else(|| {
-                unacceptable(format!("it has more than {APPEND_BYTES_MAX} bytes of events"))
-            })?;
-            at = StreamHead { version, sequence };
-            numbered.records.push(Record { sequence, bytes: bytes.into() });
-        }
-        numbered.heads.push((stream.clone(), at));
+    let prepared = appends.into_iter().map(|append| prepare_one(append, &mut bytes_left));
+    Ok(Prepared { appends: prepared.collect::<Result<_, _>>()? })
+}
+
+fn named_twice(appends: &[Append]) -> Option<&StreamId> {
+    let [_, _, ..] = appends else { return None };
+    let mut named = HashSet::with_capacity(appends.len());
+    appends.iter().map(|append| &append.stream).find(|stream| !named.insert(*stream))
+}
+
+fn prepare_one(
+    Append { stream, expected, events }: Append,
+    bytes_left: &mut usize,
+) -> Result<PreparedAppend, String> {
+    if events.is_empty() {
+        return Err(format!("there are no events for stream `{stream}`"));
     }
-    if numbered.records.is_empty() {
-        return Err(unacceptable("there is nothing to append".to_owned()));
+    let mut bodies = Vec::with_capacity(512 * events.len());
+    let mut ends = Vec::with_capacity(events.len());
+    for event in &events {
+        if event.source != stream.project || event.subject != stream.run {
+            return Err(format!(
+                "an event of stream `{}` is to go into stream `{stream}`",
+                event.stream()
+            ));
+        }
+        let begin = bodies.len();
+        event.body_bytes(&mut bodies).map_err(|error| error.to_string())?;
+        let bytes = bodies.len() - begin + PLACE_BYTES_MAX;
+        if bytes > EVENT_BYTES_MAX {
+            return Err(format!(
+                "an event has about {bytes} bytes; at most {EVENT_BYTES_MAX} are allowed"
+            ));
+        }
+        *bytes_left = bytes_left
+            .checked_sub(bytes)
+            .ok_or_else(|| format!("it has more than {APPEND_BYTES_MAX} bytes of events"))?;
+        ends.push(bodies.len());
     }
-    Ok(numbered)
+    Ok(PreparedAppend { stream, expected, bodies, ends })
 }
