@@ -20,6 +20,7 @@ use holdpoint_log::{
 use tokio::sync::oneshot;
 
 use crate::{
+    ahead::{self, Ahead},
     aside::Print,
     block::Packer,
     head::{HeadFile, Note},
@@ -34,6 +35,8 @@ use crate::{
 const COMMIT_BYTES_GOAL: usize = 512 * 1024;
 /// How many appends are gathered into a commit at most.
 const COMMIT_APPENDS_MAX: usize = 4096;
+/// With so many commits the file that is written to is kept ahead of what is in it.
+const BUSY_COMMITS: u32 = 32;
 /// How long an append waits at most for an empty tail.
 const SPARE_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -77,6 +80,9 @@ pub(crate) struct Committer {
     pub tail_bytes: u64,
     /// With so many bytes of events a tail is sealed.
     pub tail_bytes_max: u64,
+    /// Once there have been enough commits.
+    pub ahead: Option<Ahead>,
+    pub commits: u32,
     /// The highest position in the tail's file at opening; zero for a tail that was made since.
     pub segment: u64,
     /// Tails to be sealed go out here, and empty ones come in there.
@@ -159,8 +165,12 @@ impl Committer {
             // Whoever does not wait any more does not need the answer.
             let _ = sender.send(answer);
         }
-        if written.is_ok() && self.tail_bytes >= self.tail_bytes_max {
-            self.change_tail();
+        if written.is_ok() {
+            if self.tail_bytes >= self.tail_bytes_max {
+                self.change_tail();
+            }
+            self.commits = self.commits.saturating_add(1);
+            self.keep_ahead();
         }
         written
     }
@@ -175,9 +185,24 @@ impl Committer {
         };
         let full = std::mem::replace(&mut self.tail, empty);
         self.shared.add_tail(Arc::clone(&self.tail));
-        (self.tail_bytes, self.segment) = (0, 0);
+        (self.tail_bytes, self.segment, self.ahead) = (0, 0, None);
         // When the sealer is gone the tail stays, and is sealed after the next opening.
         let _ = self.full.send(Full { tail: full, end: self.tree.clone() });
+    }
+
+    /// Makes the next syncs cheaper. Without it, say because the disk is full, they are as they are.
+    fn keep_ahead(&mut self) {
+        if self.commits < BUSY_COMMITS {
+            return;
+        }
+        let kept = match &mut self.ahead {
+            Some(ahead) => ahead.keep(),
+            none => Ahead::of(&self.tail.db()).map(|ahead| *none = Some(ahead)),
+        };
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the log's file could not be made longer in advance");
+            (self.ahead, self.commits) = (None, 0);
+        }
     }
 
     /// Adds a request to a commit, or the refusal that answers it. Fails when what is stored
@@ -228,6 +253,11 @@ impl Committer {
 
     /// Notes the end of the log and of its file, so that a loss at either is noticed.
     fn close(&mut self) {
+        if self.ahead.is_some()
+            && let Err(error) = ahead::cut_off(&self.tail.db())
+        {
+            tracing::warn!(%error, "the log's file stays longer than what is in it");
+        }
         let positions = Positions::read(&self.tail.db()).map_err(|error| error.to_string());
         let noted = positions.and_then(|positions| {
             // The positions that were found must be durable before they are noted.

@@ -29,6 +29,7 @@
 //! | `carve` | finding blocks in the bytes of sled's file, without sled |
 //! | `new_log` | a log that is made of events which another log has |
 
+mod ahead;
 mod aside;
 mod backup;
 mod block;

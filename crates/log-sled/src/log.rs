@@ -268,6 +268,8 @@ fn prepare(
         shared,
         tree,
         packer: Packer::new()?,
+        ahead: None,
+        commits: 0,
         head_file,
         tail,
         tail_bytes,

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// sled's segment size, which is fixed for the life of a file; the default of 0.34.7.
-const SEGMENT_BYTES: u64 = 512 * 1024;
+pub(crate) const SEGMENT_BYTES: u64 = 512 * 1024;
 const HEADER_BYTES: usize = 20;
 /// sled stores positions in its log XORed with this, so that zeros are not one.
 const POSITION_MASK: u64 = 0x7FFF_FFFF_FFFF_FFFF;

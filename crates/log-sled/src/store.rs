@@ -93,30 +93,28 @@ impl Store {
         guarded(|| call(db))
     }
 
-    /// Writes entries, in this order, and returns when they are durable. They may become durable
-    /// in several steps, each of which is atomic and complete before the next begins.
+    /// Writes entries, in this order, and returns when they are durable. After a crash before that
+    /// some of the first of them may be there.
+    ///
+    /// They are no batch of sled's, which would be there as a whole or not at all: a batch costs a
+    /// write of its own, which is waited for, and the log tells commits that are incomplete anyway.
     pub(crate) fn write(&self, entries: Vec<Piece>) -> Result<(), StoreFailure> {
-        let mut batch = Batch::default();
         let mut bytes = 0;
         for (key, value) in entries {
             if bytes + value.len() > SYNC_BYTES_MAX {
-                self.write_batch(std::mem::take(&mut batch))?;
+                self.sync()?;
                 bytes = 0;
             }
             bytes += value.len();
-            batch.insert(&key, value);
+            self.call(|db| db.insert(key, value))?;
         }
-        self.write_batch(batch)
+        self.sync()
     }
 
-    /// Removes entries durably.
+    /// Removes entries durably, all or none.
     pub(crate) fn remove(&self, keys: Vec<IVec>) -> Result<(), StoreFailure> {
         let mut batch = Batch::default();
         keys.into_iter().for_each(|key| batch.remove(key));
-        self.write_batch(batch)
-    }
-
-    fn write_batch(&self, batch: Batch) -> Result<(), StoreFailure> {
         self.call(|db| db.apply_batch(batch))?;
         self.sync()
     }

@@ -15,6 +15,7 @@ use holdpoint_core::event::StreamId;
 use holdpoint_log::numbering::StreamHead;
 
 use crate::{
+    ahead,
     aside::{self, Aside},
     directory::{at, make_directory, sync},
     failure::OpenFailure,
@@ -60,6 +61,8 @@ impl Tail {
     pub(crate) fn open(tails: &Path, number: u64) -> Result<Self, OpenFailure> {
         let path = path_of(tails, number);
         preflight::remove_half_written(&path).map_err(at(&path))?;
+        let db = path.join("db");
+        ahead::cut_off(&db).map_err(at(&db))?;
         let store = Store::open(&path).map_err(|failure| failed(&path, failure))?;
         sync(&path).map_err(at(&path))?;
         Ok(Self { number, store, path, streams: Mutex::default() })
