@@ -3,7 +3,7 @@
 //! Names are made only by parsing ([`FromStr`]); UUIDs are handed in by the shell, which alone
 //! may draw random numbers.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -110,8 +110,8 @@ macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $also:literal, $expected:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[serde(try_from = "String")]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as text.
@@ -137,17 +137,13 @@ macro_rules! name_id {
             type Error = MalformedId;
 
             fn try_from(text: String) -> Result<Self, MalformedId> {
-                if is_name(&text, $also) {
-                    Ok(Self(text))
-                } else {
-                    Err(MalformedId { what: $what, given: text, expected: $expected })
-                }
+                text.parse()
             }
         }
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0
+                name.as_str().to_owned()
             }
         }
 
@@ -155,7 +151,11 @@ macro_rules! name_id {
             type Err = MalformedId;
 
             fn from_str(text: &str) -> Result<Self, MalformedId> {
-                Self::try_from(text.to_owned())
+                if is_name(text, $also) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(MalformedId { what: $what, given: text.to_owned(), expected: $expected })
+                }
             }
         }
     };

@@ -10,7 +10,7 @@
 
 use std::{
     fs::File,
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
     os::unix::fs::FileExt,
     path::Path,
 };
@@ -42,7 +42,9 @@ impl Ahead {
 
     /// Adds zeros when too few are left. They are durable with the next sync of the file.
     pub(crate) fn keep(&mut self) -> io::Result<()> {
-        let length = self.file.metadata()?.len();
+        // Not from the file's metadata: asking for its times makes Linux note the next write's time
+        // at once, and the sync after that write the inode.
+        let length = self.file.seek(SeekFrom::End(0))?;
         let watched = length.saturating_sub(LEFT_BYTES_MIN) / SEGMENT_BYTES * SEGMENT_BYTES;
         // sled uses its segments in their order, and begins each with a header that is not zero.
         let mut header = [0; 8];

@@ -1,7 +1,7 @@
 //! Blocks: the events of a commit, packed, compressed, and cut into entries of a size that keeps
 //! sled from moving them into files that it never syncs. `docs/format.md` has the bytes.
 
-use std::{fmt, io};
+use std::{cell::RefCell, fmt, io};
 
 use holdpoint_core::event::Sequence;
 use holdpoint_log::{
@@ -9,7 +9,7 @@ use holdpoint_log::{
     merkle::{Hash, MerkleTree},
     numbering::{EVENT_BYTES_MAX, Stored},
 };
-use zstd::bulk::Compressor;
+use zstd::bulk::{Compressor, Decompressor};
 
 /// The largest value of a sled entry. A leaf of sled's tree holds up to 18 entries and goes into
 /// a file of its own, outside every sync, above 131,052 bytes.
@@ -183,6 +183,22 @@ fn checksum(header: &[u8], stored: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(header), stored)
 }
 
+thread_local! {
+    /// Making one takes longer than most of its work.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Decompresses to at most `capacity` bytes.
+pub(crate) fn decompress(stored: &[u8], capacity: usize) -> io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        let decompressor = match kept {
+            Some(decompressor) => decompressor,
+            none => none.insert(Decompressor::new()?),
+        };
+        decompressor.decompress(stored, capacity)
+    })
+}
+
 /// Takes `N` bytes off the front.
 fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], String> {
     let (head, rest) = bytes.split_first_chunk().ok_or("it is cut short")?;
@@ -227,8 +243,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Block, String> {
     let mut rest = match header.codec {
         RAW => stored,
         ZSTD => {
-            decompressed =
-                zstd::bulk::decompress(stored, capacity).map_err(|error| error.to_string())?;
+            decompressed = decompress(stored, capacity).map_err(|error| error.to_string())?;
             &decompressed
         }
         codec => return Err(format!("its compression, {codec}, is not known")),

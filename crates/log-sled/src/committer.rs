@@ -25,9 +25,11 @@ use crate::{
     block::Packer,
     head::{HeadFile, Note},
     log::Shared,
-    parts::{self, Parts},
+    parts::Parts,
     preflight::Positions,
     sealer::Full,
+    store::SYNC_BYTES_MAX,
+    syncing::{Answer, Syncs, Written},
     tail::{Streams, Tail},
 };
 
@@ -45,8 +47,6 @@ const IDLE: Duration = Duration::from_millis(200);
 /// How old the note of the head may become while appends keep coming.
 const NOTE_AGE_MAX: Duration = Duration::from_secs(10);
 
-type Answer = Result<Vec<Sequence>, AppendFailure>;
-
 /// Appends that somebody waits for.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -59,10 +59,8 @@ pub(crate) struct Request {
 struct Commit {
     /// The bytes of its events.
     bytes: usize,
-    /// Where the streams end that have events in the commit.
+    /// Where the streams end that have events in it.
     heads: Streams,
-    /// The answers are given only when the commit is durable, the refusals too: they may rest on
-    /// events that are in the commit.
     answers: Vec<(oneshot::Sender<Answer>, Answer)>,
 }
 
@@ -73,6 +71,7 @@ pub(crate) struct Committer {
     /// The tree over the events up to the last one of the commit that is being made.
     pub tree: MerkleTree,
     pub packer: Packer,
+    pub syncs: Syncs,
     pub head_file: HeadFile,
     /// The last tail: where events go.
     pub tail: Arc<Tail>,
@@ -94,11 +93,15 @@ impl Committer {
     /// Works until every sender is gone, then notes how far the log has come.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
         let mut poison = None;
+        let mut next = None;
         let mut unnoted_since = Instant::now();
         loop {
             let head = self.shared.head();
-            let is_noted = self.head_file.noted().is_some_and(|noted| noted.head == head);
-            let request = if is_noted || poison.is_some() {
+            let is_noted = self.syncs.is_done()
+                && self.head_file.noted().is_some_and(|noted| noted.head == head);
+            let request = if let Some(next) = next.take() {
+                Ok(next)
+            } else if is_noted || poison.is_some() {
                 let request = requests.recv();
                 unnoted_since = Instant::now();
                 request.map_err(|_| RecvTimeoutError::Disconnected)
@@ -109,7 +112,7 @@ impl Committer {
             };
             let outcome = match request {
                 Ok(request) => match &poison {
-                    None => self.commit(request, requests),
+                    None => self.commit(request, requests).map(|sent| next = sent),
                     Some(reason) => {
                         let reason = String::clone(reason);
                         // Whoever does not wait any more does not need the answer.
@@ -117,7 +120,7 @@ impl Committer {
                         Ok(())
                     }
                 },
-                Err(RecvTimeoutError::Timeout) => self.note(head, Print::default()),
+                Err(RecvTimeoutError::Timeout) => self.note_durable(),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             if let Err(reason) = outcome {
@@ -125,54 +128,68 @@ impl Committer {
                 poison = Some(reason);
             }
         }
-        if poison.is_none() {
+        if poison.is_none() && self.syncs.until_done().is_ok() {
             self.close();
         }
     }
 
-    /// Makes a commit of `first` and what has been sent since.
-    fn commit(&mut self, first: Request, requests: &Receiver<Request>) -> Result<(), String> {
+    /// Makes a commit of `first` and what has been sent since, and answers with a request that came
+    /// while it was written.
+    fn commit(
+        &mut self,
+        first: Request,
+        requests: &Receiver<Request>,
+    ) -> Result<Option<Request>, String> {
         let mut commit = Commit::default();
+        // While one commit is synced the next is written; with more under way each would only be
+        // smaller.
+        let mut admitted = self.syncs.until(1, usize::MAX);
         let parts = self.shared.parts();
-        let mut admitted = Ok(());
         let mut next = Some(first);
         while let Some(request) = next {
-            admitted = self.admit(&parts, &mut commit, request);
-            if admitted.is_err() {
+            if let Err(reason) = &admitted {
+                commit.answers.push((request.answer, poisoned(reason)));
                 break;
             }
+            admitted = self.admit(&parts, &mut commit, request);
             let is_full =
                 commit.bytes >= COMMIT_BYTES_GOAL || commit.answers.len() >= COMMIT_APPENDS_MAX;
             next = if is_full { None } else { requests.try_recv().ok() };
         }
         let Commit { bytes, heads, answers } = commit;
-        let written = match admitted {
-            Ok(()) if bytes == 0 => Ok(()),
-            Ok(()) => self.write(),
-            Err(reason) => Err(reason),
-        };
-        if written.is_ok() && bytes > 0 {
-            self.tail_bytes += bytes as u64;
-            self.tail.streams().extend(heads);
-            let sequence = Sequence(self.tree.size());
-            self.shared.publish(Head { sequence, root: self.tree.root() });
-        }
-        for (sender, answer) in answers {
-            let answer = match &written {
-                Ok(()) => answer,
-                Err(reason) => Err(AppendFailure::Poisoned { reason: reason.clone() }),
-            };
-            // Whoever does not wait any more does not need the answer.
-            let _ = sender.send(answer);
-        }
-        if written.is_ok() {
-            if self.tail_bytes >= self.tail_bytes_max {
-                self.change_tail();
+        let stored = match admitted.and_then(|()| self.write()) {
+            Ok(stored) => stored,
+            Err(reason) => {
+                // Those before it may still become durable.
+                let _ = self.syncs.until_done();
+                for (sender, _) in answers {
+                    // Whoever does not wait any more does not need the answer.
+                    let _ = sender.send(poisoned(&reason));
+                }
+                return Err(reason);
             }
-            self.commits = self.commits.saturating_add(1);
-            self.keep_ahead();
+        };
+        let written = Written {
+            tail: Arc::clone(&self.tail),
+            head: Head { sequence: Sequence(self.tree.size()), root: self.tree.root() },
+            heads: Arc::new(heads),
+            answers,
+            bytes: stored,
+        };
+        self.tail_bytes += bytes as u64;
+        self.commits = self.commits.saturating_add(1);
+        let is_full = self.tail_bytes >= self.tail_bytes_max;
+        let sent = requests.try_recv().ok();
+        if is_full || sent.is_none() {
+            self.syncs.sync_now(written)?;
+        } else {
+            self.syncs.sync_soon(written)?;
         }
-        written
+        if is_full {
+            self.change_tail();
+        }
+        self.keep_ahead();
+        Ok(sent)
     }
 
     /// Goes on in an empty tail and has the full one sealed. Sealing slower than events come makes
@@ -213,13 +230,15 @@ impl Committer {
         commit: &mut Commit,
         Request { appends, answer }: Request,
     ) -> Result<(), String> {
-        let Self { packer, tree, .. } = self;
+        let Self { packer, tree, syncs, .. } = self;
         let Commit { bytes, heads, answers } = commit;
         let last = Sequence(tree.size());
         let mut failed = Ok(());
-        let head = |stream: &_| {
-            parts::changed_or(heads, parts, stream)
-                .map_err(|failure| AppendFailure::Poisoned { reason: failure.to_string() })
+        let head = |stream: &_| match heads.get(stream).copied().or_else(|| syncs.head_of(stream)) {
+            Some(head) => Ok(head),
+            None => parts
+                .stream_head(stream)
+                .map_err(|failure| AppendFailure::Poisoned { reason: failure.to_string() }),
         };
         let placed = appends.place(last, head, |sequence, stored: Stored<'_>| {
             *bytes += stored.len();
@@ -232,18 +251,27 @@ impl Committer {
                 heads.extend(placed.heads);
                 (Ok(placed.firsts), failed)
             }
-            Err(AppendFailure::Poisoned { reason }) => {
-                (Err(AppendFailure::Poisoned { reason: reason.clone() }), Err(reason))
-            }
+            Err(AppendFailure::Poisoned { reason }) => (poisoned(&reason), Err(reason)),
             Err(refused) => (Err(refused), Ok(())),
         };
         answers.push((answer, answered));
         outcome
     }
 
-    fn write(&mut self) -> Result<(), String> {
+    /// Hands the commit to the operating system; answers with how many bytes that were.
+    fn write(&mut self) -> Result<usize, String> {
         let entries = self.packer.finish(&self.tree)?;
-        self.tail.store.write(entries).map_err(|failure| failure.to_string())
+        let bytes = entries.iter().map(|(_, value)| value.len()).sum();
+        if bytes > 0 {
+            self.syncs.until(1, SYNC_BYTES_MAX.saturating_sub(bytes))?;
+            self.tail.store.write(entries).map_err(|failure| failure.to_string())?;
+        }
+        Ok(bytes)
+    }
+
+    fn note_durable(&mut self) -> Result<(), String> {
+        self.syncs.until_done()?;
+        self.note(self.shared.head(), Print::default())
     }
 
     fn note(&mut self, head: Head, closed: Print) -> Result<(), String> {
@@ -270,4 +298,8 @@ impl Committer {
             tracing::warn!(reason, "the log was closed without a note of its end");
         }
     }
+}
+
+fn poisoned(reason: &str) -> Answer {
+    Err(AppendFailure::Poisoned { reason: reason.to_owned() })
 }

@@ -52,6 +52,7 @@ mod sealer;
 mod segment;
 mod segments;
 mod store;
+mod syncing;
 mod tail;
 mod watch;
 

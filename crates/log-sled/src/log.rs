@@ -36,6 +36,7 @@ use crate::{
     reader::Cache,
     sealer::Sealer,
     segment::Segment,
+    syncing::Syncs,
     tail::Tail,
 };
 
@@ -265,6 +266,7 @@ fn prepare(
         stop: Arc::clone(stop),
     };
     let committer = Committer {
+        syncs: Syncs::start(Arc::clone(&shared))?,
         shared,
         tree,
         packer: Packer::new()?,
@@ -452,6 +454,7 @@ mod tests {
             let mut pieces = packer.finish(&tree).unwrap();
             pieces.truncate(pieces.len() - cut * cut);
             committer.tail.store.write(pieces).unwrap();
+            committer.tail.store.sync().unwrap();
             drop((parts, committer));
 
             let log = SledLog::open(dir.path(), "test").await.unwrap();

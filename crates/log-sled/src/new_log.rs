@@ -58,7 +58,7 @@ impl NewLog {
             writer: None,
             bytes: 0,
             sealed: MerkleTree::new(),
-            streams: Streams::new(),
+            streams: Streams::default(),
         })
     }
 

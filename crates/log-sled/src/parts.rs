@@ -9,7 +9,7 @@ use crate::{
     scan,
     segment::{Segment, SegmentFailure},
     segments::Segments,
-    tail::{Streams, Tail},
+    tail::Tail,
 };
 
 /// The parts of the log, in its order. A reader works on the parts that there were when it began.
@@ -94,16 +94,4 @@ fn sealed_head(segment: &Segment, stream: &StreamId) -> Result<Option<StreamHead
         }
     }
     Ok(last)
-}
-
-/// Where streams end that were changed by appends that are not durable yet, and all others.
-pub(crate) fn changed_or(
-    changed: &Streams,
-    parts: &Parts,
-    stream: &StreamId,
-) -> Result<StreamHead, SegmentFailure> {
-    match changed.get(stream) {
-        Some(head) => Ok(*head),
-        None => parts.stream_head(stream),
-    }
 }

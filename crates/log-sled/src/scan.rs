@@ -1,11 +1,11 @@
 //! Reading the whole log at opening: every block is checked, and the ends of all streams and the
 //! Merkle tree are made from the events.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::borrow::Cow;
 
 use holdpoint_core::{
     event::{Sequence, StreamId, Version},
-    id::{ProjectId, RunId},
+    id::{MalformedId, ProjectId, RunId},
 };
 use holdpoint_log::{Head, Record, merkle::MerkleTree, numbering::StreamHead};
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use sled::IVec;
 use crate::{
     block::{self, Block, Header},
     store::{Entry, StoreFailure},
+    tail::Streams,
 };
 
 /// What is wrong with a log, and where.
@@ -37,7 +38,7 @@ fn damage(sequence: Sequence, reason: impl Into<String>) -> Damage {
 }
 
 /// The part of an event that tells where it belongs.
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 struct Place<'a> {
     sequence: Sequence,
     version: Version,
@@ -50,19 +51,49 @@ struct Place<'a> {
 
 /// Where an event says that it belongs: its stream, its version there, and the event before.
 pub(crate) fn place(record: &Record) -> Result<(StreamId, Version, Sequence), String> {
-    let place: Place<'_> =
-        serde_json::from_slice(&record.bytes).map_err(|error| error.to_string())?;
+    let place = read_place(&record.bytes).map_err(|error| error.to_string())?;
     if place.sequence != record.sequence {
         return Err(format!("it says that its sequence is {}", place.sequence));
     }
-    let project = ProjectId::try_from(place.source.into_owned()).map_err(|e| e.to_string())?;
+    let project: ProjectId = place.source.parse().map_err(|e: MalformedId| e.to_string())?;
     let stream = StreamId { project, run: place.subject };
     Ok((stream, place.version, place.previous))
 }
 
 /// The sequence that an event says it has.
 pub(crate) fn sequence(bytes: &[u8]) -> Option<Sequence> {
-    serde_json::from_slice::<Place<'_>>(bytes).ok().map(|place| place.sequence)
+    read_place(bytes).ok().map(|place| place.sequence)
+}
+
+fn read_place(bytes: &[u8]) -> serde_json::Result<Place<'_>> {
+    read_usual_place(bytes).map_or_else(|| serde_json::from_slice(bytes), Ok)
+}
+
+/// Reads the place of a run's event whose members stand as Holdpoint writes them, which takes a
+/// fraction of what reading the whole event does.
+fn read_usual_place(bytes: &[u8]) -> Option<Place<'_>> {
+    let mut rest = bytes;
+    let mut number = |before: &[u8]| {
+        rest = rest.strip_prefix(before)?;
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, after) = rest.split_at_checked(digits)?;
+        rest = after;
+        str::from_utf8(number).ok()?.parse().ok()
+    };
+    let sequence = Sequence(number(b"{\"sequence\":")?);
+    let version = Version(number(b",\"version\":")?);
+    let previous = Sequence(number(b",\"previous\":")?);
+    let mut text = |before: &[u8]| {
+        rest = rest.strip_prefix(before)?;
+        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        let (text, after) = rest.split_at_checked(length)?;
+        rest = after.strip_prefix(b"\"")?;
+        str::from_utf8(text).ok()
+    };
+    text(b",\"id\":\"")?;
+    let source = text(b",\"source\":\"")?;
+    let subject = text(b",\"subject\":\"")?.parse().ok()?;
+    Some(Place { sequence, version, previous, source: source.into(), subject: Some(subject) })
 }
 
 /// What a tail contains.
@@ -71,7 +102,7 @@ pub(crate) struct Contents {
     /// The Merkle tree over the log up to the tail's end.
     pub tree: MerkleTree,
     /// The streams that have events in the tail.
-    pub streams: HashMap<StreamId, StreamHead>,
+    pub streams: Streams,
     /// The bytes of its events.
     pub event_bytes: u64,
 }
@@ -239,6 +270,27 @@ mod tests {
 
     fn nothing() -> Head {
         Head { sequence: Sequence::ZERO, root: MerkleTree::new().root() }
+    }
+
+    #[test]
+    fn the_usual_place_is_read_as_any_other() {
+        let usual = event(&stream(7), "mine").to_bytes(Sequence(9), Version(2), Sequence(4));
+        let usual = usual.unwrap();
+        let read: Place<'_> = serde_json::from_slice(&usual).unwrap();
+        assert_eq!(read_usual_place(&usual), Some(read));
+        for cut in 0..150 {
+            assert_eq!(read_usual_place(&usual[..cut]), None, "{cut}");
+        }
+        let text = String::from_utf8(usual).unwrap();
+        for other in [
+            text.replacen(',', ", ", 1),
+            text.replace("\"source\":\"", "\"source\":\"\\u0061"),
+            text.replace("\"subject\":\"", "\"subject\":\"x"),
+            text.replace("\"version\":2", "\"version\":-2"),
+        ] {
+            assert_ne!(text, other);
+            assert_eq!(read_usual_place(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::{
 
 /// How many bytes are written between two syncs at most: sled overwrites freed segments in
 /// place, and a segment must not be freed and overwritten within what one crash can undo.
-const SYNC_BYTES_MAX: usize = 128 * 1024;
+pub(crate) const SYNC_BYTES_MAX: usize = 128 * 1024;
 
 /// How many bytes of its file sled keeps in memory; the process needs 3 to 6 times as much.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -93,8 +93,9 @@ impl Store {
         guarded(|| call(db))
     }
 
-    /// Writes entries, in this order, and returns when they are durable. After a crash before that
-    /// some of the first of them may be there.
+    /// Has entries written, in this order. They are durable after [`Store::sync_written`]; after a
+    /// crash before that some of the first of them may be there. With more bytes than may be
+    /// written between two syncs this syncs itself, so nothing else may be syncing then.
     ///
     /// They are no batch of sled's, which would be there as a whole or not at all: a batch costs a
     /// write of its own, which is waited for, and the log tells commits that are incomplete anyway.
@@ -108,7 +109,7 @@ impl Store {
             bytes += value.len();
             self.call(|db| db.insert(key, value))?;
         }
-        self.sync()
+        self.flush()
     }
 
     /// Removes entries durably, all or none.
@@ -119,14 +120,26 @@ impl Store {
         self.sync()
     }
 
-    /// Makes everything that was written durable.
+    /// Makes everything durable.
     pub(crate) fn sync(&self) -> Result<(), StoreFailure> {
+        self.flush()?;
+        self.sync_written()
+    }
+
+    /// Makes everything durable that was written. Only one thread may do so at a time: a failure is
+    /// told only once.
+    pub(crate) fn sync_written(&self) -> Result<(), StoreFailure> {
+        self.synced.sync_data().map_err(|error| StoreFailure::Failed(error.to_string()))
+    }
+
+    /// Has sled write what it holds back.
+    fn flush(&self) -> Result<(), StoreFailure> {
         let flush = || self.call(|db| db.flush());
         match &self.watch {
             Some(watch) => watch.over(flush)?,
             None => flush()?,
         };
-        self.synced.sync_data().map_err(|error| StoreFailure::Failed(error.to_string()))
+        Ok(())
     }
 
     /// Gives every entry to `visit`, in the order of the keys, until it fails.

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The streams that have events in a tail, and where they end.
-pub(crate) type Streams = HashMap<StreamId, StreamHead>;
+pub(crate) type Streams = HashMap<StreamId, StreamHead, foldhash::fast::RandomState>;
 
 /// A part of the log in sled.
 #[derive(Debug)]
