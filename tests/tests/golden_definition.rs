@@ -275,6 +275,7 @@ fn stored(new: NewEvent) -> Stored {
         actor: Actor::Member("ada".parse().unwrap()),
         auth: Authentication::new("local:ada"),
         cause: CommandId::from_uuid(uuid(6)),
+        request: None,
         trace: None,
         definition: None,
         data: new.data,

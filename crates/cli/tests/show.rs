@@ -178,7 +178,8 @@ fn a_run_that_waits_for_a_signal_and_one_that_has_ended() {
     workflow  patch v1 (sha256:[digest])
     submitted [time] UTC by ada
     updated   [time] UTC, version 7
-    input     title = "Fix the router"
+    input     risk = "low"
+              title = "Fix the router"
 
     held at `tell`
       waiting  the signal tested
@@ -194,7 +195,8 @@ fn a_run_that_waits_for_a_signal_and_one_that_has_ended() {
     workflow  patch v1 (sha256:[digest])
     submitted [time] UTC by ada
     updated   [time] UTC, version 12
-    input     title = "Fix the router"
+    input     risk = "low"
+              title = "Fix the router"
 
     it has ended: done
     "#);
@@ -221,7 +223,8 @@ fn a_rollout_that_has_not_begun() {
     workflow  normal-change v1 (sha256:[digest])
     submitted [time] UTC by ada
     updated   [time] UTC, version 8
-    input     domain = "network"
+    input     bake = "2m"
+              domain = "network"
               items = ["web"]
               risk = "low"
               targets = ["web-1","web-2","web-3","web-4","web-5"]
@@ -263,7 +266,8 @@ fn a_run_as_it_was() {
     workflow  patch v1 (sha256:[digest])
     submitted [time] UTC by ada
     updated   [time] UTC, version 1
-    input     title = "Fix the router"
+    input     risk = "low"
+              title = "Fix the router"
 
     submitted, and at no state yet
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -276,7 +280,8 @@ fn a_run_as_it_was() {
     workflow  patch v1 (sha256:[digest])
     submitted [time] UTC by ada
     updated   [time] UTC, version 3
-    input     title = "Fix the router"
+    input     risk = "low"
+              title = "Fix the router"
 
     held at `ask`
       waiting  0 of 1 approval by role engineer, qualified in network

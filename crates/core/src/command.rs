@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::id::{CommandId, EffectId, MalformedId, MemberId};
+use crate::id::{CommandId, Digest, EffectId, MalformedId, MemberId};
 
 /// Who caused something: a member of the project, or the engine itself.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -104,22 +104,50 @@ pub struct Command {
     pub action: Action,
 }
 
+impl Command {
+    /// The digest of what is asked, see [`request_of`].
+    #[must_use]
+    pub fn request(&self) -> Digest {
+        request_of(&self.actor, &self.action)
+    }
+}
+
+/// The digest of what somebody asks for. A command's id may be used a second time only for the same
+/// request: it is then answered, and not done again.
+///
+/// It is the SHA-256 digest of the JSON object with the members `actor` and `asks`. It is only ever
+/// compared. What a later version adds to a request must be left out where it says nothing, or a
+/// command that is sent again after an update would count as another.
+#[must_use]
+pub fn request_of(actor: &Actor, asks: &impl Serialize) -> Digest {
+    #[derive(Serialize)]
+    struct Request<'a, T> {
+        actor: &'a Actor,
+        asks: &'a T,
+    }
+    // Requests are plain data, which can always be written.
+    Digest::of(&serde_json::to_vec(&Request { actor, asks }).unwrap_or_default())
+}
+
 /// What a command asks for.
 ///
 /// People send [`Start`](Self::Start), [`Vote`](Self::Vote), [`Signal`](Self::Signal) and
 /// [`Cancel`](Self::Cancel); the engine sends the rest. A workflow sees the attempts of an
 /// activity only by their end: [`Completed`](Self::Completed) or [`Failed`](Self::Failed).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
     /// Begin. The input was already accepted by [`crate::Workflow::start`].
     Start,
     /// Approve or reject what a hold asks about.
     Vote {
         /// The hold that is meant; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
         hold: Option<String>,
         /// Approve or reject.
         vote: Vote,
         /// Why, in the voter's words.
+        #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
     /// Something happened outside that the run waits for, or will.
@@ -197,7 +225,8 @@ pub enum Vote {
 }
 
 /// How an attempt at an activity ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was done.
     Completed(Value),

@@ -182,6 +182,10 @@ pub struct PendingEvent {
     pub auth: Authentication,
     /// The command that was decided.
     pub cause: CommandId,
+    /// The digest of what a member asked, see [`request_of`](crate::command::request_of); on the
+    /// first event of a member's command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Digest>,
     /// The W3C traceparent of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
@@ -214,6 +218,7 @@ impl PendingEvent {
             actor: self.actor,
             auth: self.auth,
             cause: self.cause,
+            request: self.request,
             trace: self.trace,
             definition: self.definition,
             data: self.data,
@@ -310,6 +315,9 @@ pub struct Event {
     pub auth: Authentication,
     /// The command that was decided.
     pub cause: CommandId,
+    /// The digest of what a member asked; on the first event of a member's command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Digest>,
     /// The W3C traceparent of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{Actor, Authentication, Refusal, RefusalCode},
+    command::{Actor, Authentication, Refusal, RefusalCode, request_of},
     event::{Event, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName, RoleName},
     run::{Answers, DefinitionRef, RunAnswer, answer_in, answered_by},
@@ -170,8 +170,17 @@ pub struct ProjectCommand {
     pub action: ProjectAction,
 }
 
+impl ProjectCommand {
+    /// The digest of what is asked, see [`request_of`].
+    #[must_use]
+    pub fn request(&self) -> Digest {
+        request_of(&self.actor, &self.action)
+    }
+}
+
 /// What a project command asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
 pub enum ProjectAction {
     /// Create the project; the actor becomes its first member and owner.
     Create {
@@ -533,20 +542,15 @@ impl Project {
         }
         self.at = RunAnswer { version: event.version, sequence: event.sequence };
         self.updated = event.time;
-        answered_by(&mut self.answers, event);
-        Ok(())
+        answered_by(&mut self.answers, event)
     }
 
     /// The answer that `command` got before, if it was accepted before.
     ///
     /// # Errors
-    /// A refusal when the id was used by another than `actor`.
-    pub fn answer_to(
-        &self,
-        command: CommandId,
-        actor: &Actor,
-    ) -> Result<Option<RunAnswer>, Refusal> {
-        answer_in(&self.answers, command, actor)
+    /// A refusal when the id was used for something else.
+    pub fn answer_to(&self, command: &ProjectCommand) -> Result<Option<RunAnswer>, Refusal> {
+        answer_in(&self.answers, command.id, || command.request())
     }
 
     /// The project's name.

@@ -4,7 +4,7 @@
 //! were answered, and how far the attempts at its activities have come. The workflow keeps the
 //! rest and never sees attempts: it asks for an effect and is told how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -43,35 +43,48 @@ pub struct RunAnswer {
     pub sequence: Sequence,
 }
 
-/// An accepted command: who sent it, and the answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An accepted command: what was asked, and the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answered {
-    actor: Actor,
+    request: Digest,
     answer: RunAnswer,
 }
 
 /// The accepted commands of a stream.
 pub(crate) type Answers = BTreeMap<CommandId, Answered>;
 
-/// Adds an event of a command's to the answers.
-pub(crate) fn answered_by(answers: &mut Answers, event: &Event) {
+/// Adds an event of a member's command to the answers.
+pub(crate) fn answered_by(answers: &mut Answers, event: &Event) -> Result<(), IllegalEvent> {
     let answer = RunAnswer { version: event.version, sequence: event.sequence };
-    answers.insert(event.cause, Answered { actor: event.actor.clone(), answer });
+    match (answers.entry(event.cause), event.request) {
+        (Entry::Occupied(mut answered), None) => answered.get_mut().answer = answer,
+        (Entry::Vacant(place), Some(request)) => {
+            place.insert(Answered { request, answer });
+        }
+        (Entry::Occupied(_), Some(_)) => {
+            return Err(IllegalEvent::new(&event.kind, "its command was answered before"));
+        }
+        (Entry::Vacant(_), None) => {
+            let reason = "the first event of a member's command says what was asked";
+            return Err(IllegalEvent::new(&event.kind, reason));
+        }
+    }
+    Ok(())
 }
 
-/// The answer that `command` got before. An id says nothing of who uses it, so nobody is given
-/// the answer to a command of another's.
+/// The answer that `command` got before. An id says nothing of who uses it, nor of what is asked:
+/// nobody is given the answer to something else.
 pub(crate) fn answer_in(
     answers: &Answers,
     command: CommandId,
-    actor: &Actor,
+    request: impl FnOnce() -> Digest,
 ) -> Result<Option<RunAnswer>, Refusal> {
     match answers.get(&command) {
         None => Ok(None),
-        Some(answered) if answered.actor == *actor => Ok(Some(answered.answer)),
+        Some(answered) if answered.request == request() => Ok(Some(answered.answer)),
         Some(_) => Err(Refusal::new(
             RefusalCode::CommandIdReused,
-            format!("the command id {command} was used before, by another member"),
+            format!("the command id {command} was used before, for something else"),
         )
         .needs("make a new id for a new command")),
     }
@@ -88,7 +101,7 @@ pub enum RunEvent {
         workflow: DefinitionName,
         /// The definition's version.
         version: u32,
-        /// What was submitted.
+        /// What was submitted, completed by the definition's defaults.
         input: Value,
     },
     /// An attempt at an activity is about to begin.
@@ -254,7 +267,7 @@ fn new_event(event: &RunEvent) -> Result<NewEvent, IllegalEvent> {
 
 impl Run {
     /// Decides a submission: the events that begin a run, the first of them
-    /// [`RunEvent::Started`].
+    /// [`RunEvent::Started`] with the input as the workflow completes it.
     ///
     /// # Errors
     /// A refusal when the workflow does not accept the input, or when it is nested too deeply.
@@ -266,12 +279,13 @@ impl Run {
         at: &Moment<'_>,
     ) -> Result<Vec<NewEvent>, DecideFailure> {
         check_depth("input", input)?;
+        let input = workflow.complete_input(input.clone());
         let started = Started {
             run: command.id.into(),
             project: at.project.id(),
             requester: &command.actor,
             at: at.now,
-            input,
+            input: &input,
         };
         let first = new_event(&RunEvent::Started {
             workflow: definition.name.clone(),
@@ -373,10 +387,10 @@ impl Run {
         self.at = RunAnswer { version: event.version, sequence: event.sequence };
         self.updated = event.time;
         // Only people send a command twice: what the engine sends is guarded by the state itself.
-        if event.actor != Actor::Engine {
-            answered_by(&mut self.answers, event);
+        match event.actor {
+            Actor::Engine => Ok(()),
+            Actor::Member(_) => answered_by(&mut self.answers, event),
         }
-        Ok(())
     }
 
     fn apply(
@@ -506,13 +520,20 @@ impl Run {
     /// The answer that `command` got before, if it was accepted before.
     ///
     /// # Errors
-    /// A refusal when the id was used by another than `actor`.
-    pub fn answer_to(
-        &self,
-        command: CommandId,
-        actor: &Actor,
-    ) -> Result<Option<RunAnswer>, Refusal> {
-        answer_in(&self.answers, command, actor)
+    /// A refusal when the id was used for something else.
+    pub fn answer_to(&self, command: &Command) -> Result<Option<RunAnswer>, Refusal> {
+        answer_in(&self.answers, command.id, || command.request())
+    }
+
+    /// The answer that the submission got which began this run, if `request` is it.
+    ///
+    /// # Errors
+    /// A refusal when the run was begun by another submission.
+    pub fn answer_to_submission(&self, request: &Digest) -> Result<RunAnswer, Refusal> {
+        let command = CommandId::from_uuid(self.id.as_uuid());
+        answer_in(&self.answers, command, || *request)?.ok_or_else(|| {
+            Refusal::new(RefusalCode::NotFound, format!("no submission began the run {}", self.id))
+        })
     }
 
     /// All that the run is owed, and what there is to do about each.
@@ -577,7 +598,7 @@ impl Run {
         &self.requester
     }
 
-    /// What was submitted.
+    /// What was submitted, completed by the definition's defaults.
     #[must_use]
     pub const fn input(&self) -> &Value {
         &self.input

@@ -85,7 +85,9 @@ pub fn project(members: &[(&str, &[&str], &[&str])]) -> Project {
             trace: None,
             action,
         };
-        for event in Project::decide(made.as_ref(), &id, &command).expect("the project's set-up") {
+        let decided = Project::decide(made.as_ref(), &id, &command).expect("the project's set-up");
+        let mut request = Some(command.request());
+        for event in decided {
             at = at.next();
             let event = recorded(
                 event.to_new_event().expect("project events can be written"),
@@ -98,6 +100,7 @@ pub fn project(members: &[(&str, &[&str], &[&str])]) -> Project {
                     actor: command.actor.clone(),
                     auth: command.auth.clone(),
                     cause: command.id,
+                    request: request.take(),
                     trace: None,
                     definition: None,
                     data: new.data,
@@ -188,7 +191,7 @@ impl Bench {
     #[track_caller]
     pub fn send(&mut self, command: &Command) -> Result<Vec<Event>, Refusal> {
         let run = self.run.as_ref().expect("submit the run first");
-        if run.answer_to(command.id, &command.actor)?.is_some() {
+        if run.answer_to(command)?.is_some() {
             return Ok(Vec::new());
         }
         let at = Moment { now: self.now, project: &self.project };
@@ -209,6 +212,7 @@ impl Bench {
         };
         let subject = self.run.as_ref().map_or_else(|| RunId::from(command.id), Run::id);
         let first = self.history.len();
+        let mut request = command.actor.member().map(|_| command.request());
         for new in decided {
             let at = self.history.len() as u64 + 1;
             let id = EventId::from_uuid(self.id());
@@ -223,6 +227,7 @@ impl Bench {
                     actor: command.actor.clone(),
                     auth: command.auth.clone(),
                     cause: command.id,
+                    request: request.take(),
                     trace: None,
                     definition: (at == 1).then(|| Digest::of(b"under test")),
                     data: new.data,

@@ -39,7 +39,7 @@ pub struct Started<'a> {
     pub requester: &'a Actor,
     /// When.
     pub at: Timestamp,
-    /// What was submitted.
+    /// What was submitted, completed by [`Workflow::complete_input`].
     pub input: &'a Value,
 }
 
@@ -80,6 +80,13 @@ pub trait Workflow: Send + Sync + 'static {
     type State: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static;
     /// The facts of a run, adjacently tagged with `type` and `data` (see [`TypedEvent`]).
     type Event: TypedEvent;
+
+    /// Completes an input, for example by defaults. The result is what is recorded, decided on and
+    /// given to [`start`](Self::start), so nothing that matters is left to be added later.
+    /// Completing a completed input must change nothing.
+    fn complete_input(&self, input: Value) -> Value {
+        input
+    }
 
     /// Checks the input and makes the state a run begins with.
     ///
@@ -174,6 +181,8 @@ pub enum DecideFailure {
 
 /// A [`Workflow`] of any state and event type: what the engine stores. Every `Workflow` is one.
 pub trait DynWorkflow: Send + Sync {
+    /// See [`Workflow::complete_input`].
+    fn complete_input(&self, input: Value) -> Value;
     /// See [`Workflow::start`].
     ///
     /// # Errors
@@ -232,6 +241,10 @@ fn typed<W: Workflow>(state: &DynState) -> Option<&W::State> {
 }
 
 impl<W: Workflow> DynWorkflow for W {
+    fn complete_input(&self, input: Value) -> Value {
+        Workflow::complete_input(self, input)
+    }
+
     fn start(&self, started: &Started<'_>) -> Result<DynState, Refusal> {
         Workflow::start(self, started).map(|state| DynState(Box::new(state)))
     }

@@ -204,6 +204,7 @@ fn by(actor: &str, subject: Option<RunId>, new: NewEvent) -> PendingEvent {
         actor: Actor::try_from(actor.to_owned()).unwrap(),
         auth: Authentication::engine(),
         cause: CommandId::from_uuid(uuid(6)),
+        request: None,
         trace: None,
         definition: None,
         data: new.data,
@@ -216,6 +217,7 @@ fn in_a_run(new: NewEvent) -> Stored {
     if new.kind.as_str() == "holdpoint.run.started" {
         let event = PendingEvent {
             auth: Authentication::new("local:ada"),
+            request: Some(Digest::of(b"what was asked")),
             trace: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
             definition: Some(Digest::of(SOURCE.as_bytes())),
             ..by("member:ada", run, new)
@@ -227,8 +229,11 @@ fn in_a_run(new: NewEvent) -> Stored {
 }
 
 fn in_a_project(new: NewEvent) -> Stored {
-    let event =
-        PendingEvent { auth: Authentication::new("local:ada"), ..by("member:ada", None, new) };
+    let event = PendingEvent {
+        auth: Authentication::new("local:ada"),
+        request: Some(Digest::of(b"what was asked")),
+        ..by("member:ada", None, new)
+    };
     Stored { event, at: Sequence(9), version: Version(9), previous: Sequence(8) }
 }
 

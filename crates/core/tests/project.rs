@@ -8,9 +8,11 @@
 mod office;
 
 use holdpoint_core::{
-    Actor, Digest, Event, Project, ProjectAction, ProjectEvent, Refusal, RefusalCode, Version,
+    Actor, Digest, Event, Project, ProjectAction, ProjectCommand, ProjectEvent, Refusal,
+    RefusalCode, Version,
     event::TypedEvent,
     project::{Member, OWNER, Qualification},
+    testing::uuid,
 };
 use jiff::Timestamp;
 use office::{Office, member, role};
@@ -295,13 +297,15 @@ fn a_published_version_never_changes() {
 fn a_command_sent_twice_is_answered_from_the_first() {
     let mut office = Office::created();
     let command = office.command("ada", add("ben", &["engineer"]));
-    assert_eq!(office.project().answer_to(command.id, &command.actor).unwrap(), None);
+    assert_eq!(office.project().answer_to(&command).unwrap(), None);
     office.send(&command).unwrap();
     let answer = office.project().at();
     assert_eq!(answer.version, Version(5), "its last event");
     office.accept("ada", add("cy", &[]));
-    assert_eq!(office.project().answer_to(command.id, &command.actor).unwrap(), Some(answer));
+    assert_eq!(office.project().answer_to(&command).unwrap(), Some(answer));
     assert_eq!(office.send(&command).unwrap(), [] as [&str; 0]);
+    let other = ProjectCommand { action: add("ben", &[]), ..command };
+    assert_eq!(office.send(&other).unwrap_err().code, RefusalCode::CommandIdReused);
 }
 
 #[test]
@@ -327,6 +331,8 @@ fn next(office: &Office, kind: &str, data: Value) -> Event {
     change_of(office.history.last().unwrap(), |event| {
         event["type"] = json!(kind);
         event["data"] = data;
+        event["cause"] = json!(uuid(999_999));
+        event["request"] = json!(Digest::of(b"what was asked"));
         for position in ["sequence", "version", "previous"] {
             event[position] = json!(event[position].as_u64().unwrap() + 1);
         }
@@ -343,6 +349,8 @@ fn an_event_that_cannot_follow_is_illegal() {
         ("version", json!(good.version.0 + 1)),
         ("source", json!("another-lab")),
         ("subject", json!("01990000-0000-7000-8000-000000000001")),
+        ("request", Value::Null),
+        ("cause", json!(office.history.last().unwrap().cause)),
     ] {
         evolved(&change_of(&good, |event| event[member] = value)).expect_err(member);
     }

@@ -113,7 +113,7 @@ fn again(bench: &mut Bench, command: &Command) {
     match bench.send(command) {
         Ok(events) => {
             assert_eq!(events, [], "{command:?}");
-            assert!(bench.run().answer_to(command.id, &command.actor).unwrap().is_some());
+            assert!(bench.run().answer_to(&command).unwrap().is_some());
         }
         Err(_) => assert_eq!(command.actor, Actor::Engine, "only the state guards its commands"),
     }
@@ -147,7 +147,7 @@ proptest! {
                 Ok(events) => {
                     prop_assert!(!events.is_empty());
                     prop_assert!(events.iter().all(|event| event.cause == command.id));
-                    let answer = bench.run().answer_to(command.id, &command.actor).unwrap();
+                    let answer = bench.run().answer_to(&command).unwrap();
                     let is_person = command.actor != Actor::Engine;
                     prop_assert_eq!(answer, is_person.then(|| bench.run().at()));
                     again(&mut bench, &command);
@@ -211,7 +211,7 @@ proptest! {
             match office.send(&command) {
                 Ok(types) => {
                     prop_assert!(!types.is_empty());
-                    let answer = office.project().answer_to(command.id, &command.actor).unwrap();
+                    let answer = office.project().answer_to(&command).unwrap();
                     prop_assert_eq!(answer, Some(office.project().at()));
                     then.push((office.history.len(), office.project().clone()));
                     prop_assert!(office.send(&command).unwrap().is_empty());

@@ -14,6 +14,7 @@ use holdpoint_core::{
     Action, Actor, Command, CommandId, DefinitionRef, Digest, EffectId, Event, EventType,
     IllegalEvent, Moment, NewEvent, Outcome, Project, Refusal, RefusalCode, Run, RunAnswer,
     RunStatus, Sequence, Version, Vote,
+    command::request_of,
     event::TypedEvent,
     run::{DueStep, RunEvent},
     testing::{Bench, event_types, project, types, uuid},
@@ -80,11 +81,7 @@ fn refused(bench: &mut Bench, actor: &str, action: Action, code: RefusalCode) ->
     assert_eq!(refusal.code, code, "{refusal}");
     assert_eq!(bench.history().len(), events, "a refusal leaves no event");
     assert_eq!(format!("{:?}", bench.run()), before, "a refusal changes nothing");
-    assert_eq!(
-        bench.run().answer_to(command.id, &command.actor).unwrap(),
-        None,
-        "a refusal is no answer to keep"
-    );
+    assert_eq!(bench.run().answer_to(&command).unwrap(), None, "a refusal is no answer to keep");
     refusal
 }
 
@@ -300,35 +297,60 @@ fn a_persons_command_sent_twice_gets_the_same_answer() {
     let first = bench.command("ben", note("mind the backups"));
     let events = bench.send(&first).unwrap();
     let answer = RunAnswer { version: Version(3), sequence: Sequence(3) };
-    assert_eq!(
-        (events.len(), bench.run().answer_to(first.id, &first.actor).unwrap()),
-        (1, Some(answer))
-    );
+    assert_eq!((events.len(), bench.run().answer_to(&first).unwrap()), (1, Some(answer)));
     bench.act("ben", note("and the cache")).unwrap();
-    assert_eq!(
-        bench.run().answer_to(first.id, &first.actor).unwrap(),
-        Some(answer),
-        "whatever came after it"
-    );
+    assert_eq!(bench.run().answer_to(&first).unwrap(), Some(answer), "whatever came after it");
     assert_eq!(bench.send(&first).unwrap(), [], "nothing is decided again");
 
     let several = bench.command("ada", Action::Cancel { reason: "enough".to_owned() });
     bench.send(&several).unwrap();
-    assert_eq!(
-        bench.run().answer_to(several.id, &several.actor).unwrap(),
-        Some(bench.run().at()),
-        "its last event"
-    );
-    let submission = CommandId::from_uuid(bench.run().id().as_uuid());
+    assert_eq!(bench.run().answer_to(&several).unwrap(), Some(bench.run().at()), "its last event");
+    let submission = request_of(&several.actor, &Action::Start);
     let answer = RunAnswer { version: Version(2), sequence: Sequence(2) };
     assert_eq!(
-        bench.run().answer_to(submission, &several.actor).unwrap(),
-        Some(answer),
+        bench.run().answer_to_submission(&submission),
+        Ok(answer),
         "the run's id is the command's"
     );
-    assert_eq!(bench.run().answer_to(CommandId::from_uuid(uuid(999)), &first.actor).unwrap(), None);
-    let stolen = Command { actor: several.actor.clone(), ..first };
-    assert_eq!(bench.send(&stolen).unwrap_err().code, RefusalCode::CommandIdReused);
+    let new = Command { id: CommandId::from_uuid(uuid(999)), ..first.clone() };
+    assert_eq!(bench.run().answer_to(&new).unwrap(), None);
+    let stolen = Command { actor: several.actor.clone(), ..first.clone() };
+    let other = Command { action: note("mind the cache"), ..first };
+    for reused in [stolen, other] {
+        let refusal = bench.send(&reused).unwrap_err();
+        assert_eq!(refusal.code, RefusalCode::CommandIdReused);
+        assert_eq!(
+            refusal.message,
+            format!("the command id {} was used before, for something else", reused.id)
+        );
+    }
+    let other = request_of(&several.actor, &"another submission");
+    let refusal = bench.run().answer_to_submission(&other).unwrap_err();
+    assert_eq!(refusal.code, RefusalCode::CommandIdReused);
+}
+
+#[test]
+fn a_request_keeps_its_digest_across_versions() {
+    // A command that is sent again after an update must still be known as the same one.
+    let vote = |hold: Option<&str>, reason: Option<&str>| Action::Vote {
+        hold: hold.map(str::to_owned),
+        vote: Vote::Approve,
+        reason: reason.map(str::to_owned),
+    };
+    let signal = Action::Signal { name: "go".to_owned(), data: json!({ "b": 1, "a": [2.5] }) };
+    for (action, json) in [
+        (vote(None, None), r#"{"action":"vote","vote":"approve"}"#),
+        (
+            vote(Some("authorize"), Some("fine")),
+            r#"{"action":"vote","hold":"authorize","vote":"approve","reason":"fine"}"#,
+        ),
+        (signal, r#"{"action":"signal","name":"go","data":{"a":[2.5],"b":1}}"#),
+        (Action::Cancel { reason: "no".to_owned() }, r#"{"action":"cancel","reason":"no"}"#),
+    ] {
+        let actor = Actor::Member("ada".parse().unwrap());
+        let expected = format!(r#"{{"actor":"member:ada","asks":{json}}}"#);
+        assert_eq!(request_of(&actor, &action), Digest::of(expected.as_bytes()), "{json}");
+    }
 }
 
 #[test]
@@ -336,7 +358,7 @@ fn the_answers_of_the_engines_own_commands_are_not_kept() {
     let mut bench = approved();
     let command = bench.command("engine", begin("reboot", 1));
     bench.send(&command).unwrap();
-    assert_eq!(bench.run().answer_to(command.id, &command.actor).unwrap(), None);
+    assert_eq!(bench.run().answer_to(&command).unwrap(), None);
     refused(&mut bench, "engine", command.action, RefusalCode::NotAwaited);
 }
 

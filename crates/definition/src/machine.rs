@@ -6,6 +6,7 @@ use holdpoint_core::{
     Action, Activity, Command, Digest, Effect, EffectKind, IllegalEvent, Moment, Refusal,
     RefusalCode, RunStatus, RunView, Started, Workflow, workflow::Meta,
 };
+use serde_json::Value;
 
 use crate::{
     Definition,
@@ -20,13 +21,17 @@ impl Workflow for Definition {
     type State = State;
     type Event = DefinitionEvent;
 
+    fn complete_input(&self, input: Value) -> Value {
+        schema::with_defaults(&self.model.schema, input)
+    }
+
     fn start(&self, started: &Started<'_>) -> Result<State, Refusal> {
-        let input = schema::with_defaults(&self.model.schema, started.input.clone());
+        let input = started.input;
         let mut refusal = Refusal::new(
             RefusalCode::InvalidInput,
             format!("the input does not fit the definition `{}`", self.model.name),
         );
-        for error in self.model.validator.iter_errors(&input) {
+        for error in self.model.validator.iter_errors(input) {
             let path = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
             refusal = refusal.needs(if path.is_empty() {
                 error.to_string()
@@ -37,12 +42,12 @@ impl Workflow for Definition {
         if !refusal.needed.is_empty() {
             return Err(refusal);
         }
-        let bytes = serde_json::to_vec(&input)
+        let bytes = serde_json::to_vec(input)
             .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.to_string()))?;
         Ok(State {
             requester: started.requester.clone(),
             digest: Digest::of(&bytes),
-            input: Arc::new(input),
+            input: Arc::new(input.clone()),
             outputs: BTreeMap::new(),
             visits: BTreeMap::new(),
             signals: Vec::new(),

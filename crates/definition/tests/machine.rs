@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use holdpoint_core::{
-    Action, RefusalCode, RunStatus, Vote,
+    Action, Digest, RefusalCode, RunStatus, Vote,
     testing::{Bench, types},
 };
 use serde_json::{Value, json};
@@ -357,7 +357,12 @@ fn votes_are_bound_to_the_input_with_its_defaults() {
         |input: Value| last(&submitted(&source, "ada", input), "hold.opened")["digest"].clone();
     assert_eq!(digest(low()), digest(given.clone()));
     given["bake"] = "3m".into();
-    assert_ne!(digest(low()), digest(given));
+    assert_ne!(digest(low()), digest(given.clone()));
+    // What is recorded is what is voted on.
+    let recorded = submitted(&source, "ada", low()).run().input().clone();
+    given["bake"] = "2m".into();
+    assert_eq!(recorded, given);
+    assert_eq!(digest(low()), json!(Digest::of(recorded.to_string().as_bytes())));
 }
 
 #[test]
@@ -366,7 +371,7 @@ fn a_command_sent_twice_counts_once() {
     let mut bench = submitted(&source, "ada", low());
     let vote = bench.command("bob", Action::Vote { hold: None, vote: Vote::Approve, reason: None });
     assert_eq!(bench.send(&vote).unwrap().len(), 1);
-    assert!(bench.run().answer_to(vote.id, &vote.actor).unwrap().is_some());
+    assert!(bench.run().answer_to(&vote).unwrap().is_some());
     assert!(bench.send(&vote).unwrap().is_empty());
     assert_eq!(bench.status(), RunStatus::Held);
 }

@@ -1,7 +1,7 @@
 //! The commands of one append, decided one after the other.
 
 use holdpoint_core::{
-    Action, Actor, Authentication, Command, CommandId, Moment, Refusal, RefusalCode, Run,
+    Action, Actor, Authentication, Command, CommandId, Digest, Moment, Refusal, RefusalCode, Run,
     RunAnswer, Sequence, StreamId,
     event::{NewEvent, PendingEvent},
     workflow::DecideFailure,
@@ -71,7 +71,8 @@ impl Batch {
     ) -> Result<(), DecideFailure> {
         let LiveRun { run, workflow, .. } = &self.live;
         let decided = guard("decide", || run.decide(&**workflow, command, at))??;
-        let added = pending(&self.stream, command, at.now, decided);
+        let request = command.actor.member().map(|_| command.request());
+        let added = pending(&self.stream, command, request, at.now, decided);
         for event in &added {
             // Where the events will stand in the whole log is known only when they are there;
             // nothing that a decision looks at depends on it.
@@ -85,14 +86,10 @@ impl Batch {
     }
 }
 
-/// The answer to a submission whose run exists: the first one's, if it is the same.
+/// The answer to a submission whose run exists: the first one's, if it is the same request.
 pub(crate) fn answer_again(run: &Run, begin: &Begin) -> Result<RunAnswer, CommandFailure> {
-    let same = run.project() == &begin.project
-        && run.definition() == &begin.definition
-        && run.input() == &begin.input
-        && run.requester() == &begin.command.actor;
-    match run.answer_to(begin.command.id, &begin.command.actor) {
-        Ok(Some(answer)) if same => Ok(answer),
+    match run.answer_to_submission(&begin.request) {
+        Ok(answer) if run.project() == &begin.project => Ok(answer),
         _ => Err(Refusal::new(
             RefusalCode::CommandIdReused,
             format!("the command id {} was used before, for another submission", begin.command.id),
@@ -115,6 +112,7 @@ pub(crate) fn own_command(action: Action) -> Command {
 pub(crate) fn pending(
     stream: &StreamId,
     command: &Command,
+    mut request: Option<Digest>,
     time: Timestamp,
     decided: Vec<NewEvent>,
 ) -> Vec<PendingEvent> {
@@ -127,6 +125,7 @@ pub(crate) fn pending(
         actor: command.actor.clone(),
         auth: command.auth.clone(),
         cause: command.id,
+        request: request.take(),
         trace: command.trace.clone(),
         definition: None,
         data,

@@ -9,12 +9,13 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, EventId,
-    Moment, Project, ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode, RunAnswer,
-    RunId, Sequence, StreamId, workflow::DynWorkflow,
+    Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, Digest,
+    EventId, Moment, Project, ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode,
+    RunAnswer, RunId, Sequence, StreamId, command::request_of, workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,6 +23,7 @@ use crate::{
     builder::EngineBuilder,
     clock::Clock,
     failure::{CommandFailure, QueryFailure},
+    guard::guard,
     load::{Library, LiveRun},
     projects::ProjectAsk,
     query::{AsOf, RunDetail, RunFilter, RunRow},
@@ -85,6 +87,23 @@ pub struct Submission {
     pub version: Option<u32>,
     /// What is submitted.
     pub input: Value,
+}
+
+impl Submission {
+    /// The digest of what is asked: only the same may be sent again under the same id.
+    fn request(&self, project: &ProjectId) -> Digest {
+        #[derive(Serialize)]
+        #[serde(tag = "action", rename = "submit")]
+        struct Submit<'a> {
+            project: &'a ProjectId,
+            definition: &'a DefinitionName,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            version: Option<u32>,
+            input: &'a Value,
+        }
+        let Self { definition, version, input, .. } = self;
+        request_of(&self.actor, &Submit { project, definition, version: *version, input })
+    }
 }
 
 /// A run was started.
@@ -209,6 +228,7 @@ impl Engine {
         submission: Submission,
     ) -> Result<Submitted, CommandFailure> {
         check_size("input", &submission.input)?;
+        let request = submission.request(project);
         let known = self.project(project).ok_or_else(|| {
             Refusal::new(RefusalCode::NotFound, format!("there is no project `{project}`"))
         })?;
@@ -216,9 +236,15 @@ impl Engine {
             Ok(admitted) => admitted,
             // What was accepted stays accepted, also when its author has left meanwhile.
             Err(failure) => {
-                return self.submitted_before(project, &submission).await.ok_or(failure);
+                return self
+                    .submitted_before(project, submission.command, &request)
+                    .await
+                    .ok_or(failure);
             }
         };
+        let input = guard("complete_input", || workflow.complete_input(submission.input))
+            .map_err(CommandFailure::Broken)?;
+        check_size("input with its defaults", &input)?;
         let run = RunId::from(submission.command);
         let (reply, answer) = oneshot::channel();
         let begin = Begin {
@@ -229,8 +255,9 @@ impl Engine {
                 trace: submission.trace,
                 action: Action::Start,
             },
+            request,
             definition,
-            input: submission.input,
+            input,
             project: project.clone(),
             workflow,
             reply,
@@ -262,18 +289,13 @@ impl Engine {
     async fn submitted_before(
         &self,
         project: &ProjectId,
-        submission: &Submission,
+        command: CommandId,
+        request: &Digest,
     ) -> Option<Submitted> {
-        let id = RunId::from(submission.command);
-        let live = self.live(id).await.ok()?;
-        let (run, definition) = (&live.run, live.run.definition());
-        let same = run.project() == project
-            && definition.name == submission.definition
-            && submission.version.is_none_or(|version| version == definition.version)
-            && *run.input() == submission.input
-            && *run.requester() == submission.actor;
-        let answer = run.answer_to(submission.command, &submission.actor).ok().flatten();
-        answer.filter(|_| same).map(|answer| Submitted { run: id, answer })
+        let run = RunId::from(command);
+        let live = self.live(run).await.ok()?;
+        let answer = live.run.answer_to_submission(request).ok()?;
+        (live.run.project() == project).then_some(Submitted { run, answer })
     }
 
     /// Sends a command to a run.

@@ -112,7 +112,7 @@ impl ProjectDesk {
     ) -> Result<RunAnswer, CommandFailure> {
         let project = self.projects.get(id);
         if let Some(project) = &project
-            && let Some(answer) = project.answer_to(command.id, &command.actor)?
+            && let Some(answer) = project.answer_to(command)?
         {
             return Ok(answer);
         }
@@ -136,6 +136,7 @@ impl ProjectDesk {
         let earliest = project.as_ref().map_or(Timestamp::MIN, |project| project.updated());
         let time = self.clock.now().max(earliest);
         let mut events = Vec::with_capacity(decided.len());
+        let mut request = Some(command.request());
         for event in decided {
             let new = event.to_new_event().map_err(|error| {
                 CommandFailure::Broken(holdpoint_core::IllegalEvent::new(
@@ -152,6 +153,7 @@ impl ProjectDesk {
                 actor: command.actor.clone(),
                 auth: command.auth.clone(),
                 cause: command.id,
+                request: request.take(),
                 trace: command.trace.clone(),
                 definition: None,
                 data: new.data,

@@ -326,7 +326,7 @@ impl Shard {
             }
         };
         let stream = StreamId { project: begin.project.clone(), run: Some(run) };
-        let mut events = pending(&stream, &begin.command, now, decided);
+        let mut events = pending(&stream, &begin.command, Some(begin.request), now, decided);
         if let Some(first) = events.first_mut() {
             first.definition = Some(begin.definition.digest);
         }
@@ -415,7 +415,7 @@ impl Shard {
                     continue;
                 }
                 Waiting::Command { command, reply } => {
-                    match live.run.answer_to(command.id, &command.actor) {
+                    match live.run.answer_to(&command) {
                         Ok(None) => {}
                         Ok(Some(answer)) => {
                             let _ = reply.send(Ok(answer));
@@ -426,7 +426,7 @@ impl Shard {
                             continue;
                         }
                     }
-                    if !matches!(batch.live.run.answer_to(command.id, &command.actor), Ok(None)) {
+                    if !matches!(batch.live.run.answer_to(&command), Ok(None)) {
                         // The id a second time in one batch: answered when the first is durable.
                         again.push_back(Waiting::Command { command, reply });
                         continue;

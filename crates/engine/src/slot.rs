@@ -6,7 +6,7 @@ use std::{
 };
 
 use holdpoint_core::{
-    Activity, Command, DefinitionRef, EffectId, ProjectId, RunAnswer, Version,
+    Activity, Command, DefinitionRef, Digest, EffectId, ProjectId, RunAnswer, Version,
     workflow::DynWorkflow,
 };
 use serde_json::Value;
@@ -25,6 +25,8 @@ pub(crate) type QueryReply = oneshot::Sender<Result<LiveRun, QueryFailure>>;
 /// A submission, with the definition it will be pinned to.
 pub(crate) struct Begin {
     pub command: Command,
+    /// The digest of what was asked.
+    pub request: Digest,
     pub definition: DefinitionRef,
     pub input: Value,
     pub project: ProjectId,

@@ -16,10 +16,11 @@ use holdpoint_core::{
 };
 use holdpoint_engine::{
     AsOf, CommandFailure, Effects, Engine, QueryFailure, ReadModelAt, RunFilter, StartFailure,
+    Submission,
 };
 use holdpoint_log::EventLog;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn refusal<T: std::fmt::Debug>(answer: Result<T, CommandFailure>) -> RefusalCode {
     match answer {
@@ -99,6 +100,30 @@ async fn the_same_command_id_gets_the_same_answer_once() {
     assert_eq!(engine.change_project(&office.project, change).await.unwrap(), changed);
     let other = engine.submit(&office.project, office.submission(id, 6)).await;
     assert_eq!(refusal(other), RefusalCode::CommandIdReused);
+}
+
+#[tokio::test]
+async fn what_is_recorded_is_the_completed_input_and_what_is_compared_is_the_request() {
+    let office = Office::new();
+    let engine = office.open_leaving_effects().await;
+    let id = new_id();
+    let with = |input: Value| Submission { input, ..office.submission(id, 5) };
+    let asked = json!({ "cents": 5, "pad": 3 });
+    let completed = json!({ "cents": 5, "pad": 3, "purpose": "xxx" });
+    let first = engine.submit(&office.project, with(asked.clone())).await.unwrap();
+    assert_eq!(engine.run(first.run).await.unwrap().input, completed);
+    assert_eq!(engine.submit(&office.project, with(asked)).await.unwrap(), first);
+    let other = engine.submit(&office.project, with(completed)).await;
+    assert_eq!(refusal(other), RefusalCode::CommandIdReused);
+    let huge = Submission {
+        input: json!({ "cents": 5, "pad": 300_000 }),
+        ..office.submission(new_id(), 5)
+    };
+    let refused = engine.submit(&office.project, huge).await;
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "the input with its defaults is larger than 262144 bytes"
+    );
 }
 
 #[tokio::test]

@@ -92,6 +92,7 @@ pub fn event(stream: &StreamId, text: &str) -> PendingEvent {
         actor: Actor::Engine,
         auth: Authentication::engine(),
         cause: "01900000-0000-7000-a000-000000000001".parse().unwrap(),
+        request: None,
         trace: None,
         definition: None,
         data: EventData::of(&text).unwrap(),

@@ -60,7 +60,7 @@ impl Office {
     pub(crate) fn send(&mut self, command: &ProjectCommand) -> Result<Vec<String>, Refusal> {
         let id: ProjectId = "lab".parse().unwrap();
         if let Some(project) = &self.made
-            && project.answer_to(command.id, &command.actor)?.is_some()
+            && project.answer_to(command)?.is_some()
         {
             return Ok(Vec::new());
         }
@@ -68,6 +68,7 @@ impl Office {
         assert!(!decided.is_empty(), "an accepted command has at least one event");
         self.now += SignedDuration::from_secs(1);
         let mut types = Vec::new();
+        let mut request = Some(command.request());
         for event in decided {
             let new = event.to_new_event().unwrap();
             types.push(new.kind.as_str().to_owned());
@@ -81,6 +82,7 @@ impl Office {
                 actor: command.actor.clone(),
                 auth: command.auth.clone(),
                 cause: command.id,
+                request: request.take(),
                 trace: None,
                 definition: None,
                 data: new.data,

@@ -56,6 +56,16 @@ impl Workflow for Expense {
     type State = ExpenseState;
     type Event = ExpenseEvent;
 
+    /// An expense without a purpose gets one, of the length that is asked for.
+    fn complete_input(&self, mut input: Value) -> Value {
+        let length = input.get("pad").and_then(Value::as_u64);
+        if let (Some(length), Some(members)) = (length, input.as_object_mut()) {
+            let purpose = || json!("x".repeat(usize::try_from(length).unwrap_or(0)));
+            members.entry("purpose").or_insert_with(purpose);
+        }
+        input
+    }
+
     fn start(&self, started: &Started<'_>) -> Result<ExpenseState, Refusal> {
         let cents = started.input.get("cents").and_then(Value::as_u64).ok_or_else(|| {
             Refusal::new(RefusalCode::InvalidInput, "an expense has a number of `cents`")
