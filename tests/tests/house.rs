@@ -58,8 +58,13 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
         "the facade puts engine, log and language together, and serves nobody",
     ),
     (
+        "holdpoint-bench",
+        &["holdpoint"],
+        "what is measured is what an embedder has, so that the facade is enough",
+    ),
+    (
         "holdpoint-cli",
-        &["holdpoint", "holdpoint-server"],
+        &["holdpoint", "holdpoint-bench", "holdpoint-server"],
         "the program uses what an embedder uses, so that the facade is enough",
     ),
 ];

@@ -1,6 +1,6 @@
 //! The command line as it is parsed: every command, argument and option.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -112,6 +112,8 @@ pub(crate) enum Command {
         #[arg(value_name = "DIRECTORY")]
         into: PathBuf,
     },
+    /// Measure what the log and the engine do on this machine, beside what its disk can do
+    Bench(Bench),
     /// See it work: approvals, a crash in the middle of a rollout, a rollback
     Demo(Demo),
     /// One of the demo's machines
@@ -145,10 +147,44 @@ impl Command {
             Self::Salvage { .. } => "salvage",
             Self::Completions { .. } => "completions",
             Self::Manpage { .. } => "manpage",
+            Self::Bench(_) => "bench",
             Self::Demo(_) => "demo",
             Self::DemoMachine(_) => "demo-machine",
         }
     }
+}
+
+/// Measures.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A temporary directory is made within --dir (by default the one you are in), \
+                        and removed afterwards.\n\
+                        docs/performance.md says what each figure means."
+)]
+pub(crate) struct Bench {
+    /// What to measure; everything, in short, when absent
+    #[arg(value_enum)]
+    pub(crate) workloads: Vec<Workload>,
+    /// How many seconds to measure, in `append` and `flow` for each number of writers and runs
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    pub(crate) seconds: Duration,
+    /// `append`: how many write at once
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,64,1024")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) writers: Vec<u32>,
+    /// `flow`: how many runs are under way at once
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,256")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) concurrency: Vec<u32>,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Workload {
+    /// Events that are made durable one by one
+    Append,
+    /// Runs that are submitted, approved twice and done
+    Flow,
 }
 
 /// Who acts, on commands that change something.
@@ -527,6 +563,16 @@ fn root(text: &str) -> Result<String, String> {
         return Err("expected `sha256:` and 64 hexadecimal digits".to_owned());
     }
     Ok(format!("sha256:{}", digits.to_ascii_lowercase()))
+}
+
+/// A time to measure for.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let expected = || format!("`{text}` is not a number of seconds from 0.01 to 86400");
+    let seconds: f64 = text.parse().map_err(|_| expected())?;
+    if !(0.01..=86_400.0).contains(&seconds) {
+        return Err(expected());
+    }
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 fn number(text: &str) -> Result<u32, String> {

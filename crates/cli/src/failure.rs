@@ -19,6 +19,7 @@ use holdpoint::{
     log::ReadFailure,
     log_sled::{ArchiveFailure, OpenFailure},
 };
+use holdpoint_bench::BenchFailure;
 use serde_json::{Value, json};
 
 use crate::{
@@ -355,5 +356,12 @@ impl From<BackupFailure> for Failure {
             failure if failure.is_input() => Self::usage(message, help),
             _ => Self::storage(message, help),
         }
+    }
+}
+
+impl From<BenchFailure> for Failure {
+    fn from(failure: BenchFailure) -> Self {
+        let (message, help) = (failure.to_string(), failure.help());
+        if failure.is_input() { Self::usage(message, help) } else { Self::storage(message, help) }
     }
 }

@@ -24,6 +24,9 @@ const DIRECTORY_DEFAULT: &str = "./holdpoint-data";
 /// The demo's directory, when none is named.
 const DEMO_DEFAULT: &str = "./holdpoint-demo";
 
+/// Where is measured, when no directory is named.
+const BENCH_DEFAULT: &str = ".";
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -56,8 +59,11 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { dir, project, wait, json, command } = arguments;
-    let default =
-        if matches!(command, Command::Demo(_)) { DEMO_DEFAULT } else { DIRECTORY_DEFAULT };
+    let default = match command {
+        Command::Demo(_) => DEMO_DEFAULT,
+        Command::Bench(_) => BENCH_DEFAULT,
+        _ => DIRECTORY_DEFAULT,
+    };
     let directory = dir.unwrap_or_else(|| PathBuf::from(default));
     let user = format!("holdpoint {}", command.name());
     let wait = Duration::from_secs(wait.into());
@@ -91,6 +97,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::History(arguments) => {
             return command::history::history(&context, &arguments).await;
         }
+        Command::Bench(arguments) => return command::bench::bench(&context, &arguments).await,
         Command::Demo(arguments) => return demo::demo(&context.directory, &arguments).await,
         Command::DemoMachine(arguments) => return demo::machine::serve(&arguments).await,
     };

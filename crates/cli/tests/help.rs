@@ -36,6 +36,7 @@ fn the_top_level() {
       salvage      Save what can still be read of a damaged data directory, and list the rest
       completions  Print a script that completes this command line in a shell
       manpage      Write manual pages, one a command
+      bench        Measure what the log and the engine do on this machine, beside what its disk can do
       demo         See it work: approvals, a crash in the middle of a rollout, a rollback
       help         Print this message or the help of the given subcommand(s)
 
@@ -99,6 +100,7 @@ fn every_command_has_help() {
         "salvage",
         "completions",
         "manpage",
+        "bench",
         "demo",
     ] {
         let help = place.must(&format!("{line} --help"));

@@ -8,6 +8,7 @@
     reason = "a failed expectation must fail the test that stated it"
 )]
 
+mod bench;
 mod common;
 mod copies;
 mod definitions;

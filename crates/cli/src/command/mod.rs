@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub(crate) mod backup;
+pub(crate) mod bench;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod definitions;

@@ -1,0 +1,62 @@
+//! What was measured, as it is told.
+
+use serde::Serialize;
+
+use crate::Measured;
+
+/// What was measured. A figure that a workload does not have is absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// Which workload.
+    pub workload: &'static str,
+    /// How many wrote at once, or how many runs were under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writers: Option<u32>,
+    /// The mean length of what was made durable each time, in bytes of JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_bytes: Option<u64>,
+    /// How many events or commands were done in a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+    /// How many a plain file took in a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_per_second: Option<f64>,
+    /// Ours by the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
+    /// How long one took, in microseconds: half of them no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50_us: Option<f64>,
+    /// The same for 99 of 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99_us: Option<f64>,
+    /// How long the plain file took for a batch, in microseconds: half of them no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_p50_us: Option<f64>,
+    /// The memory that the process had at most, resident, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<u64>,
+}
+
+impl Figures {
+    /// Figures of what `writers` did, beside the limit.
+    #[must_use]
+    pub fn against(
+        workload: &'static str,
+        writers: u32,
+        ours: &Measured,
+        limit: &Measured,
+    ) -> Self {
+        Self {
+            workload,
+            writers: Some(writers),
+            per_second: Some(ours.per_second()),
+            raw_per_second: Some(limit.per_second()),
+            ratio: Some(ours.per_second() / limit.per_second()),
+            p50_us: Some(ours.quantile_us(0.5)),
+            p99_us: Some(ours.quantile_us(0.99)),
+            raw_p50_us: Some(limit.quantile_us(0.5)),
+            ..Self::default()
+        }
+    }
+}
