@@ -58,6 +58,9 @@ pub enum BenchFailure {
     /// The engine could not be asked.
     #[error(transparent)]
     Query(#[from] QueryFailure),
+    /// A process that does a part of a measurement failed.
+    #[error("a process of the measurement failed: {0}")]
+    Child(String),
     /// A workload is not what it should be.
     #[error("BUG: the workload is not acceptable: {0}")]
     Workload(String),
@@ -70,6 +73,10 @@ impl BenchFailure {
 
     pub(crate) fn workload(reason: impl ToString) -> Self {
         Self::Workload(reason.to_string())
+    }
+
+    pub(crate) fn ended(error: io::Error) -> Self {
+        Self::Child(error.to_string())
     }
 
     /// Whether another choice of the user's would do.

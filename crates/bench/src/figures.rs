@@ -9,6 +9,12 @@ use crate::Measured;
 pub struct Figures {
     /// Which workload.
     pub workload: &'static str,
+    /// What of the workload, where it has several parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<&'static str>,
+    /// How many events there were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
     /// How many wrote at once, or how many runs were under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub writers: Option<u32>,
@@ -33,9 +39,30 @@ pub struct Figures {
     /// How long the plain file took for a batch, in microseconds: half of them no longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_p50_us: Option<f64>,
-    /// The memory that the process had at most, resident, in bytes.
+    /// The memory that the process had at most, resident, in bytes. Only Linux tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<u64>,
+    /// The same when a quarter of the events were there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_rss_bytes: Option<u64>,
+    /// How many runs there were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<u64>,
+    /// What the events take as JSON, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub json_bytes: Option<u64>,
+    /// What the log takes on the disk, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
+    /// The second by the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_ratio: Option<f64>,
+    /// How much longer opening took than that of an empty log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub empty_ratio: Option<f64>,
+    /// What of that is not sealed, and is read at opening.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tail_bytes: Option<u64>,
 }
 
 impl Figures {

@@ -6,18 +6,28 @@
 //! `docs/performance.md` says what each figure means.
 
 mod append;
+mod child;
 mod failure;
 mod figures;
 mod flow;
 mod ids;
 mod measured;
+mod memory;
+mod open;
 mod place;
+mod project;
 mod raw;
+mod replay;
+mod resources;
 
 pub use append::{Appender, append};
+pub use child::{Program, serve};
 pub use failure::BenchFailure;
 pub use figures::Figures;
 pub use flow::flow;
 pub use measured::{Measured, Writer, at_once};
+pub use memory::memory;
+pub use open::open;
 pub use place::Place;
 pub use raw::Raw;
+pub use replay::replays;

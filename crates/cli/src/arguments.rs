@@ -114,6 +114,9 @@ pub(crate) enum Command {
     },
     /// Measure what the log and the engine do on this machine, beside what its disk can do
     Bench(Bench),
+    /// A part of a measurement that needs a process of its own
+    #[command(hide = true)]
+    BenchPart(BenchPart),
     /// See it work: approvals, a crash in the middle of a rollout, a rollback
     Demo(Demo),
     /// One of the demo's machines
@@ -148,6 +151,7 @@ impl Command {
             Self::Completions { .. } => "completions",
             Self::Manpage { .. } => "manpage",
             Self::Bench(_) => "bench",
+            Self::BenchPart(_) => "bench-part",
             Self::Demo(_) => "demo",
             Self::DemoMachine(_) => "demo-machine",
         }
@@ -165,7 +169,7 @@ pub(crate) struct Bench {
     /// What to measure; everything, in short, when absent
     #[arg(value_enum)]
     pub(crate) workloads: Vec<Workload>,
-    /// How many seconds to measure, in `append` and `flow` for each number of writers and runs
+    /// How many seconds to measure: in `append` and `flow` for each number, in `replay` in all
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub(crate) seconds: Duration,
     /// `append`: how many write at once
@@ -176,6 +180,18 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,256")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) concurrency: Vec<u32>,
+    /// `replay`: how many targets the rollout has whose history is replayed
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) targets: u32,
+    /// `open` and `memory`: how many events are written
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) events: u64,
+    /// `memory`: how many runs wait
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub(crate) runs: u32,
 }
 
 /// What can be measured.
@@ -185,6 +201,19 @@ pub(crate) enum Workload {
     Append,
     /// Runs that are submitted, approved twice and done
     Flow,
+    /// Histories that go through their definitions
+    Replay,
+    /// A log that is opened after its process was killed
+    Open,
+    /// What many events and waiting runs take of memory, and of the disk
+    Memory,
+}
+
+/// Does a part of a measurement.
+#[derive(Debug, Args)]
+pub(crate) struct BenchPart {
+    /// Which, as JSON
+    pub(crate) part: String,
 }
 
 /// Who acts, on commands that change something.

@@ -98,6 +98,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             return command::history::history(&context, &arguments).await;
         }
         Command::Bench(arguments) => return command::bench::bench(&context, &arguments).await,
+        Command::BenchPart(arguments) => return command::bench::part(&arguments).await,
         Command::Demo(arguments) => return demo::demo(&context.directory, &arguments).await,
         Command::DemoMachine(arguments) => return demo::machine::serve(&arguments).await,
     };

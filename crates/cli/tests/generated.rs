@@ -12,7 +12,9 @@ fn every_shell_gets_a_script() {
         for word in ["definitions", "qualify", "input-file", "until-idle"] {
             assert!(script.contains(word), "{shell}: {word}");
         }
-        assert!(!script.contains("demo-machine"), "{shell}: what is hidden is not offered");
+        for hidden in ["demo-machine", "bench-part"] {
+            assert!(!script.contains(hidden), "{shell}: what is hidden is not offered");
+        }
         assert_eq!(place.ask(&format!("completions {shell}"))["script"], script);
         place.write("script", &script);
         // Where a shell is there that can read a script without running it, it must accept it.
@@ -53,7 +55,10 @@ fn every_command_gets_a_page() {
     for page in ["holdpoint.1", "holdpoint-submit.1", "holdpoint-project-member-add.1"] {
         assert!(pages.contains(&page), "{page}: {pages:?}");
     }
-    assert!(!pages.iter().any(|page| page.contains("machine")), "{pages:?}");
+    assert!(
+        !pages.iter().any(|page| page.contains("machine") || page.contains("part")),
+        "{pages:?}"
+    );
     for page in pages {
         let text = fs::read_to_string(place.path("pages/man1").join(page)).unwrap();
         for part in [".TH ", ".SH NAME", ".SH SYNOPSIS"] {

@@ -1,17 +1,26 @@
 //! `holdpoint bench`: what this machine can do.
 
-use holdpoint_bench::{Figures, Place, append, flow};
+mod words;
+
+use std::{io::IsTerminal, time::Duration};
+
+use holdpoint_bench::{Figures, Place, Program, append, flow, memory, open, replays};
+use indicatif::ProgressBar;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    arguments::{Bench, Workload},
+    arguments::{Bench, BenchPart, Workload},
     context::Context,
     failure::Failure,
-    output::{print, table},
+    output::print,
 };
 
 /// What is measured when nothing is named.
-const ALL: &[Workload] = &[Workload::Append, Workload::Flow];
+const ALL: &[Workload] =
+    &[Workload::Append, Workload::Flow, Workload::Replay, Workload::Open, Workload::Memory];
+
+/// How often the terminal shows that something is going on.
+const TICK: Duration = Duration::from_millis(120);
 
 /// Measures, and prints the figures of each workload when it has them.
 pub(crate) async fn bench(context: &Context, arguments: &Bench) -> Result<(), Failure> {
@@ -26,6 +35,11 @@ pub(crate) async fn bench(context: &Context, arguments: &Bench) -> Result<(), Fa
         }
         _ = terminated.recv() => Err(interrupted()),
     }
+}
+
+/// Does a part of a measurement in this process.
+pub(crate) async fn part(arguments: &BenchPart) -> Result<(), Failure> {
+    Ok(holdpoint_bench::serve(&arguments.part).await?)
 }
 
 fn interrupted() -> Failure {
@@ -44,7 +58,7 @@ async fn measure(place: &Place, context: &Context, arguments: &Bench) -> Result<
                 print(format!("{}\n", serde_json::to_string(one)?).as_bytes())?;
             }
         } else {
-            print(in_words(*workload, &figures).as_bytes())?;
+            print(words::section(*workload, &figures).as_bytes())?;
         }
     }
     Ok(())
@@ -55,6 +69,12 @@ async fn figures(
     workload: Workload,
     arguments: &Bench,
 ) -> Result<Vec<Figures>, Failure> {
+    let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
+    if let Some(bar) = &bar {
+        bar.set_message(format!("measuring {}", words::name(workload)));
+        bar.enable_steady_tick(TICK);
+    }
+    let (events, runs) = (arguments.events, arguments.runs);
     let mut figures = Vec::new();
     match workload {
         Workload::Append => {
@@ -67,68 +87,20 @@ async fn figures(
                 figures.push(flow(place, *runs, arguments.seconds).await?);
             }
         }
+        Workload::Replay => figures = replays(arguments.targets, arguments.seconds).await?,
+        Workload::Open => figures = open(place, &program()?, events).await?,
+        Workload::Memory => figures = memory(place, &program()?, events, runs).await?,
+    }
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
     }
     Ok(figures)
 }
 
-/// What a workload does, and how its columns are called.
-fn in_words(workload: Workload, figures: &[Figures]) -> String {
-    let bytes = figures.first().and_then(|one| one.event_bytes).unwrap_or(0);
-    let (title, writers, done) = match workload {
-        Workload::Append => (
-            format!(
-                "append: so many writers at once, each of which waits until its event of {bytes} \
-                 bytes is durable"
-            ),
-            "WRITERS",
-            "EVENTS/S",
-        ),
-        Workload::Flow => (
-            format!(
-                "flow: so many runs at once, submitted, approved twice and done; each command adds \
-                 {bytes} bytes and waits until they are durable"
-            ),
-            "RUNS",
-            "COMMANDS/S",
-        ),
-    };
-    let head = [writers, done, "FILE", "RATIO", "P50", "P99", "FILE P50"];
-    let rows = figures.iter().map(|one| {
-        vec![
-            one.writers.map(|writers| grouped(writers.into())).unwrap_or_default(),
-            one.per_second.map(grouped).unwrap_or_default(),
-            one.raw_per_second.map(grouped).unwrap_or_default(),
-            one.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
-            one.p50_us.map(time).unwrap_or_default(),
-            one.p99_us.map(time).unwrap_or_default(),
-            one.raw_p50_us.map(time).unwrap_or_default(),
-        ]
-    });
-    format!(
-        "{title}\n{}FILE is a plain file that takes the same bytes: one batch of as many at a time, \
-         synced before the next\n\n",
-        table(&head, rows)
-    )
-}
-
-/// A number without a fraction, its digits in groups of three.
-fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A time in the unit that suits it.
-fn time(microseconds: f64) -> String {
-    match microseconds {
-        short if short < 1_000.0 => format!("{short:.0} µs"),
-        middle if middle < 1_000_000.0 => format!("{:.1} ms", middle / 1_000.0),
-        long => format!("{:.1} s", long / 1_000_000.0),
-    }
+/// This program, to do a part of a measurement.
+fn program() -> Result<Program, Failure> {
+    let path = std::env::current_exe().map_err(|error| {
+        Failure::storage(format!("the program cannot start itself: {error}"), "")
+    })?;
+    Ok(Program { path, arguments: vec!["bench-part".into()] })
 }
