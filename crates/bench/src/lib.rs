@@ -29,5 +29,5 @@ pub use measured::{Measured, Writer, at_once};
 pub use memory::memory;
 pub use open::open;
 pub use place::Place;
-pub use raw::Raw;
+pub use raw::{Raw, TURNS};
 pub use replay::replays;

@@ -66,7 +66,7 @@ impl Raw {
 
 /// How often ours and the limit are measured in turn: a disk that others use too is then as slow
 /// for the one as for the other.
-pub(crate) const TURNS: u32 = 8;
+pub const TURNS: u32 = 8;
 
 /// Has `writers` write and `raw` be written in turn, for as long as `span` each. Answers with what
 /// the writers did, and with the limit.
