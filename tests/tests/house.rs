@@ -99,6 +99,7 @@ const ALONE: &[(&str, &str, &str)] = &[
     ("serde-saphyr", "holdpoint-definition", "YAML is the definition language's business"),
     ("cel", "holdpoint-definition", "expressions are the definition language's business"),
     ("rusqlite", "holdpoint-engine", "SQLite is the read model's business"),
+    ("redb", "holdpoint-benches", "what is compared with is no part of the program"),
 ];
 
 fn root() -> PathBuf {

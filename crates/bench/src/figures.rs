@@ -27,7 +27,7 @@ pub struct Figures {
     /// How many a plain file took in a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_per_second: Option<f64>,
-    /// Ours by the limit.
+    /// `per_second` by `raw_per_second`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
     /// How long one took, in microseconds: half of them no longer.
@@ -54,15 +54,15 @@ pub struct Figures {
     /// What the log takes on the disk, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_bytes: Option<u64>,
-    /// The second by the first.
+    /// `disk_bytes` by `json_bytes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_ratio: Option<f64>,
-    /// How much longer opening took than that of an empty log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub empty_ratio: Option<f64>,
-    /// What of that is not sealed, and is read at opening.
+    /// What of `disk_bytes` is not sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tail_bytes: Option<u64>,
+    /// `p50_us` by that of an empty log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub empty_ratio: Option<f64>,
 }
 
 impl Figures {
