@@ -65,6 +65,7 @@ impl Appender {
             actor: Actor::Engine,
             auth: Authentication::engine(),
             cause: ids::command_id(),
+            request: None,
             trace: None,
             definition: None,
             data: EventData::of(&json!({ "target": target }))?,
