@@ -1,0 +1,4 @@
+//! Tests of calendars, through the public interface.
+
+mod common;
+mod rules;
