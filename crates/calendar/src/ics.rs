@@ -284,7 +284,7 @@ impl Reading<'_> {
         };
         let kind = line.parameter("VALUE").unwrap_or("");
         let local = basic(text).filter(|local| {
-            let fits = !(kind.eq_ignore_ascii_case("DATE") && !local.is_date());
+            let fits = !kind.eq_ignore_ascii_case("DATE") || local.is_date();
             fits && !(local.is_date() && is_utc)
         });
         let Some(local) = local else {

@@ -129,7 +129,10 @@ impl Rule {
             .0
             .iter()
             .filter(|(name, _)| !["COUNT", "UNTIL"].contains(&name.as_str()))
-            .map(|(name, value)| format!("{name}={value}"))
+            .map(|(name, value)| match name.as_str() {
+                "BYDAY" => format!("{name}={}", numbered(value)),
+                _ => format!("{name}={value}"),
+            })
             .collect();
         let daily_max = daily_max(&parts, frequency, interval);
         Ok(Self { frequency, interval, extent, endless: endless.join(";"), daily_max })
@@ -212,6 +215,19 @@ fn ordinal_of(day: &str) -> Result<Option<i32>, Fault> {
     })
 }
 
+/// The days of a `BYDAY`; where some have numbers, those that have none get every number there is:
+/// of `MO,1TU` the crate `rrule` takes only days that are both.
+fn numbered(days: &str) -> String {
+    if days.split(',').all(|day| day.len() == 2) {
+        return days.to_owned();
+    }
+    let each = days.split(',').flat_map(|day| match day.len() {
+        2 => (1..=5).map(|nth| format!("{nth}{day}")).collect(),
+        _ => vec![day.to_owned()],
+    });
+    each.collect::<Vec<_>>().join(",")
+}
+
 /// What RFC 5545 says must not stand together (section 3.3.10).
 fn check_combinations(parts: &Parts, frequency: Frequency) -> Result<(), Fault> {
     use Frequency::{Daily, Monthly, Weekly, Yearly};
@@ -230,6 +246,12 @@ fn check_combinations(parts: &Parts, frequency: Frequency) -> Result<(), Fault> 
     }
     if has("BYWEEKNO") && frequency != Yearly {
         return Err(with("BYWEEKNO"));
+    }
+    if has("BYWEEKNO") && !has("BYDAY") {
+        return Err(fault(
+            "`BYWEEKNO` does not say which day of the week",
+            "add `BYDAY`, such as `BYDAY=MO`",
+        ));
     }
     let mut days = parts.get("BYDAY").into_iter().flat_map(|days| days.split(','));
     let may_count = frequency == Monthly || (frequency == Yearly && !has("BYWEEKNO"));

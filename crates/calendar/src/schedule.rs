@@ -40,7 +40,7 @@ impl Horizon {
 /// A set of moments without an end, made of calendars: a pure function of them and of time.
 ///
 /// No question runs for ever: each looks only as far as its horizon, and stops earlier where it has
-/// looked at some 200,000 occurrences. The answer then says up to where it has looked.
+/// looked at some 100,000 occurrences. The answer then says up to where it has looked.
 #[derive(Clone, Debug)]
 pub struct Schedule(Node);
 
@@ -239,7 +239,7 @@ impl Schedule {
                 None => break,
             }
         }
-        let complete = walk.looked_to() == range.end() && walk.next().is_none();
+        let complete = walk.next().is_none() && walk.looked_to() == range.end();
         Listing { intervals, complete }
     }
 
@@ -332,8 +332,12 @@ impl Node {
                 if found.is_empty() { found } else { found.intersection(&node.within(range, work)) }
             }),
             Self::Difference(node, away) => {
-                let found = node.within(range, work);
-                if found.is_empty() { found } else { found.difference(&away.within(range, work)) }
+                // A freeze is one interval, where a window may be thousands.
+                let away = away.within(range, work);
+                if away == range.into() {
+                    return IntervalSet::default();
+                }
+                node.within(range, work).difference(&away)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use holdpoint_calendar::{Calendar, Horizon, Interval, Next, Schedule};
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+use proptest::prelude::ProptestConfig;
 
 /// A calendar of this YAML.
 #[track_caller]
@@ -56,4 +57,8 @@ pub(crate) fn open_in(calendar: &Calendar, range: Interval) -> Vec<String> {
     let listing = Schedule::open(calendar).intervals(range, 1_000);
     assert!(listing.complete, "the list is whole");
     listing.intervals.iter().map(|one| format!("{}/{}", one.start(), one.end())).collect()
+}
+
+pub(crate) fn properties(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }

@@ -2,9 +2,10 @@
 //! finding what they mean.
 
 use holdpoint_calendar::{Interval, Schedule};
-use jiff::{civil::DateTime, tz::TimeZone};
+use jiff::{Span, civil::Date, tz::TimeZone};
+use proptest::prelude::*;
 
-use crate::common::{at_local, window};
+use crate::common::{at_local, properties, window};
 
 /// The local times at which a rule's occurrences begin, from its start on, as many as are asked for.
 #[track_caller]
@@ -277,4 +278,148 @@ fn every_friday_the_13th_whose_start_is_excepted() {
     let except = ", except: [1997-09-02T09:00]";
     let (found, _) = starts("1997-09-02T09:00", "FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13", except, 5);
     assert_eq!(found, dates("1998-02-13 03-13 11-13 1999-08-13 2000-10-13", "09:00"));
+}
+
+/// Weeks have days in two years: the first Monday of 2026's week 1 is in 2025.
+#[test]
+fn weeks_are_those_of_iso_8601() {
+    let base = Date::constant(2001, 1, 1);
+    for (week, text) in [(1, "1"), (2, "2"), (52, "52"), (53, "53"), (-1, "-1"), (-53, "-53")] {
+        for (n, day) in (0..).zip(DAYS) {
+            let has = |date: &Date| {
+                let iso = date.iso_week_date();
+                let from_end = iso.week() - iso.weeks_in_year() - 1;
+                date.weekday().to_monday_zero_offset() == n
+                    && [iso.week(), from_end].contains(&week)
+            };
+            let mut dates = base.series(Span::new().days(1)).take(11_000).filter(has);
+            let start = dates.next().unwrap();
+            let end = base.checked_add(Span::new().days(11_000)).unwrap();
+            let entry = format!(
+                "starts: {start}, lasts: 1h, repeat: \"FREQ=YEARLY;BYWEEKNO={text};BYDAY={day}\""
+            );
+            let utc = |date: Date| at_local(&TimeZone::UTC, &format!("{date}T00:00"));
+            let range = Interval::new(utc(start), utc(end)).unwrap();
+            let listing = Schedule::open(&window("UTC", &entry)).intervals(range, 1_000);
+            let found: Vec<Date> = listing
+                .intervals
+                .iter()
+                .map(|one| TimeZone::UTC.to_datetime(one.start()).date())
+                .collect();
+            let expected: Vec<Date> = [start].into_iter().chain(dates).collect();
+            assert_eq!(found, expected, "{entry}");
+        }
+    }
+}
+
+/// A rule that is also understood day by day, without any library.
+#[derive(Clone, Debug)]
+struct Plain {
+    frequency: &'static str,
+    interval: i32,
+    months: Vec<i8>,
+    month_days: Vec<i8>,
+    /// An ordinal (0 is none) and a day of the week, 0 is Monday.
+    days: Vec<(i8, i8)>,
+}
+
+const DAYS: [&str; 7] = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
+
+impl Plain {
+    fn text(&self) -> String {
+        let mut text = format!("FREQ={};INTERVAL={}", self.frequency, self.interval);
+        let mut add = |name: &str, values: Vec<String>| {
+            if !values.is_empty() {
+                text.push_str(&format!(";{name}={}", values.join(",")));
+            }
+        };
+        add("BYMONTH", self.months.iter().map(i8::to_string).collect());
+        add("BYMONTHDAY", self.month_days.iter().map(i8::to_string).collect());
+        let day = |(nth, day): &(i8, i8)| {
+            let nth = if *nth == 0 { String::new() } else { nth.to_string() };
+            format!("{nth}{}", DAYS[usize::try_from(*day).unwrap()])
+        };
+        add("BYDAY", self.days.iter().map(day).collect());
+        text
+    }
+
+    fn has(&self, start: Date, date: Date) -> bool {
+        let monday = |date: Date| {
+            date.checked_sub(Span::new().days(date.weekday().to_monday_zero_offset())).unwrap()
+        };
+        let days =
+            |from: Date, to: Date| i32::try_from(from.duration_until(to).as_hours() / 24).unwrap();
+        let months = |date: Date| i32::from(date.year()) * 12 + i32::from(date.month());
+        let periods = match self.frequency {
+            "DAILY" => days(start, date),
+            "WEEKLY" => days(monday(start), monday(date)) / 7,
+            "MONTHLY" => months(date) - months(start),
+            _ => i32::from(date.year()) - i32::from(start.year()),
+        };
+        let last = date.days_in_month();
+        let in_month = |day: &i8| *day == date.day() || last + 1 + day == date.day();
+        let nth = (date.day() - 1) / 7 + 1;
+        let nth_last = -((last - date.day()) / 7 + 1);
+        let on_day = |(ordinal, day): &(i8, i8)| {
+            *day == date.weekday().to_monday_zero_offset() && [0, nth, nth_last].contains(ordinal)
+        };
+        let no_day = self.month_days.is_empty() && self.days.is_empty();
+        let by_start = match self.frequency {
+            "WEEKLY" => date.weekday() == start.weekday(),
+            "MONTHLY" => date.day() == start.day(),
+            "YEARLY" => {
+                date.day() == start.day()
+                    && (!self.months.is_empty() || date.month() == start.month())
+            }
+            _ => true,
+        };
+        date >= start
+            && periods % self.interval == 0
+            && (self.months.is_empty() || self.months.contains(&date.month()))
+            && (self.month_days.is_empty() || self.month_days.iter().any(in_month))
+            && (self.days.is_empty() || self.days.iter().any(on_day))
+            && (!no_day || by_start)
+    }
+}
+
+fn plain() -> impl Strategy<Value = Plain> {
+    let frequency = prop_oneof![Just("DAILY"), Just("WEEKLY"), Just("MONTHLY"), Just("YEARLY")];
+    let months = proptest::collection::vec(1..=12_i8, 0..3);
+    let month_days = proptest::collection::vec(prop_oneof![1..=31_i8, -31..=-1_i8], 0..3);
+    let days = proptest::collection::vec((-4..=4_i8, 0..7_i8), 0..4);
+    (frequency, 1..6_i32, months, month_days, days).prop_map(
+        |(frequency, interval, months, month_days, days)| {
+            // Where RFC 5545 does not have a part, it is left out.
+            let month_days = if frequency == "WEEKLY" { Vec::new() } else { month_days };
+            let ordinal = |nth| if frequency == "MONTHLY" { nth } else { 0 };
+            let days = days.into_iter().map(|(nth, day)| (ordinal(nth), day)).collect();
+            Plain { frequency, interval, months, month_days, days }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(properties(192))]
+
+    /// Also far away from the start, where the library is made to begin in the middle.
+    #[test]
+    fn rules_mean_what_they_say_day_by_day(rule in plain(), day in 0..1_500_i64, later in 0..30_i64) {
+        let base = Date::constant(2001, 1, 1).checked_add(Span::new().days(day)).unwrap();
+        let date = |n: i64| base.checked_add(Span::new().days(n)).unwrap();
+        let start = (0..3_000).map(date).find(|date| rule.has(*date, *date));
+        prop_assume!(start.is_some());
+        let start = start.unwrap();
+        let entry = format!("starts: {start}T09:00, lasts: 1h, repeat: \"{}\"", rule.text());
+        let calendar = window("UTC", &entry);
+        let from = start.checked_add(Span::new().days(later * 365)).unwrap();
+        let utc = |date: Date| at_local(&TimeZone::UTC, &format!("{date}T00:00"));
+        let to = from.checked_add(Span::new().days(800)).unwrap();
+        let range = Interval::new(utc(from), utc(to)).unwrap();
+        let listing = Schedule::open(&calendar).intervals(range, 1_000);
+        let found: Vec<Date> =
+            listing.intervals.iter().map(|one| TimeZone::UTC.to_datetime(one.start()).date()).collect();
+        let expected: Vec<Date> =
+            from.series(Span::new().days(1)).take(800).filter(|date| rule.has(start, *date)).collect();
+        prop_assert_eq!(found, expected, "{}", rule.text());
+    }
 }
