@@ -51,9 +51,12 @@ pub(crate) struct Rule {
 
 /// The lists of a rule: name, the smallest and the largest value; zero is never one where the
 /// smallest is negative.
+///
+/// RFC 5545 also has weeks 52 and 53, and weeks counted from the end of the year: there `rrule` 0.14
+/// loses the days that are in the next year, such as 1 January 2011, which is in week 52 of 2010.
 const LISTS: &[(&str, i32, i32)] = &[
     ("BYMONTH", 1, 12),
-    ("BYWEEKNO", -53, 53),
+    ("BYWEEKNO", 1, 51),
     ("BYYEARDAY", -366, 366),
     ("BYMONTHDAY", -31, 31),
     ("BYHOUR", 0, 23),
@@ -125,12 +128,15 @@ impl Rule {
             (None, Some(until)) => Extent::Until(until),
             (None, None) => Extent::Forever,
         };
+        // So many times can a day of the week be in a month, or in a year.
+        let in_year = frequency == Frequency::Yearly && parts.get("BYMONTH").is_none();
+        let most = if in_year { 53 } else { 5 };
         let endless: Vec<String> = parts
             .0
             .iter()
             .filter(|(name, _)| !["COUNT", "UNTIL"].contains(&name.as_str()))
             .map(|(name, value)| match name.as_str() {
-                "BYDAY" => format!("{name}={}", numbered(value)),
+                "BYDAY" => format!("{name}={}", numbered(value, most)),
                 _ => format!("{name}={value}"),
             })
             .collect();
@@ -217,12 +223,12 @@ fn ordinal_of(day: &str) -> Result<Option<i32>, Fault> {
 
 /// The days of a `BYDAY`; where some have numbers, those that have none get every number there is:
 /// of `MO,1TU` the crate `rrule` takes only days that are both.
-fn numbered(days: &str) -> String {
+fn numbered(days: &str, most: u8) -> String {
     if days.split(',').all(|day| day.len() == 2) {
         return days.to_owned();
     }
     let each = days.split(',').flat_map(|day| match day.len() {
-        2 => (1..=5).map(|nth| format!("{nth}{day}")).collect(),
+        2 => (1..=most).map(|nth| format!("{nth}{day}")).collect(),
         _ => vec![day.to_owned()],
     });
     each.collect::<Vec<_>>().join(",")
@@ -251,6 +257,12 @@ fn check_combinations(parts: &Parts, frequency: Frequency) -> Result<(), Fault> 
         return Err(fault(
             "`BYWEEKNO` does not say which day of the week",
             "add `BYDAY`, such as `BYDAY=MO`",
+        ));
+    }
+    if has("BYWEEKNO") && parts.get("WKST").is_some_and(|start| start != "MO") {
+        return Err(fault(
+            "`BYWEEKNO` with weeks that begin on another day is not supported",
+            "leave out `WKST`: weeks are those of ISO 8601, which begin on Monday",
         ));
     }
     let mut days = parts.get("BYDAY").into_iter().flat_map(|days| days.split(','));

@@ -60,5 +60,10 @@ pub(crate) fn open_in(calendar: &Calendar, range: Interval) -> Vec<String> {
 }
 
 pub(crate) fn properties(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 300,
+        ..ProptestConfig::default()
+    }
 }
