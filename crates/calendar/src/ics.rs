@@ -263,7 +263,9 @@ impl Reading<'_> {
             replaces,
             skipped: reason.is_some(),
         };
-        event.entry = self.entry(&event)?;
+        if !event.skipped {
+            event.entry = self.entry(&event)?;
+        }
         Ok(Some(event))
     }
 

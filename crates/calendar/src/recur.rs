@@ -30,7 +30,7 @@ impl Recurrence {
                 FindingCode::Rule,
                 "repeat",
                 format!("the rule is not supported: {error}"),
-                "RFC 5545, section 3.3.10, says what a rule can be made of",
+                "RFC 5545 may have such a rule, but it is not supported here: say it in another way",
             )
         };
         let read: RRule<Unvalidated> = rule.endless.parse().map_err(|error| refused(&error))?;

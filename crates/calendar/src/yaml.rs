@@ -35,7 +35,11 @@ pub(crate) fn read(source: &str) -> Result<Document, Finding> {
     serde_saphyr::from_str_with_options(source, options()).map_err(|error| {
         let error = error.without_snippet();
         let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+        // The crate speaks to programmers: of its options, and of places that are told apart.
+        let end =
+            [" at line ", ", set DuplicateKeyPolicy"].iter().filter_map(|end| message.find(end));
+        let message =
+            message.get(..end.min().unwrap_or(message.len())).unwrap_or(&message).to_owned();
         finding(
             message,
             error.location().map(|location| place_of(&location)),
