@@ -26,6 +26,9 @@ const LISTED_MAX: usize = 100_000;
 /// The most stretches of a calendar that may begin in a day.
 const DAILY_MAX: u32 = 10_000;
 
+/// The most findings about a calendar: after those the rest is not looked at.
+const FINDINGS_MAX: usize = 100;
+
 /// A checked calendar. Cloning it is cheap.
 ///
 /// It answers through a [`Schedule`]: [`Schedule::open`] is when it allows something to be done.
@@ -77,7 +80,7 @@ impl Calendar {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong, with places.
+    /// Everything that is wrong, with places; of very much that is wrong, the first.
     pub fn parse(file: &str, source: &str) -> Result<Self, Findings> {
         let document = yaml::read(source).map_err(|one| Findings::new(file, vec![one]))?;
         Self::check(document).map_err(|list| {
@@ -310,7 +313,7 @@ impl Reading<'_> {
 
     fn entry(&mut self, entry: &Entry, purpose: Purpose, base: &str) -> Option<Occurrences> {
         // Beyond a limit nothing more is read: the reading itself is what must end.
-        if self.listed > LISTED_MAX {
+        if self.listed > LISTED_MAX || self.findings.len() >= FINDINGS_MAX {
             return None;
         }
         let read = Occurrences::read(entry, self.zone, purpose);

@@ -345,6 +345,9 @@ fn there_are_limits_and_all_findings_are_told() {
     let long =
         faults(&format!("calendar: a\nzone: UTC\nholidays:\n{}", "  - 2026-12-25\n".repeat(2_001)));
     assert!(long.contains("the calendar has 2001 entries"), "{long}");
+    let wrong = format!("calendar: a\nzone: UTC\nwindows:\n{}", "  - { from: x }\n".repeat(1_000));
+    let findings = Calendar::parse("a.yaml", &wrong).unwrap_err();
+    assert_eq!(findings.iter().count(), 100);
     assert!(faults(&"#".repeat(1_100_000)).contains("1100000 bytes"));
     assert!(faults(&"[".repeat(10_000)).contains("HP2201"));
 
