@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use holdpoint_calendar::{Calendar, FindingCode, Findings, Import, Role, Transparent, import_ics};
 use holdpoint_core::RefusalCode;
 use holdpoint_definition::{Definition, DiagnosticCode, Diagnostics};
 
@@ -35,7 +36,8 @@ fn pages() -> BTreeMap<String, String> {
 fn codes() -> BTreeSet<String> {
     let refusals = RefusalCode::ALL.iter().map(|code| code.as_str().to_owned());
     let findings = DiagnosticCode::ALL.iter().map(|code| code.as_str().to_owned());
-    refusals.chain(findings).collect()
+    let calendars = FindingCode::ALL.iter().map(|code| code.as_str().to_owned());
+    refusals.chain(findings).chain(calendars).collect()
 }
 
 fn title<'p>(code: &str, page: &'p str) -> &'p str {
@@ -116,6 +118,42 @@ fn every_finding_is_found_in_its_example() {
         let text = found.to_string();
         let all_of_it = found.iter().all(|one| one.code == *code);
         if !all_of_it || !shown.is_some_and(|shown| text.starts_with(&format!("{shown}]: "))) {
+            faults.push(format!("{code}.md shows another finding than the one there is:\n{text}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The findings about a page's calendar, or about its iCalendar file.
+fn calendar_findings(page: &str) -> Option<Findings> {
+    if let Some(example) = block(page, "yaml") {
+        return Some(Calendar::parse("example.yaml", example).unwrap_err());
+    }
+    let import = Import {
+        calendar: "example".parse().unwrap(),
+        zone: "Europe/Berlin".to_owned(),
+        role: Role::Windows,
+        transparent: Transparent::Skip,
+        zones: BTreeMap::new(),
+    };
+    block(page, "ics").map(|example| import_ics("example.ics", example, &import).unwrap_err())
+}
+
+#[test]
+fn every_finding_about_calendars_is_found_in_its_example() {
+    let mut faults = Vec::new();
+    let pages = pages();
+    for code in FindingCode::ALL {
+        let page = &pages[code.as_str()];
+        let Some(found) = calendar_findings(page) else {
+            faults.push(format!("{code}.md has no example"));
+            continue;
+        };
+        let (text, shown) = (found.to_string(), block(page, "text").unwrap_or_default());
+        let all_of_it = found.iter().all(|one| one.code == *code);
+        // The release of the zone data changes, and nothing else.
+        let shown = shown.replace("2026f", holdpoint_calendar::zone_data());
+        if !all_of_it || !text.starts_with(shown.trim_end()) {
             faults.push(format!("{code}.md shows another finding than the one there is:\n{text}"));
         }
     }

@@ -40,7 +40,7 @@ impl Horizon {
 /// A set of moments without an end, made of calendars: a pure function of them and of time.
 ///
 /// No question runs for ever: each looks only as far as its horizon, and stops earlier where it has
-/// looked at some 100,000 occurrences. The answer then says up to where it has looked.
+/// looked at some 20,000 occurrences. The answer then says up to where it has looked.
 #[derive(Clone, Debug)]
 pub struct Schedule(Node);
 

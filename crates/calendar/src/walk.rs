@@ -11,8 +11,8 @@ const PIECE_DAYS_FIRST: i64 = 8;
 const PIECE_DAYS_MAX: i64 = 512;
 
 /// How many occurrences a piece may have at most, and all pieces of a walk together.
-const PIECE_WORK_MAX: i64 = 20_000;
-const WORK_MAX: usize = 100_000;
+const PIECE_WORK_MAX: i64 = 5_000;
+const WORK_MAX: usize = 20_000;
 
 /// How far a walk reaches at a time.
 #[derive(Debug)]

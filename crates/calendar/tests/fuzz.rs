@@ -22,16 +22,16 @@ fn ask(calendar: &Calendar) {
             assert!(schedule.closes(opening, horizon).is_some());
             assert!(schedule.window(opening, horizon).is_some());
         }
-        schedule.next_fit(from, hours(5), horizon);
-        schedule.fits(from, hours(100));
-        schedule.opened(from, horizon);
-        schedule.intervals(between("2026-01-01T00:00Z", "2027-01-01T00:00Z"), 100);
+        let _ = schedule.next_fit(from, hours(5), horizon);
+        let _ = schedule.fits(from, hours(100));
+        let _ = schedule.opened(from, horizon);
+        let _ = schedule.intervals(between("2026-01-01T00:00Z", "2027-01-01T00:00Z"), 100);
     }
     for length in ["3 working days", "9999 working hours"] {
         let length: WorkingLength = length.parse().unwrap();
         let _ = calendar.due(from, length, horizon);
     }
-    calendar.denials(from);
+    let _ = calendar.denials(from);
 }
 
 fn try_rule(starts: &str, rule: &str, lasts: &str) {
@@ -180,7 +180,7 @@ fn import(source: &str, role: Role, transparent: Transparent) {
 }
 
 proptest! {
-    #![proptest_config(properties(192))]
+    #![proptest_config(properties(128))]
 
     #[test]
     fn any_rule_is_answered(rule in rule(), year in 1990..2030_i32, lasts in prop_oneof![Just("1s"), Just("5h"), Just("2d")]) {
