@@ -81,12 +81,15 @@ pub async fn at_once<W: Writer>(
     writers: Vec<W>,
     span: Duration,
 ) -> Result<(Vec<W>, Measured), BenchFailure> {
+    let count = writers.len();
+    let begun: Vec<_> = writers
+        .into_iter()
+        .map(|writer| Measured::new().map(|mine| (writer, mine)))
+        .collect::<Result<_, _>>()?;
     let mut tasks = JoinSet::new();
-    let mut rested = Vec::with_capacity(writers.len());
     let started = Instant::now();
-    for mut writer in writers {
+    for (mut writer, mut mine) in begun {
         tasks.spawn(async move {
-            let mut mine = Measured::new()?;
             loop {
                 let before = Instant::now();
                 writer.write().await?;
@@ -98,12 +101,17 @@ pub async fn at_once<W: Writer>(
             }
         });
     }
+    let mut ended = Vec::with_capacity(count);
+    while let Some(one) = tasks.join_next().await {
+        ended.push(one??);
+    }
+    let elapsed = started.elapsed();
     let mut all = Measured::new()?;
-    while let Some(ended) = tasks.join_next().await {
-        let (writer, mine) = ended??;
+    let mut rested = Vec::with_capacity(count);
+    for (writer, mine) in ended {
         rested.push(writer);
         all.then(&mine)?;
     }
-    all.elapsed = started.elapsed();
+    all.elapsed = elapsed;
     Ok((rested, all))
 }
