@@ -24,7 +24,8 @@ use crate::{
     new_log::{self, Staging},
     opening,
     parts::Parts,
-    segment::{Segment, SegmentWriter},
+    segment::{Segment, SegmentFailure},
+    segment_writer::SegmentWriter,
     segments::{self, NEW},
     tail,
 };
@@ -79,7 +80,7 @@ fn back_up(
     let sealed = directory.sealed();
     make_directory(&sealed).map_err(at(&sealed))?;
     let wanted = Wanted::new(&parts, head);
-    let Present { covered, mut replaced } = look_at(&sealed, shared, &wanted, head)?;
+    let Present { covered, mut replaced } = look_at(&sealed, shared, &parts, &wanted, head)?;
     remove(directory.tails())?;
     for source in &parts.segments {
         bring(&sealed, source)?;
@@ -138,40 +139,41 @@ struct Wanted {
     sealed: HashSet<OsString>,
     /// The name of the segment with what the log has not sealed, and the tree before it.
     unsealed: Option<(String, MerkleTree)>,
-    /// The trees at the places where segments begin.
-    before: Vec<MerkleTree>,
 }
 
 impl Wanted {
     fn new(parts: &Parts, head: Head) -> Self {
         let name = |segment: &Segment| segment.path().file_name().unwrap_or_default().to_owned();
         let sealed = parts.segments.iter().map(|segment| name(segment)).collect();
-        let mut before = vec![MerkleTree::new()];
-        before.extend(parts.segments.iter().map(|segment| segment.after.clone()));
-        let last = before.last().cloned().unwrap_or_default();
+        let last = parts.segments.last().map_or_else(MerkleTree::new, |last| last.after.clone());
         let first = Sequence(last.size()).next();
         let unsealed = (first <= head.sequence)
             .then(|| (segments::name_of(first, head.sequence, &head.root), last));
-        Self { sealed, unsealed, before }
+        Self { sealed, unsealed }
     }
+}
 
-    /// The name of a segment with these events of the log; `None` when the log has no segment that
-    /// begins there.
-    fn name(
-        &self,
-        shared: &Shared,
-        first: Sequence,
-        last: Sequence,
-    ) -> Result<Option<String>, ArchiveFailure> {
-        let before = self.before.iter().find(|tree| Sequence(tree.size()).next() == first);
-        let Some(mut tree) = before.cloned() else { return Ok(None) };
-        while tree.size() < last.0 {
-            let left = usize::try_from(last.0 - tree.size()).unwrap_or(usize::MAX);
-            let records = shared.read(Sequence(tree.size()), READ_LIMIT.min(left))?;
-            records.iter().for_each(|record| tree.push(&record.bytes));
-        }
-        Ok(Some(segments::name_of(first, last, &tree.root())))
+/// The Merkle tree over the log up to the event `last`.
+fn tree_at(shared: &Shared, parts: &Parts, last: Sequence) -> Result<MerkleTree, ArchiveFailure> {
+    if let Some(segment) = segments::part_with(&parts.segments, last) {
+        return segment.tree_at(last).map_err(|failure| {
+            match failure {
+                SegmentFailure::Damaged(reason) => {
+                    ReadFailure::Damaged { sequence: Some(last), reason }
+                }
+                SegmentFailure::Io(error) => ReadFailure::Unreadable { reason: error.to_string() },
+            }
+            .into()
+        });
     }
+    let mut tree =
+        parts.segments.last().map_or_else(MerkleTree::new, |segment| segment.after.clone());
+    while tree.size() < last.0 {
+        let left = usize::try_from(last.0 - tree.size()).unwrap_or(usize::MAX);
+        let records = shared.read(Sequence(tree.size()), READ_LIMIT.min(left))?;
+        records.iter().for_each(|record| tree.push(&record.bytes));
+    }
+    Ok(tree)
 }
 
 /// What a backup has already.
@@ -186,6 +188,7 @@ struct Present {
 fn look_at(
     sealed: &Path,
     shared: &Shared,
+    parts: &Parts,
     wanted: &Wanted,
     head: Head,
 ) -> Result<Present, ArchiveFailure> {
@@ -199,7 +202,7 @@ fn look_at(
         let name = path.file_name().unwrap_or_default().to_owned();
         let directory = sealed.parent().unwrap_or(sealed).to_owned();
         let other = |reason| Err(ArchiveFailure::OtherLog { directory, reason });
-        if name == NEW {
+        if segments::is_unfinished(&name) {
             fs::remove_file(&path).map_err(at(&path))?;
             continue;
         }
@@ -214,7 +217,8 @@ fn look_at(
             if last > head.sequence {
                 return other(format!("it has event {last}, which the log has not"));
             }
-            if wanted.name(shared, first, last)?.is_none_or(|wanted| name != *wanted) {
+            let root = tree_at(shared, parts, last)?.root();
+            if name != segments::name_of(first, last, &root).as_str() {
                 return other(format!("its history up to event {last} is another"));
             }
             present.replaced.push(path);
@@ -229,14 +233,13 @@ fn look_at(
 fn bring(sealed: &Path, source: &Segment) -> Result<(), ArchiveFailure> {
     let name = source.path().file_name().unwrap_or_default();
     let (path, new) = (sealed.join(name), sealed.join(NEW));
-    let length = |path: &Path| fs::metadata(path).map(|about| about.len());
-    let is_there = Segment::open(&path).is_ok_and(|there| there.after == source.after)
-        && length(&path).ok() == length(source.path()).ok();
+    let is_there = Segment::open(&path).is_ok_and(|there| {
+        there.after == source.after && there.length().ok() == source.length().ok()
+    });
     if is_there {
         return Ok(());
     }
-    fs::copy(source.path(), &new).map_err(at(&new))?;
-    sync(&new).map_err(at(&new))?;
+    source.copy_to(&new).map_err(at(&new))?;
     let damaged = |reason: String| ReadFailure::Damaged {
         sequence: None,
         reason: format!("the segment `{}`: {reason}", name.display()),
@@ -260,7 +263,7 @@ fn write_unsealed(
     progress: &dyn Fn(u64, u64),
 ) -> Result<(), ArchiveFailure> {
     let failed = |failure| new_log::segment_failed(sealed, failure);
-    let mut writer = SegmentWriter::create(sealed, before).map_err(failed)?;
+    let mut writer = SegmentWriter::create(sealed, NEW, before).map_err(failed)?;
     while writer.tree().size() < head.sequence.0 {
         let after = Sequence(writer.tree().size());
         let left = usize::try_from(head.sequence.0 - after.0).unwrap_or(usize::MAX);
@@ -357,7 +360,7 @@ fn list(from: &Path, to: &Path, copies: &mut Vec<Copy>) -> Result<(), OpenFailur
     if about.is_dir() {
         for entry in fs::read_dir(from).map_err(at(from))? {
             let name = entry.map_err(at(from))?.file_name();
-            if name != NEW {
+            if !segments::is_unfinished(&name) {
                 list(&from.join(&name), &to.join(&name), copies)?;
             }
         }

@@ -11,9 +11,12 @@
 //! | `opening` | reading what is there, and finishing what was interrupted |
 //! | `parts` | where the events are: segments, and after them tails |
 //! | `segment` | immutable files with a complete range of events |
+//! | `segment_writer` | writing them |
+//! | `stream_table` | where the streams of a segment end |
 //! | `segments` | the segments of a log: a directory of files, and their names |
 //! | `tail` | the part of the log that is in sled |
 //! | `sealer` | the thread that makes segments of tails |
+//! | `merger` | making one segment of several |
 //! | `lock` | one process at a time |
 //! | `head` | the note of how far the log had come |
 //! | `preflight` | looking at sled's file before sled does |
@@ -40,6 +43,7 @@ mod failure;
 mod head;
 mod lock;
 mod log;
+mod merger;
 mod new_log;
 mod opening;
 mod parts;
@@ -50,8 +54,10 @@ mod salvage;
 mod scan;
 mod sealer;
 mod segment;
+mod segment_writer;
 mod segments;
 mod store;
+mod stream_table;
 mod syncing;
 mod tail;
 mod watch;

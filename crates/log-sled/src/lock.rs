@@ -19,7 +19,7 @@ const HOLDER_BYTES_MAX: u64 = 1024;
 /// The lock; it is given back when this is dropped, or the process ends in any way.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -42,21 +42,46 @@ impl Lock {
         lock.set_len(0).map_err(io)?;
         let user: String = user.chars().filter(|c| !c.is_control()).collect();
         lock.write_all(format!("{}\n{user}\n", std::process::id()).as_bytes()).map_err(io)?;
-        Ok(Self { _file: lock })
+        Ok(Self { file: lock })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child that the process is just starting has a copy of
+        // the handle until it runs its program, and a lock lasts as long as any copy.
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the lock could not be given back");
+        }
+    }
+}
+
+/// Keeps others from opening a log, and writes nothing.
+#[derive(Debug)]
+pub(crate) struct HeldOff {
+    file: Option<File>,
+}
+
+impl Drop for HeldOff {
+    fn drop(&mut self) {
+        // As with `Lock`. What fails here fails again when the file is closed.
+        let _ = self.file.as_ref().map(File::unlock);
     }
 }
 
 /// Keeps others from opening the log in `directory` until what is answered is dropped, and writes
 /// nothing: the directory may be one that cannot be written to.
-pub(crate) fn hold_off(directory: &Path, file: &Path) -> Result<Option<File>, OpenFailure> {
+pub(crate) fn hold_off(directory: &Path, file: &Path) -> Result<HeldOff, OpenFailure> {
     let io = |source| OpenFailure::Io { path: file.to_owned(), source };
     let lock = match File::open(file) {
         Ok(lock) => lock,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(HeldOff { file: None });
+        }
         Err(source) => return Err(io(source)),
     };
     match lock.try_lock_shared() {
-        Ok(()) => Ok(Some(lock)),
+        Ok(()) => Ok(HeldOff { file: Some(lock) }),
         Err(TryLockError::WouldBlock) => {
             let (process, user) = holder(lock);
             Err(OpenFailure::InUse { directory: directory.to_owned(), process, user })
@@ -93,6 +118,20 @@ mod tests {
         assert_eq!(user.as_deref(), Some("holdpointwork"));
         drop(first);
         Lock::take(dir.path(), &path, "me").unwrap();
+    }
+
+    #[test]
+    fn it_is_given_back_although_a_child_has_a_copy_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = Lock::take(dir.path(), &path, "me").unwrap();
+        let copy = first.file.try_clone().unwrap();
+        drop(first);
+        let held_off = hold_off(dir.path(), &path).unwrap();
+        let other = held_off.file.as_ref().unwrap().try_clone().unwrap();
+        drop(held_off);
+        Lock::take(dir.path(), &path, "me").unwrap();
+        drop((copy, other));
     }
 
     #[test]

@@ -34,7 +34,7 @@ use crate::{
     opening::{self, Opened},
     parts::Parts,
     reader::Cache,
-    sealer::Sealer,
+    sealer::{Full, Sealer},
     segment::Segment,
     syncing::Syncs,
     tail::Tail,
@@ -44,13 +44,20 @@ use crate::{
 const TILE_HASHES: u64 = 1 << TILE_LEVELS;
 
 /// With so many bytes of events a tail is sealed, by default.
-pub(crate) const TAIL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(crate) const TAIL_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// With so many bytes of events a segment need not be merged, by default.
+pub(crate) const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// A tail that has this part of the bytes with which it would be sealed is sealed at opening:
+/// every opening reads it.
+const OPENING_PART: u64 = 8;
 
 /// A log in a directory of its own.
 ///
 /// It needs a tokio runtime for reading, and threads for writing and for sealing. Dropping the
-/// last handle waits for what is being committed, and closes the files; nothing that was
-/// acknowledged depends on it. A read whose future was dropped can keep the files open a moment
+/// last handle waits for what is being committed and sealed, and closes the files; nothing that
+/// was acknowledged depends on it. A read whose future was dropped can keep the files open a moment
 /// longer.
 #[derive(Debug)]
 pub struct SledLog {
@@ -68,13 +75,17 @@ pub struct SledLog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// With so many bytes of events the part of the log that is in sled is sealed: written to an
-    /// immutable file, and dropped from sled. 64 MiB by default.
+    /// immutable file, and dropped from sled. At opening an eighth of it is enough. 16 MiB by
+    /// default.
     pub tail_bytes_max: u64,
+    /// Immutable files with fewer bytes of events than this are merged with those beside them, in
+    /// steps, so that they are few. 256 MiB by default; 0 leaves all as they are.
+    pub segment_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tail_bytes_max: TAIL_BYTES_MAX }
+        Self { tail_bytes_max: TAIL_BYTES_MAX, segment_bytes: SEGMENT_BYTES }
     }
 }
 
@@ -114,6 +125,14 @@ impl Shared {
     /// Adds an empty tail at the end.
     pub(crate) fn add_tail(&self, tail: Arc<Tail>) {
         locked(&self.parts).tails.push(tail);
+    }
+
+    /// Puts a segment in place of those whose events it has.
+    pub(crate) fn merged(&self, segment: Segment) {
+        let mut parts = locked(&self.parts);
+        let place = parts.segments.partition_point(|before| before.last() < segment.first());
+        parts.segments.retain(|part| !segment.has(part.first()));
+        parts.segments.insert(place, Arc::new(segment));
     }
 
     /// Puts a segment in place of the tail whose events it has.
@@ -200,6 +219,7 @@ impl SledLog {
         options: Options,
     ) -> io::Result<Self> {
         let stop = Arc::default();
+        let opened = with_room(directory, opened, options);
         Self::run(prepare(directory, lock, opened, options, &stop)?, stop)
     }
 
@@ -234,6 +254,29 @@ impl SledLog {
     }
 }
 
+/// A log that goes on in an empty tail, if the one that was opened has enough to be sealed. Where
+/// no other can be had it goes on in that one.
+fn with_room(directory: &Directory, mut opened: Opened, options: Options) -> Opened {
+    if opened.tail_bytes < (options.tail_bytes_max / OPENING_PART).max(1) {
+        return opened;
+    }
+    let empty = match opened.spare.take() {
+        Some(spare) => spare,
+        None => match Tail::make(&directory.tails(), opened.tail.number + 1) {
+            Ok(made) => Arc::new(made),
+            Err(error) => {
+                tracing::warn!(%error, "what was opened is sealed later");
+                return opened;
+            }
+        },
+    };
+    let tail = std::mem::replace(&mut opened.tail, Arc::clone(&empty));
+    opened.unsealed.push(Full { tail, end: opened.tree.clone() });
+    opened.parts.tails.push(empty);
+    (opened.tail_bytes, opened.segment) = (0, 0);
+    opened
+}
+
 /// Puts together what the two threads own.
 fn prepare(
     directory: &Directory,
@@ -264,6 +307,9 @@ fn prepare(
         full: to_seal,
         empty,
         stop: Arc::clone(stop),
+        segment_bytes: options.segment_bytes,
+        merge: None,
+        may_merge: false,
     };
     let committer = Committer {
         syncs: Syncs::start(Arc::clone(&shared))?,
@@ -379,7 +425,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{block, head::HeadFile, sealer::Full, store::Store};
+    use crate::{block, head::HeadFile, store::Store};
 
     /// Opens the log in `path` as [`SledLog::open`] does, on a store that `change` has changed.
     fn threads_on(path: &Path, change: impl FnOnce(&mut Store)) -> (Committer, Sealer) {

@@ -18,8 +18,10 @@ use crate::{
     failure::{ArchiveFailure, OpenFailure},
     head::{HeadFile, Note},
     lock::Lock,
-    log::TAIL_BYTES_MAX,
-    segment::{SegmentFailure, SegmentWriter},
+    log::SEGMENT_BYTES,
+    segment::SegmentFailure,
+    segment_writer::SegmentWriter,
+    segments,
     tail::Streams,
 };
 
@@ -118,13 +120,14 @@ impl NewLog {
         let failed = |failure| segment_failed(&sealed, failure);
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => SegmentWriter::create(&sealed, self.sealed.clone()).map_err(failed)?,
+            None => SegmentWriter::create(&sealed, segments::NEW, self.sealed.clone())
+                .map_err(failed)?,
         };
         writer.push(&Record { sequence, bytes: bytes.into() }).map_err(failed)?;
         self.streams.insert(stream, head);
         self.bytes += bytes.len() as u64;
         self.writer = Some(writer);
-        if self.bytes >= TAIL_BYTES_MAX {
+        if self.bytes >= SEGMENT_BYTES {
             self.seal()?;
         }
         Ok(())

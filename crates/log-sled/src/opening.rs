@@ -16,7 +16,7 @@ use crate::{
     scan::{self, Contents, Damage, Scan},
     sealer::Full,
     segment::SegmentFailure,
-    segments::{self, Segments},
+    segments::{self, Sealed, Segments},
     store::StoreFailure,
     tail::{self, Listing, Tail},
 };
@@ -65,7 +65,7 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
     for number in &numbers {
         directory.inspect(*number, noted)?;
     }
-    let segments = segments::open_all(&directory.sealed())
+    let Sealed { segments, superseded } = segments::open_all(&directory.sealed())
         .map_err(|(path, failure)| sealed_failed(directory, &path, failure))?;
     // What is there without doubt was opened; what was being made or removed can go.
     for leftover in &leftovers {
@@ -124,6 +124,9 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
     let unsealed: Vec<Full> = used.into_iter().map(|(full, _)| full).collect();
     let mut tails: Vec<Arc<Tail>> = unsealed.iter().map(|full| Arc::clone(&full.tail)).collect();
     tails.push(Arc::clone(&tail));
+    for path in superseded {
+        fs::remove_file(&path).map_err(at(&path))?;
+    }
     let parts = Parts { segments, tails };
     Ok(Opened { parts, tail, tree, tail_bytes, head_file, segment, spare, unsealed })
 }
@@ -202,23 +205,9 @@ fn check_sealed(
     segments: &Segments,
     noted: Head,
 ) -> Result<(), OpenFailure> {
-    let Some(segment) = segments.iter().find(|segment| segment.has(noted.sequence)) else {
-        return Ok(());
-    };
-    let mut tree = segment.before.clone();
-    let mut at = segment.first();
-    while at <= noted.sequence {
-        let records = segment.records(at);
-        let records =
-            records.map_err(|failure| sealed_failed(directory, segment.path(), failure))?;
-        for record in records.iter().filter(|record| record.sequence <= noted.sequence) {
-            tree.push(&record.bytes);
-            at = record.sequence.next();
-        }
-        if at > noted.sequence {
-            break;
-        }
-    }
+    let Some(segment) = segments::part_with(segments, noted.sequence) else { return Ok(()) };
+    let tree = segment.tree_at(noted.sequence);
+    let tree = tree.map_err(|failure| sealed_failed(directory, segment.path(), failure))?;
     if tree.root() == noted.root {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use holdpoint_log::{merkle::Hash, numbering::StreamHead};
 use crate::{
     scan,
     segment::{Segment, SegmentFailure},
-    segments::Segments,
+    segments::{self, Segments},
     tail::Tail,
 };
 
@@ -34,8 +34,7 @@ impl Parts {
 
     /// The part that has the event `sequence`, which must be in the log.
     pub(crate) fn part_of(&self, sequence: Sequence) -> Part {
-        let at = self.segments.partition_point(|segment| segment.last() < sequence);
-        match self.segments.get(at) {
+        match segments::part_with(&self.segments, sequence) {
             Some(segment) => Part::Sealed(Arc::clone(segment)),
             None => Part::Tails,
         }

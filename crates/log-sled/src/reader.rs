@@ -25,9 +25,15 @@ const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Consecutive events that were read together: a block of a tail, or a frame of a segment.
 type Run = Arc<[Record]>;
 
-/// Whether events come from a segment, and the first of them: the same event can begin a block and
-/// a frame of different length.
-type Key = (bool, Sequence);
+/// Which events were read together. The same event can begin a block and several frames, of
+/// different lengths: segments are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// A frame, by its first and last event.
+    Frame(Sequence, Sequence),
+    /// A block, by its first event.
+    Block(Sequence),
+}
 
 /// The events that were read last.
 #[derive(Debug)]
@@ -110,8 +116,12 @@ impl Shared {
         let head = parts.stream_head(stream);
         let StreamHead { mut version, sequence: mut at } =
             head.map_err(|failure| sealed_failure(parts.sealed_last(), failure))?;
+        // Kept here, too: what is too large for the cache would be read anew for each event.
+        let mut run: Run = Arc::new([]);
         while version > after {
-            let run = self.run_with(&parts, at)?;
+            if !run.first().is_some_and(|first| (first.sequence..=last_of(&run)).contains(&at)) {
+                run = self.run_with(&parts, at)?;
+            }
             let record = run.iter().find(|record| record.sequence == at);
             let record = record.ok_or_else(|| damaged(at, "it is missing"))?;
             let (found, its_version, previous) =
@@ -149,12 +159,15 @@ impl Shared {
             Ok(run)
         };
         match parts.part_of(sequence) {
-            Part::Sealed(segment) => kept((true, segment.frame_first(sequence)), &|| {
-                segment.records(sequence).map_err(|failure| sealed_failure(sequence, failure))
-            }),
+            Part::Sealed(segment) => {
+                let (first, last) = segment.frame_range(sequence);
+                kept(Key::Frame(first, last), &|| {
+                    segment.records(sequence).map_err(|failure| sealed_failure(sequence, failure))
+                })
+            }
             Part::Tails => {
                 let (tail, first) = block_with(parts, sequence)?;
-                kept((false, first), &|| read_block(&tail, first, sequence))
+                kept(Key::Block(first), &|| read_block(&tail, first, sequence))
             }
         }
     }

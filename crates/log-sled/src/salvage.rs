@@ -196,7 +196,7 @@ impl Salvage {
     /// Adds the events of a segment as far as they follow what is there.
     fn place_segment(&mut self, path: &Path) -> Result<(), ArchiveFailure> {
         let name = path.file_name().unwrap_or_default();
-        if name == segments::NEW {
+        if segments::is_unfinished(name) {
             return Ok(());
         }
         let range = segments::parse_name(name);
@@ -459,7 +459,8 @@ impl Unplaced {
         let last = Sequence(salvage.new.tree().size());
         let directory = salvage.new.seal()?;
         let segments = segments::open_all(&directory)
-            .map_err(|(path, failure)| segment_failed(&path, failure))?;
+            .map_err(|(path, failure)| segment_failed(&path, failure))?
+            .segments;
         let mut writer = Writer {
             path,
             file: None,

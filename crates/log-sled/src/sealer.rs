@@ -1,5 +1,6 @@
 //! The thread that seals: it writes tails that have enough events to segments and drops them, and
-//! keeps an empty tail at hand, so that the committer need not wait for one.
+//! keeps an empty tail at hand, so that the committer need not wait for one. When it has sealed
+//! something and has nothing else to do, it merges segments.
 //!
 //! When sealing fails, say because the disk is full, the log goes on in the tails that there are, and
 //! sealing is tried again later.
@@ -11,7 +12,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError},
     },
     time::Duration,
 };
@@ -23,7 +24,10 @@ use crate::{
     block,
     failure::OpenFailure,
     log::Shared,
-    segment::{Segment, SegmentFailure, SegmentWriter},
+    merger::Merge,
+    segment::{Segment, SegmentFailure},
+    segment_writer::SegmentWriter,
+    segments::NEW,
     store::StoreFailure,
     tail::{self, Tail},
 };
@@ -54,8 +58,15 @@ pub(crate) struct Sealer {
     /// Tails to be sealed come in here, and empty ones go out there.
     pub full: Receiver<Full>,
     pub empty: SyncSender<Arc<Tail>>,
-    /// Set when the log is being closed: sealing can wait for the next opening.
+    /// Set when the log is being closed: what was not begun can wait for the next opening.
     pub stop: Arc<AtomicBool>,
+    /// Segments with fewer bytes of events are merged.
+    pub segment_bytes: u64,
+    /// The merge under way.
+    pub merge: Option<Merge>,
+    /// Whether there can be something to merge. It is looked for only when something was sealed: a
+    /// process that does not live long enough to finish a merge shall not begin one every time.
+    pub may_merge: bool,
 }
 
 /// Why a tail was not sealed.
@@ -79,7 +90,7 @@ impl Sealer {
         loop {
             let outcome = self.work(&mut waiting, &mut owes_spare);
             let received = match outcome {
-                Ok(()) => self.full.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Ok(()) => self.wait(),
                 Err(SealFailure::Stopped) => return,
                 Err(error) => {
                     tracing::warn!(%error, "sealing is tried again later: the log goes on unsealed");
@@ -96,6 +107,50 @@ impl Sealer {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Merges segments until another tail is full, and then waits for that.
+    fn wait(&mut self) -> Result<Full, RecvTimeoutError> {
+        while self.may_merge {
+            match self.full.try_recv() {
+                Ok(full) => return Ok(full),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+            }
+            if let Err(error) = self.merge_some() {
+                tracing::warn!(%error, "segments are merged later");
+                self.may_merge = false;
+            }
+        }
+        self.full.recv().map_err(|_| RecvTimeoutError::Disconnected)
+    }
+
+    /// Begins a merge, goes on with it, or ends it.
+    fn merge_some(&mut self) -> Result<(), SegmentFailure> {
+        let mut merge = match self.merge.take() {
+            Some(merge) => merge,
+            None => {
+                let segments = self.shared.parts().segments;
+                let Some(begun) = Merge::begin(&self.sealed, &segments, self.segment_bytes)? else {
+                    self.may_merge = false;
+                    return Ok(());
+                };
+                begun
+            }
+        };
+        if !merge.step()? {
+            self.merge = Some(merge);
+            return Ok(());
+        }
+        let (merged, sources) = merge.finish()?;
+        self.shared.merged(merged);
+        // The last one first: what is left of them, when this is cut short, is a beginning.
+        for source in sources.iter().rev() {
+            if let Err(error) = fs::remove_file(source.path()) {
+                tracing::warn!(%error, "a merged segment could not be removed yet");
+            }
+        }
+        Ok(())
     }
 
     fn work(
@@ -125,10 +180,14 @@ impl Sealer {
     }
 
     /// Puts a segment in place of a tail.
-    fn replace(&self, full: &Full) -> Result<(), SealFailure> {
+    fn replace(&mut self, full: &Full) -> Result<(), SealFailure> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(SealFailure::Stopped);
+        }
         let number = full.tail.number;
         self.shared.sealed(number, self.seal(full)?);
         self.retire(number);
+        self.may_merge = true;
         Ok(())
     }
 
@@ -140,11 +199,8 @@ impl Sealer {
         if before == *end && tail.store.block_first(Sequence(u64::MAX))?.is_none() {
             return Ok(None);
         }
-        let mut writer = SegmentWriter::create(&self.sealed, before)?;
+        let mut writer = SegmentWriter::create(&self.sealed, NEW, before)?;
         while writer.tree().size() < end.size() {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(SealFailure::Stopped);
-            }
             let next = Sequence(writer.tree().size()).next();
             if tail.store.block_first(next)? != Some(next) {
                 return Err(SegmentFailure::Damaged(format!("event {next} is missing")).into());

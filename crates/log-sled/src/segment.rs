@@ -6,9 +6,8 @@
 //! roots of those tiles, and for each of its streams the last event.
 
 use std::{
-    collections::HashMap,
     fs::{self, File},
-    io::{self, BufWriter, Write},
+    io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -18,31 +17,30 @@ use holdpoint_core::event::{Sequence, StreamId};
 use holdpoint_log::{
     Record,
     merkle::{self, Hash, MerkleTree},
+    prove::TILE_LEVELS,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use xorf::{BinaryFuse16, Filter as _};
 
 use crate::{
-    directory::sync,
-    scan,
-    segments::{self, NEW},
+    scan, segments,
+    stream_table::{self, StreamTable},
 };
 
 /// How many events a frame has, unless it begins or ends with the segment: those of a tile of the
 /// Merkle tree.
-pub(crate) const FRAME_EVENTS: u64 = 256;
+pub(crate) const FRAME_EVENTS: u64 = 1 << TILE_LEVELS;
 
-const BEGIN: &[u8; 8] = b"HPSEG\x00\x01\n";
-const END: &[u8; 8] = b"HPSEGEND";
+pub(crate) const BEGIN: &[u8; 8] = b"HPSEG\x00\x01\n";
+pub(crate) const END: &[u8; 8] = b"HPSEGEND";
 const TRAILER_BYTES: usize = 4 + 4 + 8;
 const FRAME_ENTRY_BYTES: usize = 8 + 4 + 4 + 4 + 4 + 32;
-const STREAM_ENTRY_BYTES: usize = 8 + 4;
-const COMPRESSION_LEVEL: i32 = 3;
 /// No frame is larger before compression: 256 events of the largest size.
 const FRAME_RAW_BYTES_MAX: u64 = 257 * 1024 * 1024;
 /// No description is longer.
 const META_BYTES_MAX: u64 = 1024 * 1024;
+/// So much is copied at once.
+const COPY_BYTES: usize = 1024 * 1024;
 
 /// Why a segment cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -55,210 +53,107 @@ pub(crate) enum SegmentFailure {
     Io(#[from] io::Error),
 }
 
-fn damaged<T>(reason: impl Into<String>) -> Result<T, SegmentFailure> {
+pub(crate) fn damaged<T>(reason: impl Into<String>) -> Result<T, SegmentFailure> {
     Err(SegmentFailure::Damaged(reason.into()))
+}
+
+/// What is too large for its place in a file.
+pub(crate) fn too_large(error: std::num::TryFromIntError) -> SegmentFailure {
+    SegmentFailure::Damaged(format!("it is too large: {error}"))
 }
 
 /// What a segment says of itself, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Meta {
+pub(crate) struct Meta {
     /// Its first event.
-    first: Sequence,
+    pub first: Sequence,
     /// Its last event.
-    last: Sequence,
+    pub last: Sequence,
     /// The roots of the perfect subtrees of the Merkle tree before its first event.
-    before: Vec<String>,
+    pub before: Vec<String>,
     /// The same after its last event.
-    after: Vec<String>,
+    pub after: Vec<String>,
     /// The bytes of its events.
-    event_bytes: u64,
-    frames: Table,
-    streams: Table,
+    pub event_bytes: u64,
+    pub frames: Table,
+    pub streams: Table,
 }
 
 /// Where a table stands in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
-    offset: u64,
-    entries: u32,
-    crc32c: u32,
+pub(crate) struct Table {
+    pub offset: u64,
+    pub entries: u32,
+    pub crc32c: u32,
 }
 
 /// A frame of a segment.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Frame {
-    offset: u64,
-    stored_bytes: u32,
-    raw_bytes: u32,
-    events: u32,
-    crc32c: u32,
+pub(crate) struct Frame {
+    pub offset: u64,
+    pub stored_bytes: u32,
+    pub raw_bytes: u32,
+    pub events: u32,
+    pub crc32c: u32,
     /// The root of the Merkle tree over the frame's events alone.
-    root: Hash,
+    pub root: Hash,
 }
 
-/// A stream as segments name it: the first 8 bytes of the SHA-256 of its name.
-fn stream_hash(stream: &StreamId) -> u64 {
-    let digest = Sha256::digest(stream.to_string());
-    digest.first_chunk().map_or(0, |first: &[u8; 8]| u64::from_be_bytes(*first))
-}
-
-/// A segment that is being written.
-pub(crate) struct SegmentWriter {
-    directory: PathBuf,
-    path: PathBuf,
-    file: BufWriter<File>,
-    offset: u64,
-    first: Sequence,
-    before: MerkleTree,
-    after: MerkleTree,
-    event_bytes: u64,
-    raw: Vec<u8>,
-    /// The tree over the events of the frame that is being filled.
-    tile: MerkleTree,
-    frames: Vec<Frame>,
-    /// The last event of each stream, counted from the segment's first.
-    streams: HashMap<u64, u32>,
-    compressor: zstd::bulk::Compressor<'static>,
-}
-
-impl SegmentWriter {
-    /// Begins a segment in `directory` that continues the log described by `before`.
-    pub(crate) fn create(directory: &Path, before: MerkleTree) -> Result<Self, SegmentFailure> {
-        let path = directory.join(NEW);
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
-        file.write_all(BEGIN)?;
-        Ok(Self {
-            directory: directory.to_owned(),
-            path,
-            file,
-            offset: BEGIN.len() as u64,
-            first: Sequence(before.size()).next(),
-            after: before.clone(),
-            before,
-            event_bytes: 0,
-            raw: Vec::new(),
-            tile: MerkleTree::new(),
-            frames: Vec::new(),
-            streams: HashMap::new(),
-            compressor: zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?,
-        })
-    }
-
-    /// The log as it is after the events so far.
-    pub(crate) const fn tree(&self) -> &MerkleTree {
-        &self.after
-    }
-
-    /// Adds the next event.
-    pub(crate) fn push(&mut self, record: &Record) -> Result<(), SegmentFailure> {
-        let next = Sequence(self.after.size()).next();
-        if record.sequence != next {
-            return damaged(format!("event {} comes where {next} should", record.sequence));
+impl Frame {
+    /// Its entry in the table of frames.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(FRAME_ENTRY_BYTES);
+        bytes.extend_from_slice(&self.offset.to_be_bytes());
+        for field in [self.stored_bytes, self.raw_bytes, self.events, self.crc32c] {
+            bytes.extend_from_slice(&field.to_be_bytes());
         }
-        let (stream, ..) = scan::place(record).map_err(SegmentFailure::Damaged)?;
-        let offset = u32::try_from(next.0 - self.first.0);
-        let offset = offset.map_err(|error| SegmentFailure::Damaged(error.to_string()))?;
-        self.streams.insert(stream_hash(&stream), offset);
-        let length = u32::try_from(record.bytes.len());
-        let length = length.map_err(|error| SegmentFailure::Damaged(error.to_string()))?;
-        self.raw.extend_from_slice(&length.to_be_bytes());
-        self.raw.extend_from_slice(&record.bytes);
-        self.event_bytes += record.bytes.len() as u64;
-        let leaf = merkle::leaf_hash(&record.bytes);
-        self.after.push_leaf(leaf);
-        self.tile.push_leaf(leaf);
-        if next.0.is_multiple_of(FRAME_EVENTS) {
-            self.end_frame()?;
-        }
-        Ok(())
-    }
-
-    fn end_frame(&mut self) -> Result<(), SegmentFailure> {
-        if self.raw.is_empty() {
-            return Ok(());
-        }
-        let too_large = |error: std::num::TryFromIntError| io::Error::other(error.to_string());
-        let stored = self.compressor.compress(&self.raw)?;
-        self.frames.push(Frame {
-            offset: self.offset,
-            stored_bytes: u32::try_from(stored.len()).map_err(too_large)?,
-            raw_bytes: u32::try_from(self.raw.len()).map_err(too_large)?,
-            events: u32::try_from(self.tile.size()).map_err(too_large)?,
-            crc32c: crc32c::crc32c(&stored),
-            root: self.tile.root(),
-        });
-        self.write(&stored)?;
-        self.raw.clear();
-        self.tile = MerkleTree::new();
-        Ok(())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.offset += bytes.len() as u64;
-        self.file.write_all(bytes)
-    }
-
-    fn write_table(&mut self, entries: usize, bytes: &[u8]) -> Result<Table, SegmentFailure> {
-        let offset = self.offset;
-        self.write(bytes)?;
-        let entries = u32::try_from(entries);
-        let entries = entries.map_err(|error| SegmentFailure::Damaged(error.to_string()))?;
-        Ok(Table { offset, entries, crc32c: crc32c::crc32c(bytes) })
-    }
-
-    /// Makes the segment durable under its name, and reads it back to the last byte.
-    pub(crate) fn finish(mut self) -> Result<Segment, SegmentFailure> {
-        self.end_frame()?;
-        let mut bytes = Vec::with_capacity(self.frames.len() * FRAME_ENTRY_BYTES);
-        for frame in &self.frames {
-            bytes.extend_from_slice(&frame.offset.to_be_bytes());
-            for field in [frame.stored_bytes, frame.raw_bytes, frame.events, frame.crc32c] {
-                bytes.extend_from_slice(&field.to_be_bytes());
-            }
-            bytes.extend_from_slice(&frame.root);
-        }
-        let frames = self.write_table(self.frames.len(), &bytes)?;
-        let mut sorted: Vec<(u64, u32)> = self.streams.drain().collect();
-        sorted.sort_unstable();
-        let mut bytes = Vec::with_capacity(sorted.len() * STREAM_ENTRY_BYTES);
-        for (hash, offset) in &sorted {
-            bytes.extend_from_slice(&hash.to_be_bytes());
-            bytes.extend_from_slice(&offset.to_be_bytes());
-        }
-        let streams = self.write_table(sorted.len(), &bytes)?;
-        let meta = Meta {
-            first: self.first,
-            last: Sequence(self.after.size()),
-            before: in_hex(&self.before),
-            after: in_hex(&self.after),
-            event_bytes: self.event_bytes,
-            frames,
-            streams,
-        };
-        if meta.last < meta.first {
-            return damaged("a segment has at least one event");
-        }
-        let json = serde_json::to_vec(&meta).map_err(io::Error::other)?;
-        self.write(&json)?;
-        self.write(&u32::try_from(json.len()).map_err(io::Error::other)?.to_be_bytes())?;
-        self.write(&crc32c::crc32c(&json).to_be_bytes())?;
-        self.write(END)?;
-        self.file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        let written = Segment::open(&self.path)?;
-        written.check()?;
-        if written.after != self.after {
-            return damaged("what was written is not what is read back");
-        }
-        let path = self.directory.join(written.name());
-        fs::rename(&self.path, &path)?;
-        sync(&self.directory)?;
-        Ok(Segment { path, ..written })
+        bytes.extend_from_slice(&self.root);
+        bytes
     }
 }
 
-fn in_hex(tree: &MerkleTree) -> Vec<String> {
+/// A frame as it is stored, with its checksum checked.
+#[derive(Debug)]
+pub(crate) struct StoredFrame {
+    pub frame: Frame,
+    /// Its first event.
+    pub first: Sequence,
+    pub stored: Vec<u8>,
+}
+
+impl StoredFrame {
+    /// Its events.
+    pub(crate) fn records(&self) -> Result<Vec<Record>, SegmentFailure> {
+        let Self { frame, first, stored } = self;
+        if u64::from(frame.raw_bytes) > FRAME_RAW_BYTES_MAX {
+            return damaged(format!("the frame of event {first} is too large"));
+        }
+        let capacity = usize::try_from(frame.raw_bytes).map_err(io::Error::other)?;
+        let raw = zstd::bulk::decompress(stored, capacity)
+            .map_err(|error| SegmentFailure::Damaged(format!("event {first}: {error}")))?;
+        let mut rest = raw.as_slice();
+        let mut records = Vec::with_capacity(usize::try_from(FRAME_EVENTS).unwrap_or_default());
+        let mut sequence = *first;
+        while !rest.is_empty() {
+            let length = u32::from_be_bytes(take(&mut rest)?);
+            let split = usize::try_from(length).ok().and_then(|at| rest.split_at_checked(at));
+            let Some((event, after)) = split else {
+                return damaged(format!("event {sequence} is cut short"));
+            };
+            records.push(Record { sequence, bytes: event.into() });
+            sequence = sequence.next();
+            rest = after;
+        }
+        if records.len() as u64 != u64::from(frame.events) {
+            return damaged(format!("the frame of event {first} has not as many as it says"));
+        }
+        Ok(records)
+    }
+}
+
+pub(crate) fn in_hex(tree: &MerkleTree) -> Vec<String> {
     tree.roots().iter().map(hex::encode).collect()
 }
 
@@ -379,13 +274,15 @@ impl Segment {
         })
     }
 
-    /// The first event of the frame that has the event `sequence`.
-    pub(crate) fn frame_first(&self, sequence: Sequence) -> Sequence {
-        self.frame(sequence).map_or(sequence, |(_, first)| first)
+    /// The first and the last event of the frame that has the event `sequence`.
+    pub(crate) fn frame_range(&self, sequence: Sequence) -> (Sequence, Sequence) {
+        self.frame(sequence).map_or((sequence, sequence), |(frame, first)| {
+            (first, Sequence(first.plus(u64::from(frame.events)).0 - 1))
+        })
     }
 
-    /// The events of the frame that has the event `sequence`.
-    pub(crate) fn records(&self, sequence: Sequence) -> Result<Vec<Record>, SegmentFailure> {
+    /// The frame that has the event `sequence`, as it is stored.
+    pub(crate) fn stored(&self, sequence: Sequence) -> Result<StoredFrame, SegmentFailure> {
         let Some((frame, first)) = self.frame(sequence) else {
             return damaged(format!("event {sequence} is missing"));
         };
@@ -393,29 +290,63 @@ impl Segment {
         if crc32c::crc32c(&stored) != frame.crc32c {
             return damaged(format!("the checksum of the frame of event {first} does not match"));
         }
-        if u64::from(frame.raw_bytes) > FRAME_RAW_BYTES_MAX {
-            return damaged(format!("the frame of event {first} is too large"));
+        Ok(StoredFrame { frame: *frame, first, stored })
+    }
+
+    /// The events of the frame that has the event `sequence`.
+    pub(crate) fn records(&self, sequence: Sequence) -> Result<Vec<Record>, SegmentFailure> {
+        self.stored(sequence)?.records()
+    }
+
+    /// The Merkle tree over the log up to the event `last`, which is here. What the frames say of
+    /// their roots is believed, where they are whole tiles before it; other frames are read.
+    pub(crate) fn tree_at(&self, last: Sequence) -> Result<MerkleTree, SegmentFailure> {
+        if last == self.meta.last {
+            return Ok(self.after.clone());
         }
-        let capacity = usize::try_from(frame.raw_bytes).map_err(io::Error::other)?;
-        let raw = zstd::bulk::decompress(&stored, capacity)
-            .map_err(|error| SegmentFailure::Damaged(format!("event {first}: {error}")))?;
-        let mut rest = raw.as_slice();
-        let mut records = Vec::with_capacity(usize::try_from(FRAME_EVENTS).unwrap_or_default());
-        let mut sequence = first;
-        while !rest.is_empty() {
-            let length = u32::from_be_bytes(take(&mut rest)?);
-            let split = usize::try_from(length).ok().and_then(|at| rest.split_at_checked(at));
-            let Some((event, after)) = split else {
-                return damaged(format!("event {sequence} is cut short"));
+        let mut tree = self.before.clone();
+        for (first, end, root) in self.frames() {
+            if first > last {
+                break;
+            }
+            let is_tile = end.0 + 1 - first.0 == FRAME_EVENTS;
+            if end > last || !is_tile || !tree.push_perfect(TILE_LEVELS, root) {
+                let records = self.records(first)?;
+                let wanted = records.iter().filter(|record| record.sequence <= last);
+                wanted.for_each(|record| tree.push(&record.bytes));
+            }
+        }
+        Ok(tree)
+    }
+
+    /// Writes a copy of its file to `path`, whatever name the file has by now.
+    pub(crate) fn copy_to(&self, path: &Path) -> io::Result<()> {
+        let mut copy = File::create(path)?;
+        let mut buffer = vec![0; COPY_BYTES];
+        let mut at = 0;
+        loop {
+            let read = self.file.read_at(&mut buffer, at)?;
+            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+                return copy.sync_all();
             };
-            records.push(Record { sequence, bytes: event.into() });
-            sequence = sequence.next();
-            rest = after;
+            io::Write::write_all(&mut copy, bytes)?;
+            at += read as u64;
         }
-        if records.len() as u64 != u64::from(frame.events) {
-            return damaged(format!("the frame of event {first} has not as many as it says"));
-        }
-        Ok(records)
+    }
+
+    /// How many bytes its file has.
+    pub(crate) fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// How many bytes its events have.
+    pub(crate) const fn event_bytes(&self) -> u64 {
+        self.meta.event_bytes
+    }
+
+    /// The same with another name of its file.
+    pub(crate) fn renamed(self, path: PathBuf) -> Self {
+        Self { path, ..self }
     }
 
     /// The root of the Merkle tree over the events of the frame that has the event `sequence`,
@@ -427,7 +358,7 @@ impl Segment {
 
     /// The last event here that may be of `stream`; another stream may have the same hash.
     pub(crate) fn last_of(&self, stream: &StreamId) -> Result<Option<Sequence>, SegmentFailure> {
-        let hash = stream_hash(stream);
+        let hash = stream_table::hash_of(stream);
         let filter = match self.filter.get() {
             Some(filter) => filter,
             None => {
@@ -441,8 +372,8 @@ impl Segment {
         let (mut low, mut high) = (0, u64::from(self.meta.streams.entries));
         while low < high {
             let middle = low.midpoint(high);
-            let at = self.meta.streams.offset + middle * STREAM_ENTRY_BYTES as u64;
-            let mut entry = [0; STREAM_ENTRY_BYTES];
+            let at = self.meta.streams.offset + middle * stream_table::ENTRY_BYTES as u64;
+            let mut entry = [0; stream_table::ENTRY_BYTES];
             self.file.read_exact_at(&mut entry, at)?;
             let mut rest = entry.as_slice();
             let found = u64::from_be_bytes(take(&mut rest)?);
@@ -465,14 +396,25 @@ impl Segment {
         Ok(BinaryFuse16::try_from(&hashes).ok())
     }
 
-    fn streams(&self) -> Result<Vec<(u64, u32)>, SegmentFailure> {
+    /// Gives the hash and the last event of each stream to `visit`, until it fails.
+    pub(crate) fn for_each_stream(
+        &self,
+        mut visit: impl FnMut(u64, Sequence) -> Result<(), SegmentFailure>,
+    ) -> Result<(), SegmentFailure> {
+        let streams = self.streams()?;
+        let mut streams = streams.into_iter();
+        streams.try_for_each(|(hash, offset)| visit(hash, self.meta.first.plus(u64::from(offset))))
+    }
+
+    pub(crate) fn streams(&self) -> Result<Vec<(u64, u32)>, SegmentFailure> {
         let Table { offset, entries, crc32c } = self.meta.streams;
-        let bytes = read_at(&self.file, offset, u64::from(entries) * STREAM_ENTRY_BYTES as u64)?;
+        let bytes =
+            read_at(&self.file, offset, u64::from(entries) * stream_table::ENTRY_BYTES as u64)?;
         if crc32c::crc32c(&bytes) != crc32c {
             return damaged("the checksum of its table of streams does not match");
         }
         bytes
-            .chunks_exact(STREAM_ENTRY_BYTES)
+            .chunks_exact(stream_table::ENTRY_BYTES)
             .map(|mut rest| {
                 let hash = u64::from_be_bytes(take(&mut rest)?);
                 Ok((hash, u32::from_be_bytes(take(&mut rest)?)))
@@ -484,14 +426,14 @@ impl Segment {
     /// frames and of the log, the last event of each stream.
     pub(crate) fn check(&self) -> Result<(), SegmentFailure> {
         let mut tree = self.before.clone();
-        let mut streams: HashMap<u64, u32> = HashMap::new();
+        let mut streams = StreamTable::default();
         let mut at = self.meta.first;
         while at <= self.meta.last {
             let mut tile = MerkleTree::new();
             for record in self.records(at)? {
                 let (stream, ..) = scan::place(&record).map_err(SegmentFailure::Damaged)?;
                 let offset = u32::try_from(record.sequence.0 - self.meta.first.0);
-                streams.insert(stream_hash(&stream), offset.map_err(io::Error::other)?);
+                streams.push(stream_table::hash_of(&stream), offset.map_err(too_large)?);
                 let leaf = merkle::leaf_hash(&record.bytes);
                 tree.push_leaf(leaf);
                 tile.push_leaf(leaf);
@@ -504,9 +446,7 @@ impl Segment {
         if tree != self.after {
             return damaged("its events do not lead to the Merkle tree that it says");
         }
-        let mut sorted: Vec<(u64, u32)> = streams.into_iter().collect();
-        sorted.sort_unstable();
-        if self.streams()? != sorted {
+        if self.streams()? != streams.into_sorted() {
             return damaged("its table of streams is not that of its events");
         }
         Ok(())

@@ -11,10 +11,17 @@ use std::{
 use holdpoint_core::event::Sequence;
 use holdpoint_log::merkle::Hash;
 
-use crate::segment::{Segment, SegmentFailure};
+use crate::segment::{Segment, SegmentFailure, damaged};
 
-/// The file that is being written; at most one at a time.
+/// The file that is being written of events that were not sealed; at most one at a time.
 pub(crate) const NEW: &str = "segment.new";
+/// The file that is being written of events that other segments have; at most one at a time.
+pub(crate) const MERGED: &str = "merged.new";
+
+/// Whether a file with this name is one that was being written when the process ended.
+pub(crate) fn is_unfinished(name: &OsStr) -> bool {
+    name == NEW || name == MERGED
+}
 
 /// The end of the name of a segment's file.
 const EXTENSION: &str = "segment";
@@ -37,9 +44,58 @@ pub(crate) fn parse_name(name: &OsStr) -> Option<(Sequence, Sequence)> {
 /// Segments in the order of the log.
 pub(crate) type Segments = Vec<Arc<Segment>>;
 
+/// The segments of a directory.
+#[derive(Debug, Default)]
+pub(crate) struct Sealed {
+    pub segments: Segments,
+    /// Segments whose events are in others: a merge, or a backup, was cut short.
+    pub superseded: Vec<PathBuf>,
+}
+
+type Failed = (PathBuf, SegmentFailure);
+
 /// Opens all segments of a directory, checks that each goes on where the one before ended, and
 /// removes what an interrupted writing left.
-pub(crate) fn open_all(directory: &Path) -> Result<Segments, (PathBuf, SegmentFailure)> {
+pub(crate) fn open_all(directory: &Path) -> Result<Sealed, Failed> {
+    // By the event that a chain of segments ends with: its last segment.
+    let mut chains: BTreeMap<Sequence, Arc<Segment>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for segment in open_each(directory)? {
+        let before = Sequence(segment.before.size());
+        let goes_on = match chains.get(&before) {
+            Some(last) => segment.before == last.after,
+            None => before == Sequence::ZERO,
+        };
+        // Of two that end together the longer one comes first.
+        if goes_on && !chains.contains_key(&segment.last()) {
+            chains.insert(segment.last(), segment);
+        } else {
+            others.push(segment);
+        }
+    }
+    // The chain that comes furthest has all events.
+    let mut segments = Segments::new();
+    let mut end = chains.last_key_value().map(|(last, _)| *last);
+    while let Some(segment) = end.and_then(|last| chains.remove(&last)) {
+        end = Some(Sequence(segment.before.size()));
+        segments.push(segment);
+    }
+    segments.reverse();
+    others.extend(chains.into_values());
+    let mut superseded = Vec::new();
+    for other in others {
+        let path = other.path().to_owned();
+        match is_superseded(&segments, &other) {
+            Ok(()) => superseded.push(path),
+            Err(failure) => return Err((path, failure)),
+        }
+    }
+    Ok(Sealed { segments, superseded })
+}
+
+/// Opens every file of a directory, in the order of their first events and, where these are the
+/// same, of their last.
+fn open_each(directory: &Path) -> Result<Vec<Arc<Segment>>, Failed> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |error: io::Error| (path, SegmentFailure::Io(error))
@@ -55,40 +111,39 @@ pub(crate) fn open_all(directory: &Path) -> Result<Segments, (PathBuf, SegmentFa
         Err(error) => return Err(at(directory)(error)),
     }
     paths.sort();
-    // By the event that a chain of segments ends with: its last segment.
-    let mut chains: BTreeMap<Sequence, Arc<Segment>> = BTreeMap::new();
+    let mut segments = Vec::new();
     for path in paths {
-        if path.ends_with(NEW) {
+        let name = path.file_name().unwrap_or_default();
+        if is_unfinished(name) {
             fs::remove_file(&path).map_err(at(&path))?;
             continue;
         }
-        let failed = |failure| (path.clone(), failure);
-        let segment = Segment::open(&path).map_err(failed)?;
+        let segment = Segment::open(&path).map_err(|failure| (path.clone(), failure))?;
         let expected = segment.name();
-        let before = Sequence(segment.before.size());
-        let goes_on = match chains.get(&before) {
-            Some(last) => segment.before == last.after,
-            None => before == Sequence::ZERO,
-        };
-        if path.file_name().is_none_or(|name| *name != *expected) {
+        if name != expected.as_str() {
             let reason = format!("by its content its name would be `{expected}`");
-            return Err(failed(SegmentFailure::Damaged(reason)));
+            return Err((path, SegmentFailure::Damaged(reason)));
         }
-        if !goes_on {
-            let ended = chains.last_key_value().map_or(Sequence::ZERO, |(last, _)| *last);
-            let reason = format!("it does not go on where the log had come to, {ended}");
-            return Err(failed(SegmentFailure::Damaged(reason)));
-        }
-        chains.insert(segment.last(), Arc::new(segment));
+        segments.push(Arc::new(segment));
     }
-    // In a backup that was cut short there are segments whose events are in others: the chain that
-    // comes furthest has all events.
-    let mut segments = Segments::new();
-    let mut end = chains.last_key_value().map(|(last, _)| *last);
-    while let Some(segment) = end.and_then(|last| chains.remove(&last)) {
-        end = Some(Sequence(segment.before.size()));
-        segments.push(segment);
-    }
-    segments.reverse();
     Ok(segments)
+}
+
+/// Checks that all events of `other` are in the chain `segments`.
+fn is_superseded(segments: &Segments, other: &Segment) -> Result<(), SegmentFailure> {
+    let same = match part_with(segments, other.last()) {
+        Some(part) => part.tree_at(other.last())? == other.after,
+        None => false,
+    };
+    if same {
+        return Ok(());
+    }
+    let ended = segments.last().map_or(Sequence::ZERO, |last| last.last());
+    damaged(format!("it does not go on where the log had come to, {ended}"))
+}
+
+/// The segment that has the event `sequence`.
+pub(crate) fn part_with(segments: &Segments, sequence: Sequence) -> Option<&Arc<Segment>> {
+    let at = segments.partition_point(|segment| segment.last() < sequence);
+    segments.get(at).filter(|segment| segment.has(sequence))
 }

@@ -23,15 +23,30 @@ use holdpoint_log_sled::{
 };
 use proptest::{prelude::*, test_runner::TestCaseError};
 
-const OPTIONS: Options = Options { tail_bytes_max: 40_000 };
+/// Segments stay as they are.
+const OPTIONS: Options = Options { tail_bytes_max: 40_000, segment_bytes: 0 };
+/// Segments are merged.
+const MERGING: Options = Options { tail_bytes_max: 40_000, segment_bytes: 640_000 };
 
 async fn open(path: &Path) -> SledLog {
     SledLog::open_with(path, "test", OPTIONS).await.unwrap()
 }
 
+async fn open_merging(path: &Path) -> SledLog {
+    SledLog::open_with(path, "test", MERGING).await.unwrap()
+}
+
 async fn new_log(path: &Path) -> SledLog {
     drop(SledLog::create(path, "test").await.unwrap());
     open(path).await
+}
+
+/// Waits until there are so many segments.
+async fn wait_for(path: &Path, count: usize) {
+    let is_whole = |path: &&PathBuf| path.extension().is_some_and(|name| name == "segment");
+    while segments(path).iter().filter(is_whole).count() != count {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Appends `count` events to a stream.
@@ -122,14 +137,15 @@ fn step() -> impl Strategy<Value = Step> {
 async fn take_steps(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let dir = tempfile::tempdir()?;
     let (path, backup) = (dir.path().join("log"), dir.path().join("backup"));
-    let mut log = new_log(&path).await;
+    drop(new_log(&path).await);
+    let mut log = open_merging(&path).await;
     let mut backed_up = None;
     for step in steps {
         match step {
             Step::Append(run, count) => grow(&log, run, count).await,
             Step::Reopen => {
                 drop(log);
-                log = open(&path).await;
+                log = open_merging(&path).await;
             }
             Step::OpenBackup => {
                 if let Some(head) = backed_up {
@@ -172,7 +188,8 @@ proptest! {
 async fn a_log_is_backed_up_while_it_is_appended_to() {
     let dir = tempfile::tempdir().unwrap();
     let (path, backup) = (dir.path().join("log"), dir.path().join("backup"));
-    let log = Arc::new(new_log(&path).await);
+    drop(new_log(&path).await);
+    let log = Arc::new(open_merging(&path).await);
     let stop = Arc::new(AtomicBool::new(false));
     let appending = tokio::spawn({
         let (log, stop) = (Arc::clone(&log), Arc::clone(&stop));
@@ -197,7 +214,7 @@ async fn a_log_is_backed_up_while_it_is_appended_to() {
     let head = log.head().await.unwrap();
     assert_eq!(back_up(&log, &backup).await.head, head);
     restores(&backup, head).await;
-    assert!(segments(&backup).len() > 2);
+    assert!(segments(&backup).len() > 1);
 }
 
 /// A log in three states, and a backup of each.
@@ -216,6 +233,8 @@ impl States {
             for _ in 0..3 {
                 grow(&log, n, 100).await;
             }
+            // Two of the three fill a tail.
+            wait_for(&dir.path().join("log"), [1, 3].get(heads.len()).copied().unwrap()).await;
             let head = back_up(&log, &dir.path().join(format!("backup {n}"))).await.head;
             heads.push(head);
         }
@@ -259,6 +278,49 @@ async fn a_backup_that_was_cut_short_leaves_the_earlier_one() {
         firsts.dedup();
         assert_eq!(firsts.len(), segments(&path).len(), "{done}: what was replaced is gone");
     }
+}
+
+/// What was merged in the log since the last backup is merged in the backup, wherever that is cut
+/// short.
+#[tokio::test]
+async fn a_backup_follows_merges() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, backup) = (dir.path().join("log"), dir.path().join("backup"));
+    let log = new_log(&path).await;
+    for _ in 0..7 {
+        grow(&log, 1, 100).await;
+    }
+    wait_for(&path, 3).await;
+    let before = back_up(&log, &backup).await.head;
+    let all = verify(&log).await.unwrap().bytes;
+    drop(log);
+    // What is in the tail is sealed at opening; all of them together are just large enough.
+    let options = Options { tail_bytes_max: 1, segment_bytes: all };
+    let log = SledLog::open_with(&path, "test", options).await.unwrap();
+    wait_for(&path, 1).await;
+    let names = |path: &Path| -> Vec<_> {
+        segments(path).iter().map(|path| path.file_name().unwrap().to_owned()).collect()
+    };
+    let (old, new) = (segments(&backup), segments(&path).remove(0));
+    for present in 0..1_usize << old.len() {
+        let cut = dir.path().join(format!("cut {present}"));
+        copy_all(&backup, &cut);
+        fs::copy(&new, cut.join("sealed").join(new.file_name().unwrap())).unwrap();
+        for (_, path) in old.iter().enumerate().filter(|(n, _)| present & 1 << n == 0) {
+            fs::remove_file(cut.join("sealed").join(path.file_name().unwrap())).unwrap();
+        }
+        let restored = dir.path().join(format!("restored {present}"));
+        let verified = restore(&cut, &restored, |_, _| ()).await.unwrap();
+        assert_eq!(verified.events, before.sequence.0, "{present:b}");
+        let made = back_up(&log, &cut).await;
+        assert_eq!((made.head, made.added), (before, 0), "{present:b}");
+        assert_eq!(names(&cut), names(&path), "{present:b}");
+        restores(&cut, made.head).await;
+    }
+    grow(&log, 1, 100).await;
+    wait_for(&path, 2).await;
+    assert_eq!(back_up(&log, &backup).await.added, 100);
+    assert_eq!(names(&backup), names(&path));
 }
 
 #[tokio::test]
@@ -330,7 +392,8 @@ async fn a_damaged_log_is_not_backed_up_over_a_whole_one() {
     let States { dir, log, .. } = states;
     let path = dir.path().join("log");
     drop(log);
-    let segment = &segments(&path)[0];
+    // The first one is in the backup already.
+    let segment = &segments(&path)[1];
     let mut bytes = fs::read(segment).unwrap();
     bytes[20] ^= 1;
     fs::write(segment, bytes).unwrap();

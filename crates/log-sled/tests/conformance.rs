@@ -36,6 +36,6 @@ mod sealed_at_every_commit {
 
     holdpoint_log::conformance_tests!(Sled(
         tempfile::tempdir().unwrap(),
-        Options { tail_bytes_max: 1 }
+        Options { tail_bytes_max: 1, segment_bytes: 16_000 }
     ));
 }

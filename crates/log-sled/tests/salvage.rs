@@ -79,7 +79,7 @@ impl Whole {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         drop(SledLog::create(&path, "test").await.unwrap());
-        let options = Options { tail_bytes_max: 60_000 };
+        let options = Options { tail_bytes_max: 60_000, segment_bytes: 0 };
         let log = SledLog::open_with(&path, "test", options).await.unwrap();
         for n in 0..80 {
             for run in 0..7 {
@@ -287,7 +287,9 @@ async fn what_is_there_twice_is_used() {
     drop(log);
     let old = dir.path().join("old");
     copy_all(&path.join("tail/00000001"), &old);
-    let log = SledLog::open_with(&path, "test", Options { tail_bytes_max: 1 }).await.unwrap();
+    let log = SledLog::open_with(&path, "test", Options { tail_bytes_max: 1, segment_bytes: 0 })
+        .await
+        .unwrap();
     log.append(vec![append(2, 0, 1)]).await.unwrap();
     while segments(&path).first().is_none_or(|path| path.ends_with("segment.new")) {
         tokio::task::yield_now().await;

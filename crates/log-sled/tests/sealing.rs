@@ -17,7 +17,7 @@ use holdpoint_log::{
 };
 use holdpoint_log_sled::{OpenFailure, Options, SledLog};
 
-const OPTIONS: Options = Options { tail_bytes_max: 60_000 };
+const OPTIONS: Options = Options { tail_bytes_max: 60_000, segment_bytes: 0 };
 
 /// How many streams the tests write to.
 const STREAMS: u64 = 7;
@@ -209,8 +209,9 @@ async fn what_was_interrupted_is_finished() {
     drop(log);
     let tail = dir.path().join("tail");
     copy_all(&path.join("tail/00000001"), &tail);
-    let log =
-        Arc::new(SledLog::open_with(&path, "test", Options { tail_bytes_max: 1 }).await.unwrap());
+    let log = Arc::new(
+        SledLog::open_with(&path, "test", Options { tail_bytes_max: 1, ..OPTIONS }).await.unwrap(),
+    );
     log.append(vec![append(2, 0, 3)]).await.unwrap();
     log.append(vec![append(2, 3, 3)]).await.unwrap();
     sealed(&path, 2).await;
@@ -230,4 +231,144 @@ async fn what_was_interrupted_is_finished() {
     for gone in ["tail/00000001", "tail/new", "tail/dropped-00000001", "sealed/segment.new"] {
         assert!(!path.join(gone).exists(), "{gone}");
     }
+}
+
+/// A closed log with many segments, and the same after they were merged.
+struct Merged {
+    dir: tempfile::TempDir,
+    head: Head,
+}
+
+impl Merged {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (many, few) = (dir.path().join("many"), dir.path().join("few"));
+        closed_log(&many).await;
+        let log = open(&many).await.unwrap();
+        // Something that is not sealed.
+        log.append(vec![append(STREAMS, 0, 1)]).await.unwrap();
+        let bytes = verify(&log).await.unwrap().bytes;
+        drop(log);
+        assert!(segments(&many).len() > 7);
+        copy_all(&many, &few);
+        // All of them together are just large enough.
+        let options = Options { tail_bytes_max: 1, segment_bytes: bytes };
+        // What is in the tail is sealed at opening, and then all are merged.
+        let log = SledLog::open_with(&few, "test", options).await.unwrap();
+        sealed_exactly(&few, 1).await;
+        let head = log.head().await.unwrap();
+        drop(log);
+        Self { dir, head }
+    }
+
+    fn many(&self) -> PathBuf {
+        self.dir.path().join("many")
+    }
+
+    fn few(&self) -> PathBuf {
+        self.dir.path().join("few")
+    }
+}
+
+async fn sealed_exactly(path: &Path, count: usize) {
+    let unfinished = || path.join("sealed/merged.new").exists();
+    while segments(path).len() != count || unfinished() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_merged_reads_as_before() {
+    let merged = Merged::new().await;
+    let (many, few) = (open(&merged.many()).await.unwrap(), open(&merged.few()).await.unwrap());
+    assert_eq!(few.head().await.unwrap(), many.head().await.unwrap());
+    assert_eq!(verify(&few).await.unwrap(), verify(&many).await.unwrap());
+    let all = many.read(Sequence::ZERO, usize::MAX).await.unwrap();
+    assert_eq!(few.read(Sequence::ZERO, usize::MAX).await.unwrap(), all);
+    for run in 0..STREAMS {
+        let stream = stream(run);
+        let records = many.read_stream(&stream, Version(3), 500).await.unwrap();
+        assert_eq!(few.read_stream(&stream, Version(3), 500).await.unwrap(), records);
+        few.append(vec![append(run, 300, 1)]).await.unwrap();
+    }
+    let tiles = merged.head.sequence.0 / 256;
+    assert_eq!(few.hashes(1, 0..tiles).await.unwrap(), many.hashes(1, 0..tiles).await.unwrap());
+    let bytes = |path: &Path| -> u64 {
+        segments(path).iter().map(|path| fs::metadata(path).unwrap().len()).sum()
+    };
+    assert!(bytes(&merged.few()) < bytes(&merged.many()));
+}
+
+/// Events that are read while segments are merged are the right ones, from the cache or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn merging_does_not_disturb_readers() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(SledLog::create(dir.path(), "test").await.unwrap());
+    let options = Options { tail_bytes_max: 2_000, segment_bytes: 200_000 };
+    let log = Arc::new(SledLog::open_with(dir.path(), "test", options).await.unwrap());
+    let mut readers = tokio::task::JoinSet::new();
+    let (done, is_done) = tokio::sync::watch::channel(false);
+    for run in 0..2 {
+        let (log, is_done) = (Arc::clone(&log), is_done.clone());
+        readers.spawn(async move {
+            let mut rounds = 0;
+            while !*is_done.borrow() {
+                let end = log.head().await.unwrap().sequence;
+                let records = log.read(Sequence::ZERO, usize::MAX).await.unwrap();
+                assert!(records.len() as u64 >= end.0);
+                let sequences = records.iter().map(|record| record.event().unwrap().sequence.0);
+                assert!((1..=records.len() as u64).eq(sequences));
+                log.read_stream(&stream(run), Version::ZERO, 9_999).await.unwrap();
+                rounds += 1;
+            }
+            rounds
+        });
+    }
+    for n in 0..150 {
+        log.append(vec![append(n % 2, n / 2 * 7, 7)]).await.unwrap();
+    }
+    while segments(dir.path()).len() > 20 {
+        tokio::task::yield_now().await;
+    }
+    done.send_replace(true);
+    while let Some(rounds) = readers.join_next().await {
+        assert!(rounds.unwrap() > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_merge_that_was_cut_short_leaves_every_event() {
+    let merged = Merged::new().await;
+    let (old, new) = (segments(&merged.many()), segments(&merged.few()).remove(0));
+    // What is left of them, when some were removed, in any order.
+    for present in [0, 0b1, 0b11, 0b0111_1111, 0b1010_1010, 0b1000_0000, 0b0001_1000] {
+        let path = merged.dir.path().join(format!("cut {present}"));
+        copy_all(&merged.many(), &path);
+        fs::copy(&new, path.join("sealed").join(new.file_name().unwrap())).unwrap();
+        fs::write(path.join("sealed/merged.new"), "half of a").unwrap();
+        for (n, old) in old.iter().enumerate() {
+            if present >> n & 1 == 0 {
+                fs::remove_file(path.join("sealed").join(old.file_name().unwrap())).unwrap();
+            }
+        }
+        let log = open(&path).await.unwrap();
+        assert_eq!(log.head().await.unwrap(), merged.head, "{present:b}");
+        assert_eq!(verify(&log).await.unwrap().root, merged.head.root, "{present:b}");
+        assert_eq!(segments(&path).len(), 1, "{present:b}");
+        assert!(!path.join("sealed/merged.new").exists());
+    }
+    // Without the merged one nothing may be missing.
+    let path = merged.dir.path().join("missing");
+    copy_all(&merged.many(), &path);
+    fs::remove_file(&segments(&path)[3]).unwrap();
+    assert!(matches!(open(&path).await.unwrap_err(), OpenFailure::Damaged { .. }));
+    // Beside it there may be nothing of another log.
+    let (path, other) = (merged.dir.path().join("mixed"), merged.dir.path().join("other"));
+    closed_log(&other).await;
+    copy_all(&merged.few(), &path);
+    let foreign = segments(&other).remove(0);
+    fs::copy(&foreign, path.join("sealed").join(foreign.file_name().unwrap())).unwrap();
+    let failure = open(&path).await.unwrap_err();
+    assert!(failure.to_string().contains("it does not go on"), "{failure}");
+    assert_eq!(segments(&path).len(), 2, "nothing was removed");
 }

@@ -73,15 +73,25 @@ impl MerkleTree {
 
     /// Adds a leaf by its hash.
     pub fn push_leaf(&mut self, leaf: Hash) {
-        let mut hash = leaf;
+        self.push_perfect(0, leaf);
+    }
+
+    /// Adds a perfect subtree of 2 to the power of `level` leaves by its root. That is possible
+    /// where the tree's size is a multiple of as many; elsewhere nothing is changed, and the answer
+    /// is `false`.
+    pub fn push_perfect(&mut self, level: u32, root: Hash) -> bool {
+        let leaves = 1_u64.checked_shl(level).filter(|leaves| self.size.is_multiple_of(*leaves));
+        let Some(leaves) = leaves else { return false };
+        let mut hash = root;
         // Every bit that is carried by counting one up joins two subtrees of the same size.
-        for _ in 0..self.size.trailing_ones() {
+        for _ in 0..(self.size >> level).trailing_ones() {
             if let Some(left) = self.roots.pop() {
                 hash = node_hash(&left, &hash);
             }
         }
         self.roots.push(hash);
-        self.size += 1;
+        self.size += leaves;
+        true
     }
 
     /// The root.
@@ -154,6 +164,22 @@ mod tests {
             let tree = grown(&leaves);
             prop_assert_eq!(tree.root(), naive(&leaves));
             prop_assert_eq!(tree.size(), leaves.len() as u64);
+        }
+
+        #[test]
+        fn subtrees_are_added_where_they_fit(
+            leaves in proptest::collection::vec(any::<u8>(), 0..80), level in 0_u32..5,
+        ) {
+            let leaves: Vec<Vec<u8>> = leaves.iter().map(|byte| vec![*byte]).collect();
+            let subtree = vec![vec![7]; 1 << level];
+            let (mut tree, before) = (grown(&leaves), grown(&leaves));
+            if tree.push_perfect(level, grown(&subtree).root()) {
+                prop_assert_eq!(leaves.len() % subtree.len(), 0);
+                prop_assert_eq!(tree, grown(&[leaves, subtree].concat()));
+            } else {
+                prop_assert!(leaves.len() % subtree.len() > 0);
+                prop_assert_eq!(tree, before);
+            }
         }
     }
 }

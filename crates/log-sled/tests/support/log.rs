@@ -14,19 +14,12 @@ pub(crate) type Acknowledged = BTreeMap<u64, u64>;
 
 /// Opens the log in `path`, which is made where there is none.
 pub(crate) async fn open(path: &Path, tail_bytes_max: u64) -> Result<SledLog, OpenFailure> {
-    let options = Options { tail_bytes_max };
-    loop {
-        match SledLog::open_with(path, "test", options).await {
-            Err(OpenFailure::NotThere { .. }) => drop(SledLog::create(path, "test").await?),
-            // A process that another test is just starting has its parent's locks for a moment.
-            Err(OpenFailure::InUse { process: Some(process), .. })
-                if process == std::process::id() =>
-            {
-                tokio::task::yield_now().await;
-            }
-            opened => return opened,
-        }
+    let options = Options { tail_bytes_max, segment_bytes: 16 * tail_bytes_max };
+    match SledLog::open_with(path, "test", options).await {
+        Err(OpenFailure::NotThere { .. }) => drop(SledLog::create(path, "test").await?),
+        opened => return opened,
     }
+    SledLog::open_with(path, "test", options).await
 }
 
 /// Tells the test something.
