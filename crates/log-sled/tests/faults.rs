@@ -11,13 +11,14 @@ mod support {
 }
 
 use std::{
+    collections::HashSet,
     env, fs,
     io::Read,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use holdpoint_core::Version;
@@ -25,7 +26,7 @@ use holdpoint_log::{
     Append, AppendFailure, EventLog,
     conformance::{event, noise, stream},
 };
-use holdpoint_log_sled::SledLog;
+use holdpoint_log_sled::{Options, SledLog};
 use support::{
     log::{Acknowledged, check, count, open, say},
     replay::{self, Call, Disk, Left, What},
@@ -34,26 +35,43 @@ use support::{
 use tokio::task::JoinSet;
 
 const DIRECTORY: &str = "HOLDPOINT_TEST_FAULTS_DIRECTORY";
+/// Set where the life is a long one.
+const LONG: &str = "HOLDPOINT_TEST_FAULTS_LONG";
 /// Of so many calls one is tried; 1 tries all.
 const STEP: &str = "HOLDPOINT_TEST_FAULTS_STEP";
 const STEP_DEFAULT: usize = 7;
 /// How long a process may take: what waits for ever is a failure too.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Of a long life fewer calls are tried, unless all are.
+const LONG_STEP: usize = 5;
+/// How long a merge is waited for; without an error it takes much less.
+const MERGE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// So little that some appends fill a tail.
 const TAIL_BYTES_MAX: u64 = 40_000;
+/// So much that sled frees parts of a tail's file, and writes them again.
+const LONG_TAIL_BYTES_MAX: u64 = 2_000_000;
+/// How many appends there are in a long life.
+const LONG_APPENDS: u64 = 100;
 const STREAMS: u64 = 2;
 
 /// The process that is recorded, or that meets errors.
 #[test]
 fn writer() {
     let Some(path) = env::var_os(DIRECTORY).map(PathBuf::from) else { return };
+    let is_long = env::var_os(LONG).is_some();
+    let (lives, tail_bytes_max) =
+        if is_long { (1, LONG_TAIL_BYTES_MAX) } else { (3, TAIL_BYTES_MAX) };
+    let options = Options { tail_bytes_max, segment_bytes: 10 * TAIL_BYTES_MAX };
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        for life in 0..2 {
-            match open(&path, TAIL_BYTES_MAX).await {
+        for life in 0..lives {
+            match open(&path, options).await {
                 Ok(log) => {
                     say("opened");
-                    if !append_some(&log, life).await {
+                    if !append_some(&log, life, if is_long { LONG_APPENDS } else { 5 }).await {
                         return;
+                    }
+                    if life == 2 {
+                        wait_for_merge(&path).await;
                     }
                 }
                 Err(failure) => {
@@ -65,12 +83,25 @@ fn writer() {
     });
 }
 
+/// Gives the log time to merge segments. It does not when an error kept it from it.
+async fn wait_for_merge(path: &Path) {
+    let started = Instant::now();
+    let merged = || {
+        let files = fs::read_dir(path.join("sealed")).unwrap();
+        let mut lengths = files.map(|file| file.and_then(|file| file.metadata()).map(|m| m.len()));
+        lengths.any(|length| length.is_ok_and(|length| length > 5 * TAIL_BYTES_MAX))
+    };
+    while !merged() && started.elapsed() < MERGE_WAIT_MAX {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Appends enough to fill tails; whether there was no error. After one nothing may be accepted.
-async fn append_some(log: &SledLog, life: u64) -> bool {
-    for n in 0..5 {
+async fn append_some(log: &SledLog, life: u64, appends: u64) -> bool {
+    for n in 0..appends {
         let stream = stream(n % STREAMS);
         // Some need several syncs.
-        let (length, count) = match n {
+        let (length, count) = match n % 20 {
             3 => (35_000, 5),
             0 | 2 => (500, 1 + n),
             _ => (9_500, 2),
@@ -142,14 +173,36 @@ fn note(said: &str, acknowledged: &mut Acknowledged) {
 }
 
 /// A recorded life of a log in the directory `log` of a disk.
-fn record(directory: &Path, shim: &Shim) -> Vec<Call> {
+fn record(directory: &Path, shim: &Shim, is_long: bool) -> Vec<Call> {
     let (root, trace) = (directory.join("recorded"), directory.join("record"));
     fs::create_dir(&root).unwrap();
     let trace_to = trace.to_str().unwrap().to_owned();
-    let environment = shim.environment(&root, &[("HOLDPOINT_SHIM_TRACE", trace_to)]);
+    let mut environment = shim.environment(&root, &[("HOLDPOINT_SHIM_TRACE", trace_to)]);
+    environment.extend(is_long.then(|| (LONG, "yes".to_owned())));
     run(&root.join("log"), &environment, "recorded");
     assert!(fs::read_dir(root.join("log/sealed")).unwrap().count() > 0, "nothing was sealed");
-    replay::read(&trace, &root)
+    let calls = replay::read(&trace, &root);
+    if is_long {
+        assert!(writes_again(&calls), "no part of sled's file was written again");
+    } else {
+        let merged = |call: &Call| call.path.ends_with("sealed/merged.new");
+        assert!(calls.iter().any(merged), "nothing was merged");
+    }
+    calls
+}
+
+/// Whether a part of sled's file was freed and used again: its header is written twice.
+fn writes_again(calls: &[Call]) -> bool {
+    let mut begun = HashSet::new();
+    calls.iter().any(|call| {
+        let is_header = |offset: usize| offset > 0 && offset.is_multiple_of(512 * 1024);
+        match &call.what {
+            What::Write { offset, .. } if call.path.ends_with("db") && is_header(*offset) => {
+                !begun.insert((&call.path, offset))
+            }
+            _ => false,
+        }
+    })
 }
 
 fn shim(directory: &Path) -> Option<Shim> {
@@ -186,10 +239,19 @@ async fn cut(disk: &Disk, left: Left, at: &str, acknowledged: &Acknowledged, tal
 
 #[tokio::test]
 async fn cut_off_after_every_call_a_log_keeps_what_was_acknowledged() {
+    cut_off_after_calls(false, count(STEP, STEP_DEFAULT)).await;
+}
+
+#[tokio::test]
+async fn cut_off_in_a_long_life_a_log_keeps_what_was_acknowledged() {
+    let step = count(STEP, STEP_DEFAULT);
+    cut_off_after_calls(true, if step == 1 { 1 } else { LONG_STEP * step }).await;
+}
+
+async fn cut_off_after_calls(is_long: bool, step: usize) {
     let directory = tempfile::tempdir().unwrap();
     let Some(shim) = shim(directory.path()) else { return };
-    let calls = record(directory.path(), &shim);
-    let step = count(STEP, STEP_DEFAULT);
+    let calls = record(directory.path(), &shim, is_long);
     let mut disk = Disk::empty();
     let mut acknowledged = Acknowledged::new();
     let [mut killed, mut torn, mut synced, mut mixed] = [(); 4].map(|()| Tally::default());
@@ -248,7 +310,7 @@ async fn fail(shim: &Shim, error: &str, n: usize) -> (usize, usize) {
 async fn failing_at_any_call_a_log_accepts_nothing_and_keeps_what_was_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let Some(shim) = shim(directory.path()) else { return };
-    let calls = record(directory.path(), &shim);
+    let calls = record(directory.path(), &shim, false);
     let step = count(STEP, STEP_DEFAULT);
     let calls = calls.iter().filter(|call| !matches!(call.what, What::Say(_)));
     let mut runs = Vec::new();

@@ -2,7 +2,8 @@
 //! there afterwards, and the log is whole. `docs/durability.md` says how and what this shows.
 //!
 //! The log is on an ext4 file system in an image, which is a file on XFS. A clone of that file is
-//! the state of the disk at one instant: all that was not synced is missing in it.
+//! the state of the disk at one instant: all that was not synced is missing in it. One process is
+//! cut off several times: it knows nothing of the clones.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
@@ -16,21 +17,25 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use support::{
     log::{Acknowledged, SMALL_TAILS, check, count},
     shim::Shim,
-    writer::{Load, Writer, wait_up_to, write_until_killed},
+    writer::{Load, Writer, random, wait_up_to, write_until_killed},
 };
 
 /// How many cuts there are.
 const CUTS: &str = "HOLDPOINT_TEST_POWER_CUTS";
 /// Set where a machine that cannot do this is an error.
 const REQUIRED: &str = "HOLDPOINT_REQUIRE_POWER_CUT";
-/// So many cuts follow each other on one log; a longer log only makes the checks longer.
-const CYCLES: usize = 20;
+/// How often a process is cut off before it is killed.
+const CUTS_IN_A_LIFE: usize = 5;
+/// So many processes follow each other on one log, each on what a cut has left; a longer log only
+/// makes the checks longer.
+const LIVES: usize = 10;
 /// Without syncs, so many cuts are more than enough to find a loss.
 const TOOTHLESS: usize = 60;
 
@@ -75,77 +80,75 @@ impl Drop for Mount {
     }
 }
 
-/// A disk whose power can be cut. The order of the fields is that of their unmounting.
+/// The place of disks whose power can be cut. The order of the fields is that of their removal.
 #[derive(Debug)]
-struct Disk {
-    inner: Option<Mount>,
+struct Shelf {
     outer: Mount,
-    generation: usize,
+    /// A disk with nothing on it.
+    empty: PathBuf,
     _directory: tempfile::TempDir,
 }
 
-impl Disk {
-    /// Makes a disk, or says why that cannot be done here.
+/// A disk that is on. It has an image of its own, which is gone with it.
+#[derive(Debug)]
+struct Disk {
+    inner: Option<Mount>,
+    image: PathBuf,
+}
+
+impl Shelf {
+    /// Makes a place for disks, or says why that cannot be done here.
     fn new() -> Result<Self, String> {
         let directory = tempfile::tempdir().unwrap();
         let image = directory.path().join("outer");
-        fs::File::create(&image).unwrap().set_len(1 << 30).unwrap();
+        fs::File::create(&image).unwrap().set_len(2 << 30).unwrap();
         run("mkfs.xfs", &["-q", "-m", "reflink=1", image.to_str().unwrap()])?;
         let outer = Mount::new(&image, &directory.path().join("xfs"))?;
         let empty = outer.at.join("empty");
         fs::File::create(&empty).unwrap().set_len(192 << 20).unwrap();
         run("mkfs.ext4", &["-q", "-F", empty.to_str().unwrap()])?;
-        let mut disk = Self { inner: None, outer, generation: 0, _directory: directory };
-        disk.clone_of(&empty)?;
-        disk.turn_on()?;
-        Ok(disk)
+        let shelf = Self { outer, empty, _directory: directory };
+        drop(shelf.turn_on(&shelf.empty, "first")?);
+        Ok(shelf)
     }
 
-    fn image(&self) -> PathBuf {
-        self.outer.at.join(self.generation.to_string())
+    /// A clone of an image, which is its content at this instant.
+    fn clone_of(&self, image: &Path, name: &str) -> Result<PathBuf, String> {
+        let clone = self.outer.at.join(name);
+        let [from, to] = [image, &clone].map(|path| path.to_str().unwrap());
+        run("cp", &["--reflink=always", from, to])?;
+        Ok(clone)
     }
 
+    /// Turns on a disk with the content of `image`, which stays as it is.
+    fn turn_on(&self, image: &Path, name: &str) -> Result<Disk, String> {
+        let at = self._directory.path().join(name);
+        let image = self.clone_of(image, name)?;
+        let inner = Some(Mount::new(&image, &at)?);
+        Ok(Disk { inner, image })
+    }
+}
+
+impl Disk {
     /// Where the log is.
     fn log(&self) -> PathBuf {
         self.inner.as_ref().unwrap().at.join("log")
     }
+}
 
-    fn clone_of(&mut self, image: &Path) -> Result<(), String> {
-        self.generation += 1;
-        let clone = self.image();
-        run("cp", &["--reflink=always", image.to_str().unwrap(), clone.to_str().unwrap()])
-    }
-
-    /// Mounts the image of this generation.
-    fn turn_on(&mut self) -> Result<(), String> {
-        let at = self._directory.path().join(self.generation.to_string());
-        self.inner = Some(Mount::new(&self.image(), &at)?);
-        Ok(())
-    }
-
-    /// Cuts the power of what is writing.
-    fn cut(&mut self, writer: Writer) {
-        let before = self.image();
-        self.clone_of(&before).unwrap();
-        writer.kill();
+impl Drop for Disk {
+    fn drop(&mut self) {
         self.inner = None;
-        fs::remove_file(before).unwrap();
-        self.turn_on().unwrap();
-    }
-
-    /// Begins with an empty disk again.
-    fn erase(&mut self) {
-        self.inner = None;
-        fs::remove_file(self.image()).unwrap();
-        self.clone_of(&self.outer.at.join("empty")).unwrap();
-        self.turn_on().unwrap();
+        // Where there is no room for it the next disk says so.
+        let _ = fs::remove_file(&self.image);
     }
 }
 
-/// A disk; nothing where there can be none, which is said, or an error where it is required.
-fn disk() -> Option<Disk> {
-    match Disk::new() {
-        Ok(disk) => Some(disk),
+/// A place for disks; nothing where there can be none, which is said, or an error where it is
+/// required.
+fn shelf() -> Option<Shelf> {
+    match Shelf::new() {
+        Ok(shelf) => Some(shelf),
         Err(reason) => skip(&reason),
     }
 }
@@ -156,85 +159,180 @@ fn skip<T>(reason: &str) -> Option<T> {
     None
 }
 
-/// Lets a process write, cuts its power at some moment, and adds to `acknowledged` what it had
-/// said before.
-fn write_and_cut(
-    disk: &mut Disk,
-    round: usize,
-    environment: &[(&str, String)],
-    acknowledged: &mut Acknowledged,
-) {
-    let writers = *[1, 64, 1024].get(round % 3).unwrap();
-    // sled makes its file half a MiB long at once, and longer when it must. Small tails are never
-    // longer; larger ones are, and it is the new length that a cut undoes.
-    let tail_bytes_max = *[SMALL_TAILS, 10 * SMALL_TAILS].get(round % 2).unwrap();
-    let writer = Writer::start(&disk.log(), Load { writers, tail_bytes_max }, environment);
-    if round % 5 == 4 {
-        // While it opens the log.
-        wait_up_to(100);
-    } else {
-        writer.wait_for(3);
-        wait_up_to(250);
-    }
-    acknowledged.extend(writer.acknowledged());
-    disk.cut(writer);
+/// A disk as it was when its power was cut.
+#[derive(Debug)]
+struct Cut {
+    name: String,
+    image: PathBuf,
+    /// What had been acknowledged before.
+    acknowledged: Acknowledged,
 }
 
-#[tokio::test]
-async fn what_was_acknowledged_survives_a_power_cut() {
-    let Some(mut disk) = disk() else { return };
-    let started = Instant::now();
-    let mut acknowledged = Acknowledged::new();
-    let cuts = count(CUTS, 12);
-    let mut events = 0;
-    let mut sealed = 0;
-    for round in 0..cuts {
-        write_and_cut(&mut disk, round, &[], &mut acknowledged);
-        let found = check(&disk.log(), &acknowledged).await;
-        let kept = found.unwrap_or_else(|loss| panic!("after cut {round}: {loss}"));
-        if round % CYCLES == CYCLES - 1 || round + 1 == cuts {
-            events += kept;
-            sealed += fs::read_dir(disk.log().join("sealed")).unwrap().count();
-            disk.erase();
-            acknowledged.clear();
-        }
+/// What the check of a cut found: how many events, in how many segments; or what is wrong.
+type Found = Result<(u64, usize), String>;
+
+impl Cut {
+    /// Opens the log that the cut has left.
+    fn check(&self, shelf: &Shelf) -> Found {
+        let disk = shelf.turn_on(&self.image, &format!("{} checked", self.name))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let events = runtime.block_on(check(&disk.log(), &self.acknowledged))?;
+        let sealed = fs::read_dir(disk.log().join("sealed"));
+        Ok((events, sealed.map_or(0, Iterator::count)))
     }
-    assert!(sealed > 1 || cuts < 12, "nothing was sealed");
-    println!(
-        "{cuts} power cuts in {:?}, {events} events, {sealed} segments, nothing lost",
-        started.elapsed()
-    );
+
+    /// Keeps the disk as it was before the log was opened; where.
+    fn keep(&self) -> PathBuf {
+        let name = format!("holdpoint-power-cut-{}-{}", std::process::id(), self.name);
+        let kept = env::temp_dir().join(name);
+        let [from, to] = [&self.image, &kept].map(|path| path.to_str().unwrap());
+        run("cp", &["--sparse=always", from, to]).unwrap();
+        kept
+    }
+}
+
+/// Lets a process write on a disk, and cuts its power several times: once while it opens the log,
+/// and then at some moment, half of the times in the middle of a merge if there is one.
+fn live(
+    shelf: &Shelf,
+    life: usize,
+    disk: &Disk,
+    environment: &[(&str, String)],
+    before: &Acknowledged,
+) -> Vec<Cut> {
+    let writers = *[1, 64, 1024].get(life % 3).unwrap();
+    // sled makes its file half a MiB long at once, and longer when it must. Small tails are never
+    // longer; larger ones are, and it is the new length that a cut undoes.
+    let tail_bytes_max = *[SMALL_TAILS, 10 * SMALL_TAILS].get(life % 2).unwrap();
+    let writer = Writer::start(&disk.log(), Load { writers, tail_bytes_max }, environment);
+    let merging = disk.log().join("sealed/merged.new");
+    let mut cuts = Vec::new();
+    for n in 0..CUTS_IN_A_LIFE {
+        match n {
+            0 => wait_up_to(100),
+            1 => {
+                writer.wait_for(3);
+                wait_up_to(100);
+            }
+            _ if n % 2 == 0 => wait_up_to(250),
+            _ => {
+                let started = Instant::now();
+                while !merging.exists() && started.elapsed() < Duration::from_millis(250) {
+                    thread::yield_now();
+                }
+                wait_up_to(5);
+            }
+        }
+        let mut acknowledged = before.clone();
+        acknowledged.extend(writer.acknowledged());
+        let name = format!("{life}-{n}");
+        let image = shelf.clone_of(&disk.image, &name).unwrap();
+        cuts.push(Cut { name, image, acknowledged });
+    }
+    writer.kill();
+    cuts
+}
+
+/// Checks what several cuts have left, at once, and forgets them.
+fn check_all(shelf: &Shelf, cuts: Vec<Cut>) -> (u64, usize) {
+    let found: Vec<(Cut, Found)> = thread::scope(|scope| {
+        let checks = cuts.into_iter().map(|cut| {
+            scope.spawn(|| {
+                let found = cut.check(shelf);
+                (cut, found)
+            })
+        });
+        let checks: Vec<_> = checks.collect();
+        checks.into_iter().map(|check| check.join().unwrap()).collect()
+    });
+    let (mut events, mut sealed) = (0, 0);
+    for (cut, found) in found {
+        match found {
+            Ok((kept, segments)) => {
+                events += kept;
+                sealed = segments.max(sealed);
+            }
+            Err(loss) => {
+                let kept = cut.keep();
+                panic!("after cut {}: {loss}; the disk is kept in `{}`", cut.name, kept.display());
+            }
+        }
+        fs::remove_file(cut.image).unwrap();
+    }
+    (events, sealed)
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_power_cut() {
+    let Some(shelf) = shelf() else { return };
+    let started = Instant::now();
+    let wanted = count(CUTS, 15);
+    let (mut done, mut events, mut sealed) = (0, 0, 0);
+    let mut acknowledged = Acknowledged::new();
+    let mut image = shelf.empty.clone();
+    let mut checking: Vec<Cut> = Vec::new();
+    for life in (0..).take_while(|life| life * CUTS_IN_A_LIFE < wanted) {
+        if life % LIVES == 0 {
+            acknowledged.clear();
+            image.clone_from(&shelf.empty);
+        }
+        let disk = shelf.turn_on(&image, &format!("{life}")).unwrap();
+        // The checks of the life before take their time while this one is lived.
+        let cuts = thread::scope(|scope| {
+            let earlier = std::mem::take(&mut checking);
+            let checks = scope.spawn(|| check_all(&shelf, earlier));
+            let cuts = live(&shelf, life, &disk, &[], &acknowledged);
+            let (kept, segments) = checks.join().unwrap();
+            events += kept;
+            sealed = segments.max(sealed);
+            cuts
+        });
+        done += cuts.len();
+        // The next process goes on with what one of the cuts has left.
+        let next = cuts.get(usize::try_from(random(CUTS_IN_A_LIFE as u64)).unwrap()).unwrap();
+        acknowledged.clone_from(&next.acknowledged);
+        image = shelf.clone_of(&next.image, &format!("{life} next")).unwrap();
+        checking = cuts;
+    }
+    let (kept, segments) = check_all(&shelf, checking);
+    events += kept;
+    assert!(segments.max(sealed) > 1, "nothing was sealed");
+    println!("{done} power cuts in {:?}, {events} events, nothing lost", started.elapsed());
 }
 
 /// Cuts the power of a process for whom some syncs do nothing, until something is lost. The cut
 /// that lost it, and what.
-async fn first_loss(ignored: &[(&'static str, String)]) -> Option<(usize, String)> {
+fn first_loss(ignored: &[(&'static str, String)]) -> Option<(String, String)> {
     let directory = tempfile::tempdir().unwrap();
     let shim = match Shim::compile(directory.path()) {
         Ok(shim) => shim,
         Err(reason) => return skip(&reason),
     };
-    let mut disk = disk()?;
+    let shelf = shelf()?;
     let mut acknowledged = Acknowledged::new();
-    for round in 0..TOOTHLESS {
+    let mut image = shelf.empty.clone();
+    for life in 0..TOOTHLESS / CUTS_IN_A_LIFE {
+        let disk = shelf.turn_on(&image, &format!("{life}")).unwrap();
         let environment = shim.environment(&disk.log(), ignored);
-        write_and_cut(&mut disk, round, &environment, &mut acknowledged);
-        if let Err(loss) = check(&disk.log(), &acknowledged).await {
-            return Some((round, loss));
+        for cut in live(&shelf, life, &disk, &environment, &acknowledged) {
+            if let Err(loss) = cut.check(&shelf) {
+                return Some((cut.name, loss));
+            }
+            (acknowledged, image) = (cut.acknowledged, cut.image);
         }
     }
     panic!("nothing was lost in {TOOTHLESS} cuts, so cuts do not show a loss")
 }
 
-#[tokio::test]
-async fn without_our_own_sync_a_power_cut_loses_events() {
+#[test]
+fn without_our_own_sync_a_power_cut_loses_events() {
     let all = "fdatasync,fsync,sync_file_range";
     for (ignored, file) in [("fdatasync", "/db"), ("fdatasync", ""), (all, "")] {
         let change = [
             ("HOLDPOINT_SHIM_IGNORE", ignored.to_owned()),
             ("HOLDPOINT_SHIM_IGNORE_IN", file.to_owned()),
         ];
-        let Some((round, loss)) = first_loss(&change).await else { return };
-        println!("without {ignored} of `{file}`, cut {}: {loss}", round + 1);
+        let Some((cut, loss)) = first_loss(&change) else { return };
+        println!("without {ignored} of `{file}`, cut {cut}: {loss}");
     }
 }

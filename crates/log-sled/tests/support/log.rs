@@ -9,12 +9,16 @@ use holdpoint_log_sled::{OpenFailure, Options, SledLog};
 /// So little that segments are written and tails dropped all the time.
 pub(crate) const SMALL_TAILS: u64 = 400_000;
 
+/// Tails of so many bytes, and segments that are merged now and then.
+pub(crate) const fn small(tail_bytes_max: u64) -> Options {
+    Options { tail_bytes_max, segment_bytes: 8 * tail_bytes_max }
+}
+
 /// How many events each stream had, at least, when its last append was acknowledged.
 pub(crate) type Acknowledged = BTreeMap<u64, u64>;
 
 /// Opens the log in `path`, which is made where there is none.
-pub(crate) async fn open(path: &Path, tail_bytes_max: u64) -> Result<SledLog, OpenFailure> {
-    let options = Options { tail_bytes_max, segment_bytes: 16 * tail_bytes_max };
+pub(crate) async fn open(path: &Path, options: Options) -> Result<SledLog, OpenFailure> {
     match SledLog::open_with(path, "test", options).await {
         Err(OpenFailure::NotThere { .. }) => drop(SledLog::create(path, "test").await?),
         opened => return opened,
@@ -32,7 +36,7 @@ pub(crate) fn say(line: &str) {
 /// Opens the log in `path` and looks for all that was acknowledged. Says what is lost, or why the
 /// log does not open; otherwise how many events it has.
 pub(crate) async fn check(path: &Path, acknowledged: &Acknowledged) -> Result<u64, String> {
-    let log = match open(path, SMALL_TAILS).await {
+    let log = match open(path, small(SMALL_TAILS)).await {
         Err(failure @ (OpenFailure::Damaged { .. } | OpenFailure::UnknownFormat { .. })) => {
             return Err(format!("refused: {failure}"));
         }

@@ -18,7 +18,7 @@ use holdpoint_log::{
     conformance::{event, noise, stream},
 };
 
-use super::log::{Acknowledged, open, say};
+use super::log::{Acknowledged, open, say, small};
 
 const DIRECTORY: &str = "HOLDPOINT_TEST_WRITER_DIRECTORY";
 const WRITERS: &str = "HOLDPOINT_TEST_WRITER_WRITERS";
@@ -44,7 +44,7 @@ pub(crate) fn write_until_killed() {
     let (writers, tail_bytes_max) = (number(WRITERS), number(TAIL_BYTES_MAX));
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         say("opening");
-        let log = Arc::new(open(&path, tail_bytes_max).await.unwrap());
+        let log = Arc::new(open(&path, small(tail_bytes_max)).await.unwrap());
         say("opened");
         let mut tasks = tokio::task::JoinSet::new();
         for run in 0..writers {
