@@ -2,7 +2,9 @@
 
 .PHONY: ci fmt clippy doc test power example demo deny
 
-ci: fmt clippy doc test power example demo deny
+ci: fmt clippy doc
+	$(SHORTLY) $(MAKE) test
+	$(MAKE) power example demo deny
 
 fmt:
 	cargo fmt --all --check
@@ -17,14 +19,20 @@ doc:
 test:
 	cargo test --workspace
 
-# What survives kills, errors and failures of power, at length; docs/durability.md. Where the power
-# cannot be cut, that part says SKIPPED, or fails when HOLDPOINT_REQUIRE_POWER_CUT is set.
-# `make power POWER_CUTS=200 CRASH_ROUNDS=200` looks longer.
-POWER_CUTS = 10
-CRASH_ROUNDS = 40
+# What survives kills, errors and failures of power; docs/durability.md. Where the power cannot be
+# cut, that part says SKIPPED, or fails when HOLDPOINT_REQUIRE_POWER_CUT is set.
+# `make power CRASH_ROUNDS=200` looks longer.
+POWER_CUTS = 200
+CRASH_ROUNDS = 60
+ENGINE_KILLS = 200
 power:
 	HOLDPOINT_TEST_POWER_CUTS=$(POWER_CUTS) HOLDPOINT_TEST_CRASH_ROUNDS=$(CRASH_ROUNDS) \
 	cargo test -p holdpoint-log-sled --test crash --test faults --test power_cut -- --nocapture
+	HOLDPOINT_TEST_ENGINE_KILLS=$(ENGINE_KILLS) \
+	cargo test -p holdpoint-tests --test kill_engine -- --nocapture
+
+# What CI has `power` do, it has `test` only begin.
+SHORTLY = HOLDPOINT_TEST_POWER_CUTS=5 HOLDPOINT_TEST_ENGINE_KILLS=4 HOLDPOINT_TEST_FAULTS_STEP=31
 
 # A workflow in Rust beside a declarative one.
 example:

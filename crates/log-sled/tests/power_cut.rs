@@ -296,7 +296,7 @@ fn what_was_acknowledged_survives_a_power_cut() {
     }
     let (kept, segments) = check_all(&shelf, checking);
     events += kept;
-    assert!(segments.max(sealed) > 1, "nothing was sealed");
+    assert!(segments.max(sealed) > 1 || wanted < 50, "nothing was sealed");
     println!("{done} power cuts in {:?}, {events} events, nothing lost", started.elapsed());
 }
 

@@ -6,6 +6,7 @@
 //! A log can be checked by those who do not have it: [`prove`] makes proofs, [`proof`] verifies
 //! them, [`checkpoint`] is what they start from, and [`proof_file`] is how they travel.
 
+mod chains;
 pub mod checkpoint;
 #[cfg(feature = "test-util")]
 pub mod conformance;

@@ -1,17 +1,19 @@
 //! Checking a whole log: that it is complete, in order, and what its root says.
 
-use std::collections::HashMap;
-
-use holdpoint_core::event::{Sequence, StreamId};
+use holdpoint_core::event::Sequence;
 
 use crate::{
-    EventLog, ReadFailure,
+    EventLog, ReadFailure, Record,
+    chains::Chains,
     merkle::{Hash, MerkleTree},
-    numbering::StreamHead,
 };
 
 /// How many events are read at once.
 const READ_LIMIT: usize = 1024;
+
+/// Where so many streams end is kept in memory, which takes about 100 MiB at most. A log with more
+/// is read several times.
+const STREAMS_MAX: usize = 1_800_000;
 
 /// A log that was found to be whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,43 +32,33 @@ pub struct Verified {
 /// version is missing, that each event names the one before it in its stream, that the root over
 /// all is the head's, and that what is stored beside the events fits them.
 ///
+/// Memory does not grow with the log: one of more than 1,800,000 streams is read several times.
+///
 /// # Errors
 /// The first damage, with its place; or why the log could not be read.
 pub async fn verify(log: &dyn EventLog) -> Result<Verified, ReadFailure> {
+    verify_with(log, STREAMS_MAX).await
+}
+
+async fn verify_with(log: &dyn EventLog, streams_max: usize) -> Result<Verified, ReadFailure> {
     let head = log.head().await?;
     let mut tree = MerkleTree::new();
-    let mut heads: HashMap<StreamId, StreamHead> = HashMap::new();
     let mut bytes = 0;
-    let mut at = Sequence::ZERO;
-    while at < head.sequence {
-        let left = usize::try_from(head.sequence.0 - at.0).unwrap_or(usize::MAX);
-        let records = log.read(at, READ_LIMIT.min(left)).await?;
-        if records.is_empty() {
-            return Err(damaged(at.next(), "it is missing".to_owned()));
-        }
-        for record in records {
-            at = at.next();
-            if record.sequence != at {
-                return Err(damaged(at, format!("event {} stands there", record.sequence)));
-            }
-            let event = record.event()?;
-            let stream = event.stream();
-            let before = heads.entry(stream).or_default();
-            if (event.version, event.previous) != (before.version.next(), before.sequence) {
-                return Err(damaged(
-                    at,
-                    format!(
-                        "it says that it is version {} of its stream, after event {}, but it \
-                         follows version {}, event {}",
-                        event.version, event.previous, before.version, before.sequence
-                    ),
-                ));
-            }
-            *before = StreamHead { version: event.version, sequence: at };
-            bytes += record.bytes.len() as u64;
-            tree.push(&record.bytes);
-        }
+    let mut chains = Chains::new(streams_max);
+    let mut scanned = scan(log, head.sequence, |record| {
+        chains.add(&record.event()?)?;
+        bytes += record.bytes.len() as u64;
+        tree.push(&record.bytes);
+        Ok(())
+    })
+    .await;
+    while chains.begin_next() {
+        // What comes after the first damage that was found can be anything.
+        let end = scanned.as_ref().err().map_or(head.sequence, |(good, _)| *good);
+        let next = scan(log, end, |record| chains.add(&record.event()?)).await;
+        scanned = next.and(scanned);
     }
+    scanned.map_err(|(_, failure)| failure)?;
     let root = tree.root();
     if root != head.root {
         return Err(ReadFailure::Damaged {
@@ -79,10 +71,39 @@ pub async fn verify(log: &dyn EventLog) -> Result<Verified, ReadFailure> {
         });
     }
     log.check().await?;
-    Ok(Verified { events: tree.size(), streams: heads.len() as u64, bytes, root })
+    Ok(Verified { events: tree.size(), streams: chains.streams(), bytes, root })
 }
 
-fn damaged(sequence: Sequence, reason: String) -> ReadFailure {
+/// Gives each event up to the event `end` to `visit`. Fails with the last event before the first
+/// that is missing, cannot be read, or is refused by `visit`, and with the reason.
+async fn scan(
+    log: &dyn EventLog,
+    end: Sequence,
+    mut visit: impl FnMut(&Record) -> Result<(), ReadFailure>,
+) -> Result<(), (Sequence, ReadFailure)> {
+    let mut at = Sequence::ZERO;
+    while at < end {
+        let left = usize::try_from(end.0 - at.0).unwrap_or(usize::MAX);
+        let read = log.read(at, READ_LIMIT.min(left)).await;
+        let records = read.map_err(|failure| (at, failure))?;
+        if records.is_empty() {
+            return Err((at, damaged(at.next(), "it is missing".to_owned())));
+        }
+        for record in records {
+            let next = at.next();
+            let visited = if record.sequence == next {
+                visit(&record)
+            } else {
+                Err(damaged(next, format!("event {} stands there", record.sequence)))
+            };
+            visited.map_err(|failure| (at, failure))?;
+            at = next;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn damaged(sequence: Sequence, reason: String) -> ReadFailure {
     ReadFailure::Damaged { sequence: Some(sequence), reason }
 }
 
@@ -91,7 +112,7 @@ mod tests {
     use std::sync::Arc;
 
     use async_trait::async_trait;
-    use holdpoint_core::event::Version;
+    use holdpoint_core::event::{StreamId, Version};
     use tokio::sync::watch;
 
     use super::*;
@@ -158,14 +179,49 @@ mod tests {
         let log = Arc::new(MemoryLog::new());
         log.append(vec![append(1, 0, 3), append(2, 0, 2)]).await.unwrap();
         for (what, tamper, place) in cases {
-            let failure = verify(&Tampered { log: Arc::clone(&log), tamper }).await.unwrap_err();
-            let ReadFailure::Damaged { sequence, .. } = failure else {
-                panic!("{what}: {failure}")
-            };
-            assert_eq!(sequence, place.map(Sequence), "{what}");
+            // With room for all streams, and for one at a time.
+            for streams_max in [STREAMS_MAX, 1] {
+                let tampered = Tampered { log: Arc::clone(&log), tamper };
+                let failure = verify_with(&tampered, streams_max).await.unwrap_err();
+                let ReadFailure::Damaged { sequence, .. } = failure else {
+                    panic!("{what}: {failure}")
+                };
+                assert_eq!(sequence, place.map(Sequence), "{what}");
+            }
         }
         let untouched = Tampered { log, tamper: |_| () };
         let verified = verify(&untouched).await.unwrap();
         assert_eq!((verified.events, verified.streams), (5, 2));
+    }
+
+    #[tokio::test]
+    async fn the_first_damage_is_found_whatever_has_room() {
+        let log = Arc::new(MemoryLog::new());
+        for run in 0..40 {
+            log.append(vec![append(run, 0, 3)]).await.unwrap();
+        }
+        for damaged in [3, 60, 119] {
+            for streams_max in [1, 2, 7, 39, 40] {
+                let verified = verify_with(&*log, streams_max).await.unwrap();
+                assert_eq!((verified.events, verified.streams), (120, 40), "{streams_max}");
+                // Everything from there on is wrong.
+                let tamper: fn(&mut Vec<Record>) = match damaged {
+                    3 => |records| spoil(records, 3),
+                    60 => |records| spoil(records, 60),
+                    _ => |records| spoil(records, 119),
+                };
+                let tampered = Tampered { log: Arc::clone(&log), tamper };
+                let failure = verify_with(&tampered, streams_max).await.unwrap_err();
+                let expected = format!("the log is damaged at event {damaged}: it says that");
+                assert!(failure.to_string().starts_with(&expected), "{streams_max}: {failure}");
+            }
+        }
+    }
+
+    fn spoil(records: &mut [Record], from: usize) {
+        for record in records.iter_mut().skip(from - 1) {
+            let version = (record.sequence.0 - 1) % 3 + 1;
+            replace(record, &format!(r#""version":{version}"#), r#""version":9"#);
+        }
     }
 }
