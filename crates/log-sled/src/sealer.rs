@@ -87,6 +87,13 @@ impl Sealer {
     pub(crate) fn run(mut self) {
         let mut waiting = VecDeque::from(std::mem::take(&mut self.unsealed));
         let mut owes_spare = true;
+        // One tail is sealed also by a process that is done in a moment: of many such processes none
+        // would ever come to it. What fails here is tried again, and said, below.
+        if let Some(full) = waiting.front()
+            && self.replace(full).is_ok()
+        {
+            waiting.pop_front();
+        }
         loop {
             let outcome = self.work(&mut waiting, &mut owes_spare);
             let received = match outcome {
@@ -167,6 +174,9 @@ impl Sealer {
             *owes_spare = false;
         }
         while let Some(full) = waiting.front() {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(SealFailure::Stopped);
+            }
             self.replace(full)?;
             waiting.pop_front();
         }
@@ -181,9 +191,6 @@ impl Sealer {
 
     /// Puts a segment in place of a tail.
     fn replace(&mut self, full: &Full) -> Result<(), SealFailure> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(SealFailure::Stopped);
-        }
         let number = full.tail.number;
         self.shared.sealed(number, self.seal(full)?);
         self.retire(number);

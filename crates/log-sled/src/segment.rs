@@ -103,7 +103,7 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// Its entry in the table of frames.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FRAME_ENTRY_BYTES);
         bytes.extend_from_slice(&self.offset.to_be_bytes());
         for field in [self.stored_bytes, self.raw_bytes, self.events, self.crc32c] {

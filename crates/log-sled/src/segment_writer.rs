@@ -188,7 +188,7 @@ impl SegmentWriter {
     /// Makes the segment durable under its name, and reads it back to the last byte.
     pub(crate) fn finish(mut self) -> Result<Segment, SegmentFailure> {
         self.end_frame()?;
-        let frames: Vec<u8> = self.frames.iter().flat_map(Frame::to_bytes).collect();
+        let frames: Vec<u8> = self.frames.iter().copied().flat_map(Frame::to_bytes).collect();
         let frames = self.write_table(self.frames.len(), &frames)?;
         let sorted = std::mem::take(&mut self.streams).into_sorted();
         let streams: Vec<u8> = sorted.iter().flat_map(stream_table::to_bytes).collect();

@@ -233,6 +233,25 @@ async fn what_was_interrupted_is_finished() {
     }
 }
 
+#[tokio::test]
+async fn what_every_opening_would_read_is_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = SledLog::create(dir.path(), "test").await.unwrap();
+    log.append(vec![append(1, 0, 20)]).await.unwrap();
+    drop(log);
+    // Less than an eighth of a tail stays where it is.
+    drop(open(dir.path()).await.unwrap());
+    assert!(segments(dir.path()).is_empty());
+    let log = open(dir.path()).await.unwrap();
+    log.append(vec![append(2, 0, 20)]).await.unwrap();
+    drop(log);
+    drop(open(dir.path()).await.unwrap());
+    assert_eq!(segments(dir.path()).len(), 1);
+    let log = open(dir.path()).await.unwrap();
+    assert_eq!(verify(&log).await.unwrap().events, 40);
+    log.append(vec![append(1, 20, 1), append(2, 20, 1)]).await.unwrap();
+}
+
 /// A closed log with many segments, and the same after they were merged.
 struct Merged {
     dir: tempfile::TempDir,

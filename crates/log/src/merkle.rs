@@ -174,10 +174,10 @@ mod tests {
             let subtree = vec![vec![7]; 1 << level];
             let (mut tree, before) = (grown(&leaves), grown(&leaves));
             if tree.push_perfect(level, grown(&subtree).root()) {
-                prop_assert_eq!(leaves.len() % subtree.len(), 0);
+                prop_assert!(leaves.len().is_multiple_of(subtree.len()));
                 prop_assert_eq!(tree, grown(&[leaves, subtree].concat()));
             } else {
-                prop_assert!(leaves.len() % subtree.len() > 0);
+                prop_assert!(!leaves.len().is_multiple_of(subtree.len()));
                 prop_assert_eq!(tree, before);
             }
         }
