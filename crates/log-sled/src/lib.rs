@@ -9,6 +9,7 @@
 //! | `directory` | the files of a log: making them, and checking them before sled does |
 //! | `aside` | a copy of a tail while sled opens it |
 //! | `opening` | reading what is there, and finishing what was interrupted |
+//! | `options` | how a log is opened |
 //! | `parts` | where the events are: segments, and after them tails |
 //! | `segment` | immutable files with a complete range of events |
 //! | `segment_writer` | writing them |
@@ -46,6 +47,7 @@ mod log;
 mod merger;
 mod new_log;
 mod opening;
+mod options;
 mod parts;
 mod preflight;
 mod reader;
@@ -64,6 +66,7 @@ mod watch;
 
 pub use backup::{BackedUp, restore};
 pub use failure::{ArchiveFailure, OpenFailure};
-pub use log::{Options, SledLog};
+pub use log::SledLog;
 pub use new_log::NewLog;
+pub use options::Options;
 pub use salvage::{Fate, Salvaged, Stretch, salvage};

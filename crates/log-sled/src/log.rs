@@ -32,6 +32,7 @@ use crate::{
     failure::OpenFailure,
     lock::Lock,
     opening::{self, Opened},
+    options::Options,
     parts::Parts,
     reader::Cache,
     sealer::{Full, Sealer},
@@ -42,16 +43,6 @@ use crate::{
 
 /// How many hashes a tile has.
 const TILE_HASHES: u64 = 1 << TILE_LEVELS;
-
-/// With so many bytes of events a tail is sealed, by default.
-pub(crate) const TAIL_BYTES_MAX: u64 = 16 * 1024 * 1024;
-
-/// With so many bytes of events a segment need not be merged, by default.
-pub(crate) const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
-
-/// A tail that has this part of the bytes with which it would be sealed is sealed at opening:
-/// every opening reads it.
-const OPENING_PART: u64 = 8;
 
 /// A log in a directory of its own.
 ///
@@ -69,24 +60,6 @@ pub struct SledLog {
     sealer: Option<JoinHandle<()>>,
     /// Tells the sealer that the log is being closed.
     stop: Arc<AtomicBool>,
-}
-
-/// How a log is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// With so many bytes of events the part of the log that is in sled is sealed: written to an
-    /// immutable file, and dropped from sled. At opening an eighth of it is enough. 16 MiB by
-    /// default.
-    pub tail_bytes_max: u64,
-    /// Immutable files with fewer bytes of events than this are merged with those beside them, in
-    /// steps, so that they are few. 256 MiB by default; 0 leaves all as they are.
-    pub segment_bytes: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { tail_bytes_max: TAIL_BYTES_MAX, segment_bytes: SEGMENT_BYTES }
-    }
 }
 
 /// What the committer writes and readers read. The order matters: sled is closed before the lock
@@ -257,7 +230,7 @@ impl SledLog {
 /// A log that goes on in an empty tail, if the one that was opened has enough to be sealed. Where
 /// no other can be had it goes on in that one.
 fn with_room(directory: &Directory, mut opened: Opened, options: Options) -> Opened {
-    if opened.tail_bytes < (options.tail_bytes_max / OPENING_PART).max(1) {
+    if opened.tail_bytes < options.opening_bytes() {
         return opened;
     }
     let empty = match opened.spare.take() {

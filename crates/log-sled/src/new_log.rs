@@ -18,7 +18,7 @@ use crate::{
     failure::{ArchiveFailure, OpenFailure},
     head::{HeadFile, Note},
     lock::Lock,
-    log::SEGMENT_BYTES,
+    options::SEGMENT_BYTES,
     segment::SegmentFailure,
     segment_writer::SegmentWriter,
     segments,
