@@ -14,6 +14,7 @@ use std::{
 use holdpoint_calendar::{Calendar, FindingCode, Findings, Import, Role, Transparent, import_ics};
 use holdpoint_core::RefusalCode;
 use holdpoint_definition::{Definition, DiagnosticCode, Diagnostics};
+use holdpoint_scenario::Suite;
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/errors")
@@ -102,6 +103,21 @@ fn findings(example: &str) -> Diagnostics {
     }
 }
 
+/// The findings about a page's example of scenarios, which are about the guide's first definition.
+fn findings_about_scenarios(example: &str) -> Diagnostics {
+    let guide = include_str!("../../docs/definitions.md");
+    let source = block(guide, "yaml").unwrap();
+    let definition = Definition::parse("two-eyes.yaml", source).unwrap().definition;
+    match Suite::parse("example.yaml", example) {
+        Err(findings) => findings,
+        Ok(suite) if suite.definition() == "two-eyes.yaml" => suite.check(&definition),
+        Ok(suite) => suite.without_definition(
+            "cannot be read: there is no such file",
+            "give the path of the definition, from the directory of this file",
+        ),
+    }
+}
+
 /// Words are compared by people; where a finding is, and of which kind, by this.
 #[test]
 fn every_finding_is_found_in_its_example() {
@@ -113,7 +129,11 @@ fn every_finding_is_found_in_its_example() {
             faults.push(format!("{code}.md has no example"));
             continue;
         };
-        let found = findings(example);
+        let found = if code.is_of_scenarios() {
+            findings_about_scenarios(example)
+        } else {
+            findings(example)
+        };
         let shown = block(page, "text").and_then(|text| text.split_once("]: ")).map(|(to, _)| to);
         let text = found.to_string();
         let all_of_it = found.iter().all(|one| one.code == *code);

@@ -24,6 +24,11 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
         "a definition is pure: it never sees a log or an engine",
     ),
     (
+        "holdpoint-scenario",
+        &["holdpoint-core", "holdpoint-definition"],
+        "scenarios are played without a log or an engine",
+    ),
+    (
         "holdpoint-control",
         &["holdpoint-core"],
         "a control is checked over histories, wherever they come from",
@@ -58,6 +63,7 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
             "holdpoint-log-sled",
             "holdpoint-engine",
             "holdpoint-definition",
+            "holdpoint-scenario",
             "holdpoint-control",
         ],
         "the facade puts engine, log and language together, and serves nobody",
@@ -90,6 +96,11 @@ const NEVER: &[(&str, &[&str], &str)] = &[
         "holdpoint-definition",
         &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
         "a definition is pure: it does no I/O, waits for nothing and logs nothing",
+    ),
+    (
+        "holdpoint-scenario",
+        &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
+        "scenarios are pure: they are played in virtual time, and do no I/O",
     ),
     (
         "holdpoint-control",

@@ -52,6 +52,8 @@ pub(crate) enum Command {
     /// Publish and read workflow definitions
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
+    /// Play scenarios against their definitions, in virtual time
+    Test(Test),
     /// Start a run of a published definition
     Submit(Submit),
     /// Approve what a run is held for
@@ -131,6 +133,7 @@ impl Command {
             Self::Init(_) => "init",
             Self::Project(_) => "project",
             Self::Definitions(_) => "definitions",
+            Self::Test(_) => "test",
             Self::Submit(_) => "submit",
             Self::Approve(_) => "approve",
             Self::Reject(_) => "reject",
@@ -415,6 +418,27 @@ pub(crate) enum DefinitionsCommand {
         /// The definition's file, YAML
         file: PathBuf,
     },
+}
+
+/// Plays scenarios.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Files of scenarios, or directories with files whose names end in `.scenarios.yaml`
+    /// [default: ./workflows if it is there, else .]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only scenarios whose names contain this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) only: Option<String>,
+    /// Print the timeline of every scenario, not only of those that fail
+    #[arg(long)]
+    pub(crate) timeline: bool,
+    /// Print which states, ways and rules of the definitions no scenario reaches
+    #[arg(long)]
+    pub(crate) coverage: bool,
+    /// Fail when less than this of a definition is reached
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(conflicts_with = "only")]
+    pub(crate) min_coverage: Option<u32>,
 }
 
 /// Starts a run.

@@ -72,6 +72,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Init(arguments) => command::init::init(&context, arguments).await,
         Command::Project(command) => command::project::project(&context, command).await,
         Command::Definitions(command) => command::definitions::definitions(&context, command).await,
+        Command::Test(arguments) => return command::test::test(&context, &arguments),
         Command::Submit(arguments) => command::submit::submit(&context, arguments).await,
         Command::Approve(arguments) => command::run::approve(&context, arguments).await,
         Command::Reject(arguments) => command::run::reject(&context, arguments).await,

@@ -17,6 +17,7 @@ fn the_top_level() {
       init         Make a data directory
       project      Create and change projects: members, roles, qualifications
       definitions  Publish and read workflow definitions
+      test         Play scenarios against their definitions, in virtual time
       submit       Start a run of a published definition
       approve      Approve what a run is held for
       reject       Reject what a run is held for

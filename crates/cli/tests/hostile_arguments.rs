@@ -366,7 +366,7 @@ fn a_few_words_for_each_kind_of_mistake() {
 
     $ holdpoint lst
     error: unrecognized subcommand `lst`
-    help: a similar subcommand exists: 'list'
+    help: some similar subcommands exist: 'test', 'list'
     help: the usage is `holdpoint [OPTIONS] <COMMAND>`
     [exit 2]
 

@@ -19,6 +19,7 @@ mod hostile_files;
 mod projects;
 mod proofs;
 mod runs;
+mod scenarios;
 mod show;
 mod storage;
 mod streams;

@@ -9,7 +9,10 @@
 use std::{borrow::Cow, fmt, io};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, value::MapDeserializer},
+};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -440,6 +443,36 @@ mod parts {
                 None => Err(serde::de::Error::missing_field("data")),
             }
         }
+    }
+}
+
+/// The types of a workflow's events, all of them, in the order of the enum: for what must know or
+/// miss none.
+#[must_use]
+pub fn event_types<E: TypedEvent>() -> Vec<&'static str> {
+    let unknown = MapDeserializer::<_, Variants>::new([("type", "?")].into_iter());
+    E::deserialize(unknown).err().map(|variants| variants.0).unwrap_or_default()
+}
+
+/// The error that serde's derived code makes of a tag it does not know: it names all that it does.
+#[derive(Debug)]
+struct Variants(Vec<&'static str>);
+
+impl fmt::Display for Variants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the variants are {}", self.0.join(", "))
+    }
+}
+
+impl std::error::Error for Variants {}
+
+impl serde::de::Error for Variants {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self(Vec::new())
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self(expected.to_vec())
     }
 }
 

@@ -11,10 +11,9 @@
     reason = "a failed expectation must fail the test that stated it"
 )]
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::de::value::MapDeserializer;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -27,6 +26,8 @@ use crate::{
     view::{RunStatus, RunView},
     workflow::{DecideFailure, DynWorkflow, Moment},
 };
+
+pub use crate::event::event_types;
 
 /// The moment at which every [`Bench`] begins.
 pub const BEGIN: &str = "2026-01-05T09:00:00Z";
@@ -415,34 +416,4 @@ pub fn types(events: &[Event]) -> Vec<String> {
         .iter()
         .map(|event| event.kind.as_str().trim_start_matches("holdpoint.").to_owned())
         .collect()
-}
-
-/// The types of a workflow's events, all of them, in the order of the enum: what a test that must
-/// miss none goes through.
-#[must_use]
-pub fn event_types<E: TypedEvent>() -> Vec<&'static str> {
-    let unknown = MapDeserializer::<_, Variants>::new([("type", "?")].into_iter());
-    E::deserialize(unknown).err().map(|variants| variants.0).unwrap_or_default()
-}
-
-/// The error that serde's derived code makes of a tag it does not know: it names all that it does.
-#[derive(Debug)]
-struct Variants(Vec<&'static str>);
-
-impl fmt::Display for Variants {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the variants are {}", self.0.join(", "))
-    }
-}
-
-impl std::error::Error for Variants {}
-
-impl serde::de::Error for Variants {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self(Vec::new())
-    }
-
-    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Self(expected.to_vec())
-    }
 }

@@ -27,6 +27,12 @@ macro_rules! codes {
                 }
             }
 
+            /// Whether the finding is about a file of scenarios and never about a definition.
+            #[must_use]
+            pub fn is_of_scenarios(self) -> bool {
+                self.as_str() > "HP2100"
+            }
+
             /// Whether the finding keeps the definition from being used.
             #[must_use]
             pub const fn severity(self) -> Severity {
@@ -87,6 +93,16 @@ codes! {
     OptionalInput = "HP2023", Warning;
     /// Every rule of an approval has a condition, so that none may apply.
     EveryRuleConditional = "HP2024", Warning;
+    /// Scenarios: a step is of no kind, or of several.
+    StepKind = "HP2101", Error;
+    /// Scenarios: somebody acts who is no member.
+    UnknownMember = "HP2102", Error;
+    /// Scenarios: the definition cannot be used.
+    ScenarioDefinition = "HP2103", Error;
+    /// Scenarios: the definition has nothing of that name.
+    NotInDefinition = "HP2104", Error;
+    /// Scenarios: nothing is expected.
+    NothingExpected = "HP2105", Error;
 }
 
 impl fmt::Display for DiagnosticCode {
@@ -230,7 +246,7 @@ impl fmt::Display for Diagnostics {
 
 /// Findings while they are collected.
 #[derive(Debug)]
-pub(crate) struct Findings {
+pub struct Findings {
     file: String,
     source: String,
     line_starts: Vec<usize>,
@@ -238,7 +254,9 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(crate) fn new(file: &str, source: &str) -> Self {
+    /// No findings yet, about the file with this name and text.
+    #[must_use]
+    pub fn new(file: &str, source: &str) -> Self {
         let line_starts = std::iter::once(0)
             .chain(source.match_indices('\n').map(|(at, _)| at.saturating_add(1)))
             .collect();
@@ -250,7 +268,8 @@ impl Findings {
     }
 
     /// The line of a byte, from 1.
-    pub(crate) fn line(&self, at: usize) -> usize {
+    #[must_use]
+    pub fn line(&self, at: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= at)
     }
 
@@ -274,7 +293,7 @@ impl Findings {
     }
 
     /// Adds a finding; [`Added::help`] says what to do about it.
-    pub(crate) fn add(
+    pub fn add(
         &mut self,
         code: DiagnosticCode,
         span: &Span,
@@ -287,11 +306,15 @@ impl Findings {
         Added(self.list.last_mut())
     }
 
-    pub(crate) fn has_errors(&self) -> bool {
+    /// Whether one of them keeps the file from being used.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
         self.list.iter().any(|one| one.code.severity() == Severity::Error)
     }
 
-    pub(crate) fn finish(mut self) -> Diagnostics {
+    /// All of them, in the order of the file.
+    #[must_use]
+    pub fn finish(mut self) -> Diagnostics {
         self.list.sort_by_key(|one| (one.span.start, one.code));
         self.list.dedup();
         Diagnostics { file: self.file, source: self.source, list: self.list }
@@ -299,11 +322,12 @@ impl Findings {
 }
 
 /// A finding that was just added.
-pub(crate) struct Added<'a>(Option<&'a mut Diagnostic>);
+#[derive(Debug)]
+pub struct Added<'a>(Option<&'a mut Diagnostic>);
 
 impl Added<'_> {
     /// Says what to do about it.
-    pub(crate) fn help(self, help: impl Into<String>) {
+    pub fn help(self, help: impl Into<String>) {
         if let Some(one) = self.0 {
             one.help = Some(help.into());
         }

@@ -98,6 +98,7 @@ pub(crate) enum FaultKind {
 /// An expression that can be evaluated.
 #[derive(Clone, Debug)]
 pub(crate) struct Expr {
+    text: String,
     program: Arc<Program>,
     /// The members of `input` that are used; `None` when `input` is used whole.
     inputs: Option<BTreeSet<String>>,
@@ -156,7 +157,15 @@ impl Expr {
         walk.collect_tests(program.expression());
         walk.visit(program.expression());
         let Walk { inputs, uses_states, faults, .. } = walk;
-        (Some(Self { program: Arc::new(program), inputs, uses_states }), faults)
+        (
+            Some(Self { text: text.to_owned(), program: Arc::new(program), inputs, uses_states }),
+            faults,
+        )
+    }
+
+    /// The expression as it was written.
+    pub(crate) fn text(&self) -> &str {
+        self.text.trim()
     }
 
     /// Evaluates the expression.
@@ -580,10 +589,8 @@ fn parts(entry: &EntryExpr) -> Vec<&IdedExpr> {
 }
 
 /// The closest of `known` to what was written, as a help text, if any is close.
-pub(crate) fn did_you_mean<'k>(
-    written: &str,
-    known: impl IntoIterator<Item = &'k str>,
-) -> Option<String> {
+#[must_use]
+pub fn did_you_mean<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     known
         .into_iter()
         .map(|name| (strsim::jaro_winkler(written, name), name))

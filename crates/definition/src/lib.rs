@@ -43,6 +43,7 @@ mod expr;
 mod machine;
 mod model;
 mod node;
+mod outline;
 mod rollout;
 mod rollout_evolve;
 mod rollout_state;
@@ -53,9 +54,11 @@ mod syntax_hold;
 mod syntax_work;
 mod template;
 mod view;
+pub mod yaml;
 
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::{Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule};
+pub use outline::{Outline, RuleOutline, StateOutline, Way};
 pub use state::State;
 
 /// The language's name, as `holdpoint.definition.published` events carry it.
@@ -113,6 +116,12 @@ impl Definition {
     #[must_use]
     pub fn title(&self) -> &str {
         &self.model.title
+    }
+
+    /// Its states and where they lead, as plain data.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        outline::of(&self.model)
     }
 
     /// The JSON Schema of its input.

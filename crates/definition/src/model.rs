@@ -230,14 +230,16 @@ pub(crate) struct Health {
 
 /// Reads a duration such as `90s`, `10m`, `2h 30m` or `7d`; a day has 24 hours. `None` when it is
 /// none, negative, or has no fixed length, as a month.
-pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
+#[must_use]
+pub fn duration(text: &str) -> Option<SignedDuration> {
     let span: JiffSpan = text.trim().parse().ok()?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
     (!duration.is_negative()).then_some(duration)
 }
 
 /// Whether `text` can name a state, a rule, a signal, an outcome or an activity.
-pub(crate) fn is_name(text: &str) -> bool {
+#[must_use]
+pub fn is_name(text: &str) -> bool {
     text.parse::<QualificationName>().is_ok()
 }
 

@@ -21,32 +21,43 @@ const DEPTH_MAX: usize = 32;
 const NODES_MAX: usize = 100_000;
 
 /// Where something stands in the source, in bytes.
-pub(crate) type Span = Range<usize>;
+pub type Span = Range<usize>;
 
 /// A value of the file.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) kind: Kind,
-    pub(crate) span: Span,
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// An empty value.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A whole number.
     Int(i64),
+    /// Any other number.
     Float(f64),
+    /// A text.
     Text(String),
+    /// A list.
     List(Vec<Node>),
+    /// A mapping; no key is there twice.
     Map(Vec<(Key, Node)>),
 }
 
 /// A key of a mapping.
 #[derive(Clone, Debug)]
-pub(crate) struct Key {
-    pub(crate) name: String,
-    pub(crate) span: Span,
+pub struct Key {
+    /// The key itself.
+    pub name: String,
+    /// Where it stands.
+    pub span: Span,
 }
 
 enum Raw {
@@ -177,7 +188,7 @@ fn node(raw: Spanned<Raw>, source: &str, findings: &mut Findings) -> Node {
 }
 
 /// Reads `source`. What is not YAML, or more of it than anyone writes, becomes a finding.
-pub(crate) fn read(source: &str, findings: &mut Findings) -> Option<Node> {
+pub fn read(source: &str, findings: &mut Findings) -> Option<Node> {
     if source.len() > SOURCE_BYTES_MAX {
         findings
             .add(
@@ -185,7 +196,7 @@ pub(crate) fn read(source: &str, findings: &mut Findings) -> Option<Node> {
                 &(0..0),
                 format!("the file has {} bytes; at most {SOURCE_BYTES_MAX} are read", source.len()),
             )
-            .help("a definition is a page or two of text: is this the right file?");
+            .help("it should be a page or two of text: is this the right file?");
         return None;
     }
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(source, options()) {
@@ -205,16 +216,16 @@ fn explain(error: &Error) -> (String, &'static str) {
     match error {
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => (
             format!("this is nested more than {DEPTH_MAX} levels deep"),
-            "a definition needs no more than about ten: is this the right file?",
+            "no more than about ten are needed: is this the right file?",
         ),
         Error::Budget { breach: BudgetBreach::Documents { .. }, .. }
         | Error::MultipleDocuments { .. } => (
             "a second document begins here".to_owned(),
-            "a file has one definition: put the other into a file of its own",
+            "a file is one document: put the other into a file of its own",
         ),
         Error::Budget { .. } => (
             format!("the file has more than {NODES_MAX} values, or far too many aliases"),
-            "a definition is a page or two of text: is this the right file?",
+            "it should be a page or two of text: is this the right file?",
         ),
         Error::MergeKeyNotAllowed { .. } => (
             "merge keys (`<<`) cannot be used".to_owned(),
@@ -250,7 +261,7 @@ fn options() -> Options {
 
 impl Node {
     /// The value's kind, as a message names it.
-    pub(crate) const fn what(&self) -> &'static str {
+    pub const fn what(&self) -> &'static str {
         match self.kind {
             Kind::Null => "an empty value",
             Kind::Bool(_) => "a boolean",
@@ -262,7 +273,7 @@ impl Node {
     }
 
     /// The value as JSON.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,
             Kind::Bool(value) => (*value).into(),

@@ -19,7 +19,8 @@ const TOP: &[&str] = &["workflow", "version", "title", "input", "start", "states
 const STATE: &[&str] = &["hold", "do", "choose", "end", "on"];
 
 /// The entries of a mapping whose keys are known.
-pub(crate) struct Fields<'n> {
+#[derive(Debug)]
+pub struct Fields<'n> {
     entries: &'n [(Key, Node)],
     span: &'n Span,
     what: &'static str,
@@ -27,12 +28,13 @@ pub(crate) struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// The value of a key, if it is there.
-    pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, _)| name.name == key).map(|(_, value)| value)
     }
 
     /// The value of a key that must be there.
-    pub(crate) fn need(&self, reader: &mut Reader<'_>, key: &str) -> Option<&'n Node> {
+    pub fn need(&self, reader: &mut Reader<'_>, key: &str) -> Option<&'n Node> {
         let found = self.get(key);
         if found.is_none() {
             let span = self.entries.first().map_or(self.span, |(first, _)| &first.span);
@@ -45,16 +47,23 @@ impl<'n> Fields<'n> {
     }
 }
 
-/// What is needed while reading.
-pub(crate) struct Reader<'f> {
-    pub(crate) findings: &'f mut Findings,
+/// What is needed while reading a file: shapes that are not as they should be become findings.
+#[derive(Debug)]
+pub struct Reader<'f> {
+    /// The findings so far.
+    pub findings: &'f mut Findings,
     pub(crate) schema: Value,
     pub(crate) states: BTreeSet<String>,
 }
 
-impl Reader<'_> {
+impl<'f> Reader<'f> {
+    /// Reads a file about which there are these findings so far.
+    pub fn new(findings: &'f mut Findings) -> Self {
+        Self { findings, schema: json!({}), states: BTreeSet::new() }
+    }
+
     /// The entries of a mapping; unknown keys are reported.
-    pub(crate) fn fields<'n>(
+    pub fn fields<'n>(
         &mut self,
         node: &'n Node,
         what: &'static str,
@@ -77,14 +86,14 @@ impl Reader<'_> {
     }
 
     /// Reports a value of the wrong kind.
-    pub(crate) fn wrong(&mut self, node: &Node, expected: &str) {
+    pub fn wrong(&mut self, node: &Node, expected: &str) {
         self.findings
             .add(Code::WrongKind, &node.span, format!("{} cannot stand here", node.what()))
             .help(expected.to_owned());
     }
 
     /// A text.
-    pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         if let Kind::Text(text) = &node.kind {
             return Some(text);
         }
@@ -93,13 +102,13 @@ impl Reader<'_> {
     }
 
     /// A name.
-    pub(crate) fn name(&mut self, node: &Node, what: &str) -> Option<String> {
+    pub fn name(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.text(node, what)?;
         self.is_name(text, &node.span, what).then(|| text.to_owned())
     }
 
     /// Whether `text` is a name; reported if not.
-    pub(crate) fn is_name(&mut self, text: &str, span: &Span, what: &str) -> bool {
+    pub fn is_name(&mut self, text: &str, span: &Span, what: &str) -> bool {
         let good = is_name(text);
         if !good {
             self.findings
@@ -110,7 +119,7 @@ impl Reader<'_> {
     }
 
     /// A whole number of at least 1.
-    pub(crate) fn count(&mut self, node: &Node, what: &str) -> Option<u32> {
+    pub fn count(&mut self, node: &Node, what: &str) -> Option<u32> {
         let Kind::Int(number) = node.kind else {
             self.wrong(node, &format!("{what} is a whole number of at least 1"));
             return None;
@@ -221,13 +230,14 @@ fn place(raw: &str, text: &str, at: usize) -> Option<usize> {
 }
 
 /// Names in a row, as a message shows them.
-pub(crate) fn listed(names: &[&str]) -> String {
+#[must_use]
+pub fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads a definition's shape. `None` when so much is missing that there is no model.
 pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
-    let mut reader = Reader { findings, schema: json!({}), states: BTreeSet::new() };
+    let mut reader = Reader::new(findings);
     let top = reader.fields(root, "a definition", TOP)?;
 
     let name = top.need(&mut reader, "workflow").and_then(|node| {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// No definition is longer, in bytes; the language's own limit is lower.
-const SOURCE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+pub(crate) const SOURCE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Does what `command` says.
 pub(crate) async fn definitions(
@@ -118,16 +118,24 @@ fn check(file: &Path) -> Result<Answer, Failure> {
     Answer::new(text, &json)
 }
 
+/// Reads a definition's file.
 fn read(file: &Path) -> Result<String, Failure> {
+    read_as(file, "a definition", "docs/definitions.md")
+}
+
+/// Reads a YAML file of `what`, which is described on the page.
+pub(crate) fn read_as(file: &Path, what: &str, page: &str) -> Result<String, Failure> {
     text_file::read(file, SOURCE_BYTES_MAX).map_err(|reason| {
+        let name = what.trim_start_matches("a ");
         Failure::usage(
-            format!("the definition `{}` cannot be read: {reason}", file.display()),
-            "give a file with a definition in YAML, as docs/definitions.md describes it",
+            format!("the {name} `{}` cannot be read: {reason}", file.display()),
+            format!("give a file with {what} in YAML, as {page} describes it"),
         )
     })
 }
 
-fn parse(file: &Path, source: &str) -> Result<holdpoint::definition::Checked, Failure> {
+/// Parses what was read of a file.
+pub(crate) fn parse(file: &Path, source: &str) -> Result<holdpoint::definition::Checked, Failure> {
     Definition::parse(&file.display().to_string(), source).map_err(Failure::Findings)
 }
 

@@ -104,7 +104,7 @@ async fn text(engine: &Engine, project: &ProjectId, events: Vec<Event>) -> Resul
 
 /// One line an event; who acted several times in a row is named once a line all the same, so that
 /// lines can be searched.
-fn section(events: &[Event]) -> String {
+pub(crate) fn section(events: &[Event]) -> String {
     let who = |event: &Event| {
         event.actor.member().map_or_else(|| "engine".to_owned(), ToString::to_string)
     };

@@ -15,5 +15,6 @@ pub(crate) mod run;
 pub(crate) mod salvage;
 pub(crate) mod show;
 pub(crate) mod submit;
+pub(crate) mod test;
 pub(crate) mod verify;
 pub(crate) mod work;

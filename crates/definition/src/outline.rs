@@ -1,0 +1,159 @@
+//! The outline of a definition: its states and where they lead, as plain data for tools.
+
+use crate::{
+    check,
+    event::DefinitionEvent as Event,
+    model::{Model, StateKind},
+    rollout::HTTP_CHECK,
+};
+
+/// A definition's states and where they lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// The state that a run begins in.
+    pub start: String,
+    /// The states, in the order of the file.
+    pub states: Vec<StateOutline>,
+}
+
+/// A state, and what may be named there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateOutline {
+    /// Its name.
+    pub name: String,
+    /// `hold`, `activity`, `rollout`, `choose` or `end`.
+    pub kind: &'static str,
+    /// Where it leads.
+    pub ways: Vec<Way>,
+    /// The rules of its approval.
+    pub rules: Vec<RuleOutline>,
+    /// The signal that it waits for.
+    pub signal: Option<String>,
+    /// The activities that it asks for.
+    pub activities: Vec<String>,
+    /// The outcome of the run, where the state ends it.
+    pub ends: Option<String>,
+}
+
+/// A way from a state to another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Way {
+    /// The outcome; in a `choose` the condition, or `else`.
+    pub on: String,
+    /// The state that it leads to.
+    pub to: String,
+}
+
+/// A rule of an approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleOutline {
+    /// Its name.
+    pub name: String,
+    /// Whether it has a condition, so that it need not apply.
+    pub conditional: bool,
+}
+
+/// The outline of a checked definition.
+pub(crate) fn of(model: &Model) -> Outline {
+    let mut states: Vec<_> = model.states.iter().collect();
+    states.sort_by_key(|(_, state)| state.span.start);
+    let outlined = states.into_iter().map(|(name, state)| {
+        let way = |on: &str| {
+            let to = state.on.get(on)?;
+            Some(Way { on: on.to_owned(), to: to.name.clone() })
+        };
+        let mut outline = StateOutline {
+            name: name.clone(),
+            kind: kind(&state.kind),
+            ways: check::outcomes(state).into_iter().filter_map(way).collect(),
+            rules: Vec::new(),
+            signal: None,
+            activities: Vec::new(),
+            ends: None,
+        };
+        fill(&mut outline, &state.kind);
+        outline
+    });
+    Outline { start: model.start.name.clone(), states: outlined.collect() }
+}
+
+/// The kind of a state, as one word.
+pub(crate) const fn kind(kind: &StateKind) -> &'static str {
+    match kind {
+        StateKind::Hold(_) => "hold",
+        StateKind::Activity(_) => "activity",
+        StateKind::Rollout(_) => "rollout",
+        StateKind::Choose { .. } => "choose",
+        StateKind::End { .. } => "end",
+    }
+}
+
+fn fill(outline: &mut StateOutline, kind: &StateKind) {
+    match kind {
+        StateKind::Hold(hold) => {
+            outline.rules = hold
+                .approval
+                .iter()
+                .flat_map(|approval| &approval.rules)
+                .map(|rule| RuleOutline {
+                    name: rule.name.clone(),
+                    conditional: rule.when.is_some(),
+                })
+                .collect();
+            outline.signal = hold.signal.as_ref().map(|signal| signal.name.clone());
+        }
+        StateKind::Activity(work) => outline.activities.push(work.run.clone()),
+        StateKind::Rollout(rollout) => {
+            outline.activities.push(rollout.each.run.clone());
+            outline.activities.extend(rollout.healthy.iter().map(|_| HTTP_CHECK.to_owned()));
+            outline.activities.extend(rollout.rollback.iter().map(|work| work.run.clone()));
+        }
+        StateKind::Choose { branches, otherwise } => {
+            outline.ways = branches
+                .iter()
+                .map(|(when, to)| Way { on: when.text().to_owned(), to: to.name.clone() })
+                .chain([Way { on: "else".to_owned(), to: otherwise.name.clone() }])
+                .collect();
+        }
+        StateKind::End { outcome } => outline.ends = Some(outcome.clone()),
+    }
+}
+
+impl Event {
+    /// The outcome that a state has by this event, if it has one by it: the state and the outcome.
+    #[must_use]
+    pub fn outcome(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::HoldReleased { hold } => Some((hold, "released")),
+            Self::HoldRejected { hold, .. } => Some((hold, "rejected")),
+            Self::HoldExpired { hold, .. } => Some((hold, "expired")),
+            Self::WorkSucceeded { state, .. } => Some((state, "succeeded")),
+            Self::WorkFailed { state, .. } => Some((state, "failed")),
+            Self::RolloutFinished { state, outcome } => Some((state, outcome)),
+            Self::StateEntered { .. }
+            | Self::Blocked { .. }
+            | Self::HoldOpened { .. }
+            | Self::ApprovalGranted(_)
+            | Self::ApprovalRejected(_)
+            | Self::WaitElapsed { .. }
+            | Self::SignalReceived { .. }
+            | Self::SignalConsumed { .. }
+            | Self::WorkRequested { .. }
+            | Self::RolloutStarted { .. }
+            | Self::WaveStarted { .. }
+            | Self::TargetDeployed(_)
+            | Self::TargetHealthy(_)
+            | Self::TargetFailed(_)
+            | Self::TargetInconclusive(_)
+            | Self::TargetRechecked(_)
+            | Self::RolloutStopped { .. }
+            | Self::UndoStarted { .. }
+            | Self::TargetRestored(_)
+            | Self::TargetStuck(_)
+            | Self::TargetRetried(_)
+            | Self::TargetTakenOver(_)
+            | Self::Cancelled { .. }
+            | Self::Ended { .. } => None,
+        }
+    }
+}

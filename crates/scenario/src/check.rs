@@ -1,0 +1,95 @@
+//! Whether what scenarios name is there in the definition.
+
+use std::collections::BTreeSet;
+
+use holdpoint_core::{event::event_types, run::RunEvent};
+use holdpoint_definition::{
+    Definition, DefinitionEvent, DiagnosticCode as Code, Diagnostics, Outline,
+    yaml::{Findings, did_you_mean, listed},
+};
+
+use crate::suite::{MentionKind, Suite};
+
+/// The signals by which people steer a rollout; the language has them, not the definition.
+const STEERING: [&str; 4] =
+    ["rollout-continue", "rollout-undo", "rollout-retry", "rollout-take-over"];
+
+impl Suite {
+    /// Findings about what the scenarios name and the definition does not have.
+    #[must_use]
+    pub fn check(&self, definition: &Definition) -> Diagnostics {
+        let outline = definition.outline();
+        let mut findings = Findings::new(&self.file, &self.source);
+        for mention in &self.mentions {
+            let known = known(mention.kind, &outline);
+            let name = mention.name.as_str();
+            if known.contains(name) {
+                continue;
+            }
+            let (code, what) = match mention.kind {
+                MentionKind::State => (Code::UnknownState, "state"),
+                MentionKind::Ending => (Code::NotInDefinition, "end"),
+                MentionKind::Condition => (Code::NotInDefinition, "rule or signal"),
+                MentionKind::Activity => (Code::NotInDefinition, "activity"),
+                MentionKind::Signal => (Code::NotInDefinition, "signal"),
+                MentionKind::Hold => (Code::NotInDefinition, "hold"),
+                MentionKind::Event => (Code::NotInDefinition, "event"),
+            };
+            let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| {
+                let known: Vec<&str> = known.iter().copied().collect();
+                if known.is_empty() {
+                    format!("the definition has no {what} at all")
+                } else {
+                    format!("there are {}", listed(&known))
+                }
+            });
+            findings
+                .add(code, &mention.span, format!("`{}` has no {what} `{name}`", definition.name()))
+                .help(help);
+        }
+        findings.finish()
+    }
+
+    /// A finding about the definition's file, at the place where it is named.
+    #[must_use]
+    pub fn without_definition(&self, reason: &str, help: &str) -> Diagnostics {
+        let mut findings = Findings::new(&self.file, &self.source);
+        let message = format!("the definition `{}` {reason}", self.definition.0);
+        findings.add(Code::ScenarioDefinition, &self.definition.1, message).help(help);
+        findings.finish()
+    }
+}
+
+/// All names that there are of a kind.
+fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
+    let states = outline.states.iter();
+    match kind {
+        MentionKind::State => states.map(|state| state.name.as_str()).collect(),
+        MentionKind::Ending => {
+            states.filter_map(|state| state.ends.as_deref()).chain(["cancelled"]).collect()
+        }
+        MentionKind::Condition => states
+            .flat_map(|state| {
+                let rules = state.rules.iter().map(|rule| rule.name.as_str());
+                rules.chain(state.signal.as_deref())
+            })
+            .chain(["wait", "approval"])
+            .collect(),
+        MentionKind::Activity => {
+            states.flat_map(|state| &state.activities).map(String::as_str).collect()
+        }
+        MentionKind::Signal => {
+            let rollouts = outline.states.iter().any(|state| state.kind == "rollout");
+            let steering = STEERING.into_iter().filter(|_| rollouts);
+            states.filter_map(|state| state.signal.as_deref()).chain(steering).collect()
+        }
+        MentionKind::Hold => {
+            states.filter(|state| state.kind == "hold").map(|state| state.name.as_str()).collect()
+        }
+        MentionKind::Event => event_types::<RunEvent>()
+            .into_iter()
+            .chain(event_types::<DefinitionEvent>())
+            .map(|kind| kind.trim_start_matches("holdpoint."))
+            .collect(),
+    }
+}

@@ -1,0 +1,263 @@
+//! One run without an engine: a workflow, a project, a clock that only moves when it is told to,
+//! and the history that comes of it.
+//!
+//! It asks the same functions as the engine ([`Run::submit`], [`Run::decide`], [`Run::due`]), so
+//! that what happens here is what happens there.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use holdpoint_core::{
+    Action, Actor, Authentication, Command, CommandId, DefinitionRef, Digest, Event, EventId,
+    IllegalEvent, MemberId, Moment, NewEvent, PendingEvent, Project, ProjectEvent, ProjectId,
+    RoleName, Run, RunId, RunView, Sequence, Version,
+    event::TypedEvent,
+    id::MalformedId,
+    project::Qualification,
+    run::Due,
+    workflow::{DecideFailure, DynWorkflow},
+};
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// The name of the project that a play happens in.
+const PROJECT: &str = "scenario";
+
+/// What somebody is in a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sheet {
+    /// The roles held.
+    pub roles: Vec<RoleName>,
+    /// The qualifications held.
+    pub qualifications: Vec<Qualification>,
+}
+
+/// The members of a project.
+pub type Members = BTreeMap<MemberId, Sheet>;
+
+/// A run, played.
+#[derive(Clone, Debug)]
+pub struct Play {
+    workflow: Arc<dyn DynWorkflow>,
+    definition: DefinitionRef,
+    project: Project,
+    now: Timestamp,
+    ids: u128,
+    history: Vec<Event>,
+    run: Option<Run>,
+}
+
+/// A play could not be set up or go on: the workflow, or the play itself, has a defect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Defect {
+    /// An event does not follow from the ones before it.
+    #[error("BUG: the workflow broke its own rules: {0}")]
+    Illegal(#[from] IllegalEvent),
+    /// A name of the play's own is not one.
+    #[error("BUG: {0}")]
+    Name(#[from] MalformedId),
+    /// An event cannot be written.
+    #[error("BUG: an event cannot be written: {0}")]
+    Written(String),
+}
+
+impl Play {
+    /// Begins with a workflow and members, before any run.
+    ///
+    /// # Errors
+    /// When the project cannot be made of `members`, which is a defect.
+    pub fn new(
+        workflow: Arc<dyn DynWorkflow>,
+        definition: DefinitionRef,
+        members: &Members,
+        now: Timestamp,
+    ) -> Result<Self, Defect> {
+        let project = project(members, now)?;
+        Ok(Self { workflow, definition, project, now, ids: 0, history: Vec::new(), run: None })
+    }
+
+    /// Submits the run as `by`.
+    ///
+    /// # Errors
+    /// A refusal, or a defect of the workflow; there is no run then.
+    pub fn submit(&mut self, by: &MemberId, input: &Value) -> Result<(), DecideFailure> {
+        let command = self.command(Actor::Member(by.clone()), Action::Start);
+        let at = Moment { now: self.now, project: &self.project };
+        let decided = Run::submit(&self.definition, &*self.workflow, &command, input, &at)?;
+        Ok(self.take(&command, decided)?)
+    }
+
+    /// Has `actor` do something.
+    ///
+    /// # Errors
+    /// A refusal, or a defect of the workflow; nothing has changed then.
+    pub fn act(&mut self, actor: Actor, action: Action) -> Result<(), DecideFailure> {
+        let command = self.command(actor, action);
+        let at = Moment { now: self.now, project: &self.project };
+        let Some(run) = &self.run else {
+            return Err(IllegalEvent::new("play", "no run was submitted").into());
+        };
+        let decided = run.decide(&*self.workflow, &command, &at)?;
+        Ok(self.take(&command, decided)?)
+    }
+
+    /// Moves the clock; it never goes back. Timers that come due are the caller's to fire.
+    pub fn move_to(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    /// Changes who is a member and what they are.
+    ///
+    /// # Errors
+    /// When the project cannot be made of `members`, which is a defect.
+    pub fn set_members(&mut self, members: &Members) -> Result<(), Defect> {
+        self.project = project(members, self.now)?;
+        Ok(())
+    }
+
+    /// The clock.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The project.
+    #[must_use]
+    pub const fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// What the run is owed now; nothing before it is submitted.
+    #[must_use]
+    pub fn due(&self) -> Vec<Due> {
+        self.run.as_ref().map(|run| run.due(&*self.workflow)).unwrap_or_default()
+    }
+
+    /// What the run looks like now, if it was submitted.
+    #[must_use]
+    pub fn view(&self) -> Option<RunView> {
+        let at = Moment { now: self.now, project: &self.project };
+        self.run.as_ref().map(|run| run.view(&*self.workflow, &at))
+    }
+
+    /// Whether the run is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.status(&*self.workflow).is_ended())
+    }
+
+    /// The run's history so far.
+    #[must_use]
+    pub fn history(&self) -> &[Event] {
+        &self.history
+    }
+
+    fn id(&mut self) -> Uuid {
+        self.ids = self.ids.saturating_add(1);
+        counted(self.ids)
+    }
+
+    fn command(&mut self, actor: Actor, action: Action) -> Command {
+        Command {
+            id: CommandId::from_uuid(self.id()),
+            actor,
+            auth: Authentication::new("scenario"),
+            trace: None,
+            action,
+        }
+    }
+
+    /// Adds what was decided to the history, all or nothing.
+    fn take(&mut self, command: &Command, decided: Vec<NewEvent>) -> Result<(), IllegalEvent> {
+        let subject = self.run.as_ref().map_or_else(|| RunId::from(command.id), Run::id);
+        let mut run = self.run.clone();
+        let mut events = Vec::with_capacity(decided.len());
+        let mut request = command.actor.member().map(|_| command.request());
+        for new in decided {
+            let place = self.history.len().saturating_add(events.len());
+            let place = u64::try_from(place).unwrap_or(u64::MAX);
+            let pending = PendingEvent {
+                id: EventId::from_uuid(self.id()),
+                source: self.project.id().clone(),
+                subject: Some(subject),
+                kind: new.kind,
+                time: self.now,
+                actor: command.actor.clone(),
+                auth: command.auth.clone(),
+                cause: command.id,
+                request: request.take(),
+                trace: None,
+                definition: (place == 0).then_some(self.definition.digest),
+                data: new.data,
+            };
+            let event = at_place(pending, place);
+            match &mut run {
+                Some(run) => run.evolve(&*self.workflow, &event)?,
+                None => run = Some(Run::begin(&*self.workflow, &event)?),
+            }
+            events.push(event);
+        }
+        self.run = run;
+        self.history.append(&mut events);
+        Ok(())
+    }
+}
+
+/// A UUIDv7 with a counter where randomness belongs, so that the same play has the same ids.
+fn counted(n: u128) -> Uuid {
+    Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000_u128.saturating_add(n))
+}
+
+/// The event that follows `before` others in a log of nothing else.
+fn at_place(pending: PendingEvent, before: u64) -> Event {
+    let here = before.saturating_add(1);
+    pending.into_event(Sequence(here), Version(here), Sequence(before))
+}
+
+/// A project of these members. Its events are made here and not decided, as whoever creates a
+/// project becomes its owner, and a scenario says itself who that is.
+fn project(members: &Members, now: Timestamp) -> Result<Project, Defect> {
+    let id: ProjectId = PROJECT.parse()?;
+    let mut facts = vec![ProjectEvent::Created { title: "Scenarios".to_owned() }];
+    for (member, sheet) in members {
+        facts.push(ProjectEvent::MemberAdded { member: member.clone(), name: member.to_string() });
+        facts.extend(
+            sheet.roles.iter().map(|role| ProjectEvent::RoleGranted {
+                member: member.clone(),
+                role: role.clone(),
+            }),
+        );
+        facts.extend(sheet.qualifications.iter().map(|qualification| {
+            ProjectEvent::QualificationRecorded {
+                member: member.clone(),
+                qualification: qualification.clone(),
+            }
+        }));
+    }
+    let mut project: Option<Project> = None;
+    for (before, fact) in (0_u64..).zip(facts) {
+        let new = fact.to_new_event().map_err(|error| Defect::Written(error.to_string()))?;
+        let event = at_place(
+            PendingEvent {
+                id: EventId::from_uuid(counted(u128::from(before))),
+                source: id.clone(),
+                subject: None,
+                kind: new.kind,
+                time: now,
+                actor: Actor::Engine,
+                auth: Authentication::engine(),
+                cause: CommandId::from_uuid(counted(u128::from(before))),
+                request: Some(Digest::of(new.data.as_str().as_bytes())),
+                trace: None,
+                definition: None,
+                data: new.data,
+            },
+            before,
+        );
+        match &mut project {
+            Some(project) => project.evolve(&event)?,
+            None => project = Some(Project::begin(&event)?),
+        }
+    }
+    project.ok_or_else(|| IllegalEvent::new("project", "it has no events").into())
+}

@@ -1,0 +1,170 @@
+//! A file of scenarios, as it was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdpoint_core::{Action, MemberId, RefusalCode};
+use holdpoint_definition::yaml::Span;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::{
+    crew::{Answer, Reply, Which},
+    play::Members,
+};
+
+/// A file of scenarios.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    pub(crate) file: String,
+    pub(crate) source: String,
+    pub(crate) definition: (String, Span),
+    pub(crate) scenarios: Vec<Scenario>,
+    pub(crate) mentions: Vec<Mention>,
+}
+
+impl Suite {
+    /// The file's name, as it was given.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The definition's file, relative to this one.
+    #[must_use]
+    pub fn definition(&self) -> &str {
+        &self.definition.0
+    }
+
+    /// The scenarios, in the order of the file.
+    #[must_use]
+    pub fn scenarios(&self) -> &[Scenario] {
+        &self.scenarios
+    }
+}
+
+/// Something that the definition must have.
+#[derive(Clone, Debug)]
+pub(crate) struct Mention {
+    pub(crate) kind: MentionKind,
+    pub(crate) name: String,
+    pub(crate) span: Span,
+}
+
+/// What kind of thing is mentioned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MentionKind {
+    State,
+    Ending,
+    Condition,
+    Activity,
+    Signal,
+    Hold,
+    Event,
+}
+
+/// Given a run, when this happens, then it is expected to be so.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it is about.
+    pub name: String,
+    /// The line in which it begins.
+    pub line: usize,
+    pub(crate) given: Given,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) then: Option<Expectation>,
+}
+
+/// How a run begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    pub(crate) line: usize,
+    pub(crate) by: MemberId,
+    pub(crate) input: Value,
+    pub(crate) at: Timestamp,
+    pub(crate) members: Members,
+    /// The scenario's own answers, before those of the file.
+    pub(crate) answers: Vec<Answer>,
+    /// How many of the answers are the scenario's own: each of these must be needed.
+    pub(crate) own_answers: usize,
+    pub(crate) refused: Option<Refused>,
+}
+
+/// A step of a scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) line: usize,
+    pub(crate) kind: StepKind,
+}
+
+/// What happens in a step.
+#[derive(Clone, Debug)]
+pub(crate) enum StepKind {
+    /// A member does something.
+    Act { by: MemberId, action: Action, refused: Option<Refused> },
+    /// Time passes.
+    After(SignedDuration),
+    /// Time passes until a moment.
+    At(Timestamp),
+    /// A worker who waited is told what comes of it.
+    Work { which: Which, reply: Reply },
+    /// Members change.
+    Members(Members),
+    /// It is looked at.
+    Expect(Expectation),
+}
+
+/// A refusal that is expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) code: RefusalCode,
+    /// What its message says, among other things.
+    pub(crate) says: Option<String>,
+}
+
+/// What a run is expected to look like: whatever is given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expectation {
+    pub(crate) line: usize,
+    pub(crate) state: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) ended: Option<String>,
+    pub(crate) waiting_for: Option<Waiting>,
+    pub(crate) could_approve: Option<BTreeSet<MemberId>>,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) targets: Option<Targets>,
+    pub(crate) happened: Vec<String>,
+    pub(crate) never: Vec<String>,
+    pub(crate) asked: Vec<AskedFor>,
+}
+
+/// What a hold waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// These conditions.
+    Names(BTreeSet<String>),
+    /// These, each with how many are still needed.
+    Counts(BTreeMap<String, u32>),
+}
+
+/// When a hold is to resolve by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deadline {
+    Never,
+    At(Timestamp),
+    In(SignedDuration),
+}
+
+/// How the targets of a rollout are to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Targets {
+    All(String),
+    Each(BTreeMap<String, String>),
+}
+
+/// An activity that is to have been asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct AskedFor {
+    pub(crate) which: Which,
+    /// What the worker was given, among other things.
+    pub(crate) with: Option<Value>,
+}

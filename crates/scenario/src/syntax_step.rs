@@ -1,0 +1,362 @@
+//! From YAML to the steps of a scenario and what it expects.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdpoint_core::{Action, MemberId, Vote};
+use holdpoint_definition::{
+    DiagnosticCode as Code,
+    yaml::{self, Fields, Kind, Node},
+};
+use serde_json::Value;
+
+use crate::{
+    play::Members,
+    suite::{
+        AskedFor, Deadline, Expectation, Mention, MentionKind, Refused, Step, StepKind, Targets,
+        Waiting,
+    },
+    syntax::File,
+};
+
+const KINDS: &[&str] =
+    &["approve", "reject", "cancel", "signal", "after", "at", "work", "members", "expect"];
+const STEP: &[&str] = &[
+    "approve", "reject", "cancel", "signal", "after", "at", "work", "members", "expect", "refused",
+];
+/// What people do, and so what can be refused.
+const ACTS: &[&str] = &["approve", "reject", "cancel", "signal"];
+const VOTE: &[&str] = &["by", "hold", "reason"];
+const CANCEL: &[&str] = &["by", "reason"];
+const SIGNAL: &[&str] = &["by", "name", "data"];
+const WORK: &[&str] =
+    &["run", "target", "step", "succeeds", "fails", "for_good", "verdict", "detail", "unknown"];
+const EXPECT: &[&str] = &[
+    "state",
+    "status",
+    "ended",
+    "waiting_for",
+    "could_approve",
+    "deadline",
+    "targets",
+    "happened",
+    "never",
+    "asked",
+];
+const ASKED: &[&str] = &["run", "target", "step", "with"];
+const STATUS: &[&str] = &["held", "working", "stuck"];
+
+/// Reads a step; `members` are those there are before it, and after.
+pub(crate) fn step(file: &mut File<'_>, node: &Node, members: &mut Members) -> Option<Step> {
+    let fields = file.reader.fields(node, "a step", STEP)?;
+    let line = file.reader.findings.line(node.span.start);
+    let kinds: Vec<&str> =
+        KINDS.iter().copied().filter(|kind| fields.get(kind).is_some()).collect();
+    let ([kind], Some(inner)) = (kinds.as_slice(), kinds.first().and_then(|kind| fields.get(kind)))
+    else {
+        let found = if kinds.is_empty() {
+            "nothing happens in this step".to_owned()
+        } else {
+            format!("this step is of several kinds: {}", yaml::listed(&kinds))
+        };
+        file.reader
+            .findings
+            .add(Code::StepKind, &node.span, found)
+            .help(format!("a step has exactly one of {}", yaml::listed(KINDS)));
+        return None;
+    };
+    let refused = file.refused(fields.get("refused"))?;
+    if let Some(node) = fields.get("refused").filter(|_| !ACTS.contains(kind)) {
+        file.reader
+            .findings
+            .add(Code::StepKind, &node.span, format!("`{kind}` is never refused"))
+            .help(format!("`refused` goes with what members do: {}", yaml::listed(ACTS)));
+        return None;
+    }
+    let read = match *kind {
+        "after" => file.duration(inner).map(StepKind::After),
+        "at" => file.time(inner).map(StepKind::At),
+        "work" => work(file, inner),
+        "members" => {
+            members.append(&mut file.members(inner)?);
+            Some(StepKind::Members(members.clone()))
+        }
+        "expect" => expectation(file, inner, members).map(StepKind::Expect),
+        kind => act(file, kind, inner, members, refused),
+    };
+    Some(Step { line, kind: read? })
+}
+
+fn work(file: &mut File<'_>, node: &Node) -> Option<StepKind> {
+    let fields = file.reader.fields(node, "`work`", WORK)?;
+    let (which, reply) = (file.which(&fields), file.reply(&fields, node));
+    Some(StepKind::Work { which: which?, reply: reply? })
+}
+
+fn act(
+    file: &mut File<'_>,
+    kind: &str,
+    node: &Node,
+    members: &Members,
+    refused: Option<Refused>,
+) -> Option<StepKind> {
+    let text = |file: &mut File<'_>, fields: &Fields<'_>, key, what: &str| match fields.get(key) {
+        None => Some(None),
+        Some(node) => Some(Some(file.reader.text(node, what)?.to_owned())),
+    };
+    // `approve: grace` is short for `approve: { by: grace }`.
+    if let Kind::Text(_) = node.kind {
+        let by = file.acting(node, members, refused.as_ref())?;
+        let vote = match kind {
+            "approve" => Vote::Approve,
+            "reject" => Vote::Reject,
+            _ => {
+                file.reader.wrong(node, &format!("`{kind}` is a mapping: who, and what of it"));
+                return None;
+            }
+        };
+        let action = Action::Vote { hold: None, vote, reason: None };
+        return Some(StepKind::Act { by, action, refused });
+    }
+    let (what, known) = match kind {
+        "approve" => ("`approve`", VOTE),
+        "reject" => ("`reject`", VOTE),
+        "cancel" => ("`cancel`", CANCEL),
+        _ => ("`signal`", SIGNAL),
+    };
+    let fields = file.reader.fields(node, what, known)?;
+    let by = fields
+        .need(&mut file.reader, "by")
+        .and_then(|node| file.acting(node, members, refused.as_ref()));
+    let action = match kind {
+        "approve" | "reject" => {
+            let vote = if kind == "approve" { Vote::Approve } else { Vote::Reject };
+            let hold = text(file, &fields, "hold", "the name of a hold")?;
+            if let (Some(hold), Some(node)) = (&hold, fields.get("hold")) {
+                mention(file, MentionKind::Hold, hold, node);
+            }
+            Action::Vote { hold, vote, reason: text(file, &fields, "reason", "a reason")? }
+        }
+        "cancel" => {
+            let reason = text(file, &fields, "reason", "a reason")?;
+            Action::Cancel { reason: reason.unwrap_or_default() }
+        }
+        _ => {
+            let node = fields.need(&mut file.reader, "name")?;
+            let name = file.reader.text(node, "the name of a signal")?.to_owned();
+            // What is refused may well be unknown to the definition.
+            if refused.is_none() {
+                mention(file, MentionKind::Signal, &name, node);
+            }
+            let data = fields.get("data").map_or(Value::Null, Node::to_json);
+            Action::Signal { name, data }
+        }
+    };
+    Some(StepKind::Act { by: by?, action, refused })
+}
+
+fn mention(file: &mut File<'_>, kind: MentionKind, name: &str, node: &Node) {
+    file.mentions.push(Mention { kind, name: name.to_owned(), span: node.span.clone() });
+}
+
+/// Reads what is expected.
+pub(crate) fn expectation(
+    file: &mut File<'_>,
+    node: &Node,
+    members: &Members,
+) -> Option<Expectation> {
+    let fields = file.reader.fields(node, "what is expected", EXPECT)?;
+    if !EXPECT.iter().any(|key| fields.get(key).is_some()) {
+        file.reader
+            .findings
+            .add(Code::NothingExpected, &node.span, "nothing is expected")
+            .help(format!("say at least one of {}", yaml::listed(EXPECT)));
+        return None;
+    }
+    let mut name = |key: &str, kind: MentionKind, what: &str| match fields.get(key) {
+        None => Some(None),
+        Some(node) => {
+            let name = file.reader.text(node, what)?.to_owned();
+            mention(file, kind, &name, node);
+            Some(Some(name))
+        }
+    };
+    let state = name("state", MentionKind::State, "the name of a state");
+    let ended = name("ended", MentionKind::Ending, "an outcome");
+    let status = fields.get("status").map(|node| status(file, node));
+    let waiting_for = fields.get("waiting_for").map(|node| waiting(file, node));
+    let could_approve = fields.get("could_approve").map(|node| could_approve(file, node, members));
+    let deadline = fields.get("deadline").map(|node| deadline(file, node));
+    let targets = fields.get("targets").map(|node| targets(file, node));
+    let happened = fields.get("happened").map(|node| events(file, node));
+    let never = fields.get("never").map(|node| events(file, node));
+    let asked = fields.get("asked").map(|node| asked(file, node));
+    Some(Expectation {
+        line: file.reader.findings.line(node.span.start),
+        state: state?,
+        status: whole(status)?,
+        ended: ended?,
+        waiting_for: whole(waiting_for)?,
+        could_approve: whole(could_approve)?,
+        deadline: whole(deadline)?,
+        targets: whole(targets)?,
+        happened: whole(happened)?.unwrap_or_default(),
+        never: whole(never)?.unwrap_or_default(),
+        asked: whole(asked)?.unwrap_or_default(),
+    })
+}
+
+/// What is absent is as good as what could be read.
+fn whole<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        None => Some(None),
+        Some(read) => read.map(Some),
+    }
+}
+
+fn status(file: &mut File<'_>, node: &Node) -> Option<String> {
+    let text = file.reader.text(node, "a status")?;
+    if !STATUS.contains(&text) {
+        file.reader
+            .findings
+            .add(Code::WrongKind, &node.span, format!("there is no status `{text}`"))
+            .help(format!(
+                "the statuses are {}; for a run that is over say `ended: OUTCOME`",
+                yaml::listed(STATUS)
+            ));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn waiting(file: &mut File<'_>, node: &Node) -> Option<Waiting> {
+    match &node.kind {
+        Kind::List(items) => {
+            let names: Vec<_> = items
+                .iter()
+                .map(|item| {
+                    let name = file.reader.text(item, "a rule, a signal or `wait`")?.to_owned();
+                    mention(file, MentionKind::Condition, &name, item);
+                    Some(name)
+                })
+                .collect();
+            names.into_iter().collect::<Option<_>>().map(Waiting::Names)
+        }
+        Kind::Map(entries) => {
+            let counts: Vec<_> = entries
+                .iter()
+                .map(|(key, value)| {
+                    file.mentions.push(Mention {
+                        kind: MentionKind::Condition,
+                        name: key.name.clone(),
+                        span: key.span.clone(),
+                    });
+                    Some((key.name.clone(), file.reader.count(value, "how many are needed")?))
+                })
+                .collect();
+            counts.into_iter().collect::<Option<BTreeMap<_, _>>>().map(Waiting::Counts)
+        }
+        _ => {
+            file.reader.wrong(
+                node,
+                "`waiting_for` is a list of rules and signals, or says how many each still needs: `{ peers: 1 }`",
+            );
+            None
+        }
+    }
+}
+
+fn could_approve(
+    file: &mut File<'_>,
+    node: &Node,
+    members: &Members,
+) -> Option<BTreeSet<MemberId>> {
+    let Kind::List(items) = &node.kind else {
+        file.reader.wrong(node, "`could_approve` is a list of members, all of them");
+        return None;
+    };
+    let read: Vec<_> = items.iter().map(|item| file.acting(item, members, None)).collect();
+    read.into_iter().collect()
+}
+
+fn deadline(file: &mut File<'_>, node: &Node) -> Option<Deadline> {
+    match &node.kind {
+        Kind::Text(text) if text == "never" => Some(Deadline::Never),
+        Kind::Text(text) if yaml::duration(text).is_some() => file.duration(node).map(Deadline::In),
+        _ => file.time(node).map(Deadline::At),
+    }
+}
+
+fn targets(file: &mut File<'_>, node: &Node) -> Option<Targets> {
+    match &node.kind {
+        Kind::Text(_) => target_state(file, node).map(Targets::All),
+        Kind::Map(entries) => {
+            let read: Vec<_> = entries
+                .iter()
+                .map(|(key, node)| Some((key.name.clone(), target_state(file, node)?)))
+                .collect();
+            read.into_iter().collect::<Option<BTreeMap<_, _>>>().map(Targets::Each)
+        }
+        _ => {
+            file.reader.wrong(node, "`targets` says how each is: `{ web-1: healthy }`, or all are");
+            None
+        }
+    }
+}
+
+fn target_state(file: &mut File<'_>, node: &Node) -> Option<String> {
+    // As `TargetView` has them.
+    const STATES: &[&str] = &[
+        "waiting",
+        "deploying",
+        "checking",
+        "unchecked",
+        "healthy",
+        "failed",
+        "restoring",
+        "restored",
+        "taken_over",
+        "stuck",
+    ];
+    let text = file.reader.text(node, "the state of a target")?;
+    if !STATES.contains(&text) {
+        file.reader
+            .findings
+            .add(Code::WrongKind, &node.span, format!("a target is never `{text}`"))
+            .help(format!("a target is one of {}", yaml::listed(STATES)));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn events(file: &mut File<'_>, node: &Node) -> Option<Vec<String>> {
+    let Kind::List(items) = &node.kind else {
+        file.reader.wrong(node, "here stands a list of events, such as `[approval.granted]`");
+        return None;
+    };
+    let read: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let text = file.reader.text(item, "the type of an event")?;
+            let text = text.trim_start_matches("holdpoint.").to_owned();
+            mention(file, MentionKind::Event, &text, item);
+            Some(text)
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+fn asked(file: &mut File<'_>, node: &Node) -> Option<Vec<AskedFor>> {
+    let Kind::List(items) = &node.kind else {
+        file.reader.wrong(node, "`asked` is a list, such as `- { run: deploy, target: web-1 }`");
+        return None;
+    };
+    let read: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let fields = file.reader.fields(item, "what was asked for", ASKED)?;
+            let which = file.which(&fields)?;
+            Some(AskedFor { which, with: fields.get("with").map(Node::to_json) })
+        })
+        .collect();
+    read.into_iter().collect()
+}

@@ -1,0 +1,61 @@
+//! What no scenario reaches.
+
+use holdpoint_scenario::Coverage;
+use insta::assert_snapshot;
+
+use crate::common::{TOP, definition, play};
+
+fn coverage(scenarios: &str) -> String {
+    let definition = definition();
+    let mut coverage = Coverage::new(&definition);
+    for played in play(&definition, &format!("{TOP}{scenarios}")) {
+        assert_eq!(played.failure, None);
+        coverage.add(&played.history);
+    }
+    let mut text = format!(
+        "{}%, states {:?}, ways {:?}, rules {:?}\n",
+        coverage.percent(),
+        coverage.counts("states"),
+        coverage.counts("ways"),
+        coverage.counts("rules")
+    );
+    text.extend(coverage.missed().map(|item| format!("{}: {}\n", item.group(), item.in_words())));
+    text
+}
+
+#[test]
+fn what_is_not_reached_is_listed() {
+    assert_snapshot!(coverage("  one: { given: { by: ada }, when: [{ approve: grace }], then: { ended: done } }"), @"
+    45%, states (5, 9), ways (4, 11), rules (2, 4)
+    ways: agree: rejected → refused
+    ways: agree: expired → lapsed
+    rules: agree: nobody votes under `board`
+    rules: agree: `board` never applies
+    ways: build: failed → failed
+    ways: which: input.risk == 'high' → night
+    states: night
+    ways: night: released → roll-out
+    ways: roll-out: rolled_back → failed
+    ways: roll-out: failed → failed
+    states: refused
+    states: lapsed
+    states: failed
+    ");
+}
+
+#[test]
+fn everything_can_be_reached() {
+    let all = "
+  a: { given: { by: ada }, when: [{ approve: grace }], then: { ended: done } }
+  b: { given: { by: ada }, when: [{ reject: { by: grace, reason: no } }], then: { ended: refused } }
+  c: { given: { by: ada }, when: [{ after: 2d }], then: { ended: lapsed } }
+  d: { given: { by: ada, workers: [{ run: build, fails: x }] }, when: [{ approve: grace }], then: { ended: failed } }
+  e: { given: { by: ada, workers: [{ run: deploy, fails: x }] }, when: [{ approve: grace }], then: { ended: failed } }
+  f: { given: { by: ada, input: { targets: [] } }, when: [{ approve: grace }], then: { ended: failed } }
+  g:
+    given: { by: ada, input: { risk: high } }
+    when: [{ approve: grace }, { approve: bea }, { signal: { by: ada, name: go, data: now } }, { after: 8h }]
+    then: { ended: done }
+";
+    assert_snapshot!(coverage(all), @"100%, states (9, 9), ways (11, 11), rules (4, 4)");
+}

@@ -1,0 +1,15 @@
+//! Scenarios through the public interface: what can be said, what is found, how it comes out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed expectation must fail the test that stated it"
+)]
+
+mod common;
+mod coverage;
+mod docs;
+mod findings;
+mod play;
+mod properties;
+mod shipped;
