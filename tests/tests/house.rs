@@ -29,6 +29,11 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
         "scenarios are played without a log or an engine",
     ),
     (
+        "holdpoint-authoring",
+        &["holdpoint-definition"],
+        "pictures and reports are made of definitions, and not of runs",
+    ),
+    (
         "holdpoint-control",
         &["holdpoint-core"],
         "a control is checked over histories, wherever they come from",
@@ -64,6 +69,7 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
             "holdpoint-engine",
             "holdpoint-definition",
             "holdpoint-scenario",
+            "holdpoint-authoring",
             "holdpoint-control",
         ],
         "the facade puts engine, log and language together, and serves nobody",
@@ -101,6 +107,11 @@ const NEVER: &[(&str, &[&str], &str)] = &[
         "holdpoint-scenario",
         &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
         "scenarios are pure: they are played in virtual time, and do no I/O",
+    ),
+    (
+        "holdpoint-authoring",
+        &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
+        "reports, pictures and formatting are functions of a text",
     ),
     (
         "holdpoint-control",

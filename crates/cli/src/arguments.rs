@@ -52,8 +52,30 @@ pub(crate) enum Command {
     /// Publish and read workflow definitions
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
+    /// Check definitions and scenarios: everything that is wrong, with its place and a remedy
+    Check(Check),
     /// Play scenarios against their definitions, in virtual time
     Test(Test),
+    /// Step through a definition: choose who does what, and move the clock
+    Simulate(Simulate),
+    /// Say in plain sentences what a definition does
+    Explain {
+        /// The definition's file, YAML
+        file: PathBuf,
+    },
+    /// Say what differs in meaning between two definitions
+    Diff {
+        /// The definition's file as it was
+        before: PathBuf,
+        /// The definition's file as it is
+        after: PathBuf,
+    },
+    /// Draw a definition
+    Graph(Graph),
+    /// Give definitions and scenarios the same look
+    Fmt(Fmt),
+    /// Print the JSON Schema of definitions, for editors
+    Schema,
     /// Start a run of a published definition
     Submit(Submit),
     /// Approve what a run is held for
@@ -133,7 +155,14 @@ impl Command {
             Self::Init(_) => "init",
             Self::Project(_) => "project",
             Self::Definitions(_) => "definitions",
+            Self::Check(_) => "check",
             Self::Test(_) => "test",
+            Self::Simulate(_) => "simulate",
+            Self::Explain { .. } => "explain",
+            Self::Diff { .. } => "diff",
+            Self::Graph(_) => "graph",
+            Self::Fmt(_) => "fmt",
+            Self::Schema => "schema",
             Self::Submit(_) => "submit",
             Self::Approve(_) => "approve",
             Self::Reject(_) => "reject",
@@ -413,11 +442,36 @@ pub(crate) enum DefinitionsCommand {
         #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
         version: Option<u32>,
     },
-    /// Check a definition without publishing it; needs no data directory
-    Check {
-        /// The definition's file, YAML
-        file: PathBuf,
-    },
+    /// As `holdpoint check`
+    Check(Check),
+}
+
+/// Checks files.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Definitions, and scenarios where the name ends in `.scenarios.yaml`; of a directory, all
+    /// files whose names end in `.yaml`
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The form of the answer
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+    /// Fail on warnings too
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// The forms in which findings are told.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// For people, with the lines that each finding is about
+    Text,
+    /// One JSON document, as with `--json`
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions, which show up at the lines of a pull request
+    Github,
 }
 
 /// Plays scenarios.
@@ -439,6 +493,63 @@ pub(crate) struct Test {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     #[arg(conflicts_with = "only")]
     pub(crate) min_coverage: Option<u32>,
+}
+
+/// Steps through a definition.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// The definition's file, YAML; its scenarios, if there are some beside it, say who there is
+    /// and what is submitted
+    pub(crate) file: PathBuf,
+    /// The members, as in a file of scenarios: '{ ada: [], grace: role:engineer }'
+    #[arg(long, value_name = "YAML")]
+    pub(crate) members: Option<String>,
+}
+
+/// Draws a definition.
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// The definition's file, YAML
+    pub(crate) file: PathBuf,
+    /// The language of the picture
+    #[arg(long, default_value = "svg")]
+    pub(crate) format: Picture,
+    /// Which way it reads
+    #[arg(long, default_value = "down")]
+    pub(crate) direction: Direction,
+    /// Write the picture to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// The languages of pictures.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Picture {
+    /// A picture that browsers and slides show
+    Svg,
+    /// A text that GitHub, GitLab and many others draw
+    Mermaid,
+}
+
+/// Which way a picture reads.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Direction {
+    /// From the top down
+    Down,
+    /// From left to right
+    Right,
+}
+
+/// Formats.
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// Files to format; of a directory, all whose names end in `.yaml`; `-` for standard input,
+    /// which is answered on standard output
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing, and fail when something would be changed
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// Starts a run.

@@ -193,7 +193,9 @@ fn found_in_words(findings: &Diagnostics) -> String {
         lines = lines.saturating_add(finding.lines().count()).saturating_add(1);
         if n > 0 && lines > FINDING_LINES_MAX {
             let more = count(all.len().saturating_sub(n) as u64, "more finding");
-            told.push_str(&format!("\nand {more}: fix these first, or see all with `--json`\n"));
+            told.push_str(&format!(
+                "\nand {more}: fix these first, or see all with `holdpoint check`\n"
+            ));
             break;
         }
         if n > 0 {
@@ -207,7 +209,7 @@ fn found_in_words(findings: &Diagnostics) -> String {
 }
 
 /// The line with escapes for what a terminal would obey, and without the middle of what is long.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     let half = LINE_LENGTH_MAX / 2;
     let length = text.chars().count();
     if length <= LINE_LENGTH_MAX {

@@ -71,8 +71,17 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let answer = match command {
         Command::Init(arguments) => command::init::init(&context, arguments).await,
         Command::Project(command) => command::project::project(&context, command).await,
-        Command::Definitions(command) => command::definitions::definitions(&context, command).await,
+        Command::Check(arguments) => return command::check::check(&context, &arguments),
+        Command::Definitions(command) => {
+            return command::definitions::definitions(&context, command).await;
+        }
         Command::Test(arguments) => return command::test::test(&context, &arguments),
+        Command::Simulate(arguments) => return command::simulate::simulate(&arguments),
+        Command::Explain { file } => command::author::explain(&file),
+        Command::Diff { before, after } => command::author::diff(&before, &after),
+        Command::Graph(arguments) => command::author::graph(&arguments),
+        Command::Fmt(arguments) => command::author::fmt(&context, &arguments),
+        Command::Schema => command::author::schema(),
         Command::Submit(arguments) => command::submit::submit(&context, arguments).await,
         Command::Approve(arguments) => command::run::approve(&context, arguments).await,
         Command::Reject(arguments) => command::run::reject(&context, arguments).await,

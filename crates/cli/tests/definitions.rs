@@ -85,124 +85,6 @@ fn a_published_version_never_changes() {
 }
 
 #[test]
-fn a_definition_is_checked_without_a_directory() {
-    let _filters = filters();
-    let place = Place::empty();
-    place.write("good.yaml", PATCH);
-    place.write(
-        "warns.yaml",
-        PATCH.replace(
-            "need: 1 }\n          second",
-            "when: \"input.risk == 'low'\", need: 1 }\n          second",
-        ),
-    );
-    place.write(
-        "bad.yaml",
-        PATCH.replace("released: done", "released: dome").replace("need: 1 }", "needs: 1 }"),
-    );
-    assert_snapshot!(place.shows(&[
-        "definitions check good.yaml",
-        "definitions check good.yaml --json",
-        "definitions check warns.yaml",
-        "definitions check bad.yaml",
-        "definitions check bad.yaml --json",
-    ]), @r#"
-    $ holdpoint definitions check good.yaml
-    good.yaml: `patch` v1, nothing to report
-
-    $ holdpoint definitions check good.yaml --json
-    {
-      "definition_version": 1,
-      "file": "good.yaml",
-      "findings": [],
-      "name": "patch",
-      "title": "Patch"
-    }
-
-    $ holdpoint definitions check warns.yaml
-    warns.yaml:19:95: warning[HP2024]: every rule has a condition; where none is true, nobody can release the hold
-       |
-    19 |           peer: { from: role:engineer, qualified: network, when: "input.risk == 'low'", need: 1 }
-       |                                                                                               ^
-    help: leave `when` out of one rule, or `choose` before the hold
-    warns.yaml: `patch` v1, 1 warning
-
-    $ holdpoint definitions check bad.yaml
-    bad.yaml:19:19: error[HP2003]: a rule has no `need`
-       |
-    19 |           peer: { from: role:engineer, qualified: network, needs: 1 }
-       |                   ^^^^
-    help: add the key `need`
-
-    bad.yaml:19:60: error[HP2002]: a rule has no key `needs`
-       |
-    19 |           peer: { from: role:engineer, qualified: network, needs: 1 }
-       |                                                            ^^^^^
-    help: did you mean `need`?
-
-    bad.yaml:20:21: error[HP2003]: a rule has no `need`
-       |
-    20 |           second: { when: "input.risk == 'high'", from: role:engineer, needs: 1 }
-       |                     ^^^^
-    help: add the key `need`
-
-    bad.yaml:20:72: error[HP2002]: a rule has no key `needs`
-       |
-    20 |           second: { when: "input.risk == 'high'", from: role:engineer, needs: 1 }
-       |                                                                        ^^^^^
-    help: did you mean `need`?
-    [exit 2]
-
-    $ holdpoint definitions check bad.yaml --json
-    {
-      "error": {
-        "findings": [
-          {
-            "code": "HP2003",
-            "column": 19,
-            "file": "bad.yaml",
-            "help": "add the key `need`",
-            "line": 19,
-            "message": "a rule has no `need`",
-            "severity": "error"
-          },
-          {
-            "code": "HP2002",
-            "column": 60,
-            "file": "bad.yaml",
-            "help": "did you mean `need`?",
-            "line": 19,
-            "message": "a rule has no key `needs`",
-            "severity": "error"
-          },
-          {
-            "code": "HP2003",
-            "column": 21,
-            "file": "bad.yaml",
-            "help": "add the key `need`",
-            "line": 20,
-            "message": "a rule has no `need`",
-            "severity": "error"
-          },
-          {
-            "code": "HP2002",
-            "column": 72,
-            "file": "bad.yaml",
-            "help": "did you mean `need`?",
-            "line": 20,
-            "message": "a rule has no key `needs`",
-            "severity": "error"
-          }
-        ],
-        "kind": "findings",
-        "message": "bad.yaml cannot be used"
-      }
-    }
-    [exit 2]
-    "#);
-}
-
-#[test]
 fn what_cannot_be_used_is_not_published() {
     let place = Place::lab();
     place.write("bad.yaml", PATCH.replace("released: done", "released: dome"));
@@ -213,15 +95,16 @@ fn what_cannot_be_used_is_not_published() {
 
 #[test]
 fn many_findings_fit_on_a_screen() {
-    let place = Place::empty();
+    let place = Place::lab();
     let states: String = (0..500).map(|n| format!("  s{n}: {{ ent: done }}\n")).collect();
     place.write("bad.yaml", PATCH.replace("  done: {", &format!("{states}  done: {{")));
-    let ran = place.sh("definitions check bad.yaml");
+    let ran = place.sh("definitions publish bad.yaml --as ada");
     ran.fails_well(2, &"500 findings");
     assert!(
-        ran.errors.contains("more findings: fix these first, or see all with `--json`"),
+        ran.errors.contains("more findings: fix these first, or see all with `holdpoint check`"),
         "{ran}"
     );
-    let error = place.sh("definitions check bad.yaml --json").fails_well_as_json(2, &"bad.yaml");
+    let error =
+        place.sh("definitions publish bad.yaml --as ada --json").fails_well_as_json(2, &"bad.yaml");
     assert!(error["findings"].as_array().unwrap().len() >= 500);
 }

@@ -17,7 +17,15 @@ fn the_top_level() {
       init         Make a data directory
       project      Create and change projects: members, roles, qualifications
       definitions  Publish and read workflow definitions
+      check        Check definitions and scenarios: everything that is wrong, with its place and a
+                   remedy
       test         Play scenarios against their definitions, in virtual time
+      simulate     Step through a definition: choose who does what, and move the clock
+      explain      Say in plain sentences what a definition does
+      diff         Say what differs in meaning between two definitions
+      graph        Draw a definition
+      fmt          Give definitions and scenarios the same look
+      schema       Print the JSON Schema of definitions, for editors
       submit       Start a run of a published definition
       approve      Approve what a run is held for
       reject       Reject what a run is held for

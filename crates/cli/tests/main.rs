@@ -8,7 +8,9 @@
     reason = "a failed expectation must fail the test that stated it"
 )]
 
+mod author;
 mod bench;
+mod check;
 mod common;
 mod copies;
 mod definitions;
@@ -21,6 +23,7 @@ mod proofs;
 mod runs;
 mod scenarios;
 mod show;
+mod simulate;
 mod storage;
 mod streams;
 mod work;

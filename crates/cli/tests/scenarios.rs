@@ -252,6 +252,8 @@ fn what_cannot_be_played_is_told() {
           {
             "code": "HP2104",
             "column": 20,
+            "end_column": 24,
+            "end_line": 7,
             "file": "two-eyes.scenarios.yaml",
             "help": "did you mean `done`?",
             "line": 7,

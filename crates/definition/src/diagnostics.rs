@@ -8,11 +8,11 @@ use crate::node::Span;
 const EXCERPT_CHARS_MAX: usize = 160;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $severity:ident;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $text:literal, $severity:ident;)*) => {
         /// Names a kind of finding, for ever the same. Each has a page in `docs/errors/`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum DiagnosticCode {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl DiagnosticCode {
@@ -24,6 +24,14 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
+                }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim(),)*
                 }
             }
 
@@ -184,6 +192,16 @@ impl Diagnostics {
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|one| one.code.severity() == Severity::Error)
+    }
+
+    /// Where a finding's span ends: the line, and the column after its last character, both from 1.
+    #[must_use]
+    pub fn end(&self, one: &Diagnostic) -> (usize, usize) {
+        let marked = self.source.get(one.span.clone()).unwrap_or_default();
+        let breaks = marked.matches('\n').count();
+        let last = marked.rsplit('\n').next().unwrap_or_default().chars().count();
+        let from = if breaks == 0 { one.column } else { 1 };
+        (one.line.saturating_add(breaks), from.saturating_add(last))
     }
 
     fn write_excerpt(

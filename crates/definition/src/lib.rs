@@ -35,15 +35,19 @@ use serde_json::Value;
 
 mod approval;
 mod check;
+mod compare;
 mod decide;
 mod diagnostics;
 mod event;
 mod evolve;
+mod explain;
 mod expr;
+mod language_schema;
 mod machine;
 mod model;
 mod node;
 mod outline;
+mod phrase;
 mod rollout;
 mod rollout_evolve;
 mod rollout_state;
@@ -56,9 +60,11 @@ mod template;
 mod view;
 pub mod yaml;
 
+pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::{Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule};
-pub use outline::{Outline, RuleOutline, StateOutline, Way};
+pub use language_schema::SCHEMA;
+pub use outline::{Outline, RuleOutline, StateOf, StateOutline, Way};
 pub use state::State;
 
 /// The language's name, as `holdpoint.definition.published` events carry it.
@@ -122,6 +128,18 @@ impl Definition {
     #[must_use]
     pub fn outline(&self) -> Outline {
         outline::of(&self.model)
+    }
+
+    /// The definition in plain sentences.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        explain::explain(&self.model)
+    }
+
+    /// What is different in meaning in `after`, a later version of this definition.
+    #[must_use]
+    pub fn compare(&self, after: &Self) -> Vec<Change> {
+        compare::compare(&self.model, &after.model)
     }
 
     /// The JSON Schema of its input.

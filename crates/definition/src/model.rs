@@ -51,7 +51,7 @@ pub(crate) struct StateModel {
 /// The kinds of state.
 #[derive(Debug)]
 pub(crate) enum StateKind {
-    Hold(Hold),
+    Hold(Box<Hold>),
     Activity(Box<Work>),
     Rollout(Box<Rollout>),
     Choose { branches: Vec<(Expr, Target)>, otherwise: Target },

@@ -4,6 +4,7 @@ use crate::{
     check,
     event::DefinitionEvent as Event,
     model::{Model, StateKind},
+    phrase,
     rollout::HTTP_CHECK,
 };
 
@@ -21,8 +22,8 @@ pub struct Outline {
 pub struct StateOutline {
     /// Its name.
     pub name: String,
-    /// `hold`, `activity`, `rollout`, `choose` or `end`.
-    pub kind: &'static str,
+    /// Its kind.
+    pub kind: StateOf,
     /// Where it leads.
     pub ways: Vec<Way>,
     /// The rules of its approval.
@@ -33,6 +34,23 @@ pub struct StateOutline {
     pub activities: Vec<String>,
     /// The outcome of the run, where the state ends it.
     pub ends: Option<String>,
+    /// What it waits for or does, in a few words a line.
+    pub summary: Vec<String>,
+}
+
+/// The kinds of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StateOf {
+    /// A `hold`.
+    Hold,
+    /// A `do` with an `activity`.
+    Activity,
+    /// A `do` with a `rollout`.
+    Rollout,
+    /// A `choose`.
+    Choose,
+    /// An `end`.
+    End,
 }
 
 /// A way from a state to another.
@@ -70,6 +88,7 @@ pub(crate) fn of(model: &Model) -> Outline {
             signal: None,
             activities: Vec::new(),
             ends: None,
+            summary: phrase::summary(&state.kind),
         };
         fill(&mut outline, &state.kind);
         outline
@@ -77,14 +96,13 @@ pub(crate) fn of(model: &Model) -> Outline {
     Outline { start: model.start.name.clone(), states: outlined.collect() }
 }
 
-/// The kind of a state, as one word.
-pub(crate) const fn kind(kind: &StateKind) -> &'static str {
+const fn kind(kind: &StateKind) -> StateOf {
     match kind {
-        StateKind::Hold(_) => "hold",
-        StateKind::Activity(_) => "activity",
-        StateKind::Rollout(_) => "rollout",
-        StateKind::Choose { .. } => "choose",
-        StateKind::End { .. } => "end",
+        StateKind::Hold(_) => StateOf::Hold,
+        StateKind::Activity(_) => StateOf::Activity,
+        StateKind::Rollout(_) => StateOf::Rollout,
+        StateKind::Choose { .. } => StateOf::Choose,
+        StateKind::End { .. } => StateOf::End,
     }
 }
 

@@ -15,8 +15,8 @@ use crate::{
     template::{Template, Tree},
 };
 
-const TOP: &[&str] = &["workflow", "version", "title", "input", "start", "states"];
-const STATE: &[&str] = &["hold", "do", "choose", "end", "on"];
+pub(crate) const TOP: &[&str] = &["workflow", "version", "title", "input", "start", "states"];
+pub(crate) const STATE: &[&str] = &["hold", "do", "choose", "end", "on"];
 
 /// The entries of a mapping whose keys are known.
 #[derive(Debug)]
@@ -373,7 +373,7 @@ fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateMo
     };
     let inner = fields.get(kind)?;
     let read = match *kind {
-        "hold" => syntax_hold::read(inner, reader).map(StateKind::Hold),
+        "hold" => syntax_hold::read(inner, reader).map(|hold| StateKind::Hold(hold.into())),
         "do" => syntax_work::read(inner, reader),
         "choose" => read_choose(inner, reader),
         _ => reader.name(inner, "an outcome").map(|outcome| StateKind::End { outcome }),

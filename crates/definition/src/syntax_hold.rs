@@ -7,11 +7,11 @@ use crate::{
     syntax::{Reader, listed},
 };
 
-const HOLD: &[&str] = &["approval", "wait", "signal"];
-const APPROVAL: &[&str] = &["rules", "not", "expires"];
-const RULE: &[&str] = &["when", "from", "qualified", "need"];
-const WAIT: &[&str] = &["for", "until"];
-const SIGNAL: &[&str] = &["name", "when", "expires"];
+pub(crate) const HOLD: &[&str] = &["approval", "wait", "signal"];
+pub(crate) const APPROVAL: &[&str] = &["rules", "not", "expires"];
+pub(crate) const RULE: &[&str] = &["when", "from", "qualified", "need"];
+pub(crate) const WAIT: &[&str] = &["for", "until"];
+pub(crate) const SIGNAL: &[&str] = &["name", "when", "expires"];
 
 const DURATION: &str = "durations are such as `90s`, `10m`, `2h 30m` or `7d`; a day has 24 hours";
 

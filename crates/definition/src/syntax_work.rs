@@ -11,11 +11,11 @@ use crate::{
     template::Tree,
 };
 
-const WORK: &[&str] = &["run", "with", "timeout", "retry"];
-const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay"];
-const ROLLOUT: &[&str] =
+pub(crate) const WORK: &[&str] = &["run", "with", "timeout", "retry"];
+pub(crate) const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay"];
+pub(crate) const ROLLOUT: &[&str] =
     &["targets", "waves", "max_failed", "max_parallel", "each", "healthy", "rollback"];
-const HEALTHY: &[&str] = &["http", "expect", "for", "every"];
+pub(crate) const HEALTHY: &[&str] = &["http", "expect", "for", "every"];
 
 const TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(10);
 const DELAY_DEFAULT: SignedDuration = SignedDuration::from_secs(1);

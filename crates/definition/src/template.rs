@@ -29,6 +29,7 @@ pub(crate) fn json_bytes(value: &Value) -> usize {
 /// A text with expressions in `${…}`.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
+    text: String,
     parts: Vec<Part>,
 }
 
@@ -87,7 +88,12 @@ impl Template {
         if !literal.is_empty() || parts.is_empty() {
             parts.push(Part::Text(literal));
         }
-        ((!broken).then_some(Self { parts }), faults)
+        ((!broken).then(|| Self { text: text.to_owned(), parts }), faults)
+    }
+
+    /// The template as it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The text, when there is no expression in it.

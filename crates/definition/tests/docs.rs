@@ -52,18 +52,23 @@ fn around(states: &str) -> String {
     source
 }
 
-#[test]
-fn every_example_can_be_used() {
+/// Every definition of the guide and the README, made whole.
+pub(crate) fn definitions_of_the_guide() -> Vec<String> {
     let blocks = blocks(GUIDE, "yaml");
     assert!(blocks.len() >= 6, "{}", blocks.len());
     let readme = self::blocks(README, "yaml");
     assert!(!readme.is_empty());
-    for (kind, text) in blocks.into_iter().chain(readme) {
-        let source = match kind {
-            "" => text,
-            "fragment" => around(&text),
-            other => panic!("a block is `{other}`, neither whole nor a `fragment`"),
-        };
+    let whole = |(kind, text): (&str, String)| match kind {
+        "" => text,
+        "fragment" => around(&text),
+        other => panic!("a block is `{other}`, neither whole nor a `fragment`"),
+    };
+    blocks.into_iter().chain(readme).map(whole).collect()
+}
+
+#[test]
+fn every_example_can_be_used() {
+    for source in definitions_of_the_guide() {
         match Definition::parse("docs/definitions.md", &source) {
             Ok(checked) => assert!(checked.warnings.is_empty(), "{}", checked.warnings),
             Err(findings) => panic!("{findings}"),

@@ -78,7 +78,7 @@
 //! | [`keys`] | the key with which its log signs checkpoints |
 //! | [`configuration`] | `holdpoint.toml`: the activities that runs may ask for |
 //! | [`activity`] | the activities that come along: a program, an HTTP request, a health check |
-//! | [`core`], [`definition`], [`engine`], [`log`], [`log_sled`], [`scenario`] | the crates underneath |
+//! | [`authoring`], [`core`], [`definition`], [`engine`], [`log`], [`log_sled`], [`scenario`] | the crates underneath |
 
 /// The README's example is compiled and run.
 #[cfg(doctest)]
@@ -94,6 +94,7 @@ pub mod keys;
 pub use backup::BackupFailure;
 pub use configuration::{Configuration, ConfigurationFailure};
 pub use directory::{DataDirectory, DirectoryFailure};
+pub use holdpoint_authoring as authoring;
 pub use holdpoint_core as core;
 pub use holdpoint_definition as definition;
 pub use holdpoint_engine as engine;

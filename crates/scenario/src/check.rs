@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use holdpoint_core::{event::event_types, run::RunEvent};
 use holdpoint_definition::{
-    Definition, DefinitionEvent, DiagnosticCode as Code, Diagnostics, Outline,
+    Definition, DefinitionEvent, DiagnosticCode as Code, Diagnostics, Outline, StateOf,
     yaml::{Findings, did_you_mean, listed},
 };
 
@@ -79,13 +79,14 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
             states.flat_map(|state| &state.activities).map(String::as_str).collect()
         }
         MentionKind::Signal => {
-            let rollouts = outline.states.iter().any(|state| state.kind == "rollout");
+            let rollouts = outline.states.iter().any(|state| state.kind == StateOf::Rollout);
             let steering = STEERING.into_iter().filter(|_| rollouts);
             states.filter_map(|state| state.signal.as_deref()).chain(steering).collect()
         }
-        MentionKind::Hold => {
-            states.filter(|state| state.kind == "hold").map(|state| state.name.as_str()).collect()
-        }
+        MentionKind::Hold => states
+            .filter(|state| state.kind == StateOf::Hold)
+            .map(|state| state.name.as_str())
+            .collect(),
         MentionKind::Event => event_types::<RunEvent>()
             .into_iter()
             .chain(event_types::<DefinitionEvent>())

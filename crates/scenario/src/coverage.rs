@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdpoint_core::{Event, event::TypedEvent};
-use holdpoint_definition::{Definition, DefinitionEvent, Outline};
+use holdpoint_definition::{Definition, DefinitionEvent, Outline, StateOf};
 
 /// Something that a scenario can reach.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +89,7 @@ impl Coverage {
         let chooses = outline
             .states
             .iter()
-            .filter(|state| state.kind == "choose")
+            .filter(|state| state.kind == StateOf::Choose)
             .map(|state| state.name.clone())
             .collect();
         let conditional = outline
@@ -180,7 +180,7 @@ fn items(outline: &Outline) -> Vec<Item> {
     for state in &outline.states {
         let name = || state.name.clone();
         items.push(Item::State { state: name() });
-        if state.kind == "choose" {
+        if state.kind == StateOf::Choose {
             let mut ways: Vec<(String, Vec<&str>)> = Vec::new();
             for way in &state.ways {
                 match ways.iter_mut().find(|(to, _)| *to == way.to) {

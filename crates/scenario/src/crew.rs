@@ -74,10 +74,11 @@ impl Which {
     /// In words, such as `deploy at web-1`.
     #[must_use]
     pub fn in_words(&self) -> String {
-        in_words(
-            self.run.as_deref().or(self.step.as_deref()).unwrap_or("any activity"),
-            self.target.as_deref(),
-        )
+        match (self.run.as_deref().or(self.step.as_deref()), self.target.as_deref()) {
+            (Some(run), target) => in_words(run, target),
+            (None, Some(target)) => format!("any activity at `{target}`"),
+            (None, None) => "any activity".to_owned(),
+        }
     }
 }
 

@@ -81,6 +81,8 @@ impl Play {
     /// # Errors
     /// A refusal, or a defect of the workflow; there is no run then.
     pub fn submit(&mut self, by: &MemberId, input: &Value) -> Result<(), DecideFailure> {
+        // The engine asks this before it asks the workflow.
+        self.project.member(by)?;
         let command = self.command(Actor::Member(by.clone()), Action::Start);
         let at = Moment { now: self.now, project: &self.project };
         let decided = Run::submit(&self.definition, &*self.workflow, &command, input, &at)?;

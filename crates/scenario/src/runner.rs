@@ -113,7 +113,7 @@ impl Scenario {
 }
 
 impl Step {
-    fn go(&self, play: &mut Play, crew: &mut Crew) -> Result<(), Failure> {
+    pub(crate) fn go(&self, play: &mut Play, crew: &mut Crew) -> Result<(), Failure> {
         let line = self.line;
         match &self.kind {
             StepKind::Act { by, action, refused } => {
@@ -158,7 +158,7 @@ impl Step {
     }
 }
 
-fn settle(play: &mut Play, crew: &mut Crew, line: usize) -> Result<(), Failure> {
+pub(crate) fn settle(play: &mut Play, crew: &mut Crew, line: usize) -> Result<(), Failure> {
     stopped(line, "work", crew.settle(play))
 }
 
@@ -168,7 +168,7 @@ fn stopped(line: usize, step: &str, result: Result<(), Stopped>) -> Result<(), F
     })
 }
 
-fn answered(
+pub(crate) fn answered(
     line: usize,
     step: &str,
     answer: Result<(), DecideFailure>,

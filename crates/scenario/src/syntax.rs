@@ -43,11 +43,7 @@ impl Suite {
     pub fn parse(file: &str, source: &str) -> Result<Self, Diagnostics> {
         let mut findings = Findings::new(file, source);
         let read = yaml::read(source, &mut findings).and_then(|root| {
-            let mut file = File {
-                reader: Reader::new(&mut findings),
-                mentions: Vec::new(),
-                members_known: true,
-            };
+            let mut file = File::new(&mut findings);
             let (definition, scenarios) = file.read(&root)?;
             Some((definition, scenarios, file.mentions))
         });
@@ -81,7 +77,11 @@ pub(crate) struct File<'f> {
     members_known: bool,
 }
 
-impl File<'_> {
+impl<'f> File<'f> {
+    pub(crate) fn new(findings: &'f mut Findings) -> Self {
+        Self { reader: Reader::new(findings), mentions: Vec::new(), members_known: true }
+    }
+
     fn read(&mut self, root: &Node) -> Option<((String, yaml::Span), Vec<Scenario>)> {
         let top = self.reader.fields(root, "a file of scenarios", TOP)?;
         let definition = top.need(&mut self.reader, "definition").and_then(|node| {
@@ -515,7 +515,7 @@ impl File<'_> {
 
 /// Puts `patch` over `value` as RFC 7396 (JSON Merge Patch) says: members replace members, and
 /// `null` takes one away.
-fn merge(value: &mut Value, patch: Value) {
+pub(crate) fn merge(value: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *value = patch;
         return;

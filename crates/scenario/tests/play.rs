@@ -22,6 +22,7 @@ fn people_and_the_clock_bring_a_run_further() {
         "given: { by: ada, input: { risk: high } }\nthen: { waiting_for: { peer: 1, board: 1 }, could_approve: [bea, grace, linus] }",
         "given: { by: ada }\nthen: { waiting_for: [peer] }",
         "given: { by: ada, input: { risk: none }, refused: { code: HP1008, says: risk } }",
+        "given: { by: eve, refused: HP1001 }",
     ] {
         passes(body);
     }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Acting, DefinitionsCommand},
+    command::check,
     context::Context,
     failure::Failure,
-    output::{Answer, count, table},
+    output::{Answer, table},
     text_file,
 };
 
@@ -23,13 +24,14 @@ pub(crate) const SOURCE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub(crate) async fn definitions(
     context: &Context,
     command: DefinitionsCommand,
-) -> Result<Answer, Failure> {
-    match command {
+) -> Result<(), Failure> {
+    let answer = match command {
         DefinitionsCommand::Publish { file, acting } => publish(context, &file, &acting).await,
         DefinitionsCommand::List => list(context).await,
         DefinitionsCommand::Show { name, version } => show(context, &name, version).await,
-        DefinitionsCommand::Check { file } => check(&file),
-    }
+        DefinitionsCommand::Check(arguments) => return check::check(context, &arguments),
+    };
+    answer?.print(context.json)
 }
 
 async fn publish(context: &Context, file: &Path, acting: &Acting) -> Result<Answer, Failure> {
@@ -97,29 +99,8 @@ async fn show(
     Answer::new(found.source.clone(), &json)
 }
 
-fn check(file: &Path) -> Result<Answer, Failure> {
-    let source = read(file)?;
-    let checked = parse(file, &source)?;
-    let definition = &checked.definition;
-    let warnings = checked.warnings.iter().count();
-    let found = match warnings {
-        0 => "nothing to report".to_owned(),
-        some => count(some as u64, "warning"),
-    };
-    let (name, version) = (definition.name(), definition.version());
-    let text = format!("{}{}: `{name}` v{version}, {found}\n", checked.warnings, file.display());
-    let json = json!({
-        "file": file.display().to_string(),
-        "name": name,
-        "definition_version": version,
-        "title": definition.title(),
-        "findings": findings(&checked.warnings),
-    });
-    Answer::new(text, &json)
-}
-
 /// Reads a definition's file.
-fn read(file: &Path) -> Result<String, Failure> {
+pub(crate) fn read(file: &Path) -> Result<String, Failure> {
     read_as(file, "a definition", "docs/definitions.md")
 }
 
@@ -151,6 +132,8 @@ pub(crate) fn findings(findings: &Diagnostics) -> Vec<Value> {
                 "file": findings.file(),
                 "line": one.line,
                 "column": one.column,
+                "end_line": findings.end(one).0,
+                "end_column": findings.end(one).1,
                 "help": one.help,
             })
         })

@@ -1,7 +1,9 @@
 //! The commands, a file each.
 
+pub(crate) mod author;
 pub(crate) mod backup;
 pub(crate) mod bench;
+pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod definitions;
@@ -14,6 +16,7 @@ pub(crate) mod prove;
 pub(crate) mod run;
 pub(crate) mod salvage;
 pub(crate) mod show;
+pub(crate) mod simulate;
 pub(crate) mod submit;
 pub(crate) mod test;
 pub(crate) mod verify;

@@ -2,7 +2,7 @@
 
 use holdpoint::{
     core::{
-        RunAnswer, RunStatus, Sequence, Version, Vote,
+        RunAnswer, RunStatus, RunView, Sequence, Version, Vote,
         view::{Candidate, ConditionView, HoldView, RolloutView, TargetView},
     },
     engine::{AsOf, RunDetail, RunRow},
@@ -116,6 +116,21 @@ fn input(input: &Value) -> String {
 /// Where a run stands, what holds it and what a person can do.
 pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     let view = &detail.view;
+    let mut text = place(view, now);
+    let waits = |hold: &HoldView| hold.conditions.iter().any(|one| one.kind == "wait" && !one.met);
+    if view.status == RunStatus::Working && !view.state.is_empty() {
+        text.push_str("next: run `holdpoint work`, which does what machines are to do\n");
+    } else if view.holds.iter().any(waits) {
+        text.push_str("next: run `holdpoint work`, which notices when the time has come\n");
+    }
+    for step in &view.next_steps {
+        text.push_str(&format!("next: {}\n", line(&with_command(step, detail.row.number))));
+    }
+    text
+}
+
+/// Where a run stands and what holds it.
+pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
     let mut text = match &view.status {
         RunStatus::Ended { outcome } => format!("it has ended: {outcome}\n"),
         // Its first event says only what was submitted.
@@ -131,15 +146,6 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     }
     if let Some(rollout) = &view.rollout {
         text.push_str(&rollout_in_words(rollout));
-    }
-    let waits = |hold: &HoldView| hold.conditions.iter().any(|one| one.kind == "wait" && !one.met);
-    if view.status == RunStatus::Working && !view.state.is_empty() {
-        text.push_str("next: run `holdpoint work`, which does what machines are to do\n");
-    } else if view.holds.iter().any(waits) {
-        text.push_str("next: run `holdpoint work`, which notices when the time has come\n");
-    }
-    for step in &view.next_steps {
-        text.push_str(&format!("next: {}\n", line(&with_command(step, detail.row.number))));
     }
     text
 }

@@ -34,7 +34,7 @@ pub(crate) struct Loaded {
     /// The definition's file.
     pub(crate) path: PathBuf,
     pub(crate) definition: Definition,
-    reference: DefinitionRef,
+    pub(crate) reference: DefinitionRef,
 }
 
 /// Plays scenarios.
@@ -66,7 +66,7 @@ fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             found.push(beside(path).unwrap_or_else(|| path.clone()));
             continue;
         }
-        let there = in_directory(path)?;
+        let there = in_directory(path, SUFFIX)?;
         if there.is_empty() {
             return Err(Failure::usage(
                 format!("there are no scenarios in `{}`", path.display()),
@@ -81,28 +81,30 @@ fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// The scenarios beside a definition, where that is what was named.
-fn beside(path: &Path) -> Option<PathBuf> {
+pub(crate) fn beside(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
     let stem = name.strip_suffix(".yaml").filter(|_| !name.ends_with(SUFFIX))?;
     Some(path.with_file_name(format!("{stem}{SUFFIX}"))).filter(|path| path.is_file())
 }
 
-fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The files in a directory whose names end so.
+pub(crate) fn in_directory(directory: &Path, suffix: &str) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::usage(
             format!("the directory `{}` cannot be read: {error}", directory.display()),
-            "name files of scenarios, or a directory that has some",
+            "name files, or a directory that has some",
         )
     };
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let named = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(SUFFIX));
+        let named = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(suffix));
         if named && path.is_file() {
             // `./x` and `x` are the same file to whoever reads of it.
             found.push(path.strip_prefix(".").map_or_else(|_| path.clone(), Path::to_owned));
         }
     }
+    found.sort();
     Ok(found)
 }
 

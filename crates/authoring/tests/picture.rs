@@ -1,0 +1,169 @@
+//! Pictures show every state and every way, whatever a definition is like.
+
+use std::{fs, path::Path};
+
+use holdpoint_authoring::picture::{Direction, mermaid, svg};
+use holdpoint_definition::{Definition, Outline, StateOf, StateOutline, Way};
+use insta::assert_snapshot;
+use proptest::{collection::vec, prelude::*, sample::select};
+
+/// What is drawn in an SVG: the texts, and the number of boxes and ways.
+struct Drawn {
+    texts: Vec<String>,
+    boxes: usize,
+    ways: usize,
+}
+
+/// Reads a picture, and holds it to what every one must be like.
+fn drawn(picture: &str) -> Drawn {
+    let document = roxmltree::Document::parse(picture).unwrap();
+    let root = document.root_element();
+    let size: Vec<f64> = root
+        .attribute("viewBox")
+        .unwrap()
+        .split(' ')
+        .map(|number| number.parse().unwrap())
+        .collect();
+    let within = |value: f64, max: f64| (0.0..=max).contains(&value);
+    let mut drawn = Drawn { texts: Vec::new(), boxes: 0, ways: 0 };
+    for node in root.descendants().filter(roxmltree::Node::is_element) {
+        let class = node.attribute("class").unwrap_or_default();
+        drawn.boxes += usize::from(class.starts_with("box "));
+        drawn.ways += usize::from(class == "way");
+        if node.tag_name().name() == "text" {
+            drawn.texts.push(node.text().unwrap_or_default().to_owned());
+            let at = |name: &str| node.attribute(name).unwrap().parse::<f64>().unwrap();
+            assert!(within(at("x"), size[2]) && within(at("y"), size[3]), "a text is outside");
+        }
+        if let Some(path) = node.attribute("d") {
+            assert!(!path.contains("NaN") && !path.contains("inf"), "{path}");
+        }
+    }
+    drawn
+}
+
+fn shipped() -> Vec<(String, Definition)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows");
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.to_string_lossy().ends_with(".scenarios.yaml"))
+        .map(|path| {
+            let source = fs::read_to_string(&path).unwrap();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let definition = Definition::parse(&name, &source).unwrap().definition;
+            (name, definition)
+        })
+        .collect()
+}
+
+#[test]
+fn every_shipped_definition_is_drawn_whole() {
+    for (name, definition) in shipped() {
+        let outline = definition.outline();
+        for direction in [Direction::Down, Direction::Right] {
+            let picture = svg(&outline, definition.title(), direction);
+            assert_eq!(picture, svg(&outline, definition.title(), direction), "{name}");
+            let drawn = drawn(&picture);
+            assert_eq!(drawn.boxes, outline.states.len(), "{name}");
+            let text = mermaid(&outline, direction);
+            assert_eq!(drawn.ways, text.matches("-->").count(), "{name}");
+            for state in &outline.states {
+                assert!(drawn.texts.contains(&state.name), "{name}: {}", state.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn mermaid_has_every_state_and_way() {
+    let source = r#"
+workflow: x
+version: 1
+title: x
+input: { properties: { risk: { type: string, default: low } } }
+start: which
+states:
+  which: { choose: [{ when: "input.risk == \"<high>\" && 1 > 0", to: agree }, { else: build }] }
+  agree:
+    hold: { approval: { rules: { peer: { from: [role:engineer, member:ada], need: 2, when: "true" } }, expires: 36h }, wait: { for: 90m }, signal: { name: go } }
+    on: { released: build, rejected: done, expired: done }
+  build: { do: { activity: { run: build } }, on: { succeeded: roll-out, failed: agree } }
+  roll-out: { do: { rollout: { targets: [a], waves: [1, 50%, 100%], each: { run: deploy }, rollback: { run: restore } } }, on: { succeeded: done, rolled_back: done, failed: agree } }
+  done: { end: finished }
+"#;
+    let outline = Definition::parse("x", source)
+        .unwrap_or_else(|found| panic!("{found}"))
+        .definition
+        .outline();
+    assert_snapshot!(mermaid(&outline, Direction::Right), @r#"
+    flowchart LR
+      start(( )) --> s0
+      s0{"which"}
+      s0 -->|"input.risk == #34;#60;high#62;#34; #38;#38; 1 #62; 0"| s1
+      s0 -->|"else"| s2
+      s1{{"agree<br>2 of role engineer or member ada, if it applies<br>wait 1h 30m<br>signal go<br>expires after 1d 12h"}}
+      s1 -->|"released"| s2
+      s1 -->|"rejected, expired"| s4
+      s2["build"]
+      s2 -->|"succeeded"| s3
+      s2 -->|"failed"| s1
+      s3[["roll-out<br>deploy in waves 1, 50%, 100%<br>restore to undo"]]
+      s3 -->|"succeeded, rolled back"| s4
+      s3 -->|"failed"| s1
+      s4(["done<br>finished"])
+    "#);
+    let drawn = drawn(&svg(&outline, "a <title> & more", Direction::Down));
+    assert_eq!((drawn.boxes, drawn.ways), (5, 9));
+    assert!(
+        drawn.texts.contains(&"input.risk == \"<high>\" && 1 > 0".to_owned()),
+        "{:?}",
+        drawn.texts
+    );
+}
+
+/// Any outline: pictures do not need a definition that makes sense.
+fn outline() -> impl Strategy<Value = Outline> {
+    let kinds =
+        vec![StateOf::Hold, StateOf::Activity, StateOf::Rollout, StateOf::Choose, StateOf::End];
+    let line = select(vec![
+        "2 of role engineer",
+        "<&>\"'",
+        "\u{1}\n\u{202e}",
+        "",
+        "größer 🚀",
+        "a very long line that goes on and on until nobody reads it any more",
+    ]);
+    let ways =
+        vec((select(vec!["released", "rejected", "failed", "x == 'y' && z"]), 0_usize..9), 0..4);
+    vec((select(kinds), vec(line, 0..3), ways), 1..9).prop_map(|states| {
+        let name = |n: usize| format!("s{n}");
+        let count = states.len();
+        let states =
+            states.into_iter().enumerate().map(|(n, (kind, summary, ways))| StateOutline {
+                name: name(n),
+                kind,
+                ways: ways
+                    .into_iter()
+                    .map(|(on, to)| Way { on: on.to_owned(), to: name(to % count) })
+                    .collect(),
+                rules: Vec::new(),
+                signal: None,
+                activities: Vec::new(),
+                ends: None,
+                summary: summary.into_iter().map(str::to_owned).collect(),
+            });
+        Outline { start: name(0), states: states.collect() }
+    })
+}
+
+proptest! {
+    #[test]
+    fn everything_is_drawn(outline in outline()) {
+        for direction in [Direction::Down, Direction::Right] {
+            let drawn = drawn(&svg(&outline, "x\u{0}y", direction));
+            prop_assert_eq!(drawn.boxes, outline.states.len());
+            prop_assert_eq!(drawn.ways, mermaid(&outline, direction).matches("-->").count());
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! `holdpoint simulate`: a definition step by step in the terminal, without an engine.
+
+use std::{
+    io::{self, BufRead, IsTerminal},
+    path::Path,
+    sync::Arc,
+};
+
+use holdpoint::{
+    core::{DefinitionRef, Digest, MemberId, RunStatus, workflow::DynWorkflow},
+    definition::Definition,
+    scenario::{self, Beginning, NoStep, Session, Suite},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::Simulate,
+    command::{definitions, history, show, test},
+    failure::{Failure, shortened},
+    output::{line, print},
+};
+
+const HELP: &str = "\
+submit [MEMBER [INPUT]]           begin the run; INPUT is put over what is submitted otherwise
+approve MEMBER [REASON]
+reject MEMBER REASON
+cancel MEMBER REASON
+signal MEMBER NAME [DATA]
+after DURATION                    let time pass, such as `after 7d`
+at TIME                           let time pass until then
+work [ACTIVITY[@TARGET]] DONE     tell workers what comes of their work: `succeeds`, `fails REASON`,
+                                  `passed`, `failed`, `inconclusive`
+STEP                              any step of a file of scenarios, such as `expect: { state: done }`
+show, history, members            where the run stands, what happened, who there is
+undo                              take the last step back
+scenario                          print what was done as a scenario
+quit
+";
+
+/// Steps through a definition.
+pub(crate) fn simulate(arguments: &Simulate) -> Result<(), Failure> {
+    let file = &arguments.file;
+    let source = definitions::read(file)?;
+    let definition = definitions::parse(file, &source)?.definition;
+    let beginning = beginning(arguments, &definition)?;
+    let reference = DefinitionRef {
+        name: definition.name().clone(),
+        version: definition.version(),
+        digest: Digest::of(source.as_bytes()),
+    };
+    let workflow: Arc<dyn DynWorkflow> = Arc::new(definition.clone());
+    let session = Session::new(workflow, reference, beginning.members.clone(), beginning.at)
+        .map_err(|defect| Failure::storage(defect.to_string(), ""))?;
+    let members: Vec<&str> = beginning.members.keys().map(MemberId::as_str).collect();
+    print(
+        format!(
+            "`{}` v{}: {}\nmembers: {}\n`submit` begins the run, `help` says what else there is\n",
+            definition.name(),
+            definition.version(),
+            line(definition.title()),
+            members.join(", ")
+        )
+        .as_bytes(),
+    )?;
+    Simulation { session, beginning, past: Vec::new(), done: Vec::new() }.converse()
+}
+
+/// Who there is and what is submitted: as was said, or as the scenarios beside the definition say.
+fn beginning(arguments: &Simulate, definition: &Definition) -> Result<Beginning, Failure> {
+    let beside = test::beside(&arguments.file).map(|file| suite(&file)).transpose()?;
+    let mut beginning = beside.as_ref().and_then(Suite::beginning);
+    if let Some(text) = &arguments.members {
+        let members = scenario::members(text).map_err(Failure::Findings)?;
+        let first = members.keys().next().cloned();
+        if let (Some(by), Some(old)) = (first, &beginning) {
+            let by = if members.contains_key(&old.by) { old.by.clone() } else { by };
+            beginning = Some(Beginning { by, members, ..old.clone() });
+        } else if let Some(by) = members.keys().next().cloned() {
+            let at = "2026-01-05T09:00:00Z".parse().unwrap_or_default();
+            beginning = Some(Beginning { by, members, input: json!({}), at });
+        }
+    }
+    beginning.ok_or_else(|| {
+        Failure::usage(
+            format!("nobody is there to step through `{}` with", definition.name()),
+            "say `--members '{ ada: [], grace: role:engineer }'`, or put scenarios beside the definition",
+        )
+    })
+}
+
+fn suite(file: &Path) -> Result<Suite, Failure> {
+    let source = definitions::read_as(file, "scenarios", "docs/testing-definitions.md")?;
+    Suite::parse(&file.display().to_string(), &source).map_err(Failure::Findings)
+}
+
+/// What a line asks for.
+enum Asked<'l> {
+    Nothing,
+    Help,
+    Show,
+    History,
+    Members,
+    Undo,
+    Scenario,
+    Quit,
+    Submit(&'l str),
+    /// A step, as it is written in a file of scenarios.
+    Step(String),
+    /// It is nothing that there is.
+    Unknown(&'l str),
+    /// Something is missing.
+    Incomplete(&'static str),
+}
+
+struct Simulation {
+    session: Session,
+    beginning: Beginning,
+    /// How it was before each thing that was done.
+    past: Vec<Session>,
+    /// What was done: the submission, and the steps.
+    done: Vec<String>,
+}
+
+impl Simulation {
+    fn converse(mut self) -> Result<(), Failure> {
+        let typed = io::stdin().is_terminal();
+        let prompt = || print(b"> ");
+        prompt()?;
+        for read in io::stdin().lock().lines() {
+            let read = read.map_err(|error| {
+                Failure::usage(
+                    format!("standard input cannot be read: {error}"),
+                    "type text, in UTF-8",
+                )
+            })?;
+            // Whoever reads what came of a file of commands needs to see the commands.
+            if !typed {
+                print(format!("{}\n", line(&read)).as_bytes())?;
+            }
+            let Some(answer) = self.answer(read.trim()) else { return Ok(()) };
+            print(answer.as_bytes())?;
+            prompt()?;
+        }
+        print(b"\n")
+    }
+
+    /// What there is to say to a line; `None` at the end.
+    fn answer(&mut self, read: &str) -> Option<String> {
+        Some(match asked(read) {
+            Asked::Nothing => String::new(),
+            Asked::Help => HELP.to_owned(),
+            Asked::Show => self.show(),
+            Asked::History => history::section(self.session.play().history()),
+            Asked::Members => self.members(),
+            Asked::Scenario => self.scenario(),
+            Asked::Quit => return None,
+            Asked::Incomplete(usage) => format!("error: this takes more words\nhelp: {usage}\n"),
+            Asked::Unknown(word) => {
+                format!(
+                    "error: there is no command `{}`\nhelp: `help` says what there is\n",
+                    line(word)
+                )
+            }
+            Asked::Undo => match (self.past.pop(), self.done.pop()) {
+                (Some(before), _) => {
+                    self.session = before;
+                    self.show()
+                }
+                _ => "error: nothing was done yet\n".to_owned(),
+            },
+            Asked::Submit(rest) => self.submit(rest),
+            Asked::Step(_) if self.session.play().view().is_none() => {
+                "error: there is no run yet\nhelp: `submit` begins one\n".to_owned()
+            }
+            Asked::Step(step) => {
+                let did = format!("      - {step}\n");
+                self.try_out(did, |session| session.step(&step))
+            }
+        })
+    }
+
+    fn submit(&mut self, rest: &str) -> String {
+        if self.session.play().view().is_some() {
+            return "error: the run was submitted before\nhelp: `undo` takes steps back\n"
+                .to_owned();
+        }
+        let (by, input) = match rest.split_once(char::is_whitespace) {
+            Some((by, input)) => (by, Some(input)),
+            None if rest.is_empty() => (self.beginning.by.as_str(), None),
+            None => (rest, None),
+        };
+        let Ok(by) = by.parse::<MemberId>() else {
+            return format!("error: `{}` is not the name of a member\n", line(by));
+        };
+        let mut whole = self.beginning.input.clone();
+        let mut given = format!("    given: {{ by: {by} }}\n");
+        if let Some(input) = input {
+            let Ok(members) = scenario::put_over(&mut whole, input) else {
+                return "error: the input is not a mapping\nhelp: `submit ada { risk: low }`\n"
+                    .to_owned();
+            };
+            given = format!("    given: {{ by: {by}, input: {members} }}\n");
+        }
+        self.try_out(given, |session| session.submit(&by, &whole))
+    }
+
+    /// Does something on a copy, which is kept where it came to something.
+    fn try_out(
+        &mut self,
+        did: String,
+        what: impl FnOnce(&mut Session) -> Result<(), NoStep>,
+    ) -> String {
+        let mut next = self.session.clone();
+        match what(&mut next) {
+            Ok(()) => {
+                let known = self.session.play().history().len();
+                let mut text =
+                    history::section(next.play().history().get(known..).unwrap_or_default());
+                self.past.push(std::mem::replace(&mut self.session, next));
+                self.done.push(did);
+                text.push_str(&self.show());
+                text
+            }
+            Err(NoStep::Unreadable(found)) => found
+                .iter()
+                .map(|one| {
+                    let help = one.help.as_deref().unwrap_or_default();
+                    format!(
+                        "error[{}]: {}\nhelp: {}\n",
+                        one.code,
+                        shortened(&one.message),
+                        shortened(help)
+                    )
+                })
+                .collect(),
+            Err(NoStep::Failed(failure)) => failure
+                .differences
+                .iter()
+                .map(|one| match one.what.as_str() {
+                    "answer" => format!("error: {}\n", shortened(&one.got)),
+                    what => format!(
+                        "error: {what}: expected {}, got {}\n",
+                        shortened(&one.expected),
+                        shortened(&one.got)
+                    ),
+                })
+                .collect(),
+        }
+    }
+
+    fn show(&self) -> String {
+        let play = self.session.play();
+        let Some(view) = play.view() else { return "there is no run yet\n".to_owned() };
+        let mut text = format!(
+            "it is {}: {}",
+            crate::output::time(play.now()),
+            show::place(&view, play.now())
+        );
+        let waiting = self.session.waiting();
+        if !waiting.is_empty() {
+            text.push_str(&format!("  workers wait: {}\n", line(&waiting.join(", "))));
+        }
+        text
+    }
+
+    fn members(&self) -> String {
+        let members = self.session.members();
+        members
+            .iter()
+            .map(|(member, sheet)| {
+                let roles = sheet.roles.iter().map(|role| format!("role:{role}"));
+                let held =
+                    sheet.qualifications.iter().map(|held| format!("qualified:{}", held.domain));
+                let all: Vec<String> = roles.chain(held).collect();
+                format!("{member}: [{}]\n", all.join(", "))
+            })
+            .collect()
+    }
+
+    /// What was done, to be put into a file of scenarios.
+    fn scenario(&self) -> String {
+        let Some((given, steps)) = self.done.split_first() else {
+            return "error: nothing was done yet\n".to_owned();
+        };
+        let view = self.session.play().view();
+        let then = match view.map(|view| (view.status, view.state)) {
+            Some((RunStatus::Ended { outcome }, _)) => format!("{{ ended: {outcome} }}"),
+            Some((_, state)) => format!("{{ state: {state} }}"),
+            None => "{}".to_owned(),
+        };
+        // Workers waited here, and succeed at once where a scenario does not say otherwise.
+        let history = self.session.play().history();
+        let worked = history.iter().any(|one| one.kind.as_str() == "holdpoint.activity.started");
+        let workers = if worked { ", workers: [{ waits: true }]" } else { "" };
+        let given = format!("{}{workers} }}\n", given.strip_suffix(" }\n").unwrap_or(given));
+        let when =
+            if steps.is_empty() { String::new() } else { format!("    when:\n{}", steps.concat()) };
+        format!("  what was stepped through:\n{given}{when}    then: {then}\n")
+    }
+}
+
+fn asked(read: &str) -> Asked<'_> {
+    let (word, rest) = read.split_once(char::is_whitespace).unwrap_or((read, ""));
+    let rest = rest.trim();
+    match word {
+        "" => Asked::Nothing,
+        "help" | "?" => Asked::Help,
+        "show" => Asked::Show,
+        "history" => Asked::History,
+        "members" => Asked::Members,
+        "undo" => Asked::Undo,
+        "scenario" => Asked::Scenario,
+        "quit" | "exit" => Asked::Quit,
+        "submit" => Asked::Submit(rest),
+        "approve" => vote("approve", rest, "`approve MEMBER [REASON]`"),
+        "reject" => vote("reject", rest, "`reject MEMBER REASON`"),
+        "cancel" => vote("cancel", rest, "`cancel MEMBER REASON`"),
+        "signal" => signal(rest),
+        "after" | "at" => Asked::Step(format!("{word}: {rest}")),
+        "work" => work(rest),
+        _ if !word.ends_with(':') && !word.starts_with('{') => Asked::Unknown(word),
+        _ => Asked::Step(read.to_owned()),
+    }
+}
+
+/// A text as YAML, whatever is in it: JSON's texts are texts of YAML too.
+fn quoted(text: &str) -> String {
+    Value::String(text.to_owned()).to_string()
+}
+
+fn vote<'l>(kind: &str, rest: &str, usage: &'static str) -> Asked<'l> {
+    match rest.split_once(char::is_whitespace) {
+        _ if rest.is_empty() => Asked::Incomplete(usage),
+        None if kind == "cancel" => Asked::Incomplete(usage),
+        None => Asked::Step(format!("{kind}: {rest}")),
+        Some((by, reason)) => {
+            Asked::Step(format!("{kind}: {{ by: {by}, reason: {} }}", quoted(reason.trim())))
+        }
+    }
+}
+
+fn signal<'l>(rest: &str) -> Asked<'l> {
+    let mut words = rest.splitn(3, char::is_whitespace);
+    match (words.next(), words.next(), words.next()) {
+        (Some(by), Some(name), data) => {
+            let data = data.map(|data| format!(", data: {data}")).unwrap_or_default();
+            Asked::Step(format!("signal: {{ by: {by}, name: {name}{data} }}"))
+        }
+        _ => Asked::Incomplete("`signal MEMBER NAME [DATA]`"),
+    }
+}
+
+fn work<'l>(rest: &str) -> Asked<'l> {
+    const USAGE: &str = "`work succeeds`, or `work deploy@web-1 fails no space left`";
+    let outcome = |word: &str, rest: &str| match word {
+        "succeeds" => Some("succeeds: true".to_owned()),
+        "fails" if rest.is_empty() => Some("fails: it failed".to_owned()),
+        "fails" => Some(format!("fails: {}", quoted(rest))),
+        "passed" | "failed" | "inconclusive" => Some(format!("verdict: {word}")),
+        _ => None,
+    };
+    let (word, more) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    if let Some(done) = outcome(word, more.trim()) {
+        return Asked::Step(format!("work: {{ {done} }}"));
+    }
+    let (done, reason) = more.trim().split_once(char::is_whitespace).unwrap_or((more.trim(), ""));
+    let Some(done) = outcome(done, reason.trim()) else { return Asked::Incomplete(USAGE) };
+    let which = match word.split_once('@') {
+        Some((run, target)) => format!("run: {run}, target: {}", quoted(target)),
+        None => format!("run: {word}"),
+    };
+    Asked::Step(format!("work: {{ {which}, {done} }}"))
+}

@@ -1,0 +1,202 @@
+//! `check`: everything that is wrong, for people and for other programs.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::common::{PATCH, Place};
+
+const SCENARIOS: &str = "definition: good.yaml
+members: { ada: role:engineer }
+scenarios:
+  one: { given: { by: ada }, then: { ended: dnoe } }
+";
+
+fn place() -> Place {
+    let place = Place::empty();
+    place.write("good.yaml", PATCH);
+    place.write(
+        "warns.yaml",
+        PATCH.replace(
+            "need: 1 }\n          second",
+            "when: \"input.risk == 'low'\", need: 1 }\n          second",
+        ),
+    );
+    place.write(
+        "bad.yaml",
+        PATCH.replace("released: done", "released: dome").replace("need: 1 }", "needs: 1 }"),
+    );
+    place.write("good.scenarios.yaml", SCENARIOS);
+    place
+}
+
+fn json(output: &str) -> Value {
+    serde_json::from_str(output).unwrap_or_else(|error| panic!("{error}: {output}"))
+}
+
+#[test]
+fn findings_are_told_with_their_lines_and_remedies() {
+    assert_snapshot!(place().shows(&[
+        "check good.yaml",
+        "check warns.yaml",
+        "check warns.yaml --strict",
+        "check good.yaml bad.yaml good.scenarios.yaml",
+    ]), @r#"
+    $ holdpoint check good.yaml
+    good.yaml: `patch` v1, nothing to report
+
+    $ holdpoint check warns.yaml
+    warns.yaml:19:95: warning[HP2024]: every rule has a condition; where none is true, nobody can release the hold
+       |
+    19 |           peer: { from: role:engineer, qualified: network, when: "input.risk == 'low'", need: 1 }
+       |                                                                                               ^
+    help: leave `when` out of one rule, or `choose` before the hold
+
+    warns.yaml: `patch` v1, 1 warning
+
+    $ holdpoint check warns.yaml --strict
+    error: 1 of 1 file is not free of findings
+    help: what is wrong stands above, with what to do; each code has a page in docs/errors
+    warns.yaml:19:95: warning[HP2024]: every rule has a condition; where none is true, nobody can release the hold
+       |
+    19 |           peer: { from: role:engineer, qualified: network, when: "input.risk == 'low'", need: 1 }
+       |                                                                                               ^
+    help: leave `when` out of one rule, or `choose` before the hold
+
+    warns.yaml: `patch` v1, 1 warning
+    [exit 2]
+
+    $ holdpoint check good.yaml bad.yaml good.scenarios.yaml
+    error: 2 of 3 files are unusable
+    help: what is wrong stands above, with what to do; each code has a page in docs/errors
+    good.yaml: `patch` v1, nothing to report
+    bad.yaml:19:19: error[HP2003]: a rule has no `need`
+       |
+    19 |           peer: { from: role:engineer, qualified: network, needs: 1 }
+       |                   ^^^^
+    help: add the key `need`
+
+    bad.yaml:19:60: error[HP2002]: a rule has no key `needs`
+       |
+    19 |           peer: { from: role:engineer, qualified: network, needs: 1 }
+       |                                                            ^^^^^
+    help: did you mean `need`?
+
+    bad.yaml:20:21: error[HP2003]: a rule has no `need`
+       |
+    20 |           second: { when: "input.risk == 'high'", from: role:engineer, needs: 1 }
+       |                     ^^^^
+    help: add the key `need`
+
+    bad.yaml:20:72: error[HP2002]: a rule has no key `needs`
+       |
+    20 |           second: { when: "input.risk == 'high'", from: role:engineer, needs: 1 }
+       |                                                                        ^^^^^
+    help: did you mean `need`?
+
+    bad.yaml: 4 errors
+    good.scenarios.yaml:4:45: error[HP2104]: `patch` has no end `dnoe`
+      |
+    4 |   one: { given: { by: ada }, then: { ended: dnoe } }
+      |                                             ^^^^
+    help: did you mean `done`?
+
+    good.scenarios.yaml: 1 error
+    [exit 2]
+    "#);
+}
+
+#[test]
+fn a_directory_is_checked_whole() {
+    let place = place();
+    let ran = place.sh("check . --json");
+    assert_eq!(ran.code, Some(2));
+    let answer = json(&ran.output);
+    let files = answer["files"].as_array().unwrap();
+    let told: Vec<String> = files
+        .iter()
+        .map(|file| {
+            format!(
+                "{} {} {}",
+                file["file"],
+                file["usable"],
+                file["findings"].as_array().unwrap().len()
+            )
+        })
+        .collect();
+    assert_snapshot!(told.join("\n"), @r#"
+    "bad.yaml" false 4
+    "good.scenarios.yaml" false 1
+    "good.yaml" true 0
+    "warns.yaml" true 1
+    "#);
+    assert_snapshot!(format!("{:#}", files[0]["findings"][0]), @r#"
+    {
+      "code": "HP2003",
+      "column": 19,
+      "end_column": 23,
+      "end_line": 19,
+      "file": "bad.yaml",
+      "help": "add the key `need`",
+      "line": 19,
+      "message": "a rule has no `need`",
+      "severity": "error"
+    }
+    "#);
+}
+
+#[test]
+fn every_finding_is_told_however_many_there_are() {
+    let place = Place::empty();
+    let states: String = (0..500).map(|n| format!("  s{n}: {{ ent: done }}\n")).collect();
+    place.write("bad.yaml", PATCH.replace("  done: {", &format!("{states}  done: {{")));
+    let ran = place.sh("check bad.yaml");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.output.matches("error[HP2002]").count() >= 500);
+    for format in ["json", "sarif", "github"] {
+        let ran = place.sh(&format!("check bad.yaml --format {format}"));
+        assert_eq!(ran.code, Some(2), "{format}");
+        assert!(ran.output.matches("HP2002").count() >= 500, "{format}");
+    }
+}
+
+#[test]
+fn other_programs_get_their_forms() {
+    let place = place();
+    assert_snapshot!(place.shows(&["check warns.yaml --format github"]), @"
+    $ holdpoint check warns.yaml --format github
+    ::warning file=warns.yaml,line=19,endLine=19,col=95,endColumn=95,title=HP2024::every rule has a condition; where none is true, nobody can release the hold%0Aleave `when` out of one rule, or `choose` before the hold
+    ");
+    let sarif = json(&place.must("check warns.yaml --format sarif"));
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!((&result["ruleId"], &result["level"]), (&"HP2024".into(), &"warning".into()));
+    let good = json(&place.must("check good.yaml --format sarif"));
+    assert_eq!(good["runs"][0]["results"], serde_json::json!([]));
+}
+
+#[test]
+fn the_check_of_definitions_is_the_same() {
+    let place = place();
+    for line in
+        ["good.yaml", "warns.yaml", "bad.yaml", "bad.yaml --json", "bad.yaml --format sarif"]
+    {
+        let (one, other) =
+            (place.sh(&format!("check {line}")), place.sh(&format!("definitions check {line}")));
+        assert_eq!(one.to_string(), other.to_string(), "{line}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let place = place();
+    std::fs::create_dir(place.path("empty")).unwrap();
+    place.write("bytes.yaml", b"\xff\xfe");
+    for line in [
+        "check nothing.yaml",
+        "check empty",
+        "check bytes.yaml",
+        "check",
+        "check good.yaml --format xml",
+    ] {
+        place.sh(line).fails_well(2, &line);
+    }
+}

@@ -1,0 +1,216 @@
+//! What differs in meaning between two definitions, whatever their texts look like.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::{
+    check,
+    model::{Hold, Model, Rollout, Rule, StateKind, StateModel, Wait, Work},
+    phrase,
+};
+
+/// A difference in meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What it is about: the name of a state, `input`, or `definition`.
+    pub place: String,
+    /// Which property of it, such as `rule peer: who may vote`.
+    pub what: String,
+    /// What it was; `None` where there was none.
+    pub before: Option<String>,
+    /// What it is; `None` where there is none any more.
+    pub after: Option<String>,
+}
+
+/// The meaning of a place, property by property.
+type Facts = BTreeMap<String, String>;
+
+/// What is different in `after`, in the order of its file; what is gone comes last.
+pub(crate) fn compare(before: &Model, after: &Model) -> Vec<Change> {
+    let (old, new) = (places(before), places(after));
+    let gone = old.iter().filter(|(place, _)| !new.iter().any(|(other, _)| other == place));
+    let order: Vec<&String> =
+        new.iter().map(|(place, _)| place).chain(gone.map(|(place, _)| place)).collect();
+    let of = |all: &[(String, Facts)], wanted: &String| {
+        all.iter().find(|(place, _)| place == wanted).map(|(_, facts)| facts.clone())
+    };
+    let mut changes = Vec::new();
+    for place in order {
+        let (old, new) = (of(&old, place).unwrap_or_default(), of(&new, place).unwrap_or_default());
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        changes.extend(names.into_iter().filter(|name| old.get(*name) != new.get(*name)).map(
+            |name| Change {
+                place: place.clone(),
+                what: name.clone(),
+                before: old.get(name).cloned(),
+                after: new.get(name).cloned(),
+            },
+        ));
+    }
+    changes
+}
+
+fn places(model: &Model) -> Vec<(String, Facts)> {
+    let mut places = vec![
+        (
+            "definition".to_owned(),
+            facts([
+                ("name", model.name.to_string()),
+                ("version", model.version.to_string()),
+                ("title", model.title.clone()),
+                ("start", model.start.name.clone()),
+            ]),
+        ),
+        ("input".to_owned(), input(&model.schema)),
+    ];
+    let mut states: Vec<_> = model.states.iter().collect();
+    states.sort_by_key(|(_, state)| state.span.start);
+    places
+        .extend(states.into_iter().map(|(name, state)| (format!("state {name}"), of_state(state))));
+    places
+}
+
+fn facts<const N: usize>(all: [(&str, String); N]) -> Facts {
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A schema: its members one by one, and the rest as it is written.
+fn input(schema: &Value) -> Facts {
+    let mut found = Facts::new();
+    let Some(members) = schema.as_object() else { return found };
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|all| all.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    for (key, value) in members {
+        match (key.as_str(), value.as_object()) {
+            ("properties", Some(properties)) => {
+                found.extend(properties.iter().map(|(name, property)| {
+                    let must =
+                        if required.contains(&name.as_str()) { "required" } else { "optional" };
+                    (name.clone(), format!("{must} {property}"))
+                }));
+            }
+            ("required", _) if members.contains_key("properties") => {}
+            _ => {
+                found.insert(format!("schema: {key}"), value.to_string());
+            }
+        }
+    }
+    found
+}
+
+fn of_state(state: &StateModel) -> Facts {
+    let mut found = match &state.kind {
+        StateKind::Hold(hold) => of_hold(hold),
+        StateKind::Activity(work) => {
+            let mut found = of_work("", work);
+            found.insert("kind".to_owned(), "an activity".to_owned());
+            found
+        }
+        StateKind::Rollout(rollout) => of_rollout(rollout),
+        StateKind::Choose { branches, otherwise } => {
+            let mut ways: Vec<String> = branches
+                .iter()
+                .map(|(when, to)| format!("where {} to {}", when.text(), to.name))
+                .collect();
+            ways.push(format!("else to {}", otherwise.name));
+            facts([("kind", "a choice".to_owned()), ("ways, in order", ways.join("; "))])
+        }
+        StateKind::End { outcome } => {
+            facts([("kind", "an end".to_owned()), ("outcome", outcome.clone())])
+        }
+    };
+    for outcome in check::outcomes(state) {
+        if let Some(to) = state.on.get(outcome) {
+            found.insert(format!("on {outcome}"), to.name.clone());
+        }
+    }
+    found
+}
+
+fn of_hold(hold: &Hold) -> Facts {
+    let Hold { approval, wait, signal } = hold;
+    let mut found = facts([("kind", "a hold".to_owned())]);
+    if let Some(approval) = approval {
+        for rule in &approval.rules {
+            found.extend(of_rule(rule));
+        }
+        let excluded = if approval.not_requester { "the requester" } else { "nobody" };
+        found.insert("who is excluded from voting".to_owned(), excluded.to_owned());
+        if let Some(span) = &approval.expires {
+            found.insert("approval expires after".to_owned(), phrase::timed(span));
+        }
+    }
+    match wait {
+        None => {}
+        Some(Wait::For(span)) => {
+            found.insert("waits for".to_owned(), phrase::timed(span));
+        }
+        Some(Wait::Until(at)) => {
+            found.insert("waits until".to_owned(), phrase::template(at));
+        }
+    }
+    if let Some(signal) = signal {
+        found.insert("signal".to_owned(), signal.name.clone());
+        if let Some(when) = &signal.when {
+            found.insert("signal: accepted where".to_owned(), when.text().to_owned());
+        }
+        if let Some(span) = &signal.expires {
+            found.insert("signal expires after".to_owned(), phrase::timed(span));
+        }
+    }
+    found
+}
+
+fn of_rule(rule: &Rule) -> Facts {
+    let Rule { name, when, from, qualified, need, span: _ } = rule;
+    let mut who: Vec<String> = from.iter().map(ToString::to_string).collect();
+    who.sort();
+    let applies = when.as_ref().map_or_else(|| "always".to_owned(), |when| when.text().to_owned());
+    let mut found = facts([
+        (&format!("rule {name}: applies where"), applies),
+        (&format!("rule {name}: how many must approve"), phrase::need(need)),
+        (&format!("rule {name}: who may vote"), phrase::joined(&who, "or")),
+    ]);
+    if let Some(qualified) = qualified {
+        found.insert(format!("rule {name}: qualified in"), phrase::template(qualified));
+    }
+    found
+}
+
+fn of_work(prefix: &str, work: &Work) -> Facts {
+    let Work { run, with, timeout, retry } = work;
+    facts([
+        (&format!("{prefix}activity"), run.clone()),
+        (&format!("{prefix}given to the worker"), phrase::tree(with)),
+        (&format!("{prefix}timeout of an attempt"), phrase::duration(*timeout)),
+        (&format!("{prefix}attempts"), phrase::retry(retry)),
+    ])
+}
+
+fn of_rollout(rollout: &Rollout) -> Facts {
+    let Rollout { targets, waves, max_failed, max_parallel, each, healthy, rollback } = rollout;
+    let mut found = facts([
+        ("kind", "a rollout".to_owned()),
+        ("targets", phrase::tree(targets)),
+        ("waves", phrase::waves(waves)),
+        ("turned round with so many failed", max_failed.to_string()),
+        ("at most so many at once", max_parallel.to_string()),
+    ]);
+    found.extend(of_work("each: ", each));
+    if let Some(health) = healthy {
+        found.extend(facts([
+            ("healthy: asks", health.http.text().to_owned()),
+            ("healthy: expects status", health.expect.to_string()),
+            ("healthy: for", phrase::timed(&health.span)),
+            ("healthy: every", phrase::timed(&health.every)),
+        ]));
+    }
+    if let Some(work) = rollback {
+        found.extend(of_work("rollback: ", work));
+    }
+    found
+}

@@ -1,0 +1,219 @@
+//! A definition in plain sentences.
+
+use serde_json::Value;
+
+use crate::{
+    check,
+    model::{Approval, Hold, Model, Need, Rollout, Rule, StateKind, StateModel, Wait},
+    phrase,
+};
+
+/// The definition in plain sentences: what is submitted, and then every state in the order of the
+/// file.
+pub(crate) fn explain(model: &Model) -> String {
+    let mut text = format!("{} (`{}`, version {})\n\n", model.title, model.name, model.version);
+    text.push_str(&submitted(&model.schema));
+    text.push_str(&format!("A run begins in `{}`.\n", model.start.name));
+    let mut states: Vec<_> = model.states.iter().collect();
+    states.sort_by_key(|(_, state)| state.span.start);
+    for (name, state) in states {
+        // Where a run ends was said where it comes from.
+        if matches!(state.kind, StateKind::End { .. }) && *name != model.start.name {
+            continue;
+        }
+        text.push_str(&format!("\n{name}\n"));
+        let mut sentences = of_state(state);
+        sentences.extend(onward(model, state));
+        text.extend(sentences.iter().map(|sentence| format!("  {sentence}\n")));
+    }
+    text.push_str(
+        "\nThe requester and members with the role owner can cancel a run at any time, with a reason.\n",
+    );
+    text
+}
+
+fn submitted(schema: &Value) -> String {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let Some(properties) = properties.filter(|properties| !properties.is_empty()) else {
+        let open = schema.get("additionalProperties") != Some(&Value::Bool(false));
+        let what = if open { "anything that fits its schema" } else { "nothing" };
+        return format!("What is submitted: {what}.\n");
+    };
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|all| all.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    let mut text = "What is submitted:\n".to_owned();
+    for (name, property) in properties {
+        let mut line = format!("  - {name}: {}", type_of(property));
+        match property.get("default") {
+            Some(default) => line.push_str(&format!("; {} when left out", plain(default))),
+            None if required.contains(&name.as_str()) => {}
+            None => line.push_str("; may be left out"),
+        }
+        if let Some(about) = property.get("description").and_then(Value::as_str) {
+            line.push_str(&format!(" ({about})"));
+        }
+        text.push_str(&format!("{line}\n"));
+    }
+    text
+}
+
+/// What a schema asks for, in a few words.
+fn type_of(schema: &Value) -> String {
+    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+        return phrase::joined(&values.iter().map(plain).collect::<Vec<_>>(), "or");
+    }
+    match schema.get("type").and_then(Value::as_str) {
+        Some("string") => "a text".to_owned(),
+        Some("integer") => "a whole number".to_owned(),
+        Some("number") => "a number".to_owned(),
+        Some("boolean") => "true or false".to_owned(),
+        Some("array") => match schema.get("items").map(type_of).as_deref() {
+            Some("a text") => "a list of texts".to_owned(),
+            Some("a whole number" | "a number") => "a list of numbers".to_owned(),
+            _ => "a list".to_owned(),
+        },
+        Some("object") => "a mapping".to_owned(),
+        _ => "a value".to_owned(),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn of_state(state: &StateModel) -> Vec<String> {
+    match &state.kind {
+        StateKind::Hold(hold) => of_hold(hold),
+        StateKind::Activity(work) => vec![format!("A worker does {}.", phrase::work(work))],
+        StateKind::Rollout(rollout) => of_rollout(rollout),
+        StateKind::Choose { branches, otherwise } => {
+            let mut sentences: Vec<String> = branches
+                .iter()
+                .map(|(when, to)| {
+                    format!("Where `{}`, the run goes on in `{}`.", when.text(), to.name)
+                })
+                .collect();
+            sentences.push(format!("Otherwise it goes on in `{}`.", otherwise.name));
+            sentences
+        }
+        StateKind::End { outcome } => vec![format!("The run is over: {outcome}.")],
+    }
+}
+
+fn of_hold(hold: &Hold) -> Vec<String> {
+    let mut sentences = vec!["The run is held.".to_owned()];
+    if let Some(approval) = &hold.approval {
+        sentences.extend(of_approval(approval));
+    }
+    match &hold.wait {
+        None => {}
+        Some(Wait::For(span)) => {
+            sentences.push(format!("It waits for {} from then on.", phrase::timed(span)));
+        }
+        Some(Wait::Until(at)) => {
+            sentences.push(format!("It waits until {}.", phrase::template(at)));
+        }
+    }
+    if let Some(signal) = &hold.signal {
+        let when = signal
+            .when
+            .as_ref()
+            .map(|when| format!(", with data for which `{}`", when.text()))
+            .unwrap_or_default();
+        sentences.push(format!("It waits for the signal `{}`{when}.", signal.name));
+    }
+    let spans: Vec<String> = hold.expiries().map(phrase::timed).collect();
+    match spans.as_slice() {
+        [] => {}
+        [only] => sentences.push(format!("After {only} it expires.")),
+        several => sentences.push(format!(
+            "After {} it expires, whichever comes first.",
+            phrase::joined(several, "or")
+        )),
+    }
+    sentences
+}
+
+fn of_approval(approval: &Approval) -> Vec<String> {
+    let mut sentences = vec![match approval.rules.len() {
+        1 => "People must agree:".to_owned(),
+        _ => "People must agree, under every rule that applies; each approval fills one seat:"
+            .to_owned(),
+    }];
+    sentences.extend(approval.rules.iter().map(of_rule));
+    if approval.not_requester {
+        sentences.push("Nobody decides on a run that they have submitted.".to_owned());
+    }
+    sentences.push("One rejection, with a reason, is enough to reject.".to_owned());
+    sentences
+}
+
+fn of_rule(rule: &Rule) -> String {
+    let when = rule
+        .when
+        .as_ref()
+        .map(|when| format!("only where `{}`, ", when.text()))
+        .unwrap_or_default();
+    let approvals = match &rule.need {
+        Need::Fixed(1) => "1 approval".to_owned(),
+        Need::Fixed(count) => format!("{count} approvals"),
+        Need::Computed(_) => format!("as many approvals as `{}` gives,", phrase::need(&rule.need)),
+    };
+    format!("- {}: {when}{approvals} by {}.", rule.name, phrase::who(rule))
+}
+
+fn of_rollout(rollout: &Rollout) -> Vec<String> {
+    let Rollout { targets, waves, max_failed, max_parallel, each, healthy, rollback } = rollout;
+    let mut sentences = vec![
+        format!(
+            "At each target of {} a worker does {}.",
+            phrase::tree(targets),
+            phrase::work(each)
+        ),
+        format!(
+            "The waves end at {} of all targets; at most {max_parallel} are worked on at once.",
+            phrase::waves(waves)
+        ),
+    ];
+    if let Some(health) = healthy {
+        sentences.push(format!(
+            "Then {} must answer with status {} for {}, asked every {}.",
+            health.http.text(),
+            health.expect,
+            phrase::timed(&health.span),
+            phrase::timed(&health.every)
+        ));
+    }
+    let failures = match max_failed {
+        1 => "the first target that fails".to_owned(),
+        count => format!("{count} failed targets"),
+    };
+    sentences.push(match rollback {
+        Some(work) => format!(
+            "With {failures} it is turned round: what was begun is restored in reverse order, by {}.",
+            phrase::work(work)
+        ),
+        None => format!("With {failures} it goes no further, and nothing is restored."),
+    });
+    sentences
+}
+
+/// Where the outcomes of a state lead.
+fn onward(model: &Model, state: &StateModel) -> Vec<String> {
+    check::outcomes(state)
+        .into_iter()
+        .filter_map(|outcome| {
+            let to = state.on.get(outcome)?;
+            let said = outcome.replace('_', " ");
+            Some(match model.states.get(&to.name).map(|next| &next.kind) {
+                Some(StateKind::End { outcome }) => {
+                    format!("When {said}, the run is over: {outcome}.")
+                }
+                _ => format!("When {said}, it goes on in `{}`.", to.name),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,50 @@
+//! The JSON Schema of the language, for editors: completion, and what each key means. What needs the
+//! whole definition, such as whether a state exists, only the language itself can check.
+
+/// The JSON Schema (draft-07, which every editor knows) of a definition.
+pub const SCHEMA: &str = include_str!("language.schema.json");
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{syntax, syntax_hold, syntax_work};
+
+    /// Every key of the language is in the schema with its description, and no other.
+    #[test]
+    fn the_schema_has_the_keys_of_the_language() {
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        for (place, keys) in [
+            ("", syntax::TOP),
+            ("/definitions/state", syntax::STATE),
+            ("/definitions/hold", syntax_hold::HOLD),
+            ("/definitions/approval", syntax_hold::APPROVAL),
+            ("/definitions/rule", syntax_hold::RULE),
+            ("/definitions/wait", syntax_hold::WAIT),
+            ("/definitions/signal", syntax_hold::SIGNAL),
+            ("/definitions/activity", syntax_work::WORK),
+            ("/definitions/retry", syntax_work::RETRY),
+            ("/definitions/rollout", syntax_work::ROLLOUT),
+            ("/definitions/healthy", syntax_work::HEALTHY),
+        ] {
+            let properties = schema.pointer(&format!("{place}/properties")).unwrap();
+            let properties = properties.as_object().unwrap();
+            let mut keys: Vec<&str> = keys.to_vec();
+            keys.sort_unstable();
+            let mut there: Vec<&str> = properties.keys().map(String::as_str).collect();
+            there.sort_unstable();
+            assert_eq!(there, keys, "{place}");
+            for (key, inner) in properties {
+                let inner = match inner.get("$ref").and_then(Value::as_str) {
+                    Some(to) => schema.pointer(to.trim_start_matches('#')).unwrap(),
+                    None => inner,
+                };
+                let described = inner.get("description").and_then(Value::as_str);
+                assert!(described.is_some_and(|text| text.ends_with('.')), "{place}: {key}");
+            }
+            let open = schema.pointer(&format!("{place}/additionalProperties"));
+            assert_eq!(open, Some(&Value::Bool(false)), "{place}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Parts of a definition in a few words: what pictures, explanations and comparisons have in common.
+
+use holdpoint_core::RetryPolicy;
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use crate::{
+    model::{Approver, Hold, Need, Rollout, Rule, StateKind, Timed, Wait, Wave, Work},
+    template::{Template, Tree},
+};
+
+/// What a state waits for or does, a line each.
+pub(crate) fn summary(kind: &StateKind) -> Vec<String> {
+    match kind {
+        StateKind::Hold(hold) => hold_summary(hold),
+        StateKind::Activity(work) => vec![work.run.clone()],
+        StateKind::Rollout(rollout) => rollout_summary(rollout),
+        StateKind::Choose { .. } => Vec::new(),
+        StateKind::End { outcome } => vec![outcome.clone()],
+    }
+}
+
+fn hold_summary(hold: &Hold) -> Vec<String> {
+    let mut lines = Vec::new();
+    for rule in hold.approval.iter().flat_map(|approval| &approval.rules) {
+        let when = if rule.when.is_some() { ", if it applies" } else { "" };
+        lines.push(format!("{} of {}{when}", need(&rule.need), approvers(&rule.from)));
+    }
+    match &hold.wait {
+        None => {}
+        Some(Wait::For(span)) => lines.push(format!("wait {}", timed(span))),
+        Some(Wait::Until(at)) => lines.push(format!("wait until {}", template(at))),
+    }
+    lines.extend(hold.signal.iter().map(|signal| format!("signal {}", signal.name)));
+    lines.extend(hold.expiries().map(|span| format!("expires after {}", timed(span))));
+    lines
+}
+
+fn rollout_summary(rollout: &Rollout) -> Vec<String> {
+    let mut lines = vec![format!("{} in waves {}", rollout.each.run, waves(&rollout.waves))];
+    lines.extend(rollout.rollback.iter().map(|work| format!("{} to undo", work.run)));
+    lines
+}
+
+/// How many, such as `2`, or the template that says it.
+pub(crate) fn need(need: &Need) -> String {
+    match need {
+        Need::Fixed(count) => count.to_string(),
+        Need::Computed(computed) => template(computed),
+    }
+}
+
+/// A template; one that is a single expression, without what marks it as such.
+pub(crate) fn template(template: &Template) -> String {
+    let text = template.text();
+    let inner = text.strip_prefix("${").and_then(|text| text.strip_suffix('}'));
+    inner.filter(|inner| !inner.contains("${")).unwrap_or(text).to_owned()
+}
+
+/// Whom a rule asks: `role engineer or member grace`.
+pub(crate) fn approvers(from: &[Approver]) -> String {
+    let names: Vec<String> = from.iter().map(ToString::to_string).collect();
+    joined(&names, "or")
+}
+
+/// Who may vote under a rule, with what they must be qualified in.
+pub(crate) fn who(rule: &Rule) -> String {
+    let qualified = rule
+        .qualified
+        .as_ref()
+        .map(|domain| format!(", qualified in {}", template(domain)))
+        .unwrap_or_default();
+    format!("{}{qualified}", approvers(&rule.from))
+}
+
+/// `a`, `a or b`, `a, b or c`.
+pub(crate) fn joined(names: &[String], word: &str) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
+    }
+}
+
+/// A duration, or the template that gives it.
+pub(crate) fn timed(timed: &Timed) -> String {
+    match timed {
+        Timed::Fixed(span) => duration(*span),
+        Timed::Computed(computed) => template(computed),
+    }
+}
+
+/// A duration as definitions are written: `7d`, `2h 30m`.
+pub(crate) fn duration(span: SignedDuration) -> String {
+    let mut left = span.as_millis();
+    let mut parts = Vec::new();
+    for (unit, millis) in
+        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)]
+    {
+        let count = left.checked_div(millis).unwrap_or(0);
+        if count > 0 {
+            parts.push(format!("{count}{unit}"));
+            left = left.checked_rem(millis).unwrap_or(0);
+        }
+    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
+/// The waves of a rollout: `1, 25%, 100%`.
+pub(crate) fn waves(waves: &[Wave]) -> String {
+    let waves: Vec<String> = waves
+        .iter()
+        .map(|wave| match wave {
+            Wave::Count(count) => count.to_string(),
+            Wave::Percent(percent) => format!("{percent}%"),
+        })
+        .collect();
+    waves.join(", ")
+}
+
+/// When work is tried again.
+pub(crate) fn retry(retry: &RetryPolicy) -> String {
+    if retry.attempts_max == 1 {
+        return "one attempt".to_owned();
+    }
+    let pauses = if retry.factor > 1 {
+        format!(
+            "{}, then twice as long each time, at most {}",
+            duration(retry.delay_first),
+            duration(retry.delay_max)
+        )
+    } else {
+        duration(retry.delay_first)
+    };
+    format!("up to {} attempts, with pauses of {pauses}", retry.attempts_max)
+}
+
+/// An activity with its limits: `deploy, at most 10m an attempt, one attempt`.
+pub(crate) fn work(work: &Work) -> String {
+    let with = tree(&work.with);
+    let with = if with == "{}" { String::new() } else { format!(" with {with}") };
+    format!(
+        "`{}`{with} (at most {} an attempt, {})",
+        work.run,
+        duration(work.timeout),
+        retry(&work.retry)
+    )
+}
+
+/// What stands in a tree: one expression, or JSON with the templates as they were written.
+pub(crate) fn tree(tree: &Tree) -> String {
+    match tree {
+        Tree::Text(text) => template(text),
+        _ => as_written(tree).to_string(),
+    }
+}
+
+fn as_written(tree: &Tree) -> Value {
+    match tree {
+        Tree::Value(value) => value.clone(),
+        Tree::Text(template) => template.text().into(),
+        Tree::List(items) => items.iter().map(as_written).collect(),
+        Tree::Map(members) => members
+            .iter()
+            .map(|(name, member)| (name.clone(), as_written(member)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_written_as_it_is_read() {
+        for text in ["7d", "2h 30m", "90s", "1m 30s", "500ms", "0s", "8d 1h"] {
+            let span = crate::model::duration(text).unwrap();
+            let written = duration(span);
+            assert_eq!(crate::model::duration(&written), Some(span), "{text}: {written}");
+        }
+        assert_eq!(duration(SignedDuration::from_hours(24 * 7)), "7d");
+        assert_eq!(duration(SignedDuration::from_mins(150)), "2h 30m");
+    }
+
+    #[test]
+    fn names_are_joined() {
+        let names: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
+        assert_eq!(joined(&names, "and"), "a, b and c");
+        assert_eq!(joined(names.get(..2).unwrap(), "or"), "a or b");
+        assert_eq!(joined(names.get(..1).unwrap(), "or"), "a");
+    }
+}
