@@ -121,7 +121,7 @@ impl Packer {
         if self.open.events == 0 {
             self.open.first = sequence;
         }
-        let length = u32::try_from(stored.len()).map_err(too_large)?;
+        let length = u32::try_from(stored.size()).map_err(too_large)?;
         let Open { raw, events, .. } = &mut self.open;
         raw.extend_from_slice(&length.to_be_bytes());
         let begin = raw.len();

@@ -241,7 +241,7 @@ impl Committer {
                 .map_err(|failure| AppendFailure::Poisoned { reason: failure.to_string() }),
         };
         let placed = appends.place(last, head, |sequence, stored: Stored<'_>| {
-            *bytes += stored.len();
+            *bytes += stored.size();
             if failed.is_ok() {
                 failed = packer.push(sequence, stored, tree);
             }

@@ -55,7 +55,7 @@ impl Inner {
             last,
             |stream| Ok(self.head(stream)),
             |sequence, stored| {
-                let mut bytes = Vec::with_capacity(stored.len());
+                let mut bytes = Vec::with_capacity(stored.size());
                 stored.write(&mut bytes);
                 records.push(Record { sequence, bytes: bytes.into() });
             },

@@ -112,7 +112,7 @@ pub struct Stored<'a> {
 impl Stored<'_> {
     /// How many bytes there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub const fn size(&self) -> usize {
         self.place.len() + self.body.len()
     }
 
