@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use holdpoint::{core::Sequence, log::EventLog, log_sled::SledLog};
 use holdpoint_bench::{Appender, BenchFailure, Measured, Raw, TURNS, Writer, at_once};
 
-use crate::{GroupCommit, Redb, Sqlite, Store, StoreFailure};
+use crate::{Fjall, GroupCommit, Redb, Sqlite, Store, StoreFailure};
 
 /// How many different events there are.
 const EVENTS: usize = 1024;
@@ -81,18 +81,22 @@ pub async fn compare(
 
     let redb = GroupCommit::<Redb>::open(directory)?;
     let sqlite = GroupCommit::<Sqlite>::open(directory)?;
+    let fjall = GroupCommit::<Fjall>::open(directory)?;
     let mut on_redb = store(&redb, &events, writers, turn).await?;
     let mut on_sqlite = store(&sqlite, &events, writers, turn).await?;
+    let mut on_fjall = store(&fjall, &events, writers, turn).await?;
     for _ in 0..TURNS {
         limit.then(&raw.write(turn).await?)?;
         ours.turn(turn).await?;
         on_redb.turn(turn).await?;
         on_sqlite.turn(turn).await?;
+        on_fjall.turn(turn).await?;
     }
     Ok(vec![
         Compared { name: "plain file", measured: limit },
         ours.compared(),
         on_redb.compared(),
         on_sqlite.compared(),
+        on_fjall.compared(),
     ])
 }

@@ -8,4 +8,4 @@ mod stores;
 
 pub use compare::{Compared, compare};
 pub use group::GroupCommit;
-pub use stores::{Redb, Sqlite, Store, StoreFailure};
+pub use stores::{Fjall, Redb, Sqlite, Store, StoreFailure};

@@ -2,6 +2,7 @@
 
 use std::{error::Error, path::Path};
 
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 use redb::{Durability, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 
 /// Why a store did not do it, in its own words.
@@ -102,5 +103,33 @@ impl Store for Sqlite {
     fn count(&self) -> Result<u64, StoreFailure> {
         let count = self.0.query_row("SELECT count(*) FROM events", (), |row| row.get::<_, i64>(0));
         Ok(u64::try_from(count?)?)
+    }
+}
+
+/// fjall: a log-structured merge tree, whose journal is `fdatasync`ed at every commit.
+pub struct Fjall {
+    database: Database,
+    events: Keyspace,
+}
+
+impl Store for Fjall {
+    const NAME: &str = "fjall";
+
+    fn open(directory: &Path) -> Result<Self, StoreFailure> {
+        let database = Database::builder(directory.join("fjall")).open()?;
+        let events = database.keyspace("events", KeyspaceCreateOptions::default)?;
+        Ok(Self { database, events })
+    }
+
+    fn commit(&mut self, first: u64, events: &[Vec<u8>]) -> Result<(), StoreFailure> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        for (place, event) in placed(first, events) {
+            batch.insert(&self.events, place.to_be_bytes(), event.as_slice());
+        }
+        Ok(batch.commit()?)
+    }
+
+    fn count(&self) -> Result<u64, StoreFailure> {
+        Ok(self.database.snapshot().len(&self.events)? as u64)
     }
 }

@@ -4,7 +4,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use holdpoint_bench::at_once;
-use holdpoint_benches::{GroupCommit, Redb, Sqlite, Store, compare};
+use holdpoint_benches::{Fjall, GroupCommit, Redb, Sqlite, Store, compare};
 
 /// What was acknowledged is there when the store is opened again.
 async fn keeps<S: Store>(directory: &Path) {
@@ -26,6 +26,7 @@ async fn every_store_keeps_what_it_has_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     keeps::<Redb>(directory.path()).await;
     keeps::<Sqlite>(directory.path()).await;
+    keeps::<Fjall>(directory.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,7 +34,7 @@ async fn every_store_is_compared() {
     let directory = tempfile::tempdir().unwrap();
     let compared = compare(directory.path(), 3, Duration::from_millis(80)).await.unwrap();
     let names: Vec<_> = compared.iter().map(|one| one.name).collect();
-    assert_eq!(names, ["plain file", "Holdpoint", "redb", "SQLite"]);
+    assert_eq!(names, ["plain file", "Holdpoint", "redb", "SQLite", "fjall"]);
     for one in &compared {
         assert!(one.measured.count >= 8 * 3, "{}: each writer had each turn", one.name);
     }

@@ -138,6 +138,7 @@ const ALONE: &[(&str, &[&str], &str)] = &[
     ("chrono", &["holdpoint-calendar"], "everything speaks jiff but the seam to `rrule`"),
     ("icalendar", &["holdpoint-calendar"], "what is imported is a calendar"),
     ("rusqlite", &["holdpoint-engine"], "SQLite is the read model's business"),
+    ("fjall", &["holdpoint-benches"], "what is compared with is no part of the program"),
     ("redb", &["holdpoint-benches"], "what is compared with is no part of the program"),
 ];
 
