@@ -15,7 +15,7 @@ use std::{
 
 use holdpoint_core::{Digest, EventId, ProjectId, RunId, Sequence, Version};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, config::DbConfig, params};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -103,15 +103,34 @@ fn lock(tables: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     tables.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn connect(path: Option<&Path>) -> Result<Connection, rusqlite::Error> {
+    let connection = match path {
+        Some(path) => Connection::open(path)?,
+        None => Connection::open_in_memory()?,
+    };
+    if path.is_some() {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+    }
+    // Without it SQLite plans a statement again whenever other values are bound to it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
+}
+
 /// The tables before the engine runs: to be brought up to the log's head.
-pub(crate) struct Tables(Connection);
+pub(crate) struct Tables {
+    writing: Connection,
+    /// Another view of the same file, so that who reads does not wait for who writes; tables in
+    /// memory have only one.
+    reading: Option<Connection>,
+}
 
 impl Tables {
     /// Opens the tables, in memory when `path` is `None`; those that cannot be used are replaced
     /// by empty ones.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, QueryFailure> {
         let Some(path) = path else {
-            return Self::create(Connection::open_in_memory()?);
+            return Self::create(connect(None)?, None);
         };
         match Self::open_file(path) {
             Ok(Some(tables)) => return Ok(tables),
@@ -133,39 +152,36 @@ impl Tables {
                 _ => {}
             }
         }
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        Self::create(connection)
+        Self::create(connect(Some(path))?, Some(path))
     }
 
     fn open_file(path: &Path) -> Result<Option<Self>, rusqlite::Error> {
         if !path.exists() {
             return Ok(None);
         }
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        Ok((version == SCHEMA_VERSION).then_some(Self(connection)))
+        let writing = connect(Some(path))?;
+        let version: i64 = writing.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let reading = Some(connect(Some(path))?);
+        Ok((version == SCHEMA_VERSION).then_some(Self { writing, reading }))
     }
 
-    fn create(connection: Connection) -> Result<Self, QueryFailure> {
-        connection.execute_batch(SCHEMA)?;
-        connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        Ok(Self(connection))
+    fn create(writing: Connection, path: Option<&Path>) -> Result<Self, QueryFailure> {
+        writing.execute_batch(SCHEMA)?;
+        writing.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        let reading = path.map(|path| connect(Some(path))).transpose()?;
+        Ok(Self { writing, reading })
     }
 
     /// The watermark, and the id of the event there.
     pub(crate) fn watermark(&self) -> Result<(Sequence, String), QueryFailure> {
-        Ok(self.0.query_row("SELECT sequence, event FROM watermark", [], |row| {
+        Ok(self.writing.query_row("SELECT sequence, event FROM watermark", [], |row| {
             Ok((Sequence(from_sql(row.get(0)?)), row.get(1)?))
         })?)
     }
 
     /// Empties the tables: they belong to another log.
     pub(crate) fn clear(&mut self) -> Result<(), QueryFailure> {
-        Ok(self.0.execute_batch(
+        Ok(self.writing.execute_batch(
             "BEGIN; DELETE FROM projects; DELETE FROM runs; DELETE FROM snapshots;
              UPDATE watermark SET sequence = 0, event = ''; COMMIT;",
         )?)
@@ -178,7 +194,7 @@ impl Tables {
         watermark: Sequence,
         event: EventId,
     ) -> Result<(), QueryFailure> {
-        let transaction = self.0.transaction()?;
+        let transaction = self.writing.transaction()?;
         for subject in subjects {
             put(&transaction, subject)?;
         }
@@ -188,14 +204,14 @@ impl Tables {
 
     /// All projects.
     pub(crate) fn projects(&self) -> Result<Vec<ProjectId>, QueryFailure> {
-        let mut query = self.0.prepare("SELECT id FROM projects ORDER BY id")?;
+        let mut query = self.writing.prepare("SELECT id FROM projects ORDER BY id")?;
         let ids = query.query_map([], |row| row.get::<_, String>(0))?;
         ids.map(|id| parse(&id?)).collect()
     }
 
     /// See [`ReadModel::locate`].
     pub(crate) fn locate(&self, run: RunId) -> Result<Option<Located>, QueryFailure> {
-        locate(&self.0, run)
+        locate(&self.writing, run)
     }
 
     /// Starts the writer; from now on the tables follow the shards.
@@ -203,16 +219,13 @@ impl Tables {
         self,
         head: Sequence,
     ) -> Result<(ReadModel, thread::JoinHandle<()>), QueryFailure> {
-        let tables = Arc::new(Mutex::new(self.0));
+        let writing = Arc::new(Mutex::new(self.writing));
+        let reading = self.reading.map(|reading| Arc::new(Mutex::new(reading)));
+        let tables = reading.unwrap_or_else(|| Arc::clone(&writing));
         let (updates, waiting) = mpsc::channel(UPDATES_WAITING_MAX);
         let (tell, progress) = watch::channel(Progress { watermark: head, failed: None });
-        let writer = Writer {
-            tables: Arc::clone(&tables),
-            waiting,
-            ahead: BTreeMap::new(),
-            watermark: head,
-            tell,
-        };
+        let writer =
+            Writer { tables: writing, waiting, ahead: BTreeMap::new(), watermark: head, tell };
         let thread = thread::Builder::new()
             .name("holdpoint-read-model".to_owned())
             .spawn(move || writer.run())
