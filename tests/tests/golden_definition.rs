@@ -16,10 +16,10 @@ use std::{path::Path, sync::Arc};
 
 use golden::{Golden, Stored};
 use holdpoint_core::{
-    Actor, Authentication, CommandId, Digest, EffectId, EventId, NewEvent, PendingEvent, RunId,
-    Sequence, Version, testing::uuid,
+    Actor, Authentication, CommandId, Digest, EffectId, EventId, NewDuty, NewEvent, PendingEvent,
+    RunId, Sequence, Version, Vote, testing::uuid,
 };
-use holdpoint_definition::{Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule};
+use holdpoint_definition::{Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule, Opened};
 use serde_json::{Value, json};
 
 fn text(text: &str) -> String {
@@ -35,6 +35,7 @@ fn ballot(reason: Option<&str>) -> Ballot {
         roles: ["board".parse().unwrap(), "engineer".parse().unwrap()].into(),
         qualified: ["network".parse().unwrap()].into(),
         reason: reason.map(text),
+        duties: vec![],
     }
 }
 
@@ -71,11 +72,27 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                         rule: text("peer"),
                         need: 1,
                         qualified: Some("network".parse().unwrap()),
+                        roster: None,
                     },
-                    OpenRule { rule: text("board"), need: 2, qualified: None },
+                    OpenRule { rule: text("board"), need: 2, qualified: None, roster: None },
                 ],
                 until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
                 deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
+            },
+        ),
+        (
+            "holdpoint.hold.opened.roster",
+            DefinitionEvent::HoldOpened {
+                hold: text("authorize"),
+                digest: Digest::of(b"what is voted on"),
+                rules: vec![OpenRule {
+                    rule: text("peers"),
+                    need: 2,
+                    qualified: None,
+                    roster: Some(["ada", "grace.hopper@navy"].map(|id| id.parse().unwrap()).into()),
+                }],
+                until: None,
+                deadline: None,
             },
         ),
         (
@@ -96,6 +113,130 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
         (
             "holdpoint.approval.rejected",
             DefinitionEvent::ApprovalRejected(ballot(Some("no rollback plan"))),
+        ),
+        (
+            "holdpoint.approval.granted.on-conditions",
+            DefinitionEvent::ApprovalGranted(Ballot {
+                duties: vec![
+                    NewDuty { text: text("tell the night shift"), before: Some(text("implement")) },
+                    NewDuty { text: text("measure again"), before: None },
+                ],
+                ..ballot(None)
+            }),
+        ),
+        (
+            "holdpoint.hold.vetoed",
+            DefinitionEvent::Vetoed(Ballot {
+                rules: [].into(),
+                qualified: [].into(),
+                ..ballot(Some("the key is in the log"))
+            }),
+        ),
+        (
+            "holdpoint.vote.withdrawn",
+            DefinitionEvent::VoteWithdrawn {
+                hold: text("authorize"),
+                member: "grace.hopper@navy".parse().unwrap(),
+                vote: Vote::Veto,
+                reason: Some(text("it was rotated")),
+            },
+        ),
+        (
+            "holdpoint.vote.withdrawn.without-reason",
+            DefinitionEvent::VoteWithdrawn {
+                hold: text("authorize"),
+                member: "grace.hopper@navy".parse().unwrap(),
+                vote: Vote::Approve,
+                reason: None,
+            },
+        ),
+        (
+            "holdpoint.veto.overruled",
+            DefinitionEvent::VetoOverruled {
+                hold: text("authorize"),
+                member: "ada".parse().unwrap(),
+                roles: ["head".parse().unwrap()].into(),
+                veto_of: "grace.hopper@navy".parse().unwrap(),
+                reason: text("the risk is accepted"),
+            },
+        ),
+        (
+            "holdpoint.approval.recounted",
+            DefinitionEvent::Recounted {
+                hold: text("authorize"),
+                needs: [(text("board"), 2), (text("peers"), 3)].into(),
+            },
+        ),
+        (
+            "holdpoint.duty.opened",
+            DefinitionEvent::DutyOpened(Opened {
+                duty: 1,
+                hold: text("authorize"),
+                by: "grace.hopper@navy".parse().unwrap(),
+                text: text("tell the night shift"),
+                before: Some(text("implement")),
+            }),
+        ),
+        (
+            "holdpoint.duty.opened.before-the-end",
+            DefinitionEvent::DutyOpened(Opened {
+                duty: 2,
+                hold: text("authorize"),
+                by: "grace.hopper@navy".parse().unwrap(),
+                text: text("measure again"),
+                before: None,
+            }),
+        ),
+        (
+            "holdpoint.duty.discharged",
+            DefinitionEvent::DutyDischarged {
+                duty: 1,
+                member: "ada".parse().unwrap(),
+                roles: ["quality".parse().unwrap()].into(),
+                note: text("told at 21:40"),
+            },
+        ),
+        (
+            "holdpoint.duties.awaited",
+            DefinitionEvent::DutiesAwaited { before: text("implement"), duties: vec![1, 2] },
+        ),
+        (
+            "holdpoint.run.amended",
+            DefinitionEvent::Amended {
+                hold: text("authorize"),
+                input: Arc::new(json!({ "risk": "low", "targets": ["web-1"] })),
+                digest: Digest::of(b"what is voted on now"),
+                reason: text("web-2 is gone"),
+                rules: vec![OpenRule {
+                    rule: text("peers"),
+                    need: 2,
+                    qualified: None,
+                    roster: None,
+                }],
+                until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
+                deadline: Some("2026-01-12T09:00:00Z".parse().unwrap()),
+                kept: [("ada".parse().unwrap(), [text("peers")].into())].into(),
+            },
+        ),
+        (
+            "holdpoint.run.amended.reset",
+            DefinitionEvent::Amended {
+                hold: text("authorize"),
+                input: Arc::new(json!({})),
+                digest: Digest::of(b"what is voted on now"),
+                reason: text("another plan"),
+                rules: vec![],
+                until: None,
+                deadline: None,
+                kept: [].into(),
+            },
+        ),
+        (
+            "holdpoint.run.commented",
+            DefinitionEvent::Commented {
+                state: text("authorize"),
+                text: text("the vendor calls at noon"),
+            },
         ),
         ("holdpoint.wait.elapsed", DefinitionEvent::WaitElapsed { hold: text("authorize") }),
         (
@@ -136,6 +277,37 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
             },
         ),
         (
+            "holdpoint.hold.objected",
+            DefinitionEvent::Objected {
+                hold: text("notice"),
+                member: "grace.hopper@navy".parse().unwrap(),
+                roles: ["service-owner".parse().unwrap()].into(),
+                reason: text("the shop is full on that day"),
+            },
+        ),
+        (
+            "holdpoint.witness.no_objection",
+            DefinitionEvent::NotObjected {
+                hold: text("notice"),
+                until: "2026-01-07T09:00:00Z".parse().unwrap(),
+            },
+        ),
+        (
+            "holdpoint.hold.reminded",
+            DefinitionEvent::Reminded {
+                hold: text("authorize"),
+                reminder: 2,
+                to: ["ada", "grace.hopper@navy"].map(|id| id.parse().unwrap()).into(),
+            },
+        ),
+        (
+            "holdpoint.hold.escalated",
+            DefinitionEvent::Escalated {
+                hold: text("authorize"),
+                to: vec![text("role:head"), text("member:ada")],
+            },
+        ),
+        (
             "holdpoint.run.cancelled",
             DefinitionEvent::Cancelled {
                 state: text("implement"),
@@ -168,6 +340,20 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
         (
             "holdpoint.work.failed",
             DefinitionEvent::WorkFailed { state: state(), reason: text("exit status 1") },
+        ),
+        (
+            "holdpoint.work.expired",
+            DefinitionEvent::WorkExpired {
+                state: state(),
+                deadline: "2026-01-05T10:00:00Z".parse().unwrap(),
+            },
+        ),
+        (
+            "holdpoint.run.expired",
+            DefinitionEvent::Expired {
+                state: state(),
+                deadline: "2026-02-04T09:00:00Z".parse().unwrap(),
+            },
         ),
         (
             "holdpoint.rollout.started",
@@ -237,15 +423,30 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::HoldOpened { .. } => "holdpoint.hold.opened",
         DefinitionEvent::ApprovalGranted(_) => "holdpoint.approval.granted",
         DefinitionEvent::ApprovalRejected(_) => "holdpoint.approval.rejected",
+        DefinitionEvent::Vetoed(_) => "holdpoint.hold.vetoed",
+        DefinitionEvent::VoteWithdrawn { .. } => "holdpoint.vote.withdrawn",
+        DefinitionEvent::VetoOverruled { .. } => "holdpoint.veto.overruled",
+        DefinitionEvent::Recounted { .. } => "holdpoint.approval.recounted",
+        DefinitionEvent::DutyOpened(_) => "holdpoint.duty.opened",
+        DefinitionEvent::DutyDischarged { .. } => "holdpoint.duty.discharged",
+        DefinitionEvent::DutiesAwaited { .. } => "holdpoint.duties.awaited",
+        DefinitionEvent::Amended { .. } => "holdpoint.run.amended",
+        DefinitionEvent::Commented { .. } => "holdpoint.run.commented",
         DefinitionEvent::WaitElapsed { .. } => "holdpoint.wait.elapsed",
         DefinitionEvent::SignalReceived { .. } => "holdpoint.signal.received",
         DefinitionEvent::SignalConsumed { .. } => "holdpoint.signal.consumed",
         DefinitionEvent::HoldReleased { .. } => "holdpoint.hold.released",
         DefinitionEvent::HoldRejected { .. } => "holdpoint.hold.rejected",
+        DefinitionEvent::Objected { .. } => "holdpoint.hold.objected",
+        DefinitionEvent::NotObjected { .. } => "holdpoint.witness.no_objection",
+        DefinitionEvent::Reminded { .. } => "holdpoint.hold.reminded",
+        DefinitionEvent::Escalated { .. } => "holdpoint.hold.escalated",
         DefinitionEvent::HoldExpired { .. } => "holdpoint.hold.expired",
         DefinitionEvent::WorkRequested { .. } => "holdpoint.work.requested",
         DefinitionEvent::WorkSucceeded { .. } => "holdpoint.work.succeeded",
         DefinitionEvent::WorkFailed { .. } => "holdpoint.work.failed",
+        DefinitionEvent::WorkExpired { .. } => "holdpoint.work.expired",
+        DefinitionEvent::Expired { .. } => "holdpoint.run.expired",
         DefinitionEvent::RolloutStarted { .. } => "holdpoint.rollout.started",
         DefinitionEvent::WaveStarted { .. } => "holdpoint.rollout.wave_started",
         DefinitionEvent::TargetDeployed(_) => "holdpoint.target.deployed",

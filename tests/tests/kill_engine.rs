@@ -150,7 +150,7 @@ async fn set_up(engine: &Engine, project: &ProjectId) {
 
 async fn approve(engine: &Engine, run: RunId) {
     let id = new_id();
-    let action = Action::Vote { hold: None, vote: Vote::Approve, reason: None };
+    let action = Action::vote(Vote::Approve, None);
     let command = Command { id, actor: member("bob"), auth: auth(), trace: None, action };
     say_acknowledged(id, engine.command(run, command).await.unwrap().sequence);
 }

@@ -77,7 +77,7 @@ impl Project {
     /// Has a member approve a run.
     pub(crate) async fn approve(&self, run: RunId, member: &str) -> Result<(), BenchFailure> {
         let (actor, auth) = acts(member)?;
-        let action = Action::Vote { hold: None, vote: Vote::Approve, reason: None };
+        let action = Action::vote(Vote::Approve, None);
         let command = Command { id: ids::command_id(), actor, auth, trace: None, action };
         self.engine.command(run, command).await?;
         Ok(())

@@ -10,7 +10,14 @@ use holdpoint::core::{
 use holdpoint::log::key::KeyName;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
+use self::{
+    input::{Amend, Submit},
+    tell::Tell,
+};
 use crate::output::steers;
+
+pub(crate) mod input;
+pub(crate) mod tell;
 
 /// Change approvals and rollouts that stop where they must, go on by themselves where they may,
 /// survive any crash, and leave a history that can be checked.
@@ -78,14 +85,10 @@ pub(crate) enum Command {
     Schema,
     /// Start a run of a published definition
     Submit(Submit),
-    /// Approve what a run is held for
-    Approve(Approve),
-    /// Reject what a run is held for
-    Reject(Reject),
-    /// Stop a run for good
-    Cancel(Cancel),
-    /// Tell a run that something happened outside
-    Signal(Signal),
+    #[command(flatten)]
+    Tell(Tell),
+    /// Replace the input of a run that is held, or members of it
+    Amend(Amend),
     /// Do what runs ask for: activities, health checks, timers
     Work(Work),
     /// List runs
@@ -164,10 +167,8 @@ impl Command {
             Self::Fmt(_) => "fmt",
             Self::Schema => "schema",
             Self::Submit(_) => "submit",
-            Self::Approve(_) => "approve",
-            Self::Reject(_) => "reject",
-            Self::Cancel(_) => "cancel",
-            Self::Signal(_) => "signal",
+            Self::Tell(tell) => tell.name(),
+            Self::Amend(_) => "amend",
             Self::Work(_) => "work",
             Self::List(_) => "list",
             Self::Show(_) => "show",
@@ -550,84 +551,6 @@ pub(crate) struct Fmt {
     /// Change nothing, and fail when something would be changed
     #[arg(long)]
     pub(crate) check: bool,
-}
-
-/// Starts a run.
-#[derive(Debug, Args)]
-pub(crate) struct Submit {
-    /// The definition's name
-    pub(crate) definition: DefinitionName,
-    /// The definition's version; the highest when absent
-    #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
-    pub(crate) version: Option<u32>,
-    /// A member of the input; may be given several times. VALUE is taken as it is where the
-    /// definition asks for text; elsewhere it is read as JSON, and what is no JSON is text
-    #[arg(long = "input", value_name = "KEY=VALUE")]
-    pub(crate) input: Vec<String>,
-    /// A file with the input as a JSON object, `-` for standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "input_json")]
-    pub(crate) input_file: Option<PathBuf>,
-    /// The input as a JSON object
-    #[arg(long, value_name = "JSON")]
-    pub(crate) input_json: Option<String>,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-/// Approves.
-#[derive(Debug, Args)]
-pub(crate) struct Approve {
-    #[command(flatten)]
-    pub(crate) run: RunArgument,
-    /// Why
-    #[arg(long, value_parser = words)]
-    pub(crate) reason: Option<String>,
-    /// The hold that is meant; needed only when several are open
-    #[arg(long)]
-    pub(crate) hold: Option<String>,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-/// Rejects.
-#[derive(Debug, Args)]
-pub(crate) struct Reject {
-    #[command(flatten)]
-    pub(crate) run: RunArgument,
-    /// Why
-    #[arg(long, value_parser = words)]
-    pub(crate) reason: String,
-    /// The hold that is meant; needed only when several are open
-    #[arg(long)]
-    pub(crate) hold: Option<String>,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-/// Cancels.
-#[derive(Debug, Args)]
-pub(crate) struct Cancel {
-    #[command(flatten)]
-    pub(crate) run: RunArgument,
-    /// Why
-    #[arg(long, value_parser = words)]
-    pub(crate) reason: String,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-/// Signals.
-#[derive(Debug, Args)]
-pub(crate) struct Signal {
-    #[command(flatten)]
-    pub(crate) run: RunArgument,
-    /// The signal's name
-    pub(crate) name: String,
-    /// What comes with it
-    #[arg(long, value_name = "JSON", default_value = "null")]
-    pub(crate) data: String,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
 }
 
 /// Which run is meant.

@@ -1,8 +1,12 @@
 //! Events as sentences: what happened, in plain words, without who and when.
 
+use std::collections::BTreeSet;
+
 use holdpoint::{
-    core::{EffectId, Event, event::TypedEvent, project::ProjectEvent, run::RunEvent},
-    definition::{Ballot, DefinitionEvent, OfTarget},
+    core::{
+        EffectId, Event, RoleName, Vote, event::TypedEvent, project::ProjectEvent, run::RunEvent,
+    },
+    definition::{Ballot, DefinitionEvent, OfTarget, Opened},
 };
 use serde_json::Value;
 
@@ -125,6 +129,44 @@ fn of_definition(event: &DefinitionEvent) -> String {
         }
         DefinitionEvent::ApprovalGranted(ballot) => ballot_in_words("approved", ballot),
         DefinitionEvent::ApprovalRejected(ballot) => ballot_in_words("rejected", ballot),
+        DefinitionEvent::Vetoed(ballot) => ballot_in_words("vetoed", ballot),
+        DefinitionEvent::VoteWithdrawn { hold, vote, reason, .. } => {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            match vote {
+                Vote::Veto => format!("lifted the veto on `{hold}`{reason}"),
+                Vote::Approve | Vote::Reject => format!("withdrew the vote on `{hold}`{reason}"),
+            }
+        }
+        DefinitionEvent::VetoOverruled { hold, roles, veto_of, reason, .. } => {
+            format!("overruled the veto of {veto_of} on `{hold}`{}: {reason}", held(roles))
+        }
+        DefinitionEvent::Recounted { hold, needs } => {
+            let needs: Vec<_> =
+                needs.iter().map(|(rule, need)| format!("{need} of rule {rule}")).collect();
+            format!("`{hold}` now takes {}", needs.join(", "))
+        }
+        DefinitionEvent::DutyOpened(Opened { duty, by, text, before, .. }) => {
+            let before =
+                before.as_ref().map(|state| format!(" before `{state}`")).unwrap_or_default();
+            format!("duty {duty} is owed{before}, a condition of {by}: {text}")
+        }
+        DefinitionEvent::DutyDischarged { duty, roles, note, .. } => {
+            format!("discharged duty {duty}{}: {note}", held(roles))
+        }
+        DefinitionEvent::DutiesAwaited { before, duties } => {
+            let duties: Vec<_> = duties.iter().map(ToString::to_string).collect();
+            format!("it waits before `{before}` for what is owed: duty {}", duties.join(", "))
+        }
+        DefinitionEvent::Amended { kept, reason, .. } => {
+            let kept: Vec<_> = kept.keys().map(ToString::to_string).collect();
+            let kept = if kept.is_empty() {
+                "no approval stands".to_owned()
+            } else {
+                format!("the approval of {} stands", kept.join(", "))
+            };
+            format!("amended the input, {kept}: {reason}")
+        }
+        DefinitionEvent::Commented { text, .. } => format!("commented: {text}"),
         DefinitionEvent::WaitElapsed { hold } => format!("the wait of `{hold}` is over"),
         DefinitionEvent::SignalReceived { name, data } if data.is_null() => {
             format!("signalled `{name}`")
@@ -137,6 +179,20 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::HoldRejected { hold, member } => {
             format!("`{hold}` was rejected by {member}")
         }
+        DefinitionEvent::Objected { hold, roles, reason, .. } => {
+            format!("objected to `{hold}`{}: {reason}", held(roles))
+        }
+        DefinitionEvent::NotObjected { hold, until } => {
+            format!("nobody objected to `{hold}` before {}", time(*until))
+        }
+        DefinitionEvent::Reminded { hold, reminder, to } => {
+            let to: Vec<_> = to.iter().map(ToString::to_string).collect();
+            let to = if to.is_empty() { "nobody can approve".to_owned() } else { to.join(", ") };
+            format!("reminder {reminder} of `{hold}`: {to}")
+        }
+        DefinitionEvent::Escalated { hold, to } => {
+            format!("`{hold}` may be approved by {} as well", to.join(", "))
+        }
         DefinitionEvent::HoldExpired { hold, deadline } => {
             format!("`{hold}` expired: nobody decided before {}", time(*deadline))
         }
@@ -146,6 +202,12 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::WorkSucceeded { state, .. } => format!("the work of `{state}` succeeded"),
         DefinitionEvent::WorkFailed { state, reason } => {
             format!("the work of `{state}` failed: {reason}")
+        }
+        DefinitionEvent::WorkExpired { state, deadline } => {
+            format!("the work of `{state}` was not done before {}", time(*deadline))
+        }
+        DefinitionEvent::Expired { state, deadline } => {
+            format!("its time was over at `{state}`, since {}", time(*deadline))
         }
         DefinitionEvent::RolloutStarted { targets, waves, .. } => {
             let ends: Vec<_> = waves.iter().map(ToString::to_string).collect();
@@ -193,7 +255,18 @@ fn ballot_in_words(done: &str, ballot: &Ballot) -> String {
     by.extend(ballot.qualified.iter().map(|domain| format!("qualified in {domain}")));
     let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
     let reason = ballot.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!("{done} `{}`{by}{reason}", ballot.hold)
+    let duties: Vec<_> = ballot.duties.iter().map(|duty| duty.text.as_str()).collect();
+    let duties = match duties.as_slice() {
+        [] => String::new(),
+        duties => format!(", on condition of: {}", duties.join("; ")),
+    };
+    format!("{done} `{}`{by}{duties}{reason}", ballot.hold)
+}
+
+/// The roles that somebody held, in words.
+fn held(roles: &BTreeSet<RoleName>) -> String {
+    let roles: Vec<_> = roles.iter().map(|role| format!("role {role}")).collect();
+    if roles.is_empty() { String::new() } else { format!(" ({})", roles.join(", ")) }
 }
 
 fn about(what: &str, of: &OfTarget) -> String {

@@ -29,8 +29,16 @@ fn the_top_level() {
       submit       Start a run of a published definition
       approve      Approve what a run is held for
       reject       Reject what a run is held for
+      veto         Stop the release of a run until you lift the veto, or are overruled
+      withdraw     Take your approval back, or lift your veto
+      overrule     Set a veto of another member aside
+      object       Object to what goes on by itself unless somebody does
+      recount      Count the votes on a hold with the project's members as they are now
+      discharge    Say that a duty has been done
+      comment      Say something about a run that decides nothing
       cancel       Stop a run for good
       signal       Tell a run that something happened outside
+      amend        Replace the input of a run that is held, or members of it
       work         Do what runs ask for: activities, health checks, timers
       list         List runs
       show         Show a run: where it stands, what holds it, who could release it
@@ -95,6 +103,14 @@ fn every_command_has_help() {
         "submit",
         "approve",
         "reject",
+        "veto",
+        "withdraw",
+        "overrule",
+        "object",
+        "recount",
+        "discharge",
+        "comment",
+        "amend",
         "cancel",
         "signal",
         "work",

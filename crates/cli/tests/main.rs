@@ -8,6 +8,7 @@
     reason = "a failed expectation must fail the test that stated it"
 )]
 
+mod approvals;
 mod author;
 mod bench;
 mod check;

@@ -304,7 +304,7 @@ fn a_no_says_why_and_what_it_takes() {
     place.must("approve 2 --as eve");
     assert_snapshot!(place.refuses("approve 2 --as eve", "HP1005"), @"
     error[HP1005]: `eve` has voted on `ask` already
-    help: `holdpoint show RUN` says whose vote is still open
+    help: withdraw that vote first
     ");
     place.must("cancel 2 --reason enough --as ada");
     assert_snapshot!(place.refuses("approve 2 --as bob", "HP1007"), @"

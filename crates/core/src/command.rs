@@ -131,9 +131,9 @@ pub fn request_of(actor: &Actor, asks: &impl Serialize) -> Digest {
 
 /// What a command asks for.
 ///
-/// People send [`Start`](Self::Start), [`Vote`](Self::Vote), [`Signal`](Self::Signal) and
-/// [`Cancel`](Self::Cancel); the engine sends the rest. A workflow sees the attempts of an
-/// activity only by their end: [`Completed`](Self::Completed) or [`Failed`](Self::Failed).
+/// People send all but those that [are the engine's](Self::is_engines). A workflow refuses what it
+/// does not know. It sees the attempts of an activity only by their end:
+/// [`Completed`](Self::Completed) or [`Failed`](Self::Failed).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
@@ -144,11 +144,67 @@ pub enum Action {
         /// The hold that is meant; needed when more than one is open.
         #[serde(skip_serializing_if = "Option::is_none")]
         hold: Option<String>,
-        /// Approve or reject.
+        /// For or against.
         vote: Vote,
         /// Why, in the voter's words.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// What must be done afterwards for the approval to be good: it is given on these
+        /// conditions.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        duties: Vec<NewDuty>,
+    },
+    /// Take one's own vote back: an approval, or a veto, which is lifted by that.
+    Withdraw {
+        /// The hold that is meant; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hold: Option<String>,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Set aside another member's veto.
+    Overrule {
+        /// The hold that is meant; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hold: Option<String>,
+        /// Whose veto.
+        member: MemberId,
+        /// Why.
+        reason: String,
+    },
+    /// Object to what goes on by itself unless somebody does.
+    Object {
+        /// The hold that is meant; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hold: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// Count the votes on a hold anew, with the members as they are now.
+    Recount {
+        /// The hold that is meant; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hold: Option<String>,
+    },
+    /// Say that a duty has been done.
+    Discharge {
+        /// The duty's number in the run.
+        duty: u32,
+        /// What was done, or how it was seen to.
+        note: String,
+    },
+    /// Replace the input of a run that is held.
+    Amend {
+        /// The whole new input.
+        input: Value,
+        /// Why.
+        reason: String,
+    },
+    /// Say something about the run that decides nothing.
+    Comment {
+        /// What.
+        text: String,
     },
     /// Something happened outside that the run waits for, or will.
     Signal {
@@ -200,11 +256,50 @@ pub enum Action {
 }
 
 impl Action {
+    /// A vote on the hold that is open, without conditions.
+    #[must_use]
+    pub fn vote(vote: Vote, reason: Option<&str>) -> Self {
+        let reason = reason.map(str::to_owned);
+        Self::Vote { hold: None, vote, reason, duties: Vec::new() }
+    }
+
+    /// What its author says in words, such as a reason, if they say something.
+    #[must_use]
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::Vote { reason, .. } | Self::Withdraw { reason, .. } => reason.as_deref(),
+            Self::Overrule { reason: text, .. }
+            | Self::Object { reason: text, .. }
+            | Self::Discharge { note: text, .. }
+            | Self::Amend { reason: text, .. }
+            | Self::Comment { text }
+            | Self::Cancel { reason: text } => Some(text),
+            Self::Start
+            | Self::Recount { .. }
+            | Self::Signal { .. }
+            | Self::Completed { .. }
+            | Self::Failed { .. }
+            | Self::TimerFired { .. }
+            | Self::AttemptStarted { .. }
+            | Self::AttemptEnded { .. } => None,
+        }
+    }
+
     /// Whether only the engine itself sends it.
     #[must_use]
     pub const fn is_engines(&self) -> bool {
         match self {
-            Self::Start | Self::Vote { .. } | Self::Signal { .. } | Self::Cancel { .. } => false,
+            Self::Start
+            | Self::Vote { .. }
+            | Self::Withdraw { .. }
+            | Self::Overrule { .. }
+            | Self::Object { .. }
+            | Self::Recount { .. }
+            | Self::Discharge { .. }
+            | Self::Amend { .. }
+            | Self::Comment { .. }
+            | Self::Signal { .. }
+            | Self::Cancel { .. } => false,
             Self::Completed { .. }
             | Self::Failed { .. }
             | Self::TimerFired { .. }
@@ -214,14 +309,27 @@ impl Action {
     }
 }
 
-/// Approve or reject.
+/// Something that must be done, on condition of which an approval is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewDuty {
+    /// What must be done.
+    pub text: String,
+    /// The state that the run may not enter before; where there is none, it may not end before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+}
+
+/// For or against a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Vote {
     /// For the release.
     Approve,
-    /// Against it.
+    /// Against it, for good: the hold is resolved by that.
     Reject,
+    /// Against it until it is lifted or overruled: the hold stays, and cannot be released.
+    Veto,
 }
 
 /// How an attempt at an activity ended.
@@ -251,7 +359,7 @@ pub enum RefusalCode {
     NotMember,
     /// The actor holds none of the roles that are asked for.
     NotEligible,
-    /// The actor is the requester, who may not approve here.
+    /// The actor submitted, amended or carries out the run, and so may not decide here.
     SelfApproval,
     /// The actor lacks a qualification that is valid now.
     NotQualified,

@@ -15,6 +15,7 @@
 //! | [`project`] | members, roles, qualifications and published definitions |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
 
+mod answers;
 pub mod command;
 pub mod effect;
 pub mod event;
@@ -26,7 +27,9 @@ pub mod testing;
 pub mod view;
 pub mod workflow;
 
-pub use command::{Action, Actor, Authentication, Command, Outcome, Refusal, RefusalCode, Vote};
+pub use command::{
+    Action, Actor, Authentication, Command, NewDuty, Outcome, Refusal, RefusalCode, Vote,
+};
 pub use effect::{Activity, Effect, EffectKind, RetryPolicy};
 pub use event::{Event, EventData, EventType, NewEvent, PendingEvent, Sequence, StreamId, Version};
 pub use id::{

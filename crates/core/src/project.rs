@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    answers::{Answers, answer_in, answered_by},
     command::{Actor, Authentication, Refusal, RefusalCode, request_of},
     event::{Event, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName, RoleName},
-    run::{Answers, DefinitionRef, RunAnswer, answer_in, answered_by},
+    run::{DefinitionRef, RunAnswer},
     workflow::IllegalEvent,
 };
 

@@ -4,13 +4,14 @@
 //! were answered, and how far the attempts at its activities have come. The workflow keeps the
 //! rest and never sees attempts: it asks for an effect and is told how it ended.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    answers::{Answers, answer_in, answered_by},
     command::{Action, Actor, Command, Refusal, RefusalCode},
     effect::{Activity, Effect, EffectKind},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
@@ -20,6 +21,7 @@ use crate::{
 };
 
 mod decision;
+mod snapshot;
 
 use decision::{Decision, check_depth};
 
@@ -41,53 +43,6 @@ pub struct RunAnswer {
     pub version: Version,
     /// The log's position after the command.
     pub sequence: Sequence,
-}
-
-/// An accepted command: what was asked, and the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Answered {
-    request: Digest,
-    answer: RunAnswer,
-}
-
-/// The accepted commands of a stream.
-pub(crate) type Answers = BTreeMap<CommandId, Answered>;
-
-/// Adds an event of a member's command to the answers.
-pub(crate) fn answered_by(answers: &mut Answers, event: &Event) -> Result<(), IllegalEvent> {
-    let answer = RunAnswer { version: event.version, sequence: event.sequence };
-    match (answers.entry(event.cause), event.request) {
-        (Entry::Occupied(mut answered), None) => answered.get_mut().answer = answer,
-        (Entry::Vacant(place), Some(request)) => {
-            place.insert(Answered { request, answer });
-        }
-        (Entry::Occupied(_), Some(_)) => {
-            return Err(IllegalEvent::new(&event.kind, "its command was answered before"));
-        }
-        (Entry::Vacant(_), None) => {
-            let reason = "the first event of a member's command says what was asked";
-            return Err(IllegalEvent::new(&event.kind, reason));
-        }
-    }
-    Ok(())
-}
-
-/// The answer that `command` got before. An id says nothing of who uses it, nor of what is asked:
-/// nobody is given the answer to something else.
-pub(crate) fn answer_in(
-    answers: &Answers,
-    command: CommandId,
-    request: impl FnOnce() -> Digest,
-) -> Result<Option<RunAnswer>, Refusal> {
-    match answers.get(&command) {
-        None => Ok(None),
-        Some(answered) if answered.request == request() => Ok(Some(answered.answer)),
-        Some(_) => Err(Refusal::new(
-            RefusalCode::CommandIdReused,
-            format!("the command id {command} was used before, for something else"),
-        )
-        .needs("make a new id for a new command")),
-    }
 }
 
 /// The facts that every run has, whatever its workflow.
@@ -240,21 +195,6 @@ pub struct Run {
     answers: Answers,
     progress: BTreeMap<EffectId, Progress>,
     state: DynState,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Snapshot {
-    id: RunId,
-    project: ProjectId,
-    definition: DefinitionRef,
-    requester: Actor,
-    input: Value,
-    started: Timestamp,
-    updated: Timestamp,
-    at: RunAnswer,
-    answers: Answers,
-    progress: BTreeMap<EffectId, Progress>,
-    state: EventData,
 }
 
 fn broken(event: &str, error: impl ToString) -> IllegalEvent {
@@ -498,7 +438,21 @@ impl Run {
                 )
                 .into());
             }
-            Action::Vote { .. } | Action::Signal { .. } | Action::Cancel { .. } => {
+            Action::Amend { input, reason } => {
+                check_depth("input", input)?;
+                let input = workflow.complete_input(input.clone());
+                decision.workflow_decides(Action::Amend { input, reason: reason.clone() })?;
+                None
+            }
+            Action::Vote { .. }
+            | Action::Withdraw { .. }
+            | Action::Overrule { .. }
+            | Action::Object { .. }
+            | Action::Recount { .. }
+            | Action::Discharge { .. }
+            | Action::Comment { .. }
+            | Action::Signal { .. }
+            | Action::Cancel { .. } => {
                 if let Action::Signal { data, .. } = &command.action {
                     check_depth("signal's data", data)?;
                 }
@@ -604,6 +558,12 @@ impl Run {
         &self.input
     }
 
+    /// The input as it is now: as it was submitted, or as it was amended since.
+    #[must_use]
+    pub fn input_now<'s>(&'s self, workflow: &'s dyn DynWorkflow) -> &'s Value {
+        workflow.input(&self.state).unwrap_or(&self.input)
+    }
+
     /// When it was submitted.
     #[must_use]
     pub const fn started(&self) -> Timestamp {
@@ -620,48 +580,5 @@ impl Run {
     #[must_use]
     pub const fn at(&self) -> RunAnswer {
         self.at
-    }
-
-    /// Writes the run, to shorten replay.
-    ///
-    /// # Errors
-    /// When the workflow's state cannot be written as JSON.
-    pub fn snapshot(&self, workflow: &dyn DynWorkflow) -> Result<Vec<u8>, IllegalEvent> {
-        serde_json::to_vec(&Snapshot {
-            id: self.id,
-            project: self.project.clone(),
-            definition: self.definition.clone(),
-            requester: self.requester.clone(),
-            input: self.input.clone(),
-            started: self.started,
-            updated: self.updated,
-            at: self.at,
-            answers: self.answers.clone(),
-            progress: self.progress.clone(),
-            state: workflow.snapshot(&self.state)?,
-        })
-        .map_err(|error| broken("snapshot", error))
-    }
-
-    /// Reads a run from a snapshot.
-    ///
-    /// # Errors
-    /// When the bytes are not a snapshot of this workflow's; replay from the first event then.
-    pub fn restore(workflow: &dyn DynWorkflow, snapshot: &[u8]) -> Result<Self, IllegalEvent> {
-        let snapshot: Snapshot =
-            serde_json::from_slice(snapshot).map_err(|error| broken("snapshot", error))?;
-        Ok(Self {
-            id: snapshot.id,
-            project: snapshot.project,
-            definition: snapshot.definition,
-            requester: snapshot.requester,
-            input: snapshot.input,
-            started: snapshot.started,
-            updated: snapshot.updated,
-            at: snapshot.at,
-            answers: snapshot.answers,
-            progress: snapshot.progress,
-            state: workflow.restore(&snapshot.state)?,
-        })
     }
 }

@@ -289,7 +289,7 @@ impl Bench {
     /// The refusal, if it was refused.
     #[track_caller]
     pub fn approve(&mut self, actor: &str) -> Result<Vec<Event>, Refusal> {
-        self.act(actor, Action::Vote { hold: None, vote: Vote::Approve, reason: None })
+        self.act(actor, Action::vote(Vote::Approve, None))
     }
 
     /// Rejects as `actor`.
@@ -298,8 +298,7 @@ impl Bench {
     /// The refusal, if it was refused.
     #[track_caller]
     pub fn reject(&mut self, actor: &str, reason: &str) -> Result<Vec<Event>, Refusal> {
-        let reason = Some(reason.to_owned());
-        self.act(actor, Action::Vote { hold: None, vote: Vote::Reject, reason })
+        self.act(actor, Action::vote(Vote::Reject, Some(reason)))
     }
 
     /// Moves the clock and fires the timers that come due, in order.
@@ -319,6 +318,11 @@ impl Bench {
             self.act("engine", Action::TimerFired { effect }).expect("a due timer fires");
         }
         self.now = end;
+    }
+
+    /// Moves the clock while no timer is noticed: the engine is down.
+    pub fn sleep(&mut self, by: SignedDuration) {
+        self.now += by;
     }
 
     /// Does one attempt at an activity: begins it and ends it with `outcome`.

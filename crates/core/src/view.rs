@@ -52,8 +52,14 @@ pub struct RunView {
     /// Where it stands.
     #[serde(flatten)]
     pub status: RunStatus,
+    /// When it ends by itself if it has not ended before, and in which state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<DeadlineView>,
     /// What holds it; empty when nothing does.
     pub holds: Vec<HoldView>,
+    /// What is still to be done for approvals that were given on conditions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub duties: Vec<DutyView>,
     /// How far its rollout has come, if it is or was in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutView>,
@@ -69,7 +75,9 @@ impl RunView {
             title: title.into(),
             state: state.into(),
             status,
+            deadline: None,
             holds: Vec::new(),
+            duties: Vec::new(),
             rollout: None,
             next_steps: Vec::new(),
         }
@@ -90,19 +98,19 @@ pub struct HoldView {
     pub conditions: Vec<ConditionView>,
 }
 
-/// When a hold resolves by itself.
+/// When a hold, or a run, resolves by itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DeadlineView {
     /// When.
     pub at: Timestamp,
-    /// The outcome, in the definition's words, such as `expired`.
+    /// The outcome, in the definition's words, such as `expired`; of a run, the state it ends in.
     pub outcome: String,
 }
 
 /// One condition of a hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConditionView {
-    /// `approval`, `wait` or `signal`.
+    /// `approval`, `veto`, `witness`, `wait` or `signal`.
     pub kind: &'static str,
     /// The rule or signal; the kind itself where there is no name.
     pub name: String,
@@ -116,6 +124,22 @@ pub struct ConditionView {
     pub open: u32,
     /// Who could meet it, and of those who nearly could, what they lack.
     pub candidates: Vec<Candidate>,
+}
+
+/// A duty that is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DutyView {
+    /// Its number in the run, from 1.
+    pub duty: u32,
+    /// What must be done.
+    pub text: String,
+    /// Who gave an approval on this condition.
+    pub by: MemberId,
+    /// The state that the run may not enter before; where there is none, it may not end before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Who can say that it has been done.
+    pub candidates: Vec<MemberId>,
 }
 
 /// A vote that was given.

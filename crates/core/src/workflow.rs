@@ -126,6 +126,11 @@ pub trait Workflow: Send + Sync + 'static {
     /// All that is owed to the outside world in this state.
     fn pending(&self, state: &Self::State) -> Vec<Effect>;
 
+    /// The input as it is now, for a workflow whose input can be amended.
+    fn input<'s>(&self, _state: &'s Self::State) -> Option<&'s Value> {
+        None
+    }
+
     /// Where the run stands.
     fn status(&self, state: &Self::State) -> RunStatus;
 
@@ -211,6 +216,8 @@ pub trait DynWorkflow: Send + Sync {
     ) -> Result<(), IllegalEvent>;
     /// See [`Workflow::pending`].
     fn pending(&self, state: &DynState) -> Vec<Effect>;
+    /// See [`Workflow::input`].
+    fn input<'s>(&self, state: &'s DynState) -> Option<&'s Value>;
     /// See [`Workflow::status`].
     fn status(&self, state: &DynState) -> RunStatus;
     /// See [`Workflow::view`].
@@ -284,6 +291,10 @@ impl<W: Workflow> DynWorkflow for W {
 
     fn pending(&self, state: &DynState) -> Vec<Effect> {
         typed::<W>(state).map(|state| Workflow::pending(self, state)).unwrap_or_default()
+    }
+
+    fn input<'s>(&self, state: &'s DynState) -> Option<&'s Value> {
+        typed::<W>(state).and_then(|state| Workflow::input(self, state))
     }
 
     fn status(&self, state: &DynState) -> RunStatus {

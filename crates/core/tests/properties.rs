@@ -66,7 +66,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     let vote = select(vec![holdpoint_core::Vote::Approve, holdpoint_core::Vote::Reject]);
     prop_oneof![
         3 => (person(), vote)
-            .prop_map(|(who, vote)| Step::Act(who, Action::Vote { hold: None, vote, reason: None })),
+            .prop_map(|(who, vote)| Step::Act(who, Action::vote(vote, None))),
         3 => (person(), any_json())
             .prop_map(|(who, data)| Step::Act(who, Action::Signal { name: "note".into(), data })),
         1 => person().prop_map(|who| Step::Act(who, Action::Cancel { reason: "enough".into() })),
@@ -113,7 +113,7 @@ fn again(bench: &mut Bench, command: &Command) {
     match bench.send(command) {
         Ok(events) => {
             assert_eq!(events, [], "{command:?}");
-            assert!(bench.run().answer_to(&command).unwrap().is_some());
+            assert!(bench.run().answer_to(command).unwrap().is_some());
         }
         Err(_) => assert_eq!(command.actor, Actor::Engine, "only the state guards its commands"),
     }

@@ -221,7 +221,7 @@ fn timers_fire_when_they_are_due() {
 fn what_does_not_fit_the_run_is_refused_and_leaves_nothing() {
     use RefusalCode::{AlreadyExists, NotAwaited, RunEnded, SelfApproval};
     let fire = |effect: &str| Action::TimerFired { effect: EffectId::new(effect) };
-    let vote = Action::Vote { hold: None, vote: Vote::Approve, reason: None };
+    let vote = Action::vote(Vote::Approve, None);
     let cancel = Action::Cancel { reason: "enough".to_owned() };
     let completed =
         Action::Completed { effect: EffectId::new("reboot"), output: json!("rebooted") };
@@ -336,6 +336,7 @@ fn a_request_keeps_its_digest_across_versions() {
         hold: hold.map(str::to_owned),
         vote: Vote::Approve,
         reason: reason.map(str::to_owned),
+        duties: vec![],
     };
     let signal = Action::Signal { name: "go".to_owned(), data: json!({ "b": 1, "a": [2.5] }) };
     for (action, json) in [

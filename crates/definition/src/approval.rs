@@ -12,7 +12,10 @@ use holdpoint_core::{
 
 use crate::{
     event::OpenRule,
-    model::{Approval, Approver, Rule},
+    hold_model::{Approval, Rule},
+    hold_state::HoldState,
+    state::State,
+    voting::excluded,
 };
 
 /// How many seats of each rule are filled, when as many as possible are.
@@ -91,25 +94,67 @@ pub(crate) struct Eligible {
     pub(crate) qualified: BTreeSet<QualificationName>,
 }
 
+/// The members who could approve under a rule at a moment: asked, not excluded, and qualified.
+pub(crate) fn roster(
+    approval: &Approval,
+    rule: &Rule,
+    qualified: Option<&QualificationName>,
+    state: &State,
+    at: &Moment<'_>,
+) -> BTreeSet<MemberId> {
+    at.project
+        .members()
+        .iter()
+        .filter(|(id, member)| {
+            rule.from.iter().any(|from| from.is(id, member))
+                && excluded(state, approval, id).is_none()
+                && qualified.is_none_or(|domain| member.is_qualified(domain.as_str(), at.now))
+        })
+        .map(|(id, _)| id.clone())
+        .collect()
+}
+
 /// An approval as it is asked for in one run.
 pub(crate) struct Asked<'a> {
     pub(crate) approval: &'a Approval,
-    pub(crate) rules: &'a [OpenRule],
-    pub(crate) requester: Option<&'a MemberId>,
+    open: &'a HoldState,
+    state: &'a State,
+    rules: &'a [OpenRule],
 }
 
 impl<'a> Asked<'a> {
+    /// All that an open hold asks.
+    pub(crate) fn of(approval: &'a Approval, open: &'a HoldState, state: &'a State) -> Self {
+        Self { approval, open, state, rules: &open.rules }
+    }
+
+    /// What one of its rules asks.
+    pub(crate) const fn only(&self, rule: &'a OpenRule) -> Self {
+        Self { rules: std::slice::from_ref(rule), ..*self }
+    }
+
     fn definition_of(&self, open: &OpenRule) -> Option<&'a Rule> {
-        self.approval.rules.iter().find(|rule| rule.name == open.rule)
+        self.approval.rule(&open.rule)
+    }
+
+    /// The members who could approve under a rule now.
+    pub(crate) fn roster(&self, open: &OpenRule, at: &Moment<'_>) -> BTreeSet<MemberId> {
+        self.definition_of(open)
+            .map(|rule| roster(self.approval, rule, open.qualified.as_ref(), self.state, at))
+            .unwrap_or_default()
     }
 
     fn asks(&self, open: &OpenRule, id: &MemberId, member: &Member) -> bool {
-        self.definition_of(open).is_some_and(|rule| {
-            rule.from.iter().any(|from| match from {
-                Approver::Role(role) => member.roles.contains(role),
-                Approver::Member(named) => named == id,
-            })
-        })
+        let escalated = self.approval.escalate.as_ref().filter(|_| self.open.escalated);
+        if escalated.is_some_and(|escalate| escalate.to.iter().any(|to| to.is(id, member))) {
+            return true;
+        }
+        match &open.roster {
+            Some(roster) => roster.contains(id),
+            None => self
+                .definition_of(open)
+                .is_some_and(|rule| rule.from.iter().any(|from| from.is(id, member))),
+        }
     }
 
     /// Whether any rule asks the member.
@@ -117,9 +162,14 @@ impl<'a> Asked<'a> {
         self.rules.iter().any(|open| self.asks(open, id, member))
     }
 
-    /// Whether the member is the requester, where that excludes them.
-    pub(crate) fn is_excluded(&self, id: &MemberId) -> bool {
-        self.approval.not_requester && self.requester == Some(id)
+    /// The rules that must be satisfied before this one asks anybody.
+    pub(crate) fn waits_for(&self, open: &OpenRule) -> Vec<&'a str> {
+        let Some(rule) = self.definition_of(open).filter(|rule| !rule.after.is_empty()) else {
+            return Vec::new();
+        };
+        let unsatisfied = self.open.unsatisfied();
+        let before = rule.after.iter().map(|named| named.name.as_str());
+        before.filter(|name| unsatisfied.contains(name)).collect()
     }
 
     /// What makes a member eligible now.
@@ -132,27 +182,26 @@ impl<'a> Asked<'a> {
         member: &Member,
         at: &Moment<'_>,
     ) -> Result<Eligible, (RefusalCode, String)> {
-        if self.is_excluded(id) {
-            return Err((
-                RefusalCode::SelfApproval,
-                "submitted the run and nobody decides on their own".to_owned(),
-            ));
+        if let Some(exclusion) = excluded(self.state, self.approval, id) {
+            return Err((RefusalCode::SelfApproval, exclusion.why().to_owned()));
         }
         let asked: Vec<&OpenRule> =
             self.rules.iter().filter(|open| self.asks(open, id, member)).collect();
         if asked.is_empty() {
-            return Err((
-                RefusalCode::NotEligible,
-                format!("is none of those asked: {}", self.whom(self.rules)),
-            ));
+            return Err((RefusalCode::NotEligible, self.not_asked(id, member)));
         }
         let mut eligible = Eligible {
             rules: BTreeSet::new(),
             roles: member.roles.clone(),
             qualified: BTreeSet::new(),
         };
-        let mut lacks = BTreeSet::new();
+        let (mut lacks, mut early) = (BTreeSet::new(), BTreeSet::new());
         for open in asked {
+            let before = self.waits_for(open);
+            if !before.is_empty() {
+                early.extend(before);
+                continue;
+            }
             match &open.qualified {
                 Some(domain) if !member.is_qualified(domain.as_str(), at.now) => {
                     lacks.insert(domain.as_str());
@@ -165,14 +214,28 @@ impl<'a> Asked<'a> {
             }
             eligible.rules.insert(open.rule.clone());
         }
-        if eligible.rules.is_empty() {
-            let lacks: Vec<_> = lacks.into_iter().collect();
-            return Err((
-                RefusalCode::NotQualified,
-                format!("is not qualified in {} now", lacks.join(" or ")),
-            ));
+        if !eligible.rules.is_empty() {
+            return Ok(eligible);
         }
-        Ok(eligible)
+        if lacks.is_empty() {
+            let early: Vec<_> = early.iter().map(|rule| format!("`{rule}`")).collect();
+            let why = format!("is asked only when {} is satisfied", early.join(" and "));
+            return Err((RefusalCode::NotAwaited, why));
+        }
+        let lacks: Vec<_> = lacks.into_iter().collect();
+        Err((RefusalCode::NotQualified, format!("is not qualified in {} now", lacks.join(" or "))))
+    }
+
+    fn not_asked(&self, id: &MemberId, member: &Member) -> String {
+        let since = self.rules.iter().any(|open| {
+            self.definition_of(open)
+                .is_some_and(|rule| rule.from.iter().any(|from| from.is(id, member)))
+        });
+        if since {
+            return "was not on the roster when the hold opened, which is the one that counts"
+                .to_owned();
+        }
+        format!("is none of those asked: {}", self.whom(self.rules))
     }
 
     /// Whom rules ask, in words.
@@ -237,7 +300,7 @@ mod tests {
     use super::*;
 
     fn rule(name: &str, need: u32) -> OpenRule {
-        OpenRule { rule: name.to_owned(), need, qualified: None }
+        OpenRule { rule: name.to_owned(), need, qualified: None, roster: None }
     }
 
     fn ballot(rules: &[&str]) -> BTreeSet<String> {

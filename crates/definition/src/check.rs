@@ -9,7 +9,8 @@ use crate::{
     diagnostics::{DiagnosticCode as Code, Findings},
     event::OpenRule,
     expr::did_you_mean,
-    model::{Approval, Approver, Hold, Model, Rule, StateKind, StateModel, Target, Timed, Wait},
+    hold_model::{Approval, Approver, Hold, Rule, Wait},
+    model::{Model, StateKind, StateModel, Target, Timed},
 };
 
 /// Checks a model as a whole.
@@ -37,11 +38,15 @@ pub(crate) fn outcomes(state: &StateModel) -> Vec<&'static str> {
             if hold.approval.is_some() {
                 all.push("rejected");
             }
+            if hold.witness.is_some() {
+                all.push("objected");
+            }
             if hold.expiries().next().is_some() {
                 all.push("expired");
             }
             all
         }
+        StateKind::Activity(_) if state.expires.is_some() => vec!["succeeded", "failed", "expired"],
         StateKind::Activity(_) => vec!["succeeded", "failed"],
         StateKind::Rollout(rollout) if rollout.rollback.is_some() => {
             vec!["succeeded", "rolled_back", "failed"]
@@ -67,7 +72,9 @@ fn check_targets(model: &Model, findings: &mut Findings) {
     if model.states.is_empty() {
         return;
     }
-    let targets = std::iter::once(&model.start).chain(model.states.values().flat_map(next));
+    let expires = model.expires.iter().map(|(_, to)| to);
+    let targets =
+        std::iter::once(&model.start).chain(expires).chain(model.states.values().flat_map(next));
     for target in targets {
         if !model.states.contains_key(&target.name) {
             let names = model.states.keys().map(String::as_str);
@@ -142,6 +149,7 @@ fn check_rules(hold: &Hold, findings: &mut Findings) {
     if enough {
         check_seats(approval, findings);
     }
+    check_order(approval, findings);
     if let Some(first) = approval.rules.first()
         && approval.rules.iter().all(|rule| rule.when.is_some())
     {
@@ -152,6 +160,54 @@ fn check_rules(hold: &Hold, findings: &mut Findings) {
                 "every rule has a condition; where none is true, nobody can release the hold",
             )
             .help("leave `when` out of one rule, or `choose` before the hold");
+    }
+}
+
+/// Rules that come after others must come after some that there are, and not after themselves.
+fn check_order(approval: &Approval, findings: &mut Findings) {
+    let names = || approval.rules.iter().map(|rule| rule.name.as_str());
+    let mut known = true;
+    for named in approval.rules.iter().flat_map(|rule| &rule.after) {
+        if approval.rule(&named.name).is_none() {
+            known = false;
+            let help = did_you_mean(&named.name, names()).unwrap_or_else(|| {
+                format!("the rules are {}", names().collect::<Vec<_>>().join(", "))
+            });
+            findings
+                .add(
+                    Code::RuleOrder,
+                    &named.span,
+                    format!("there is no rule `{}` here", named.name),
+                )
+                .help(help);
+        }
+    }
+    if !known {
+        return;
+    }
+    // What is left after taking away, again and again, the rules that come after none that is left,
+    // waits for itself.
+    let mut left: Vec<&Rule> = approval.rules.iter().collect();
+    loop {
+        let before = left.len();
+        let names: BTreeSet<&str> = left.iter().map(|rule| rule.name.as_str()).collect();
+        left.retain(|rule| rule.after.iter().any(|named| names.contains(named.name.as_str())));
+        if left.len() == before {
+            break;
+        }
+    }
+    if let Some(named) = left.first().and_then(|rule| rule.after.first()) {
+        let names: Vec<String> = left.iter().map(|rule| format!("`{}`", rule.name)).collect();
+        findings
+            .add(
+                Code::RuleOrder,
+                &named.span,
+                match names.as_slice() {
+                    [one] => format!("the rule {one} waits for itself"),
+                    several => format!("the rules {} wait for each other", several.join(", ")),
+                },
+            )
+            .help("let one of them come first: leave its `after` out");
     }
 }
 
@@ -181,6 +237,7 @@ fn check_seats(approval: &Approval, findings: &mut Findings) {
             rule: rule.name.clone(),
             need: rule.need.at_least(),
             qualified: None,
+            roster: None,
         })
         .collect();
     let members: BTreeSet<&MemberId> =
@@ -271,6 +328,23 @@ pub(crate) fn ahead<'m>(model: &'m Model, here: &str, included: bool) -> BTreeSe
     seen
 }
 
+/// Whether a run in `here` can come to work without passing the state `through`.
+pub(crate) fn works_without(model: &Model, here: &str, through: &str) -> bool {
+    let mut seen = BTreeSet::from([through]);
+    let mut open = vec![here];
+    while let Some(name) = open.pop() {
+        let Some((name, state)) = model.states.get_key_value(name) else { continue };
+        if !seen.insert(name.as_str()) {
+            continue;
+        }
+        if matches!(state.kind, StateKind::Activity(_) | StateKind::Rollout(_)) {
+            return true;
+        }
+        open.extend(next(state).map(|target| target.name.as_str()));
+    }
+    false
+}
+
 /// The states that can be reached from `from`, itself included.
 fn reachable<'m>(model: &'m Model, from: &'m str) -> BTreeSet<&'m str> {
     let mut seen = BTreeSet::new();
@@ -286,7 +360,20 @@ fn reachable<'m>(model: &'m Model, from: &'m str) -> BTreeSet<&'m str> {
 }
 
 fn check_reach(model: &Model, findings: &mut Findings) {
-    let reached = reachable(model, &model.start.name);
+    let mut reached = reachable(model, &model.start.name);
+    if let Some((_, to)) = &model.expires {
+        reached.insert(&to.name);
+        // Whatever the run is at then, nothing more is to be done.
+        if model.states.get(&to.name).is_some_and(|to| !matches!(to.kind, StateKind::End { .. })) {
+            findings
+                .add(
+                    Code::WrongKind,
+                    &to.span,
+                    format!("`{}` is no end, and a run whose time is over ends", to.name),
+                )
+                .help("name a state with `end: OUTCOME`");
+        }
+    }
     let mut before: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, state) in &model.states {
         for target in next(state) {
@@ -328,7 +415,7 @@ fn can_hold(kind: &StateKind) -> bool {
         StateKind::Hold(hold) => {
             let no_time =
                 matches!(&hold.wait, Some(Wait::For(Timed::Fixed(span))) if span.is_zero());
-            hold.approval.is_some() || hold.signal.is_some() || !no_time
+            hold.approval.is_some() || hold.witness.is_some() || hold.signal.is_some() || !no_time
         }
         _ => false,
     }

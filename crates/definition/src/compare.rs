@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::{
     check,
-    model::{Hold, Model, Rollout, Rule, StateKind, StateModel, Wait, Work},
+    hold_model::{Amended, Approval, Hold, Rule, Wait, Witness, listed},
+    model::{Model, Rollout, StateKind, StateModel, Work},
     phrase,
 };
 
@@ -64,6 +65,10 @@ fn places(model: &Model) -> Vec<(String, Facts)> {
         ),
         ("input".to_owned(), input(&model.schema)),
     ];
+    if let (Some((after, to)), Some((_, facts))) = (&model.expires, places.first_mut()) {
+        let ends = format!("in {} after {}", to.name, phrase::duration(*after));
+        facts.insert("a run ends by itself".to_owned(), ends);
+    }
     let mut states: Vec<_> = model.states.iter().collect();
     states.sort_by_key(|(_, state)| state.span.start);
     places
@@ -123,6 +128,9 @@ fn of_state(state: &StateModel) -> Facts {
             facts([("kind", "an end".to_owned()), ("outcome", outcome.clone())])
         }
     };
+    if let Some(span) = state.expires {
+        found.insert("work may take".to_owned(), phrase::duration(span));
+    }
     for outcome in check::outcomes(state) {
         if let Some(to) = state.on.get(outcome) {
             found.insert(format!("on {outcome}"), to.name.clone());
@@ -132,17 +140,16 @@ fn of_state(state: &StateModel) -> Facts {
 }
 
 fn of_hold(hold: &Hold) -> Facts {
-    let Hold { approval, wait, signal } = hold;
+    let Hold { approval, witness, wait, signal } = hold;
     let mut found = facts([("kind", "a hold".to_owned())]);
     if let Some(approval) = approval {
-        for rule in &approval.rules {
-            found.extend(of_rule(rule));
-        }
-        let excluded = if approval.not_requester { "the requester" } else { "nobody" };
-        found.insert("who is excluded from voting".to_owned(), excluded.to_owned());
-        if let Some(span) = &approval.expires {
-            found.insert("approval expires after".to_owned(), phrase::timed(span));
-        }
+        found.extend(of_approval(approval));
+    }
+    if let Some(Witness { from, span }) = witness {
+        found.extend(facts([
+            ("witness: who may object", phrase::approvers(from)),
+            ("witness: for", phrase::duration(*span)),
+        ]));
     }
     match wait {
         None => {}
@@ -165,8 +172,46 @@ fn of_hold(hold: &Hold) -> Facts {
     found
 }
 
+fn of_approval(approval: &Approval) -> Facts {
+    let Approval { rules, not, expires, veto, duties, amended, remind, escalate } = approval;
+    let mut found: Facts = rules.iter().flat_map(of_rule).collect();
+    let mut add = |what: &str, text: String| {
+        found.insert(what.to_owned(), text);
+    };
+    let excluded: Vec<String> = not.iter().map(|one| format!("the {}", one.as_str())).collect();
+    let excluded =
+        if excluded.is_empty() { "nobody".to_owned() } else { phrase::joined(&excluded, "and") };
+    add("who is excluded from voting", excluded);
+    if let Some(span) = expires {
+        add("approval expires after", phrase::timed(span));
+    }
+    if let Some(veto) = veto {
+        add("who has a veto", phrase::approvers(&veto.from));
+        add("who overrules a veto", phrase::approvers(&veto.overrule));
+    }
+    if let Some(dischargers) = duties {
+        add("who discharges conditions", listed(dischargers));
+    }
+    if let Some(amended) = amended {
+        let stand = match amended {
+            Amended::Reset => "do not count any more",
+            Amended::Subset => "stand where the new input asks for no more",
+            Amended::Keep => "stand",
+        };
+        add("approvals of an amended input", stand.to_owned());
+    }
+    if let Some(times) = remind {
+        add("reminds", phrase::remind(*times));
+    }
+    if let Some(escalate) = escalate {
+        let (after, to) = (phrase::duration(escalate.after), phrase::approvers(&escalate.to));
+        add("asks others as well", format!("{to}, after {after}"));
+    }
+    found
+}
+
 fn of_rule(rule: &Rule) -> Facts {
-    let Rule { name, when, from, qualified, need, span: _ } = rule;
+    let Rule { name, when, from, qualified, need, roster, after, span: _ } = rule;
     let mut who: Vec<String> = from.iter().map(ToString::to_string).collect();
     who.sort();
     let applies = when.as_ref().map_or_else(|| "always".to_owned(), |when| when.text().to_owned());
@@ -175,6 +220,12 @@ fn of_rule(rule: &Rule) -> Facts {
         (&format!("rule {name}: how many must approve"), phrase::need(need)),
         (&format!("rule {name}: who may vote"), phrase::joined(&who, "or")),
     ]);
+    found.insert(format!("rule {name}: whose roster"), phrase::roster(*roster).to_owned());
+    if !after.is_empty() {
+        let mut before: Vec<String> = after.iter().map(|named| named.name.clone()).collect();
+        before.sort();
+        found.insert(format!("rule {name}: comes after"), phrase::joined(&before, "and"));
+    }
     if let Some(qualified) = qualified {
         found.insert(format!("rule {name}: qualified in"), phrase::template(qualified));
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
-    Actor, Command, EffectId, Moment, QualificationName, Refusal, RefusalCode, Vote,
+    Actor, Command, EffectId, Moment, QualificationName, Refusal, RefusalCode,
     id::MemberId,
     project::{Member, OWNER},
     workflow::Meta,
@@ -13,15 +13,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    approval::Asked,
-    check,
-    event::{self, Ballot, DefinitionEvent as Event, OpenRule},
+    approval, check,
+    event::{self, DefinitionEvent as Event, OpenRule},
     evolve::{evolve, hold_of},
     expr::Vars,
-    model::{CANCELLED, Hold, Model, SignalWait, StateKind, Wait},
+    hold_model::{Hold, Need, Roster, SignalWait, Wait},
+    hold_state::HoldState,
+    model::{CANCELLED, Model, StateKind},
     rollout,
     rollout_evolve::rollout_of,
-    state::{HoldState, Place, State},
+    state::{Place, State},
     template::COMPUTED_BYTES_MAX,
 };
 
@@ -43,7 +44,7 @@ pub(crate) fn not_awaited(message: impl Into<String>) -> Refusal {
     Refusal::new(RefusalCode::NotAwaited, message)
 }
 
-fn invalid(message: impl Into<String>) -> Refusal {
+pub(crate) fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new(RefusalCode::InvalidInput, message)
 }
 
@@ -55,6 +56,12 @@ impl<'a> Draft<'a> {
         at: &'a Moment<'a>,
     ) -> Self {
         Self { model, state: state.clone(), command, at, events: Vec::new(), broken: false }
+    }
+
+    /// The same, in another state, to look at what would follow.
+    pub(crate) const fn with_state(&self, state: State) -> Self {
+        let Self { model, command, at, .. } = *self;
+        Self { model, state, command, at, events: Vec::new(), broken: false }
     }
 
     pub(crate) fn finish(self) -> Vec<Event> {
@@ -105,6 +112,9 @@ impl<'a> Draft<'a> {
         let mut next = Some(first);
         let mut passed = BTreeSet::new();
         while let Some(name) = next.take() {
+            if self.rests_before(&name) {
+                return;
+            }
             let visit = self.state.visit(&name).saturating_add(1);
             self.emit(Event::StateEntered { state: name.clone(), visit });
             if !passed.insert(name.clone()) {
@@ -172,27 +182,42 @@ impl<'a> Draft<'a> {
     }
 
     /// Goes where the outcome leads, if the run has one.
-    fn go_on(&mut self) {
+    pub(crate) fn go_on(&mut self) {
         if let Some(next) = self.resolved() {
             self.enter(next);
         }
     }
 
-    /// Where the outcome leads that the run has just had. A cancelled run ends instead.
+    /// Where the outcome leads that the run has just had. A run that was cancelled, or whose time is
+    /// over, ends instead.
     pub(crate) fn resolved(&mut self) -> Option<String> {
         let Place::Resolved { state, outcome } = &self.state.place else { return None };
         if self.state.cancelled {
             self.emit(Event::Ended { outcome: CANCELLED.to_owned() });
             return None;
         }
-        let to = self.model.states.get(state).and_then(|state| state.on.get(outcome));
+        let to = match &self.model.expires {
+            Some((_, to)) if self.state.expired => Some(to),
+            _ => self.model.states.get(state).and_then(|state| state.on.get(outcome)),
+        };
         to.map(|to| to.name.clone())
     }
 
     fn open(&self, name: &str, hold: &Hold) -> Result<Event, String> {
+        let rules = self.rules(hold, &[])?;
+        let (until, deadline) = self.times(hold, self.at.now)?;
+        let (hold, digest) = (name.to_owned(), self.state.digest);
+        Ok(Event::HoldOpened { hold, digest, rules, until, deadline })
+    }
+
+    /// The rules of a hold that apply, with what follows for each from the input and the members.
+    /// Who is asked by the roster of the opening stays for the rules that were open `before`.
+    pub(crate) fn rules(&self, hold: &Hold, before: &[OpenRule]) -> Result<Vec<OpenRule>, String> {
         let vars = self.state.vars();
         let mut rules = Vec::new();
-        for rule in hold.approval.iter().flat_map(|approval| &approval.rules) {
+        let asked =
+            hold.approval.iter().flat_map(|one| one.rules.iter().map(move |rule| (one, rule)));
+        for (approval, rule) in asked {
             let applies = rule.when.as_ref().map_or(Ok(true), |when| when.holds(&vars))?;
             if !applies {
                 continue;
@@ -207,14 +232,34 @@ impl<'a> Draft<'a> {
                     Some(domain)
                 }
             };
-            rules.push(OpenRule {
-                rule: rule.name.clone(),
-                need: rule.need.eval(&vars)?,
-                qualified,
-            });
+            let same =
+                before.iter().find(|one| one.rule == rule.name && one.qualified == qualified);
+            let settled = same.and_then(|one| one.roster.clone());
+            // Of many members a roster takes time, so it is made where it counts.
+            let counts = rule.roster == Roster::Opening || matches!(rule.need, Need::Share(_));
+            let members = match settled {
+                Some(settled) => settled,
+                None if counts => {
+                    approval::roster(approval, rule, qualified.as_ref(), &self.state, self.at)
+                }
+                None => BTreeSet::new(),
+            };
+            let need = rule.need.eval(&vars, members.len())?;
+            let roster = (rule.roster == Roster::Opening).then_some(members);
+            rules.push(OpenRule { rule: rule.name.clone(), need, qualified, roster });
         }
+        Ok(rules)
+    }
+
+    /// Until when a hold that was opened at a time waits, and when it expires.
+    pub(crate) fn times(
+        &self,
+        hold: &Hold,
+        opened: Timestamp,
+    ) -> Result<(Option<Timestamp>, Option<Timestamp>), String> {
+        let vars = self.state.vars();
         let after =
-            |span: jiff::SignedDuration| self.at.now.saturating_add(span).unwrap_or(Timestamp::MAX);
+            |span: jiff::SignedDuration| opened.saturating_add(span).unwrap_or(Timestamp::MAX);
         let until = match &hold.wait {
             None => None,
             Some(Wait::For(span)) => Some(after(span.eval(&vars)?)),
@@ -233,12 +278,11 @@ impl<'a> Draft<'a> {
             let at = after(span);
             deadline = Some(deadline.map_or(at, |other| other.min(at)));
         }
-        let (hold, digest) = (name.to_owned(), self.state.digest);
-        Ok(Event::HoldOpened { hold, digest, rules, until, deadline })
+        Ok((until, deadline))
     }
 
     /// The hold that is open, with its definition.
-    fn hold(&self) -> Option<(&HoldState, &'a Hold)> {
+    pub(crate) fn hold(&self) -> Option<(&HoldState, &'a Hold)> {
         match &self.state.place {
             Place::Hold(open) => Some((open, hold_of(self.model, &open.hold)?)),
             _ => None,
@@ -252,89 +296,37 @@ impl<'a> Draft<'a> {
         if !open.waited && open.until.is_some_and(|until| until <= self.at.now) {
             self.emit(Event::WaitElapsed { hold: hold.clone() });
         }
+        if open_until_passed(self) {
+            self.not_objected();
+        }
         let (open, _) = self.hold()?;
         if !open.is_complete(definition) {
             return None;
         }
-        self.emit(Event::HoldReleased { hold });
+        self.released_on_conditions(hold);
         self.resolved()
     }
 
-    fn release(&mut self) {
+    /// Releases the open hold; what its approvals were given on condition of is owed from now on.
+    fn released_on_conditions(&mut self, hold: String) {
+        let conditions: Vec<_> = self
+            .hold()
+            .into_iter()
+            .flat_map(|(open, _)| open.approving())
+            .flat_map(|vote| vote.duties.iter().map(|duty| (vote.member.clone(), duty.clone())))
+            .collect();
+        self.emit(Event::HoldReleased { hold: hold.clone() });
+        self.open_duties(&hold, conditions);
+    }
+
+    pub(crate) fn release(&mut self) {
         if let Some(next) = self.released() {
             self.enter(next);
         }
     }
 
-    /// Decides a vote.
-    pub(crate) fn vote(
-        &mut self,
-        named: Option<&str>,
-        vote: Vote,
-        reason: Option<&str>,
-    ) -> Result<(), Refusal> {
-        let (id, member) = self.member()?;
-        let Some((open, definition)) = self.hold() else {
-            return Err(not_awaited("nothing in this run waits for a vote now"));
-        };
-        if let Some(named) = named.filter(|named| *named != open.hold) {
-            return Err(not_awaited(format!("the hold `{named}` is not open"))
-                .needs(format!("the open hold is `{}`", open.hold)));
-        }
-        let Some(approval) = &definition.approval else {
-            return Err(not_awaited(format!("the hold `{}` waits for no votes", open.hold)));
-        };
-        self.in_time(open)?;
-        if open.has_voted(id) {
-            return Err(Refusal::new(
-                RefusalCode::AlreadyVoted,
-                format!("`{id}` has voted on `{}` already", open.hold),
-            ));
-        }
-        let asked =
-            Asked { approval, rules: &open.rules, requester: self.state.requester.member() };
-        let eligible = asked
-            .eligible(id, member, self.at)
-            .map_err(|why| asked.refuse(id, why, &|member| open.has_voted(member), self.at))?;
-        let filled: u32 = open.filled().iter().sum();
-        let then: u32 = open.filled_with(&eligible.rules).iter().sum();
-        if vote == Vote::Approve && then == filled {
-            return Err(not_awaited(format!(
-                "every seat in `{}` that `{id}` could fill is filled",
-                open.hold
-            )));
-        }
-        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-        if vote == Vote::Reject && reason.is_none() {
-            return Err(invalid("a rejection needs a reason")
-                .needs("say why, so that the requester knows what to change"));
-        }
-        let ballot = Ballot {
-            hold: open.hold.clone(),
-            member: id.clone(),
-            digest: self.state.digest,
-            rules: eligible.rules,
-            roles: eligible.roles,
-            qualified: eligible.qualified,
-            reason: reason.map(str::to_owned),
-        };
-        let hold = ballot.hold.clone();
-        match vote {
-            Vote::Approve => {
-                self.emit(Event::ApprovalGranted(ballot));
-                self.release();
-            }
-            Vote::Reject => {
-                self.emit(Event::ApprovalRejected(ballot));
-                self.emit(Event::HoldRejected { hold, member: id.clone() });
-                self.go_on();
-            }
-        }
-        Ok(())
-    }
-
     /// A late timer must not let a late decision in.
-    fn in_time(&self, open: &HoldState) -> Result<(), Refusal> {
+    pub(crate) fn in_time(&self, open: &HoldState) -> Result<(), Refusal> {
         match open.deadline {
             Some(deadline) if open.is_past(self.at.now) => {
                 Err(not_awaited(format!("the hold `{}` expired at {deadline}", open.hold)))
@@ -517,6 +509,9 @@ impl<'a> Draft<'a> {
 
     /// Decides what a timer does.
     pub(crate) fn timer(&mut self, effect: &EffectId) -> Result<(), Refusal> {
+        if self.deadline(effect) || self.hold_timer(effect) {
+            return Ok(());
+        }
         let Some((open, definition)) = self.hold() else { return Err(unknown(effect)) };
         let hold = open.hold.clone();
         let now = self.at.now;
@@ -535,10 +530,13 @@ impl<'a> Draft<'a> {
         if !open.waited && open.until.is_some_and(|until| until <= deadline) {
             self.emit(Event::WaitElapsed { hold: hold.clone() });
         }
+        if self.hold().is_some_and(|(open, definition)| {
+            open.objection_until(definition).is_some_and(|until| until <= deadline)
+        }) {
+            self.not_objected();
+        }
         match self.hold() {
-            Some((open, _)) if open.is_complete(definition) => {
-                self.emit(Event::HoldReleased { hold });
-            }
+            Some((open, _)) if open.is_complete(definition) => self.released_on_conditions(hold),
             _ => self.emit(Event::HoldExpired { hold, deadline }),
         }
         self.go_on();
@@ -554,6 +552,13 @@ impl<'a> Draft<'a> {
     pub(crate) const fn is_broken(&self) -> bool {
         self.broken
     }
+}
+
+/// Whether nobody can object to the open hold any more.
+fn open_until_passed(draft: &Draft<'_>) -> bool {
+    draft.hold().is_some_and(|(open, definition)| {
+        open.objection_until(definition).is_some_and(|until| until <= draft.at.now)
+    })
 }
 
 pub(crate) fn unknown(effect: &EffectId) -> Refusal {

@@ -101,6 +101,8 @@ codes! {
     OptionalInput = "HP2023", Warning;
     /// Every rule of an approval has a condition, so that none may apply.
     EveryRuleConditional = "HP2024", Warning;
+    /// Rules of an approval wait for each other, or for one that there is not.
+    RuleOrder = "HP2025", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.

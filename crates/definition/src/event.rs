@@ -1,8 +1,11 @@
 //! The facts of a run of a declarative definition.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use holdpoint_core::{Digest, EffectId, MemberId, QualificationName, RoleName};
+use holdpoint_core::{Digest, EffectId, MemberId, NewDuty, QualificationName, RoleName, Vote};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,6 +56,99 @@ pub enum DefinitionEvent {
     /// Somebody rejected.
     #[serde(rename = "holdpoint.approval.rejected")]
     ApprovalRejected(Ballot),
+    /// Somebody stopped the release until they lift that, or are overruled.
+    #[serde(rename = "holdpoint.hold.vetoed")]
+    Vetoed(Ballot),
+    /// Somebody took their vote back.
+    #[serde(rename = "holdpoint.vote.withdrawn")]
+    VoteWithdrawn {
+        /// On which hold.
+        hold: String,
+        /// Who.
+        member: MemberId,
+        /// What the vote was.
+        vote: Vote,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A veto was set aside.
+    #[serde(rename = "holdpoint.veto.overruled")]
+    VetoOverruled {
+        /// On which hold.
+        hold: String,
+        /// By whom.
+        member: MemberId,
+        /// The roles that they held then.
+        roles: BTreeSet<RoleName>,
+        /// Whose veto it was.
+        veto_of: MemberId,
+        /// Why.
+        reason: String,
+    },
+    /// As many must agree as the members of this moment make it.
+    #[serde(rename = "holdpoint.approval.recounted")]
+    Recounted {
+        /// On which hold.
+        hold: String,
+        /// How many must agree to each rule.
+        needs: BTreeMap<String, u32>,
+    },
+    /// An approval that was given on a condition has released a hold: the condition must be met.
+    #[serde(rename = "holdpoint.duty.opened")]
+    DutyOpened(Opened),
+    /// A duty has been done.
+    #[serde(rename = "holdpoint.duty.discharged")]
+    DutyDischarged {
+        /// Which.
+        duty: u32,
+        /// Who says so.
+        member: MemberId,
+        /// The roles that they held then.
+        roles: BTreeSet<RoleName>,
+        /// What was done.
+        note: String,
+    },
+    /// The run rests before a state until duties have been done.
+    #[serde(rename = "holdpoint.duties.awaited")]
+    DutiesAwaited {
+        /// Before which state.
+        before: String,
+        /// Which duties.
+        duties: Vec<u32>,
+    },
+    /// The input was replaced while a hold was open, which goes on with what follows from the new one.
+    #[serde(rename = "holdpoint.run.amended")]
+    Amended {
+        /// Which hold was open.
+        hold: String,
+        /// The new input, with its defaults.
+        input: Arc<Value>,
+        /// The digest of the new input, to which votes are bound from now on.
+        digest: Digest,
+        /// Why.
+        reason: String,
+        /// The rules of the hold that apply now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rules: Vec<OpenRule>,
+        /// Until when the hold waits in any case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// When the hold expires.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+        /// Whose approvals stand, and under which rules. All others count no more.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        kept: BTreeMap<MemberId, BTreeSet<String>>,
+    },
+    /// Somebody said something that decides nothing.
+    #[serde(rename = "holdpoint.run.commented")]
+    Commented {
+        /// In which state.
+        state: String,
+        /// What.
+        text: String,
+    },
     /// The time that a hold waits for has come.
     #[serde(rename = "holdpoint.wait.elapsed")]
     WaitElapsed {
@@ -92,6 +188,44 @@ pub enum DefinitionEvent {
         /// By whom.
         member: MemberId,
     },
+    /// Somebody objected to what would have gone on by itself: the hold is resolved by that.
+    #[serde(rename = "holdpoint.hold.objected")]
+    Objected {
+        /// Which.
+        hold: String,
+        /// By whom.
+        member: MemberId,
+        /// The roles that they held then.
+        roles: BTreeSet<RoleName>,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody objected in time. Nobody has approved by that.
+    #[serde(rename = "holdpoint.witness.no_objection")]
+    NotObjected {
+        /// Which hold.
+        hold: String,
+        /// Until when somebody could have.
+        until: Timestamp,
+    },
+    /// Those who could approve are reminded.
+    #[serde(rename = "holdpoint.hold.reminded")]
+    Reminded {
+        /// Of which hold.
+        hold: String,
+        /// Which reminder, counted from 1; those that nobody noticed in time are left out.
+        reminder: u32,
+        /// Who could approve then.
+        to: BTreeSet<MemberId>,
+    },
+    /// Others may approve as well.
+    #[serde(rename = "holdpoint.hold.escalated")]
+    Escalated {
+        /// Which hold.
+        hold: String,
+        /// Who: `role:NAME` or `member:NAME`.
+        to: Vec<String>,
+    },
     /// A hold's deadline passed.
     #[serde(rename = "holdpoint.hold.expired")]
     HoldExpired {
@@ -128,6 +262,22 @@ pub enum DefinitionEvent {
         state: String,
         /// Why.
         reason: String,
+    },
+    /// The time for a state's work was over before the work was done.
+    #[serde(rename = "holdpoint.work.expired")]
+    WorkExpired {
+        /// Of which state.
+        state: String,
+        /// When its deadline was.
+        deadline: Timestamp,
+    },
+    /// The time for the whole run was over. A rollout is undone before the run ends.
+    #[serde(rename = "holdpoint.run.expired")]
+    Expired {
+        /// In which state.
+        state: String,
+        /// When its deadline was.
+        deadline: Timestamp,
     },
     /// A rollout began.
     #[serde(rename = "holdpoint.rollout.started")]
@@ -229,6 +379,25 @@ pub struct OpenRule {
     /// The qualification that is demanded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualified: Option<QualificationName>,
+    /// Who is asked, where that is settled when the hold opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster: Option<BTreeSet<MemberId>>,
+}
+
+/// A duty, as it was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Its number in the run, from 1.
+    pub duty: u32,
+    /// The hold that was approved on this condition.
+    pub hold: String,
+    /// By whom.
+    pub by: MemberId,
+    /// What must be done.
+    pub text: String,
+    /// The state that the run may not enter before; where there is none, it may not end before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
 }
 
 /// A vote, with the facts that made it count.
@@ -241,6 +410,7 @@ pub struct Ballot {
     /// The digest of the input that was voted on.
     pub digest: Digest,
     /// The rules under which the member was eligible.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub rules: BTreeSet<String>,
     /// The roles that the member held then.
     pub roles: BTreeSet<RoleName>,
@@ -250,6 +420,9 @@ pub struct Ballot {
     /// Why, in the voter's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What must be done afterwards: the conditions on which an approval was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duties: Vec<NewDuty>,
 }
 
 /// How long and how often a target's health is checked, in milliseconds.

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use holdpoint_core::{IllegalEvent, Vote, event::TypedEvent as _, workflow::Meta};
+use holdpoint_core::{Actor, IllegalEvent, MemberId, Vote, event::TypedEvent as _, workflow::Meta};
 
 use crate::{
-    check,
-    event::{Ballot, DefinitionEvent as Event},
-    model::{CANCELLED, Hold, Model, StateKind, Work},
+    amending, check,
+    duties::Duty,
+    event::{Ballot, DefinitionEvent as Event, Opened},
+    hold_model::Hold,
+    hold_state::{Given, HoldState},
+    model::{CANCELLED, Model, StateKind, Work},
     rollout_evolve,
-    state::{Given, HoldState, Place, Signal, State},
+    state::{Place, Signal, State},
 };
 
 /// Adds an event to a state.
@@ -30,7 +33,11 @@ pub(crate) fn evolve(
 
 fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Result<(), String> {
     match (&mut state.place, event) {
-        (_, Event::StateEntered { state: entered, visit }) => enter(model, state, entered, *visit),
+        (_, Event::StateEntered { state: entered, visit }) => {
+            enter(model, state, entered, *visit)?;
+            state.entered = meta.time;
+            Ok(())
+        }
         (Place::Entered { state: at }, Event::Blocked { state: named, reason }) if at == named => {
             state.place = Place::Blocked { state: named.clone(), reason: reason.clone() };
             Ok(())
@@ -50,6 +57,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 votes: Vec::new(),
                 waited: false,
                 signalled: false,
+                witnessed: false,
+                reminded: 0,
+                escalated: false,
             });
             Ok(())
         }
@@ -59,6 +69,32 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         (Place::Hold(open), Event::ApprovalRejected(ballot)) => {
             vote(open, ballot, Vote::Reject, meta)
         }
+        (Place::Hold(open), Event::Vetoed(ballot)) => vote(open, ballot, Vote::Veto, meta),
+        (Place::Hold(open), Event::VoteWithdrawn { hold, member, vote, .. })
+            if open.hold == *hold && *vote != Vote::Reject =>
+        {
+            take_back(open, member, *vote)
+        }
+        (Place::Hold(open), Event::VetoOverruled { hold, veto_of, .. }) if open.hold == *hold => {
+            take_back(open, veto_of, Vote::Veto)
+        }
+        (Place::Hold(open), Event::Recounted { hold, needs }) if open.hold == *hold => {
+            for rule in &mut open.rules {
+                rule.need = *needs.get(&rule.rule).ok_or("a rule is not counted")?;
+            }
+            Ok(())
+        }
+        (Place::Hold(open), Event::Amended { hold, .. }) if open.hold == *hold => {
+            amending::amend(state, event, meta)
+        }
+        (_, Event::DutyOpened(opened)) => open_duty(state, opened),
+        (_, Event::DutyDischarged { duty, .. }) => {
+            let at = state.duties.iter().position(|one| one.number == *duty);
+            state.duties.remove(at.ok_or_else(|| format!("the duty {duty} is not open"))?);
+            Ok(())
+        }
+        (_, Event::DutiesAwaited { before, .. }) => rest_before(model, state, before),
+        (_, Event::Commented { .. }) => Ok(()),
         (Place::Hold(open), Event::WaitElapsed { hold }) if open.hold == *hold && !open.waited => {
             open.waited = true;
             Ok(())
@@ -82,12 +118,40 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 && open.rejection().is_none()
                 && hold_of(model, hold).is_some_and(|hold| open.is_complete(hold)) =>
         {
+            if hold_of(model, hold).is_some_and(|hold| hold.approval.is_some()) {
+                state.approved.insert(hold.clone());
+            }
             resolve(state, hold, "released")
         }
         (Place::Hold(open), Event::HoldRejected { hold, .. })
             if open.hold == *hold && open.rejection().is_some() =>
         {
             resolve(state, hold, "rejected")
+        }
+        (Place::Hold(open), Event::Objected { hold, .. })
+            if open.hold == *hold
+                && !open.witnessed
+                && hold_of(model, hold).is_some_and(|hold| hold.witness.is_some()) =>
+        {
+            resolve(state, hold, "objected")
+        }
+        (Place::Hold(open), Event::NotObjected { hold, .. })
+            if open.hold == *hold && !open.witnessed =>
+        {
+            open.witnessed = true;
+            Ok(())
+        }
+        (Place::Hold(open), Event::Reminded { hold, reminder, .. })
+            if open.hold == *hold && *reminder > open.reminded =>
+        {
+            open.reminded = *reminder;
+            Ok(())
+        }
+        (Place::Hold(open), Event::Escalated { hold, .. })
+            if open.hold == *hold && !open.escalated =>
+        {
+            open.escalated = true;
+            Ok(())
         }
         (Place::Hold(open), Event::HoldExpired { hold, deadline })
             if open.hold == *hold && open.deadline == Some(*deadline) =>
@@ -116,6 +180,22 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             Place::Activity { state: at, .. } | Place::Entered { state: at },
             Event::WorkFailed { state: named, .. },
         ) if at == named && is_work(model, named) => resolve(state, named, "failed"),
+        (Place::Activity { state: at, .. }, Event::WorkExpired { state: named, .. })
+            if at == named =>
+        {
+            resolve(state, named, "expired")
+        }
+        (Place::Rollout { .. }, Event::Expired { .. }) if !state.expired => {
+            state.expired = true;
+            Ok(())
+        }
+        (
+            Place::Blocked { .. } | Place::Owing { .. } | Place::Hold(_) | Place::Activity { .. },
+            Event::Expired { state: named, .. },
+        ) if !state.expired && model.expires.is_some() => {
+            state.expired = true;
+            resolve(state, named, "expired")
+        }
         (Place::Entered { state: at }, Event::RolloutStarted { state: named, .. })
             if at == named =>
         {
@@ -136,10 +216,17 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Event::TargetRetried(_)
             | Event::TargetTakenOver(_)
             | Event::RolloutFinished { .. },
-        ) => rollout_evolve::evolve(state, event),
+        ) => {
+            // What a person makes a rollout do is their work.
+            if let Actor::Member(member) = meta.actor {
+                state.executors.insert(member.clone());
+            }
+            rollout_evolve::evolve(state, event)
+        }
         (
             Place::Entered { .. }
             | Place::Blocked { .. }
+            | Place::Owing { .. }
             | Place::Hold(_)
             | Place::Activity { .. }
             | Place::Rollout { .. },
@@ -150,6 +237,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         }
         (
             Place::Blocked { state: at, .. }
+            | Place::Owing { state: at, .. }
             | Place::Activity { state: at, .. }
             | Place::Hold(HoldState { hold: at, .. })
             | Place::Resolved { state: at, .. }
@@ -163,6 +251,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             Place::Begin
             | Place::Entered { .. }
             | Place::Blocked { .. }
+            | Place::Owing { .. }
             | Place::Hold(_)
             | Place::Activity { .. }
             | Place::Rollout { .. }
@@ -173,17 +262,22 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
     }
 }
 
-fn enter(model: &Model, state: &mut State, entered: &str, visit: u32) -> Result<(), String> {
+/// Whether a way leads from where the run is to a state.
+fn leads(model: &Model, state: &State, to: &str) -> bool {
     let leads = match &state.place {
-        Place::Begin => model.start.name == entered,
+        Place::Resolved { .. } if state.expired => {
+            model.expires.as_ref().is_some_and(|(_, target)| target.name == to)
+        }
+        Place::Begin => model.start.name == to,
+        Place::Owing { next, .. } => next == to,
         Place::Resolved { state: from, outcome } => model
             .states
             .get(from)
             .and_then(|from| from.on.get(outcome))
-            .is_some_and(|to| to.name == entered),
+            .is_some_and(|target| target.name == to),
         Place::Entered { state: from } => match model.states.get(from).map(|from| &from.kind) {
             Some(StateKind::Choose { branches, otherwise }) => {
-                otherwise.name == entered || branches.iter().any(|(_, to)| to.name == entered)
+                otherwise.name == to || branches.iter().any(|(_, target)| target.name == to)
             }
             _ => false,
         },
@@ -193,7 +287,39 @@ fn enter(model: &Model, state: &mut State, entered: &str, visit: u32) -> Result<
         | Place::Rollout { .. }
         | Place::Ended { .. } => false,
     };
-    if !leads || !model.states.contains_key(entered) {
+    leads && model.states.contains_key(to)
+}
+
+fn rest_before(model: &Model, state: &mut State, before: &str) -> Result<(), String> {
+    let waits = matches!(state.place, Place::Owing { .. });
+    if waits || !leads(model, state, before) {
+        return Err(format!("no way leads to `{before}`: the run is {}", describe(&state.place)));
+    }
+    if state.owed_before(model, before).next().is_none() {
+        return Err(format!("no duty is due before `{before}`"));
+    }
+    state.place = Place::Owing { state: state.state().to_owned(), next: before.to_owned() };
+    Ok(())
+}
+
+fn open_duty(state: &mut State, opened: &Opened) -> Result<(), String> {
+    if opened.duty != state.duties_opened.saturating_add(1) {
+        return Err(format!("the duty {} is not the next", opened.duty));
+    }
+    state.duties_opened = opened.duty;
+    let Opened { duty, hold, by, text, before } = opened.clone();
+    state.duties.push(Duty { number: duty, hold, by, text, before });
+    Ok(())
+}
+
+fn take_back(open: &mut HoldState, member: &MemberId, vote: Vote) -> Result<(), String> {
+    let at = open.votes.iter().position(|one| one.member == *member && one.vote == vote);
+    open.votes.remove(at.ok_or_else(|| format!("`{member}` has no such vote"))?);
+    Ok(())
+}
+
+fn enter(model: &Model, state: &mut State, entered: &str, visit: u32) -> Result<(), String> {
+    if !leads(model, state, entered) || state.owed_before(model, entered).next().is_some() {
         return Err(format!("no way leads to `{entered}`: the run is {}", describe(&state.place)));
     }
     if visit != state.visit(entered).saturating_add(1) {
@@ -213,6 +339,8 @@ fn vote(open: &mut HoldState, ballot: &Ballot, vote: Vote, meta: &Meta<'_>) -> R
         vote,
         at: meta.time,
         rules: ballot.rules.clone(),
+        reason: ballot.reason.clone(),
+        duties: ballot.duties.clone(),
     });
     Ok(())
 }
@@ -255,6 +383,7 @@ fn describe(place: &Place) -> String {
         Place::Begin => "not begun".to_owned(),
         Place::Entered { state } => format!("entering `{state}`"),
         Place::Blocked { state, .. } => format!("blocked in `{state}`"),
+        Place::Owing { next, .. } => format!("waiting for duties before `{next}`"),
         Place::Hold(open) => format!("held in `{}`", open.hold),
         Place::Activity { state, .. } => format!("at work in `{state}`"),
         Place::Rollout { state } => format!("rolling out in `{state}`"),

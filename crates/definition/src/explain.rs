@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::{
     check,
-    model::{Approval, Hold, Model, Need, Rollout, Rule, StateKind, StateModel, Wait},
+    hold_model::{Amended, Approval, Exclusion, Hold, Need, Roster, Rule, Wait, listed},
+    model::{Model, Rollout, StateKind, StateModel},
     phrase,
 };
 
@@ -23,8 +24,22 @@ pub(crate) fn explain(model: &Model) -> String {
         }
         text.push_str(&format!("\n{name}\n"));
         let mut sentences = of_state(state);
+        if let Some(span) = state.expires {
+            let then = match state.kind {
+                StateKind::Rollout(_) => "it is turned round",
+                _ => "it is given up",
+            };
+            sentences.push(format!("After {} {then}.", phrase::duration(span)));
+        }
         sentences.extend(onward(model, state));
         text.extend(sentences.iter().map(|sentence| format!("  {sentence}\n")));
+    }
+    if let Some((after, to)) = &model.expires {
+        text.push_str(&format!(
+            "\nA run that has not ended {} after its submission ends in `{}`, wherever it is.\n",
+            phrase::duration(*after),
+            to.name
+        ));
     }
     text.push_str(
         "\nThe requester and members with the role owner can cancel a run at any time, with a reason.\n",
@@ -108,6 +123,13 @@ fn of_hold(hold: &Hold) -> Vec<String> {
     if let Some(approval) = &hold.approval {
         sentences.extend(of_approval(approval));
     }
+    if let Some(witness) = &hold.witness {
+        sentences.push(format!(
+            "For {} {} may object, with a reason; if nobody does, that is met by itself.",
+            phrase::duration(witness.span),
+            phrase::approvers(&witness.from)
+        ));
+    }
     match &hold.wait {
         None => {}
         Some(Wait::For(span)) => {
@@ -144,10 +166,57 @@ fn of_approval(approval: &Approval) -> Vec<String> {
             .to_owned(),
     }];
     sentences.extend(approval.rules.iter().map(of_rule));
-    if approval.not_requester {
-        sentences.push("Nobody decides on a run that they have submitted.".to_owned());
-    }
+    sentences.extend(approval.not.iter().map(|exclusion| {
+        let done = match exclusion {
+            Exclusion::Requester => "submitted",
+            Exclusion::Editors => "amended",
+            Exclusion::Executors => "carried out",
+        };
+        format!("Nobody decides on a run that they have {done}.")
+    }));
     sentences.push("One rejection, with a reason, is enough to reject.".to_owned());
+    sentences.extend(of_the_rest(approval));
+    sentences
+}
+
+fn of_the_rest(approval: &Approval) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if let Some(veto) = &approval.veto {
+        sentences.push(format!(
+            "A veto of {} holds it until its author lifts it or {} overrules it, with a reason.",
+            phrase::approvers(&veto.from),
+            phrase::approvers(&veto.overrule)
+        ));
+    }
+    if let Some(dischargers) = &approval.duties {
+        sentences.push(format!(
+            "An approval can be given on conditions, which {} must say have been met.",
+            listed(dischargers)
+        ));
+    }
+    match approval.amended {
+        None => {}
+        Some(Amended::Reset) => {
+            sentences.push("When the input is amended, approvals do not count any more.".to_owned())
+        }
+        Some(Amended::Subset) => sentences.push(
+            "When the input is amended, approvals stand where the new one asks for no more."
+                .to_owned(),
+        ),
+        Some(Amended::Keep) => {
+            sentences.push("When the input is amended, approvals stand.".to_owned());
+        }
+    }
+    if let Some(times) = approval.remind {
+        sentences.push(format!("Who could approve is reminded {}.", phrase::remind(times)));
+    }
+    if let Some(escalate) = &approval.escalate {
+        sentences.push(format!(
+            "After {} {} may approve as well.",
+            phrase::duration(escalate.after),
+            phrase::approvers(&escalate.to)
+        ));
+    }
     sentences
 }
 
@@ -160,9 +229,22 @@ fn of_rule(rule: &Rule) -> String {
     let approvals = match &rule.need {
         Need::Fixed(1) => "1 approval".to_owned(),
         Need::Fixed(count) => format!("{count} approvals"),
+        Need::Share(_) => format!("the approval of {}", phrase::need(&rule.need)),
         Need::Computed(_) => format!("as many approvals as `{}` gives,", phrase::need(&rule.need)),
     };
-    format!("- {}: {when}{approvals} by {}.", rule.name, phrase::who(rule))
+    let by = if matches!(rule.need, Need::Share(_)) { "of" } else { "by" };
+    let roster = match (&rule.need, rule.roster) {
+        (Need::Share(_), roster) => format!(", of {}", phrase::roster(roster)),
+        (_, Roster::Opening) => format!(", among {}", phrase::roster(rule.roster)),
+        (_, Roster::Now) => String::new(),
+    };
+    let before: Vec<String> = rule.after.iter().map(|named| named.name.clone()).collect();
+    let after = if before.is_empty() {
+        String::new()
+    } else {
+        format!(", after {}", phrase::joined(&before, "and"))
+    };
+    format!("- {}: {when}{approvals} {by} {}{roster}{after}.", rule.name, phrase::who(rule))
 }
 
 fn of_rollout(rollout: &Rollout) -> Vec<String> {

@@ -9,7 +9,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{syntax, syntax_hold, syntax_work};
+    use crate::{syntax, syntax_approval, syntax_hold, syntax_work};
 
     /// Every key of the language is in the schema with its description, and no other.
     #[test]
@@ -19,10 +19,17 @@ mod tests {
             ("", syntax::TOP),
             ("/definitions/state", syntax::STATE),
             ("/definitions/hold", syntax_hold::HOLD),
-            ("/definitions/approval", syntax_hold::APPROVAL),
-            ("/definitions/rule", syntax_hold::RULE),
+            ("/properties/expires", syntax::EXPIRES),
+            ("/definitions/approval", syntax_approval::APPROVAL),
+            ("/definitions/rule", syntax_approval::RULE),
+            ("/definitions/veto", syntax_approval::VETO),
+            ("/definitions/duties", syntax_approval::DUTIES),
+            ("/definitions/remind", syntax_approval::REMIND),
+            ("/definitions/escalate", syntax_approval::ESCALATE),
+            ("/definitions/witness", syntax_approval::WITNESS),
             ("/definitions/wait", syntax_hold::WAIT),
             ("/definitions/signal", syntax_hold::SIGNAL),
+            ("/definitions/do", syntax_work::DO),
             ("/definitions/activity", syntax_work::WORK),
             ("/definitions/retry", syntax_work::RETRY),
             ("/definitions/rollout", syntax_work::ROLLOUT),

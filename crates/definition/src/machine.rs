@@ -1,15 +1,18 @@
 //! A checked definition as a workflow: it joins deciding, evolving and what is owed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use holdpoint_core::{
-    Action, Activity, Command, Digest, Effect, EffectKind, IllegalEvent, Moment, Refusal,
-    RefusalCode, RunStatus, RunView, Started, Workflow, workflow::Meta,
+    Action, Activity, Command, Effect, EffectKind, IllegalEvent, Moment, Refusal, RefusalCode,
+    RunStatus, RunView, Started, Workflow, workflow::Meta,
 };
 use serde_json::Value;
 
 use crate::{
-    Definition,
+    Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
     evolve, rollout, schema,
@@ -26,31 +29,22 @@ impl Workflow for Definition {
     }
 
     fn start(&self, started: &Started<'_>) -> Result<State, Refusal> {
-        let input = started.input;
-        let mut refusal = Refusal::new(
-            RefusalCode::InvalidInput,
-            format!("the input does not fit the definition `{}`", self.model.name),
-        );
-        for error in self.model.validator.iter_errors(input) {
-            let path = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
-            refusal = refusal.needs(if path.is_empty() {
-                error.to_string()
-            } else {
-                format!("`{path}`: {error}")
-            });
-        }
-        if !refusal.needed.is_empty() {
-            return Err(refusal);
-        }
-        let bytes = serde_json::to_vec(input)
-            .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.to_string()))?;
+        let digest = amending::accept(&self.model, started.input)?;
         Ok(State {
             requester: started.requester.clone(),
-            digest: Digest::of(&bytes),
-            input: Arc::new(input.clone()),
+            digest,
+            input: Arc::new(started.input.clone()),
             outputs: BTreeMap::new(),
             visits: BTreeMap::new(),
             signals: Vec::new(),
+            approved: BTreeSet::new(),
+            editors: BTreeSet::new(),
+            executors: BTreeSet::new(),
+            duties: Vec::new(),
+            duties_opened: 0,
+            started: started.at,
+            entered: started.at,
+            expired: false,
             cancelled: false,
             rollout: None,
             place: Place::Begin,
@@ -66,9 +60,20 @@ impl Workflow for Definition {
         let mut draft = Draft::new(&self.model, state, command, at);
         match &command.action {
             Action::Start => draft.start()?,
-            Action::Vote { hold, vote, reason } => {
-                draft.vote(hold.as_deref(), *vote, reason.as_deref())?;
+            Action::Vote { hold, vote, reason, duties } => {
+                draft.vote(hold.as_deref(), *vote, reason.as_deref(), duties)?;
             }
+            Action::Withdraw { hold, reason } => {
+                draft.withdraw(hold.as_deref(), reason.as_deref())?;
+            }
+            Action::Overrule { hold, member, reason } => {
+                draft.overrule(hold.as_deref(), member, reason)?;
+            }
+            Action::Object { hold, reason } => draft.object(hold.as_deref(), reason)?,
+            Action::Recount { hold } => draft.recount(hold.as_deref())?,
+            Action::Discharge { duty, note } => draft.discharge(*duty, note)?,
+            Action::Amend { input, reason } => draft.amend(input, reason)?,
+            Action::Comment { text } => draft.comment(text)?,
             Action::Signal { name, data } => draft.signal(name, data)?,
             Action::Cancel { reason } => draft.cancel(reason)?,
             Action::Completed { effect, output } => draft.completed(effect, output)?,
@@ -94,7 +99,8 @@ impl Workflow for Definition {
     }
 
     fn pending(&self, state: &State) -> Vec<Effect> {
-        match &state.place {
+        let mut pending = deadlines::pending(&self.model, state);
+        pending.extend(match &state.place {
             Place::Hold(hold) => {
                 let waits = hold
                     .until
@@ -106,11 +112,12 @@ impl Workflow for Definition {
                     id: hold.deadline_effect(),
                     kind: EffectKind::Timer { due },
                 });
-                waits.into_iter().chain(expires).collect()
+                let timers = evolve::hold_of(&self.model, &hold.hold).map(|one| hold.timers(one));
+                waits.into_iter().chain(expires).chain(timers.into_iter().flatten()).collect()
             }
             Place::Activity { state: name, effect, input, name: activity } => {
-                let Some(work) = evolve::work_of(&self.model, name) else { return Vec::new() };
-                vec![Effect {
+                let work = evolve::work_of(&self.model, name);
+                work.map(|work| Effect {
                     id: effect.clone(),
                     kind: EffectKind::Activity(Activity {
                         name: activity.clone(),
@@ -118,15 +125,23 @@ impl Workflow for Definition {
                         timeout: work.timeout,
                         retry: work.retry.clone(),
                     }),
-                }]
+                })
+                .into_iter()
+                .collect()
             }
             Place::Rollout { state: name } => rollout::pending(&self.model, state, name),
             Place::Begin
             | Place::Entered { .. }
             | Place::Blocked { .. }
+            | Place::Owing { .. }
             | Place::Resolved { .. }
             | Place::Ended { .. } => Vec::new(),
-        }
+        });
+        pending
+    }
+
+    fn input<'s>(&self, state: &'s State) -> Option<&'s Value> {
+        Some(&state.input)
     }
 
     fn status(&self, state: &State) -> RunStatus {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use holdpoint_core::{DefinitionName, MemberId, QualificationName, RetryPolicy, RoleName};
+use holdpoint_core::{DefinitionName, QualificationName, RetryPolicy};
 use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
 use serde_json::Value;
 
 use crate::{
     expr::{Expr, Vars},
+    hold_model::Hold,
     node::Span,
     template::{Template, Tree},
 };
@@ -24,6 +25,8 @@ pub(crate) struct Model {
     pub(crate) schema: Value,
     pub(crate) validator: jsonschema::Validator,
     pub(crate) start: Target,
+    /// How long a run may take, and where it goes then.
+    pub(crate) expires: Option<(SignedDuration, Target)>,
     pub(crate) states: BTreeMap<String, StateModel>,
 }
 
@@ -40,6 +43,8 @@ pub(crate) struct StateModel {
     /// Where its name stands.
     pub(crate) span: Span,
     pub(crate) kind: StateKind,
+    /// How long its work may take.
+    pub(crate) expires: Option<SignedDuration>,
     /// Where each outcome leads.
     pub(crate) on: BTreeMap<String, Target>,
     /// Where the key `on` stands, if there is one.
@@ -56,105 +61,6 @@ pub(crate) enum StateKind {
     Rollout(Box<Rollout>),
     Choose { branches: Vec<(Expr, Target)>, otherwise: Target },
     End { outcome: String },
-}
-
-/// What releases a hold: all of it.
-#[derive(Debug)]
-pub(crate) struct Hold {
-    pub(crate) approval: Option<Approval>,
-    pub(crate) wait: Option<Wait>,
-    pub(crate) signal: Option<SignalWait>,
-}
-
-impl Hold {
-    /// The deadlines of its conditions.
-    pub(crate) fn expiries(&self) -> impl Iterator<Item = &Timed> {
-        let approval = self.approval.as_ref().and_then(|approval| approval.expires.as_ref());
-        let signal = self.signal.as_ref().and_then(|signal| signal.expires.as_ref());
-        approval.into_iter().chain(signal)
-    }
-}
-
-/// People who must agree.
-#[derive(Debug)]
-pub(crate) struct Approval {
-    pub(crate) rules: Vec<Rule>,
-    pub(crate) not_requester: bool,
-    pub(crate) expires: Option<Timed>,
-}
-
-/// How many of whom.
-#[derive(Debug)]
-pub(crate) struct Rule {
-    pub(crate) name: String,
-    pub(crate) when: Option<Expr>,
-    pub(crate) from: Vec<Approver>,
-    pub(crate) qualified: Option<Template>,
-    pub(crate) need: Need,
-    /// Where `need` stands, or else the rule.
-    pub(crate) span: Span,
-}
-
-/// How many must agree, given or computed.
-#[derive(Debug)]
-pub(crate) enum Need {
-    Fixed(u32),
-    Computed(Template),
-}
-
-impl Need {
-    /// How many in any case: at least one, where it is computed.
-    pub(crate) const fn at_least(&self) -> u32 {
-        match self {
-            Self::Fixed(need) => *need,
-            Self::Computed(_) => 1,
-        }
-    }
-
-    /// How many.
-    pub(crate) fn eval(&self, vars: &Vars<'_>) -> Result<u32, String> {
-        match self {
-            Self::Fixed(need) => Ok(*need),
-            Self::Computed(template) => {
-                let value = template.render(vars)?;
-                let need = value.as_u64().and_then(|need| u32::try_from(need).ok());
-                need.filter(|need| *need >= 1).ok_or_else(|| {
-                    format!("`need` gives `{value}`, which is no whole number of at least 1")
-                })
-            }
-        }
-    }
-}
-
-/// Whom a rule asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Approver {
-    Role(RoleName),
-    Member(MemberId),
-}
-
-impl std::fmt::Display for Approver {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Role(role) => write!(f, "role {role}"),
-            Self::Member(member) => write!(f, "member {member}"),
-        }
-    }
-}
-
-/// A time to wait for.
-#[derive(Debug)]
-pub(crate) enum Wait {
-    For(Timed),
-    Until(Template),
-}
-
-/// A signal to wait for.
-#[derive(Debug)]
-pub(crate) struct SignalWait {
-    pub(crate) name: String,
-    pub(crate) when: Option<Expr>,
-    pub(crate) expires: Option<Timed>,
 }
 
 /// A duration, given or computed.

@@ -145,6 +145,8 @@ impl Event {
             Self::HoldReleased { hold } => Some((hold, "released")),
             Self::HoldRejected { hold, .. } => Some((hold, "rejected")),
             Self::HoldExpired { hold, .. } => Some((hold, "expired")),
+            Self::Objected { hold, .. } => Some((hold, "objected")),
+            Self::WorkExpired { state, .. } => Some((state, "expired")),
             Self::WorkSucceeded { state, .. } => Some((state, "succeeded")),
             Self::WorkFailed { state, .. } => Some((state, "failed")),
             Self::RolloutFinished { state, outcome } => Some((state, outcome)),
@@ -153,6 +155,19 @@ impl Event {
             | Self::HoldOpened { .. }
             | Self::ApprovalGranted(_)
             | Self::ApprovalRejected(_)
+            | Self::Vetoed(_)
+            | Self::VoteWithdrawn { .. }
+            | Self::VetoOverruled { .. }
+            | Self::Recounted { .. }
+            | Self::DutyOpened(_)
+            | Self::DutyDischarged { .. }
+            | Self::DutiesAwaited { .. }
+            | Self::Amended { .. }
+            | Self::Commented { .. }
+            | Self::NotObjected { .. }
+            | Self::Reminded { .. }
+            | Self::Escalated { .. }
+            | Self::Expired { .. }
             | Self::WaitElapsed { .. }
             | Self::SignalReceived { .. }
             | Self::SignalConsumed { .. }

@@ -5,7 +5,8 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::{
-    model::{Approver, Hold, Need, Rollout, Rule, StateKind, Timed, Wait, Wave, Work},
+    hold_model::{Approver, Hold, Need, Remind, Roster, Rule, Share, Wait},
+    model::{Rollout, StateKind, Timed, Wave, Work},
     template::{Template, Tree},
 };
 
@@ -25,6 +26,13 @@ fn hold_summary(hold: &Hold) -> Vec<String> {
     for rule in hold.approval.iter().flat_map(|approval| &approval.rules) {
         let when = if rule.when.is_some() { ", if it applies" } else { "" };
         lines.push(format!("{} of {}{when}", need(&rule.need), approvers(&rule.from)));
+    }
+    if let Some(witness) = &hold.witness {
+        lines.push(format!(
+            "no objection by {} for {}",
+            approvers(&witness.from),
+            duration(witness.span)
+        ));
     }
     match &hold.wait {
         None => {}
@@ -46,7 +54,26 @@ fn rollout_summary(rollout: &Rollout) -> Vec<String> {
 pub(crate) fn need(need: &Need) -> String {
     match need {
         Need::Fixed(count) => count.to_string(),
+        Need::Share(Share::All) => "all".to_owned(),
+        Need::Share(Share::Majority) => "a majority".to_owned(),
+        Need::Share(Share::Percent(percent)) => format!("{percent}%"),
         Need::Computed(computed) => template(computed),
+    }
+}
+
+/// Whose roster a rule goes by.
+pub(crate) const fn roster(roster: Roster) -> &'static str {
+    match roster {
+        Roster::Opening => "those there are when the hold opens",
+        Roster::Now => "those there are at each vote",
+    }
+}
+
+/// When people are reminded.
+pub(crate) fn remind(remind: Remind) -> String {
+    match remind {
+        Remind::Every(span) => format!("every {}", duration(span)),
+        Remind::After(span) => format!("once, after {}", duration(span)),
     }
 }
 

@@ -5,12 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use holdpoint_core::{Actor, Digest, EffectId, Vote, id::MemberId};
+use holdpoint_core::{Actor, Digest, EffectId, MemberId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{approval, event::OpenRule, expr::Vars, model::Hold, rollout_state::RolloutState};
+use crate::{duties::Duty, expr::Vars, hold_state::HoldState, rollout_state::RolloutState};
 
 /// The state of a run of a declarative definition. What is large is shared, so that a copy is
 /// cheap.
@@ -27,6 +27,22 @@ pub struct State {
     pub(crate) visits: BTreeMap<String, u32>,
     /// Signals that no hold has taken yet.
     pub(crate) signals: Vec<Signal>,
+    /// The holds that people have released.
+    pub(crate) approved: BTreeSet<String>,
+    /// Who has amended the input.
+    pub(crate) editors: BTreeSet<MemberId>,
+    /// Who carries the run out: those who have steered its rollouts.
+    pub(crate) executors: BTreeSet<MemberId>,
+    /// What must still be done for approvals that were given on conditions.
+    pub(crate) duties: Vec<Duty>,
+    /// How many duties have been opened.
+    pub(crate) duties_opened: u32,
+    /// When the run was submitted.
+    pub(crate) started: Timestamp,
+    /// When the state that it is in was entered.
+    pub(crate) entered: Timestamp,
+    /// Whether the time for the whole run was over.
+    pub(crate) expired: bool,
     /// Whether the run was cancelled.
     pub(crate) cancelled: bool,
     /// The rollout that is under way, or the last that was.
@@ -53,6 +69,8 @@ pub(crate) enum Place {
     Blocked { state: String, reason: String },
     /// It is held.
     Hold(HoldState),
+    /// It waits before a state for duties that are due before it.
+    Owing { state: String, next: String },
     /// An activity is to be done.
     Activity { state: String, effect: EffectId, name: String, input: Arc<Value> },
     /// A rollout is under way.
@@ -61,104 +79,6 @@ pub(crate) enum Place {
     Resolved { state: String, outcome: String },
     /// It is over.
     Ended { state: String, outcome: String },
-}
-
-/// An open hold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct HoldState {
-    pub(crate) hold: String,
-    pub(crate) visit: u32,
-    pub(crate) opened: Timestamp,
-    pub(crate) rules: Vec<OpenRule>,
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) deadline: Option<Timestamp>,
-    pub(crate) votes: Vec<Given>,
-    pub(crate) waited: bool,
-    pub(crate) signalled: bool,
-}
-
-/// A vote that was given.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Given {
-    pub(crate) member: MemberId,
-    pub(crate) vote: Vote,
-    pub(crate) at: Timestamp,
-    pub(crate) rules: BTreeSet<String>,
-}
-
-impl HoldState {
-    /// The effect that wakes the hold at `until`.
-    pub(crate) fn wait_effect(&self) -> EffectId {
-        EffectId::new(format!("{}#{}/wait", self.hold, self.visit))
-    }
-
-    /// The effect that wakes the hold at its deadline.
-    pub(crate) fn deadline_effect(&self) -> EffectId {
-        EffectId::new(format!("{}#{}/deadline", self.hold, self.visit))
-    }
-
-    /// How many seats of each rule are filled.
-    pub(crate) fn filled(&self) -> Vec<u32> {
-        approval::filled(&self.rules, &self.approvals())
-    }
-
-    /// How many seats would be filled with one more approval.
-    pub(crate) fn filled_with(&self, rules: &BTreeSet<String>) -> Vec<u32> {
-        let mut ballots = self.approvals();
-        ballots.push(rules);
-        approval::filled(&self.rules, &ballots)
-    }
-
-    /// The votes that stand under a rule: approvals that fill a seat of it, and rejections.
-    pub(crate) fn votes_under<'s>(&'s self, rule: &'s OpenRule) -> impl Iterator<Item = &'s Given> {
-        let seated = approval::seated(&self.rules, &self.approvals());
-        let mut seated = seated.into_iter();
-        self.votes.iter().filter(move |vote| match vote.vote {
-            Vote::Approve => seated
-                .next()
-                .flatten()
-                .and_then(|seat| self.rules.get(seat))
-                .is_some_and(|seat| seat.rule == rule.rule),
-            Vote::Reject => vote.rules.contains(&rule.rule),
-        })
-    }
-
-    fn approvals(&self) -> Vec<&BTreeSet<String>> {
-        self.votes
-            .iter()
-            .filter(|vote| vote.vote == Vote::Approve)
-            .map(|vote| &vote.rules)
-            .collect()
-    }
-
-    /// Whether someone has voted.
-    pub(crate) fn has_voted(&self, member: &MemberId) -> bool {
-        self.votes.iter().any(|vote| vote.member == *member)
-    }
-
-    /// Whether somebody has rejected.
-    pub(crate) fn rejection(&self) -> Option<&Given> {
-        self.votes.iter().find(|vote| vote.vote == Vote::Reject)
-    }
-
-    /// Whether every seat is filled. Where no rule applies there is nothing to fill and nobody has
-    /// agreed, so it is not.
-    pub(crate) fn is_approved(&self) -> bool {
-        !self.rules.is_empty()
-            && self.filled().iter().zip(&self.rules).all(|(filled, rule)| *filled >= rule.need)
-    }
-
-    /// Whether all that the hold waits for is there.
-    pub(crate) fn is_complete(&self, hold: &Hold) -> bool {
-        (hold.approval.is_none() || self.is_approved())
-            && (hold.wait.is_none() || self.waited)
-            && (hold.signal.is_none() || self.signalled)
-    }
-
-    /// Whether the deadline has passed, noticed or not.
-    pub(crate) fn is_past(&self, now: Timestamp) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
-    }
 }
 
 impl State {
@@ -179,6 +99,7 @@ impl State {
             Place::Begin => "",
             Place::Entered { state }
             | Place::Blocked { state, .. }
+            | Place::Owing { state, .. }
             | Place::Activity { state, .. }
             | Place::Rollout { state }
             | Place::Resolved { state, .. }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdpoint_core::DefinitionName;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
@@ -15,8 +16,11 @@ use crate::{
     template::{Template, Tree},
 };
 
-pub(crate) const TOP: &[&str] = &["workflow", "version", "title", "input", "start", "states"];
+pub(crate) const TOP: &[&str] =
+    &["workflow", "version", "title", "input", "start", "expires", "states"];
 pub(crate) const STATE: &[&str] = &["hold", "do", "choose", "end", "on"];
+
+pub(crate) const EXPIRES: &[&str] = &["after", "to"];
 
 /// The entries of a mapping whose keys are known.
 #[derive(Debug)]
@@ -252,6 +256,10 @@ pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
     let validator = read_schema(top.get("input"), &mut reader);
 
     let start = top.need(&mut reader, "start").and_then(|node| reader.target(node));
+    let expires = match top.get("expires") {
+        None => Some(None),
+        Some(node) => read_expiry(node, &mut reader).map(Some),
+    };
     let states = top.need(&mut reader, "states").and_then(|node| read_states(node, &mut reader));
     Some(Model {
         name: name?,
@@ -260,8 +268,18 @@ pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
         schema: reader.schema,
         validator: validator?,
         start: start?,
+        expires: expires?,
         states: states?,
     })
+}
+
+/// How long a run may take as a whole.
+fn read_expiry(node: &Node, reader: &mut Reader<'_>) -> Option<(SignedDuration, Target)> {
+    let fields = reader.fields(node, "the run's `expires`", EXPIRES)?;
+    let after =
+        fields.need(reader, "after").and_then(|node| syntax_work::fixed(node, "`after`", reader));
+    let to = fields.need(reader, "to").and_then(|node| reader.target(node));
+    Some((after?, to?))
 }
 
 fn read_schema(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<jsonschema::Validator> {
@@ -372,9 +390,13 @@ fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateMo
         return None;
     };
     let inner = fields.get(kind)?;
+    let mut expires = None;
     let read = match *kind {
         "hold" => syntax_hold::read(inner, reader).map(|hold| StateKind::Hold(hold.into())),
-        "do" => syntax_work::read(inner, reader),
+        "do" => syntax_work::read(inner, reader).map(|(kind, span)| {
+            expires = span;
+            kind
+        }),
         "choose" => read_choose(inner, reader),
         _ => reader.name(inner, "an outcome").map(|outcome| StateKind::End { outcome }),
     };
@@ -390,7 +412,8 @@ fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateMo
         }
         _ => BTreeMap::new(),
     };
-    Some(StateModel { span: key.span.clone(), kind: read?, on: on?, on_span, outcome_spans })
+    let span = key.span.clone();
+    Some(StateModel { span, kind: read?, expires, on: on?, on_span, outcome_spans })
 }
 
 fn read_on(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Target>> {

@@ -11,6 +11,7 @@ use crate::{
     template::Tree,
 };
 
+pub(crate) const DO: &[&str] = &["activity", "rollout", "expires"];
 pub(crate) const WORK: &[&str] = &["run", "with", "timeout", "retry"];
 pub(crate) const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay"];
 pub(crate) const ROLLOUT: &[&str] =
@@ -25,9 +26,16 @@ const PARALLEL_DEFAULT: u32 = 50;
 const EVERY_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
 
 /// Reads what a `do` state does.
-pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<StateKind> {
-    let fields = reader.fields(node, "`do`", &["activity", "rollout"])?;
-    match (fields.get("activity"), fields.get("rollout")) {
+pub(crate) fn read(
+    node: &Node,
+    reader: &mut Reader<'_>,
+) -> Option<(StateKind, Option<SignedDuration>)> {
+    let fields = reader.fields(node, "`do`", DO)?;
+    let expires = match fields.get("expires") {
+        None => Some(None),
+        Some(node) => fixed(node, "`expires`", reader).map(Some),
+    };
+    let kind = match (fields.get("activity"), fields.get("rollout")) {
         (Some(activity), None) => read_work(activity, "an activity", &[], reader)
             .map(|work| StateKind::Activity(work.into())),
         (None, Some(rollout)) => {
@@ -44,7 +52,8 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<StateKind> {
                 .help("an `activity` is done once, a `rollout` once for each target");
             None
         }
-    }
+    };
+    Some((kind?, expires?))
 }
 
 fn read_work(
@@ -75,7 +84,7 @@ fn read_work(
 }
 
 /// A duration that stands in the definition itself.
-fn fixed(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<SignedDuration> {
+pub(crate) fn fixed(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<SignedDuration> {
     match reader.timed(node, what)? {
         Timed::Fixed(duration) if duration.is_positive() => Some(duration),
         Timed::Fixed(_) => {

@@ -4,17 +4,24 @@
 use holdpoint_core::{
     Moment, RunStatus, RunView, Vote,
     project::OWNER,
-    view::{Candidate, ConditionView, DeadlineView, HoldView, RolloutView, TargetView, VoteView},
+    view::{
+        Candidate, ConditionView, DeadlineView, DutyView, HoldView, RolloutView, TargetView,
+        VoteView,
+    },
 };
 
 use crate::{
     approval::Asked,
+    deadlines, duties,
     event::OpenRule,
     evolve::hold_of,
-    model::{Approval, Hold, Model},
+    hold_model::{Approval, Hold, listed},
+    hold_state::HoldState,
+    model::Model,
     rollout_evolve::rollout_of,
     rollout_state::{Course, Phase, RolloutState},
-    state::{HoldState, Place, State},
+    state::{Place, State},
+    voting::needs_now,
 };
 
 /// Where a run stands.
@@ -23,7 +30,7 @@ pub(crate) fn status(state: &State) -> RunStatus {
         Place::Begin | Place::Entered { .. } | Place::Activity { .. } | Place::Resolved { .. } => {
             RunStatus::Working
         }
-        Place::Hold(_) => RunStatus::Held,
+        Place::Hold(_) | Place::Owing { .. } => RunStatus::Held,
         Place::Blocked { .. } => RunStatus::Stuck,
         Place::Rollout { .. } => {
             if state.rollout.as_ref().is_some_and(RolloutState::rests) {
@@ -43,11 +50,23 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         None => model.title.clone(),
     };
     let mut view = RunView::new(title, state.state(), status(state));
+    view.deadline = deadlines::of_run(model, state).map(|(_, at)| DeadlineView {
+        at,
+        outcome: model.expires.as_ref().map(|(_, to)| to.name.clone()).unwrap_or_default(),
+    });
     if let Place::Hold(open) = &state.place
         && let Some(hold) = hold_of(model, &open.hold)
     {
-        view.next_steps = hold_steps(hold, open);
+        view.next_steps = hold_steps(hold, open, state, at);
         view.holds.push(hold_view(hold, open, state, at));
+    }
+    view.duties = state.duties.iter().map(|duty| duty_view(model, duty, at)).collect();
+    let held_up = |duty: u32| match &state.place {
+        Place::Owing { next, .. } => state.owed_before(model, next).any(|one| one.number == duty),
+        _ => false,
+    };
+    for duty in view.duties.iter().filter(|duty| held_up(duty.duty)) {
+        view.next_steps.push(format!("discharge the duty {}, with a note", duty.duty));
     }
     if let Place::Blocked { state: name, reason } = &state.place {
         view.next_steps.push(format!("`{name}` cannot be entered: {reason}"));
@@ -71,11 +90,21 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
 fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> HoldView {
     let mut conditions = Vec::new();
     if let Some(approval) = &hold.approval {
-        let asked = Asked { approval, rules: &open.rules, requester: state.requester.member() };
-        conditions = rule_views(&asked, open, at);
+        let asked = Asked::of(approval, open, state);
+        let needs = needs_now(approval, open, state, at);
+        conditions = rule_views(&asked, open, &needs, at);
+        conditions.extend(open.vetoes().map(|veto| {
+            let reason = veto.reason.as_deref().unwrap_or_default();
+            let summary = format!("the veto of {} is lifted or overruled: {reason}", veto.member);
+            condition("veto", veto.member.as_str(), false, summary)
+        }));
         if open.rules.is_empty() {
             conditions.push(condition("approval", "approval", false, no_rule(approval)));
         }
+    }
+    if let (Some(witness), Some(until)) = (&hold.witness, open.objection_until(hold)) {
+        let summary = format!("no objection by {} until {until}", listed(&witness.from));
+        conditions.push(condition("witness", "witness", open.witnessed, summary));
     }
     if let Some(until) = open.until {
         conditions.push(condition("wait", "wait", open.waited, format!("the time {until}")));
@@ -109,22 +138,28 @@ fn condition(kind: &'static str, name: &str, met: bool, summary: String) -> Cond
     }
 }
 
-fn rule_views(asked: &Asked<'_>, open: &HoldState, at: &Moment<'_>) -> Vec<ConditionView> {
+fn rule_views(
+    asked: &Asked<'_>,
+    open: &HoldState,
+    needs: &[u32],
+    at: &Moment<'_>,
+) -> Vec<ConditionView> {
     let filled = open.filled();
     open.rules
         .iter()
+        .zip(needs)
         .zip(filled)
-        .map(|(rule, filled)| {
-            let left = rule.need.saturating_sub(filled);
+        .map(|((rule, need), filled)| {
+            let left = need.saturating_sub(filled);
             let mut view = condition(
                 "approval",
                 &rule.rule,
                 left == 0,
                 format!(
-                    "{filled} of {} approval{} by {}",
-                    rule.need,
-                    if rule.need == 1 { "" } else { "s" },
-                    asked.words(rule)
+                    "{filled} of {need} approval{} by {}{}",
+                    if *need == 1 { "" } else { "s" },
+                    asked.words(rule),
+                    afterwards(&asked.waits_for(rule)),
                 ),
             );
             view.open = left;
@@ -140,6 +175,25 @@ fn rule_views(asked: &Asked<'_>, open: &HoldState, at: &Moment<'_>) -> Vec<Condi
         .collect()
 }
 
+/// What a rule waits for before it asks anybody.
+fn afterwards(before: &[&str]) -> String {
+    if before.is_empty() { String::new() } else { format!(", after {}", before.join(" and ")) }
+}
+
+fn duty_view(model: &Model, duty: &duties::Duty, at: &Moment<'_>) -> DutyView {
+    let members = at.project.members().iter();
+    DutyView {
+        duty: duty.number,
+        text: duty.text.clone(),
+        by: duty.by.clone(),
+        before: duty.before.clone(),
+        candidates: members
+            .filter(|(id, member)| duties::may_discharge(model, duty, id, member))
+            .map(|(id, _)| id.clone())
+            .collect(),
+    }
+}
+
 /// The members whom a rule asks: those who could approve first, then those whom something keeps
 /// from it.
 fn candidates(
@@ -148,11 +202,7 @@ fn candidates(
     open: &HoldState,
     at: &Moment<'_>,
 ) -> Vec<Candidate> {
-    let one = Asked {
-        approval: asked.approval,
-        rules: std::slice::from_ref(rule),
-        requester: asked.requester,
-    };
+    let one = asked.only(rule);
     let mut all: Vec<Candidate> = at
         .project
         .members()
@@ -163,6 +213,7 @@ fn candidates(
                 open.votes.iter().find(|vote| vote.member == *id).map(|vote| match vote.vote {
                     Vote::Approve => "has approved".to_owned(),
                     Vote::Reject => "has rejected".to_owned(),
+                    Vote::Veto => "has a veto".to_owned(),
                 });
             let lacks = voted.or_else(|| one.eligible(id, member, at).err().map(|(_, why)| why));
             Candidate { member: id.clone(), lacks }
@@ -172,14 +223,40 @@ fn candidates(
     all
 }
 
-fn hold_steps(hold: &Hold, open: &HoldState) -> Vec<String> {
+fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> Vec<String> {
     let mut steps = Vec::new();
-    if hold.approval.is_some() && !open.rules.is_empty() {
+    if let Some(approval) = &hold.approval
+        && !open.rules.is_empty()
+    {
+        let needs = needs_now(approval, open, state, at);
+        if open.rules.iter().zip(&needs).any(|(rule, need)| rule.need != *need) {
+            steps
+                .push(format!("count the votes on `{}` anew: the members have changed", open.hold));
+        }
         steps.push(if open.is_approved() {
             format!("reject `{}`, with a reason: every approval is there", open.hold)
         } else {
             format!("approve or reject `{}`", open.hold)
         });
+    }
+    if let Some(veto) = hold.approval.as_ref().and_then(|approval| approval.veto.as_ref()) {
+        for member in open.vetoes().map(|veto| &veto.member) {
+            steps.push(format!("lift the veto on `{}`, as `{member}`", open.hold));
+            steps.push(format!(
+                "overrule the veto of `{member}` on `{}`, with a reason, as {}",
+                open.hold,
+                listed(&veto.overrule)
+            ));
+        }
+    }
+    if hold.approval.as_ref().is_some_and(|approval| approval.amended.is_some()) {
+        steps.push(format!(
+            "amend the input, as `{}` or a member with the role `{OWNER}`",
+            state.vars().requester
+        ));
+    }
+    if let Some(until) = open.objection_until(hold).filter(|_| !open.witnessed) {
+        steps.push(format!("object to `{}`, with a reason, before {until}", open.hold));
     }
     if let Some(until) = open.until.filter(|_| !open.waited) {
         steps.push(format!("wait until {until}"));

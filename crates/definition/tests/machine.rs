@@ -57,7 +57,7 @@ fn a_peer_approves() {
 fn a_vote_records_what_made_it_count() {
     let mut bench = submitted(CHANGE, "ada", high());
     let reason = Some(" looks right ".to_owned());
-    let vote = Action::Vote { hold: None, vote: Vote::Approve, reason };
+    let vote = Action::vote(Vote::Approve, reason.as_deref());
     let events = bench.act("eve", vote).unwrap();
     assert_eq!(
         data(&events[0]),
@@ -103,12 +103,21 @@ fn votes_are_refused_for_their_reasons() {
             }
         }
     }
-    let other = Action::Vote { hold: Some("other".to_owned()), vote: Vote::Approve, reason: None };
+    let other = Action::Vote {
+        hold: Some("other".to_owned()),
+        vote: Vote::Approve,
+        reason: None,
+        duties: vec![],
+    };
     refused(bench.act("bob", other), RefusalCode::NotAwaited);
     refused(bench.reject("bob", "  "), RefusalCode::InvalidInput);
     assert_eq!(bench.status(), RunStatus::Held);
-    let named =
-        Action::Vote { hold: Some("authorize".to_owned()), vote: Vote::Approve, reason: None };
+    let named = Action::Vote {
+        hold: Some("authorize".to_owned()),
+        vote: Vote::Approve,
+        reason: None,
+        duties: vec![],
+    };
     bench.act("bob", named).unwrap();
     refused(bench.approve("eve"), RefusalCode::RunEnded);
 }
@@ -369,7 +378,7 @@ fn votes_are_bound_to_the_input_with_its_defaults() {
 fn a_command_sent_twice_counts_once() {
     let source = CHANGE.replace("'${input.domain}', need: 1", "'${input.domain}', need: 2");
     let mut bench = submitted(&source, "ada", low());
-    let vote = bench.command("bob", Action::Vote { hold: None, vote: Vote::Approve, reason: None });
+    let vote = bench.command("bob", Action::vote(Vote::Approve, None));
     assert_eq!(bench.send(&vote).unwrap().len(), 1);
     assert!(bench.run().answer_to(&vote).unwrap().is_some());
     assert!(bench.send(&vote).unwrap().is_empty());

@@ -7,8 +7,13 @@
     reason = "a failed expectation must fail the test that stated it"
 )]
 
+mod amending;
+mod approvals;
+mod by_itself;
 mod common;
+mod deadlines;
 mod docs;
+mod explore;
 mod findings;
 mod fuzz;
 mod language_schema;

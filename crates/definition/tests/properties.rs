@@ -6,7 +6,7 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, EffectId, Moment, Outcome, RunStatus, Vote, run::DueStep, testing::Bench,
+    Action, EffectId, Moment, NewDuty, Outcome, RunStatus, Vote, run::DueStep, testing::Bench,
 };
 use holdpoint_definition::Definition;
 use jiff::SignedDuration;
@@ -25,6 +25,7 @@ const LOOP: &str = "
 workflow: loop
 version: 1
 title: Round and round, held each time
+expires: { after: 5d, to: over }
 input:
   type: object
   required: [targets, bake]
@@ -32,13 +33,19 @@ input:
 start: prepare
 states:
   prepare: { do: { activity: { run: prepare, retry: { attempts: 2, delay: 1m } } }, on: { succeeded: ask, failed: pause } }
-  pause: { hold: { wait: { for: 1h } }, on: { released: prepare } }
+  pause: { hold: { wait: { for: 1h }, witness: { from: role:board, for: 90m } }, on: { released: prepare, objected: ask } }
   ask:
     hold:
       approval:
         rules:
           peer: { from: role:engineer, need: 1 }
-          board: { from: [role:board, member:bob], need: 1 }
+          board: { from: [role:board, member:bob], need: majority, roster: now, after: peer }
+        not: [executors]
+        veto: { from: [member:fay, role:board], overrule: member:cy }
+        duties: { discharge: [author, role:engineer] }
+        amended: subset
+        remind: { every: 40m }
+        escalate: { after: 1h, to: role:board }
         expires: 3h
       wait: { for: 30m }
       signal: { name: go, when: 'has(signal.n) && signal.n > 0', expires: 5h }
@@ -56,6 +63,7 @@ states:
         rollback: { run: restore, retry: { attempts: 2 } }
     on: { succeeded: done, rolled_back: ask, failed: ask }
   done: { end: done }
+  over: { end: over }
 ";
 
 const MEMBERS: [&str; 8] = ["ada", "bob", "cy", "dora", "eve", "fay", "zed", "engine"];
@@ -108,10 +116,35 @@ fn action() -> impl Strategy<Value = Action> {
     let vote = (any::<bool>(), prop::option::of(Just("no plan".to_owned())), 0..6).prop_map(
         |(named, reason, against)| Action::Vote {
             hold: named.then(|| "authorize".to_owned()),
-            vote: if against == 0 { Vote::Reject } else { Vote::Approve },
+            vote: match against {
+                0 => Vote::Reject,
+                1 => Vote::Veto,
+                _ => Vote::Approve,
+            },
+            duties: match against {
+                2 => vec![NewDuty { text: "tell us".to_owned(), before: None }],
+                3 => vec![NewDuty { text: "try it".to_owned(), before: Some("roll".to_owned()) }],
+                _ => vec![],
+            },
             reason,
         },
     );
+    let about_votes = (0..7, 0..MEMBERS.len(), 0..3_u32).prop_map(|(what, who, duty)| match what {
+        0 => Action::Withdraw { hold: None, reason: None },
+        1 => Action::Overrule {
+            hold: None,
+            member: MEMBERS[who].parse().unwrap(),
+            reason: "it is fine".to_owned(),
+        },
+        2 => Action::Recount { hold: None },
+        3 => Action::Discharge { duty, note: "done".to_owned() },
+        4 => Action::Amend {
+            input: json!({ "targets": [MEMBERS[who]], "bake": "1s" }),
+            reason: "another".to_owned(),
+        },
+        5 => Action::Object { hold: None, reason: "no".to_owned() },
+        _ => Action::Comment { text: "well".to_owned() },
+    });
     let signal = (0..SIGNALS.len(), 0..6).prop_map(|(name, data)| Action::Signal {
         name: SIGNALS[name].to_owned(),
         data: match data {
@@ -125,6 +158,7 @@ fn action() -> impl Strategy<Value = Action> {
     });
     prop_oneof![
         20 => vote,
+        8 => about_votes,
         20 => signal,
         1 => Just(Action::Cancel { reason: "enough".to_owned() }),
         1 => Just(Action::Start),
@@ -187,7 +221,10 @@ impl Watched {
         let view = self.bench.view();
         match self.bench.status() {
             RunStatus::Working => assert!(!due.is_empty(), "nothing works: {view:?}"),
-            RunStatus::Held => assert!(!view.holds.is_empty() && !view.next_steps.is_empty()),
+            RunStatus::Held => {
+                assert!(!view.holds.is_empty() || !view.duties.is_empty(), "{view:?}");
+                assert!(!view.next_steps.is_empty(), "{view:?}");
+            }
             RunStatus::Stuck => assert!(!view.next_steps.is_empty(), "no way out: {view:?}"),
             RunStatus::Ended { .. } => {
                 assert!(due.is_empty() && view.holds.is_empty() && view.next_steps.is_empty());

@@ -57,7 +57,7 @@ fn fire(effect: &str) -> Action {
 }
 
 fn vote() -> Action {
-    Action::Vote { hold: None, vote: Vote::Approve, reason: None }
+    Action::vote(Vote::Approve, None)
 }
 
 /// What a command would come to at a later time, when no timer was noticed until then.

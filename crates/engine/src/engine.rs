@@ -305,10 +305,11 @@ impl Engine {
     pub async fn command(&self, run: RunId, command: Command) -> Result<RunAnswer, CommandFailure> {
         match &command.action {
             Action::Signal { data, .. } => check_size("signal's data", data)?,
-            Action::Vote { reason: Some(reason), .. } | Action::Cancel { reason } => {
-                check_size("reason", &Value::String(reason.clone()))?;
-            }
+            Action::Amend { input, .. } => check_size("input", input)?,
             _ => {}
+        }
+        if let Some(words) = command.action.words() {
+            check_size("reason", &Value::String(words.to_owned()))?;
         }
         let (reply, answer) = oneshot::channel();
         self.send(run, Ask::Command { run, command: Box::new(command), reply }).await?;
@@ -370,7 +371,9 @@ impl Engine {
         let number = self.shared.read_model.row(run.id()).await?.map_or(0, |row| row.number);
         let (view, status) = live.look(&Moment { now, project });
         let row = RunRow::of(number, run, status, view.title.clone(), view.state.clone());
-        Ok(RunDetail { row, input: run.input().clone(), view })
+        let input = guard("input", || run.input_now(&*live.workflow).clone())
+            .unwrap_or_else(|_| run.input().clone());
+        Ok(RunDetail { row, input, view })
     }
 
     /// The runs that `filter` lets through, the newest of each project first.

@@ -327,7 +327,7 @@ async fn runs_that_wait_leave_memory_and_come_back() {
         assert_eq!(detail.row.title, format!("{cents} cents"));
         assert_eq!(detail.row.number, cents as u64 + 1);
     }
-    let reject = Action::Vote { hold: None, vote: Vote::Reject, reason: None };
+    let reject = Action::vote(Vote::Reject, None);
     engine.command(runs[7], command("ben", reject)).await.unwrap();
     assert_eq!(engine.run(runs[7]).await.unwrap().row.status, ended("rejected"));
 }
@@ -346,7 +346,7 @@ async fn the_read_model_can_be_dropped_and_is_built_again_the_same() {
     let submissions = (0..50).map(|cents| office.submit(&engine, cents));
     let runs = futures::future::join_all(submissions).await;
     for run in &runs[..10] {
-        let reject = Action::Vote { hold: None, vote: Vote::Reject, reason: None };
+        let reject = Action::vote(Vote::Reject, None);
         engine.command(*run, command("ben", reject)).await.unwrap();
     }
     let held = RunFilter { status: Some("held".to_owned()), ..RunFilter::default() };

@@ -330,7 +330,7 @@ async fn nobody_is_given_the_answer_to_the_command_of_another() {
     assert_eq!(refusal(engine.command(run, stolen).await), RefusalCode::CommandIdReused);
     // Nor is it the answer to something else that the same member asks.
     let reason = Some("on second thought".to_owned());
-    let action = Action::Vote { hold: None, vote: holdpoint_core::Vote::Reject, reason };
+    let action = Action::vote(holdpoint_core::Vote::Reject, reason.as_deref());
     let other = Command { action, ..vote };
     assert_eq!(refusal(engine.command(run, other).await), RefusalCode::CommandIdReused);
 

@@ -91,10 +91,13 @@ impl Workflow for Decommission {
                         format!("`{voter}` asked for it, and nobody decides on their own"),
                     ));
                 }
-                Ok(vec![match vote {
-                    Vote::Approve => Happened::Released {},
-                    Vote::Reject => Happened::Kept { reason: reason.clone().unwrap_or_default() },
-                }])
+                match vote {
+                    Vote::Approve => Ok(vec![Happened::Released {}]),
+                    Vote::Reject => {
+                        Ok(vec![Happened::Kept { reason: reason.clone().unwrap_or_default() }])
+                    }
+                    Vote::Veto => Err(not_awaited()),
+                }
             }
             (Stage::Released, Action::Completed { output, .. }) => {
                 Ok(vec![Happened::Wiped { receipt: output.clone() }])
@@ -206,7 +209,7 @@ fn member(name: &str) -> Result<Actor, Box<dyn Error>> {
 }
 
 fn vote(by: &str) -> Result<Command, Box<dyn Error>> {
-    let action = Action::Vote { hold: None, vote: Vote::Approve, reason: None };
+    let action = Action::vote(Vote::Approve, None);
     Ok(Command { id: new_id(), actor: member(by)?, auth: auth(), trace: None, action })
 }
 

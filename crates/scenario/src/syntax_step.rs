@@ -114,7 +114,7 @@ fn act(
                 return None;
             }
         };
-        let action = Action::Vote { hold: None, vote, reason: None };
+        let action = Action::vote(vote, None);
         return Some(StepKind::Act { by, action, refused });
     }
     let (what, known) = match kind {
@@ -134,7 +134,8 @@ fn act(
             if let (Some(hold), Some(node)) = (&hold, fields.get("hold")) {
                 mention(file, MentionKind::Hold, hold, node);
             }
-            Action::Vote { hold, vote, reason: text(file, &fields, "reason", "a reason")? }
+            let reason = text(file, &fields, "reason", "a reason")?;
+            Action::Vote { hold, vote, reason, duties: Vec::new() }
         }
         "cancel" => {
             let reason = text(file, &fields, "reason", "a reason")?;

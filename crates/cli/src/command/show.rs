@@ -2,8 +2,8 @@
 
 use holdpoint::{
     core::{
-        RunAnswer, RunStatus, RunView, Sequence, Version, Vote,
-        view::{Candidate, ConditionView, HoldView, RolloutView, TargetView},
+        MemberId, RunAnswer, RunStatus, RunView, Sequence, Version, Vote,
+        view::{Candidate, ConditionView, DutyView, HoldView, RolloutView, TargetView},
     },
     engine::{AsOf, RunDetail, RunRow},
 };
@@ -117,7 +117,9 @@ fn input(input: &Value) -> String {
 pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     let view = &detail.view;
     let mut text = place(view, now);
-    let waits = |hold: &HoldView| hold.conditions.iter().any(|one| one.kind == "wait" && !one.met);
+    let waits = |hold: &HoldView| {
+        hold.conditions.iter().any(|one| matches!(one.kind, "wait" | "witness") && !one.met)
+    };
     if view.status == RunStatus::Working && !view.state.is_empty() {
         text.push_str("next: run `holdpoint work`, which does what machines are to do\n");
     } else if view.holds.iter().any(waits) {
@@ -135,6 +137,9 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
         RunStatus::Ended { outcome } => format!("it has ended: {outcome}\n"),
         // Its first event says only what was submitted.
         _ if view.state.is_empty() => "submitted, and at no state yet\n".to_owned(),
+        RunStatus::Held if view.holds.is_empty() => {
+            format!("held after `{}`, for what was made a condition\n", view.state)
+        }
         RunStatus::Held => format!("held at `{}`\n", view.state),
         RunStatus::Working => format!("working at `{}`\n", view.state),
         RunStatus::Stuck => {
@@ -144,8 +149,19 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
     for hold in &view.holds {
         text.push_str(&hold_in_words(hold, now));
     }
+    for duty in &view.duties {
+        text.push_str(&duty_in_words(duty));
+    }
     if let Some(rollout) = &view.rollout {
         text.push_str(&rollout_in_words(rollout));
+    }
+    if let Some(deadline) = &view.deadline {
+        text.push_str(&format!(
+            "the run ends at `{}` unless it has before {} UTC (in {})\n",
+            deadline.outcome,
+            time(deadline.at),
+            span(deadline.at.duration_since(now)),
+        ));
     }
     text
 }
@@ -185,6 +201,7 @@ fn people_in_words(condition: &ConditionView) -> String {
         let done = match vote.vote {
             Vote::Approve => "approved",
             Vote::Reject => "rejected",
+            Vote::Veto => "vetoed",
         };
         text.push_str(&format!("           {} {done} at {} UTC\n", vote.member, time(vote.at)));
     }
@@ -204,6 +221,21 @@ fn people_in_words(condition: &ConditionView) -> String {
         text.push_str(&format!("           cannot: {}, who {lacks}\n", candidate.member));
     }
     text
+}
+
+fn duty_in_words(duty: &DutyView) -> String {
+    let before = match &duty.before {
+        Some(state) => format!("before `{state}`"),
+        None => "before the end".to_owned(),
+    };
+    let names: Vec<_> = duty.candidates.iter().map(MemberId::as_str).collect();
+    let who = if names.is_empty() { "nobody in the project".to_owned() } else { names.join(", ") };
+    format!(
+        "  owed     duty {}, {before}: {} (a condition of {})\n           can discharge it: {who}\n",
+        duty.duty,
+        line(&duty.text),
+        duty.by
+    )
 }
 
 fn rollout_in_words(rollout: &RolloutView) -> String {

@@ -1,15 +1,15 @@
-//! `holdpoint submit`: starts a run.
+//! `holdpoint submit` and `amend`: what a run is about.
 
 use holdpoint::{
-    core::Project,
+    core::{Action, Command, project::PublishedDefinition},
     definition::{Definition, LANGUAGE},
     engine::Submission,
 };
 use serde_json::{Map, Value};
 
 use crate::{
-    arguments::Submit,
-    command::show,
+    arguments::input::{Amend, Given, Submit},
+    command::{run, show},
     context::Context,
     failure::Failure,
     output::{Answer, line},
@@ -22,16 +22,13 @@ const INPUT_BYTES_MAX: u64 = 1_000_000;
 /// Starts a run.
 pub(crate) async fn submit(context: &Context, arguments: Submit) -> Result<Answer, Failure> {
     let who = arguments.acting.who()?;
-    let given = document(&arguments)?;
+    let given = document(&arguments.given)?.unwrap_or_default();
     context
         .with_engine_at_rest(async |engine| {
             let project = context.project(engine)?;
-            let schema = schema(&project, &arguments)?;
-            let input = arguments
-                .input
-                .iter()
-                .try_fold(given, |object, text| pair(object, text, &schema))
-                .map(Value::Object)?;
+            let published = project.definition(&arguments.definition, arguments.version)?;
+            let input =
+                pairs(given, &arguments.given.input, &schema(published)).map(Value::Object)?;
             let submission = Submission {
                 command: who.command,
                 actor: who.actor,
@@ -56,18 +53,61 @@ pub(crate) async fn submit(context: &Context, arguments: Submit) -> Result<Answe
         .await
 }
 
-/// The JSON Schema of the definition's input; one that says nothing, where it has none.
-fn schema(project: &Project, arguments: &Submit) -> Result<Value, Failure> {
-    let published = project.definition(&arguments.definition, arguments.version)?;
-    if published.language != LANGUAGE {
-        return Ok(Value::Bool(true));
+/// Replaces the input of a run: by what is given as one document, or else member by member.
+pub(crate) async fn amend(context: &Context, arguments: Amend) -> Result<Answer, Failure> {
+    let who = arguments.acting.who()?;
+    let given = document(&arguments.given)?;
+    if given.is_none() && arguments.given.input.is_empty() {
+        return Err(Failure::usage(
+            "nothing is said that the input should be",
+            "give members that change, such as `--input risk=low`, or the whole input",
+        ));
     }
-    let parsed = Definition::parse(arguments.definition.as_str(), &published.source);
-    Ok(parsed.map_or(Value::Bool(true), |checked| checked.definition.input_schema().clone()))
+    context
+        .with_engine_at_rest(async |engine| {
+            let run = context.run(engine, &arguments.run.run).await?;
+            let detail = engine.run(run).await?;
+            let project = engine.project(&detail.row.project);
+            let schema = project
+                .and_then(|project| {
+                    project.definition_by_digest(&detail.row.definition.digest).map(schema)
+                })
+                .unwrap_or(Value::Bool(true));
+            let changes = pairs(Map::new(), &arguments.given.input, &schema)?;
+            let mut input = match (given, detail.input) {
+                (Some(given), _) => given,
+                (None, Value::Object(now)) => now,
+                (None, _) => Map::new(),
+            };
+            input.extend(changes);
+            let action = Action::Amend { input: Value::Object(input), reason: arguments.reason };
+            let command =
+                Command { id: who.command, actor: who.actor, auth: who.auth, trace: None, action };
+            run::send(engine, run, command, "amended").await
+        })
+        .await
 }
 
-/// What was given as one document.
-fn document(arguments: &Submit) -> Result<Map<String, Value>, Failure> {
+/// The JSON Schema of the definition's input; one that says nothing, where it has none.
+fn schema(published: &PublishedDefinition) -> Value {
+    if published.language != LANGUAGE {
+        return Value::Bool(true);
+    }
+    let parsed = Definition::parse(published.reference.name.as_str(), &published.source);
+    parsed.map_or(Value::Bool(true), |checked| checked.definition.input_schema().clone())
+}
+
+/// Adds members that are given as `KEY=VALUE`.
+fn pairs(
+    object: Map<String, Value>,
+    given: &[String],
+    schema: &Value,
+) -> Result<Map<String, Value>, Failure> {
+    given.iter().try_fold(object, |object, text| pair(object, text, schema))
+}
+
+/// What was given as one document, if something was.
+fn document(arguments: &Given) -> Result<Option<Map<String, Value>>, Failure> {
     match (&arguments.input_file, &arguments.input_json) {
         (Some(file), _) => {
             let (name, read) = if file.as_os_str() == "-" {
@@ -82,10 +122,10 @@ fn document(arguments: &Submit) -> Result<Map<String, Value>, Failure> {
                     "give a file with a JSON object, or `-` for standard input",
                 )
             })?;
-            object(&text, &name)
+            object(&text, &name).map(Some)
         }
-        (None, Some(text)) => object(text, "`--input-json`"),
-        (None, None) => Ok(Map::new()),
+        (None, Some(text)) => object(text, "`--input-json`").map(Some),
+        (None, None) => Ok(None),
     }
 }
 

@@ -278,7 +278,7 @@ pub(crate) fn command(name: &str, action: Action) -> Command {
 }
 
 pub(crate) fn approve(name: &str) -> Command {
-    command(name, Action::Vote { hold: None, vote: Vote::Approve, reason: None })
+    command(name, Action::vote(Vote::Approve, None))
 }
 
 pub(crate) fn counts(words: &[String]) -> BTreeMap<&str, usize> {

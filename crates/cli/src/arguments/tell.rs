@@ -1,0 +1,222 @@
+//! What people tell a run, as it is typed.
+
+use clap::{Args, Subcommand};
+use holdpoint::core::{Action, MemberId, NewDuty, Vote};
+
+use super::{Acting, RunArgument, words};
+use crate::{failure::Failure, strict_json};
+
+/// What people tell a run.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tell {
+    /// Approve what a run is held for
+    Approve {
+        #[command(flatten)]
+        to: To,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: Option<String>,
+        /// A condition: what must be done before the run ends; may be given several times
+        #[arg(long = "duty", value_name = "TEXT", value_parser = words)]
+        duties: Vec<String>,
+        /// A condition: what must be done before the run enters a state; may be given several times
+        #[arg(long, num_args = 2, value_names = ["STATE", "TEXT"], value_parser = words)]
+        duty_before: Vec<String>,
+    },
+    /// Reject what a run is held for
+    Reject {
+        #[command(flatten)]
+        to: To,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: String,
+    },
+    /// Stop the release of a run until you lift the veto, or are overruled
+    Veto {
+        #[command(flatten)]
+        to: To,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: String,
+    },
+    /// Take your approval back, or lift your veto
+    Withdraw {
+        #[command(flatten)]
+        to: To,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: Option<String>,
+    },
+    /// Set a veto of another member aside
+    Overrule {
+        #[command(flatten)]
+        to: To,
+        /// Whose veto
+        member: MemberId,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: String,
+    },
+    /// Object to what goes on by itself unless somebody does
+    Object {
+        #[command(flatten)]
+        to: To,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: String,
+    },
+    /// Count the votes on a hold with the project's members as they are now
+    Recount {
+        #[command(flatten)]
+        to: To,
+    },
+    /// Say that a duty has been done
+    Discharge {
+        #[command(flatten)]
+        run: RunArgument,
+        /// The duty's number, as `holdpoint show` shows it
+        duty: u32,
+        /// What was done, or how it was seen to
+        #[arg(long, value_parser = words)]
+        note: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Say something about a run that decides nothing
+    Comment {
+        #[command(flatten)]
+        run: RunArgument,
+        /// What
+        #[arg(value_parser = words)]
+        text: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Stop a run for good
+    Cancel {
+        #[command(flatten)]
+        run: RunArgument,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Tell a run that something happened outside
+    Signal {
+        #[command(flatten)]
+        run: RunArgument,
+        /// The signal's name
+        name: String,
+        /// What comes with it
+        #[arg(long, value_name = "JSON", default_value = "null")]
+        data: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
+/// Which hold of a run is meant, and who acts.
+#[derive(Debug, Args)]
+pub(crate) struct To {
+    #[command(flatten)]
+    run: RunArgument,
+    /// The hold that is meant; needed only when several are open
+    #[arg(long)]
+    hold: Option<String>,
+    #[command(flatten)]
+    acting: Acting,
+}
+
+/// What is told to which run by whom, and how that is said when it is done.
+pub(crate) struct Told {
+    pub(crate) run: RunArgument,
+    pub(crate) acting: Acting,
+    pub(crate) action: Action,
+    pub(crate) done: &'static str,
+}
+
+impl Tell {
+    /// The command's name, as it is typed.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Approve { .. } => "approve",
+            Self::Reject { .. } => "reject",
+            Self::Veto { .. } => "veto",
+            Self::Withdraw { .. } => "withdraw",
+            Self::Overrule { .. } => "overrule",
+            Self::Object { .. } => "object",
+            Self::Recount { .. } => "recount",
+            Self::Discharge { .. } => "discharge",
+            Self::Comment { .. } => "comment",
+            Self::Cancel { .. } => "cancel",
+            Self::Signal { .. } => "signal",
+        }
+    }
+
+    /// What is told.
+    pub(crate) fn told(self) -> Result<Told, Failure> {
+        let told = |run, acting, action, done| Told { run, acting, action, done };
+        let about = |To { run, hold, acting }: To, done, action: &dyn Fn(_) -> Action| {
+            told(run, acting, action(hold), done)
+        };
+        let vote = |hold, vote, reason| Action::Vote { hold, vote, reason, duties: Vec::new() };
+        Ok(match self {
+            Self::Approve { to, reason, duties, duty_before } => {
+                let duties = conditions(duties, &duty_before);
+                about(to, "approved", &|hold| Action::Vote {
+                    hold,
+                    vote: Vote::Approve,
+                    reason: reason.clone(),
+                    duties: duties.clone(),
+                })
+            }
+            Self::Reject { to, reason } => {
+                about(to, "rejected", &|hold| vote(hold, Vote::Reject, Some(reason.clone())))
+            }
+            Self::Veto { to, reason } => {
+                about(to, "vetoed", &|hold| vote(hold, Vote::Veto, Some(reason.clone())))
+            }
+            Self::Withdraw { to, reason } => about(to, "withdrew your vote on", &|hold| {
+                Action::Withdraw { hold, reason: reason.clone() }
+            }),
+            Self::Overrule { to, member, reason } => about(to, "overruled a veto on", &|hold| {
+                let (member, reason) = (member.clone(), reason.clone());
+                Action::Overrule { hold, member, reason }
+            }),
+            Self::Object { to, reason } => {
+                about(to, "objected to", &|hold| Action::Object { hold, reason: reason.clone() })
+            }
+            Self::Recount { to } => {
+                about(to, "counted the votes on", &|hold| Action::Recount { hold })
+            }
+            Self::Discharge { run, duty, note, acting } => {
+                told(run, acting, Action::Discharge { duty, note }, "discharged a duty of")
+            }
+            Self::Comment { run, text, acting } => {
+                told(run, acting, Action::Comment { text }, "commented on")
+            }
+            Self::Cancel { run, reason, acting } => {
+                told(run, acting, Action::Cancel { reason }, "cancelled")
+            }
+            Self::Signal { run, name, data, acting } => {
+                let data = strict_json::parse(&data).map_err(|error| {
+                    Failure::usage(
+                        format!("`--data` cannot be read as JSON: {error}"),
+                        "a text needs its quotes: `--data '\"done\"'`",
+                    )
+                })?;
+                told(run, acting, Action::Signal { name, data }, "signalled")
+            }
+        })
+    }
+}
+
+/// The conditions of an approval; `before` has a state and a text by turns.
+fn conditions(duties: Vec<String>, before: &[String]) -> Vec<NewDuty> {
+    let before = before.chunks(2).filter_map(|pair| match pair {
+        [state, text] => Some(NewDuty { text: text.clone(), before: Some(state.clone()) }),
+        _ => None,
+    });
+    duties.into_iter().map(|text| NewDuty { text, before: None }).chain(before).collect()
+}

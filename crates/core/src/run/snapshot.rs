@@ -1,0 +1,76 @@
+//! A run as bytes, to shorten replay.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{DefinitionRef, Progress, Run, RunAnswer, broken};
+use crate::{
+    answers::Answers,
+    command::Actor,
+    event::EventData,
+    id::{EffectId, ProjectId, RunId},
+    workflow::{DynWorkflow, IllegalEvent},
+};
+
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    id: RunId,
+    project: ProjectId,
+    definition: DefinitionRef,
+    requester: Actor,
+    input: Value,
+    started: Timestamp,
+    updated: Timestamp,
+    at: RunAnswer,
+    answers: Answers,
+    progress: BTreeMap<EffectId, Progress>,
+    state: EventData,
+}
+
+impl Run {
+    /// Writes the run, to shorten replay.
+    ///
+    /// # Errors
+    /// When the workflow's state cannot be written as JSON.
+    pub fn snapshot(&self, workflow: &dyn DynWorkflow) -> Result<Vec<u8>, IllegalEvent> {
+        serde_json::to_vec(&Snapshot {
+            id: self.id,
+            project: self.project.clone(),
+            definition: self.definition.clone(),
+            requester: self.requester.clone(),
+            input: self.input.clone(),
+            started: self.started,
+            updated: self.updated,
+            at: self.at,
+            answers: self.answers.clone(),
+            progress: self.progress.clone(),
+            state: workflow.snapshot(&self.state)?,
+        })
+        .map_err(|error| broken("snapshot", error))
+    }
+
+    /// Reads a run from a snapshot.
+    ///
+    /// # Errors
+    /// When the bytes are not a snapshot of this workflow's; replay from the first event then.
+    pub fn restore(workflow: &dyn DynWorkflow, snapshot: &[u8]) -> Result<Self, IllegalEvent> {
+        let snapshot: Snapshot =
+            serde_json::from_slice(snapshot).map_err(|error| broken("snapshot", error))?;
+        Ok(Self {
+            id: snapshot.id,
+            project: snapshot.project,
+            definition: snapshot.definition,
+            requester: snapshot.requester,
+            input: snapshot.input,
+            started: snapshot.started,
+            updated: snapshot.updated,
+            at: snapshot.at,
+            answers: snapshot.answers,
+            progress: snapshot.progress,
+            state: workflow.restore(&snapshot.state)?,
+        })
+    }
+}

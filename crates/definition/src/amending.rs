@@ -1,0 +1,230 @@
+//! Amending the input of a run that is held, and what becomes of the votes on the older text.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use holdpoint_core::{Actor, Digest, MemberId, Refusal, RefusalCode, Vote, workflow::Meta};
+use serde_json::Value;
+
+use crate::{
+    check,
+    decide::{Draft, invalid, not_awaited},
+    event::{DefinitionEvent as Event, OpenRule, cut},
+    evolve::hold_of,
+    hold_model::{Amended, Approval, Exclusion},
+    hold_state::HoldState,
+    model::Model,
+    state::{Place, State},
+    template::COMPUTED_BYTES_MAX,
+};
+
+/// Checks an input that has its defaults against the schema, and gives its digest.
+pub(crate) fn accept(model: &Model, input: &Value) -> Result<Digest, Refusal> {
+    let mut refusal = Refusal::new(
+        RefusalCode::InvalidInput,
+        format!("the input does not fit the definition `{}`", model.name),
+    );
+    for error in model.validator.iter_errors(input) {
+        let path = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
+        refusal = refusal.needs(if path.is_empty() {
+            error.to_string()
+        } else {
+            format!("`{path}`: {error}")
+        });
+    }
+    if !refusal.needed.is_empty() {
+        return Err(refusal);
+    }
+    let bytes = serde_json::to_vec(input).map_err(|error| invalid(error.to_string()))?;
+    Ok(Digest::of(&bytes))
+}
+
+/// Whether `new` asks for no more than `old`: the same, but for lists that may have fewer items.
+fn is_within(new: &Value, old: &Value) -> bool {
+    match (new, old) {
+        (Value::Object(new), Value::Object(old)) => {
+            new.len() == old.len()
+                && new
+                    .iter()
+                    .all(|(name, value)| old.get(name).is_some_and(|old| is_within(value, old)))
+        }
+        (Value::Array(new), Value::Array(old)) => {
+            let mut left: Vec<&Value> = old.iter().collect();
+            new.iter().all(|item| {
+                let at = left.iter().position(|one| *one == item);
+                at.map(|at| left.swap_remove(at)).is_some()
+            })
+        }
+        (new, old) => new == old,
+    }
+}
+
+impl Draft<'_> {
+    /// Decides that the input is replaced.
+    pub(crate) fn amend(&mut self, input: &Value, reason: &str) -> Result<(), Refusal> {
+        self.responsible("amend this run")?;
+        let reason = reason.trim();
+        if reason.is_empty() {
+            return Err(invalid("a run is amended with a reason"));
+        }
+        let Some((open, definition)) = self.hold() else {
+            return Err(not_awaited("a run is amended while a hold is open, and none is"));
+        };
+        self.in_time(open)?;
+        let policy = match &definition.approval {
+            None => Amended::Reset,
+            Some(approval) => approval.amended.ok_or_else(|| {
+                not_awaited(format!(
+                    "the run cannot be amended while it is held at `{}`",
+                    open.hold
+                ))
+                .needs("its definition would have to say what becomes of the votes: `amended`")
+                .needs("cancel the run and submit it again")
+            })?,
+        };
+        let digest = accept(self.model, input)?;
+        if serde_json::to_vec(input).map_or(usize::MAX, |bytes| bytes.len()) > COMPUTED_BYTES_MAX {
+            return Err(invalid(format!(
+                "the input with its defaults is larger than {COMPUTED_BYTES_MAX} bytes"
+            )));
+        }
+        if digest == self.state.digest {
+            return Err(invalid("the input is as it was"));
+        }
+        let within = is_within(input, &self.state.input);
+        self.stands_elsewhere(&open.hold, within)?;
+
+        let (hold, opened) = (open.hold.clone(), open.opened);
+        let mut then = self.state.clone();
+        then.input = Arc::new(input.clone());
+        then.editors.insert(self.member()?.0.clone());
+        let after = self.with_state(then);
+        let cannot = |why: String| {
+            invalid(format!("with this input `{hold}` cannot be held open: {}", cut(why)))
+        };
+        let rules = after.rules(definition, &open.rules).map_err(cannot)?;
+        let (until, deadline) = after.times(definition, opened).map_err(cannot)?;
+        let keep = match policy {
+            Amended::Keep => true,
+            Amended::Subset => within,
+            Amended::Reset => false,
+        };
+        let (editor, _) = self.member()?;
+        let kept = if keep {
+            kept(open, &rules, definition.approval.as_ref(), editor)
+        } else {
+            BTreeMap::new()
+        };
+        let (input, reason) = (Arc::new(input.clone()), reason.to_owned());
+        self.emit(Event::Amended { hold, input, digest, reason, rules, until, deadline, kept });
+        self.release();
+        Ok(())
+    }
+
+    /// Refuses an amendment after which work would be done that another hold has approved in an
+    /// older text: where the run comes to no work but through that hold again, it will be asked.
+    fn stands_elsewhere(&self, here: &str, within: bool) -> Result<(), Refusal> {
+        for name in self.state.approved.iter().filter(|name| *name != here) {
+            let approval = hold_of(self.model, name).and_then(|hold| hold.approval.as_ref());
+            let stands = match approval.and_then(|approval| approval.amended) {
+                Some(Amended::Keep) => true,
+                Some(Amended::Subset) => within,
+                Some(Amended::Reset) | None => false,
+            };
+            if !stands && check::works_without(self.model, here, name) {
+                return Err(not_awaited(format!(
+                    "what `{name}` approved would no longer be what is done"
+                ))
+                .needs(format!(
+                    "lead back to `{name}` first, or cancel the run and submit it again"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The approvals that stand after an amendment: each under the rules that ask for the same as
+/// before. Who has edited the text does not decide on it, where that is excluded.
+fn kept(
+    open: &HoldState,
+    rules: &[OpenRule],
+    approval: Option<&Approval>,
+    editor: &MemberId,
+) -> BTreeMap<MemberId, BTreeSet<String>> {
+    let unchanged: BTreeSet<&str> = rules
+        .iter()
+        .filter(|now| {
+            open.rules.iter().any(|then| then.rule == now.rule && then.qualified == now.qualified)
+        })
+        .map(|rule| rule.rule.as_str())
+        .collect();
+    let excluded = approval.is_some_and(|approval| approval.not.contains(&Exclusion::Editors));
+    open.approving()
+        .filter(|vote| !(excluded && vote.member == *editor))
+        .map(|vote| {
+            let rules = vote.rules.iter().filter(|rule| unchanged.contains(rule.as_str()));
+            (vote.member.clone(), rules.cloned().collect::<BTreeSet<_>>())
+        })
+        .filter(|(_, rules)| !rules.is_empty())
+        .collect()
+}
+
+/// Adds [`Event::Amended`] to a state.
+pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result<(), String> {
+    let (Event::Amended { input, digest, rules, until, deadline, kept, .. }, Place::Hold(open)) =
+        (event, &mut state.place)
+    else {
+        return Err("the run is not held".to_owned());
+    };
+    if kept.keys().any(|member| open.vote_of(member).is_none_or(|one| one.vote != Vote::Approve)) {
+        return Err("an approval is kept that there is not".to_owned());
+    }
+    open.rules.clone_from(rules);
+    open.waited = open.waited && until.is_none_or(|until| until <= meta.time);
+    (open.until, open.deadline) = (*until, *deadline);
+    open.votes.retain_mut(|vote| match (vote.vote, kept.get(&vote.member)) {
+        (Vote::Approve, Some(rules)) => {
+            vote.rules.clone_from(rules);
+            true
+        }
+        (Vote::Approve, None) => false,
+        (Vote::Reject | Vote::Veto, _) => true,
+    });
+    state.input = Arc::clone(input);
+    state.digest = *digest;
+    if let Actor::Member(editor) = meta.actor {
+        state.editors.insert(editor.clone());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_text_is_within_another_that_asks_for_as_much_or_more() {
+        let old = json!({ "risk": "low", "targets": ["a", "b", "b"], "of": { "n": [1, 2] } });
+        for (new, expected) in [
+            (json!({ "risk": "low", "targets": ["a", "b", "b"], "of": { "n": [1, 2] } }), true),
+            (json!({ "risk": "low", "targets": ["b", "a"], "of": { "n": [1, 2] } }), true),
+            (json!({ "risk": "low", "targets": ["b", "b"], "of": { "n": [2] } }), true),
+            (json!({ "risk": "low", "targets": [], "of": { "n": [] } }), true),
+            (json!({ "risk": "high", "targets": ["a"], "of": { "n": [1, 2] } }), false),
+            (json!({ "risk": "low", "targets": ["a", "a"], "of": { "n": [1] } }), false),
+            (json!({ "risk": "low", "targets": ["c"], "of": { "n": [1] } }), false),
+            (json!({ "risk": "low", "targets": ["a"], "of": { "n": [3] } }), false),
+            (json!({ "risk": "low", "targets": ["a"] }), false),
+            (json!({ "risk": "low", "targets": ["a"], "of": { "n": [1] }, "x": 1 }), false),
+            (json!({ "risk": "low", "targets": "a", "of": { "n": [1] } }), false),
+            (json!([]), false),
+        ] {
+            assert_eq!(is_within(&new, &old), expected, "{new}");
+        }
+    }
+}

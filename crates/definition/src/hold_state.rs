@@ -1,0 +1,137 @@
+//! An open hold: what it waits for, and the votes that stand.
+
+use std::collections::BTreeSet;
+
+use holdpoint_core::{EffectId, MemberId, NewDuty, Vote};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{approval, event::OpenRule, hold_model::Hold};
+
+/// An open hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HoldState {
+    pub(crate) hold: String,
+    pub(crate) visit: u32,
+    pub(crate) opened: Timestamp,
+    pub(crate) rules: Vec<OpenRule>,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) votes: Vec<Given>,
+    pub(crate) waited: bool,
+    pub(crate) signalled: bool,
+    /// Whether nobody has objected in time.
+    pub(crate) witnessed: bool,
+    /// The last reminder.
+    pub(crate) reminded: u32,
+    /// Whether others may approve as well.
+    pub(crate) escalated: bool,
+}
+
+/// A vote that stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Given {
+    pub(crate) member: MemberId,
+    pub(crate) vote: Vote,
+    pub(crate) at: Timestamp,
+    pub(crate) rules: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) duties: Vec<NewDuty>,
+}
+
+impl HoldState {
+    /// The effect that wakes the hold at `until`.
+    pub(crate) fn wait_effect(&self) -> EffectId {
+        EffectId::new(format!("{}#{}/wait", self.hold, self.visit))
+    }
+
+    /// The effect that wakes the hold at its deadline.
+    pub(crate) fn deadline_effect(&self) -> EffectId {
+        EffectId::new(format!("{}#{}/deadline", self.hold, self.visit))
+    }
+
+    /// How many seats of each rule are filled.
+    pub(crate) fn filled(&self) -> Vec<u32> {
+        approval::filled(&self.rules, &self.approvals())
+    }
+
+    /// How many seats would be filled with one more approval.
+    pub(crate) fn filled_with(&self, rules: &BTreeSet<String>) -> Vec<u32> {
+        let mut ballots = self.approvals();
+        ballots.push(rules);
+        approval::filled(&self.rules, &ballots)
+    }
+
+    /// The rules that have a seat open.
+    pub(crate) fn unsatisfied(&self) -> BTreeSet<&str> {
+        let filled = self.filled();
+        let open = self.rules.iter().zip(filled).filter(|(rule, filled)| *filled < rule.need);
+        open.map(|(rule, _)| rule.rule.as_str()).collect()
+    }
+
+    /// The votes that stand under a rule: approvals that fill a seat of it, and rejections.
+    pub(crate) fn votes_under<'s>(&'s self, rule: &'s OpenRule) -> impl Iterator<Item = &'s Given> {
+        let seated = approval::seated(&self.rules, &self.approvals());
+        let mut seated = seated.into_iter();
+        self.votes.iter().filter(move |vote| match vote.vote {
+            Vote::Approve => seated
+                .next()
+                .flatten()
+                .and_then(|seat| self.rules.get(seat))
+                .is_some_and(|seat| seat.rule == rule.rule),
+            Vote::Reject => vote.rules.contains(&rule.rule),
+            Vote::Veto => false,
+        })
+    }
+
+    fn approvals(&self) -> Vec<&BTreeSet<String>> {
+        self.approving().map(|vote| &vote.rules).collect()
+    }
+
+    /// The approvals that stand.
+    pub(crate) fn approving(&self) -> impl Iterator<Item = &Given> {
+        self.votes.iter().filter(|vote| vote.vote == Vote::Approve)
+    }
+
+    /// The vetoes that stand.
+    pub(crate) fn vetoes(&self) -> impl Iterator<Item = &Given> {
+        self.votes.iter().filter(|vote| vote.vote == Vote::Veto)
+    }
+
+    /// The vote of a member that stands.
+    pub(crate) fn vote_of(&self, member: &MemberId) -> Option<&Given> {
+        self.votes.iter().find(|vote| vote.member == *member)
+    }
+
+    /// Whether someone has voted.
+    pub(crate) fn has_voted(&self, member: &MemberId) -> bool {
+        self.vote_of(member).is_some()
+    }
+
+    /// Whether somebody has rejected.
+    pub(crate) fn rejection(&self) -> Option<&Given> {
+        self.votes.iter().find(|vote| vote.vote == Vote::Reject)
+    }
+
+    /// Whether every seat is filled. Where no rule applies there is nothing to fill and nobody has
+    /// agreed, so it is not.
+    pub(crate) fn is_approved(&self) -> bool {
+        !self.rules.is_empty() && self.unsatisfied().is_empty()
+    }
+
+    /// Whether all that the hold waits for is there, and nobody holds it by a veto.
+    pub(crate) fn is_complete(&self, hold: &Hold) -> bool {
+        (hold.approval.is_none() || self.is_approved())
+            && self.vetoes().next().is_none()
+            && (hold.witness.is_none() || self.witnessed)
+            && (hold.wait.is_none() || self.waited)
+            && (hold.signal.is_none() || self.signalled)
+    }
+
+    /// Whether the deadline has passed, noticed or not.
+    pub(crate) fn is_past(&self, now: Timestamp) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+}
