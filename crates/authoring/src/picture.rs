@@ -88,6 +88,10 @@ fn mermaid_text(text: &str) -> String {
     escaped
 }
 
+/// The layout's time grows with about the third power of these, where all states stand in a row.
+const STATES_MAX: usize = 60;
+const WAYS_MAX: usize = 180;
+
 /// The height of a line of text.
 const LINE: f64 = 17.0;
 /// What is left free around the text of a box, and around the picture.
@@ -112,9 +116,29 @@ struct Drawing {
     height: f64,
 }
 
+/// A definition is too large to be drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a picture of {states} states and {ways} ways would take long to draw, and nobody could read it: \
+     at most {STATES_MAX} and {WAYS_MAX} are drawn"
+)]
+pub struct TooLarge {
+    /// How many states it has.
+    pub states: usize,
+    /// How many ways there are between them.
+    pub ways: usize,
+}
+
 /// The definition as an SVG picture.
-#[must_use]
-pub fn svg(outline: &Outline, title: &str, direction: Direction) -> String {
+///
+/// # Errors
+/// When it is too large. [`mermaid`] has no limit.
+pub fn svg(outline: &Outline, title: &str, direction: Direction) -> Result<String, TooLarge> {
+    let states = outline.states.len();
+    let count = outline.states.iter().map(|state| ways(state).len()).sum();
+    if states > STATES_MAX || count > WAYS_MAX {
+        return Err(TooLarge { states, ways: count });
+    }
     let Drawing { graph, width, height } = drawing(outline, direction);
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
@@ -132,7 +156,7 @@ pub fn svg(outline: &Outline, title: &str, direction: Direction) -> String {
         }
     }
     text.push_str("</svg>\n");
-    text
+    Ok(text)
 }
 
 /// Fonts and colours. Text in boxes keeps its contrast on white and on black paper, as the boxes are

@@ -62,8 +62,9 @@ fn every_shipped_definition_is_drawn_whole() {
     for (name, definition) in shipped() {
         let outline = definition.outline();
         for direction in [Direction::Down, Direction::Right] {
-            let picture = svg(&outline, definition.title(), direction);
-            assert_eq!(picture, svg(&outline, definition.title(), direction), "{name}");
+            let picture = svg(&outline, definition.title(), direction).unwrap();
+            let again = svg(&outline, definition.title(), direction).unwrap();
+            assert_eq!(picture, again, "{name}");
             let drawn = drawn(&picture);
             assert_eq!(drawn.boxes, outline.states.len(), "{name}");
             let text = mermaid(&outline, direction);
@@ -113,13 +114,37 @@ states:
       s3 -->|"failed"| s1
       s4(["done<br>finished"])
     "#);
-    let drawn = drawn(&svg(&outline, "a <title> & more", Direction::Down));
+    let drawn = drawn(&svg(&outline, "a <title> & more", Direction::Down).unwrap());
     assert_eq!((drawn.boxes, drawn.ways), (5, 9));
     assert!(
         drawn.texts.contains(&"input.risk == \"<high>\" && 1 > 0".to_owned()),
         "{:?}",
         drawn.texts
     );
+}
+
+#[test]
+fn what_nobody_could_read_is_not_drawn() {
+    let row = |count: usize| {
+        let state = |n: usize| StateOutline {
+            name: format!("s{n}"),
+            kind: StateOf::Activity,
+            ways: vec![Way {
+                on: "succeeded".to_owned(),
+                to: format!("s{}", (n + 1).min(count - 1)),
+            }],
+            rules: Vec::new(),
+            signal: None,
+            activities: Vec::new(),
+            ends: None,
+            summary: Vec::new(),
+        };
+        Outline { start: "s0".to_owned(), states: (0..count).map(state).collect() }
+    };
+    assert_eq!(drawn(&svg(&row(60), "x", Direction::Down).unwrap()).boxes, 60);
+    let refused = svg(&row(61), "x", Direction::Down).unwrap_err();
+    assert_snapshot!(refused.to_string(), @"a picture of 61 states and 61 ways would take long to draw, and nobody could read it: at most 60 and 180 are drawn");
+    assert_eq!(mermaid(&row(61), Direction::Down).matches("-->").count(), 62);
 }
 
 /// Any outline: pictures do not need a definition that makes sense.
@@ -161,7 +186,7 @@ proptest! {
     #[test]
     fn everything_is_drawn(outline in outline()) {
         for direction in [Direction::Down, Direction::Right] {
-            let drawn = drawn(&svg(&outline, "x\u{0}y", direction));
+            let drawn = drawn(&svg(&outline, "x\u{0}y", direction).unwrap());
             prop_assert_eq!(drawn.boxes, outline.states.len());
             prop_assert_eq!(drawn.ways, mermaid(&outline, direction).matches("-->").count());
         }

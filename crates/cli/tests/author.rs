@@ -67,12 +67,13 @@ fn two_definitions_are_compared() {
     `patch` v1 → `patch` v1: no difference in meaning
 
     $ holdpoint diff patch.yaml next.yaml
-    `patch` v1 → `patch` v2: 3 differences
+    `patch` v1 → `patch` v2: 4 differences
 
     definition
       ~ version: 1 → 2
 
     state ask
+      ~ approval expires after: 7d → 1d
       ~ rule peer: how many must approve: 1 → 2
       ~ rule second: how many must approve: 1 → 2
     ");

@@ -46,11 +46,26 @@ fn a_file_that_is_no_definition() {
         ("truncated", PATCH.as_bytes()[..PATCH.len() / 2].to_vec()),
         ("another program's", b"apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n".to_vec()),
     ]) {
-        place.write("bad.yaml", content);
+        place.write("bad.yaml", &content);
+        place.write("bad.scenarios.yaml", &content);
         let before = place.content();
-        for line in ["definitions check bad.yaml", "definitions publish bad.yaml --as ada"] {
+        for line in [
+            "definitions publish bad.yaml --as ada",
+            "explain bad.yaml",
+            "graph bad.yaml",
+            "diff bad.yaml bad.yaml",
+            "simulate bad.yaml",
+            "test bad.scenarios.yaml",
+        ] {
             place.sh(line).fails_well(2, &(what, line));
             place.sh(&format!("{line} --json")).fails_well_as_json(2, &(what, line));
+        }
+        for format in ["text", "json", "sarif", "github"] {
+            let ran = place.sh(&format!("check bad.yaml bad.scenarios.yaml --format {format}"));
+            assert_eq!(ran.code, Some(2), "{what}, {format}:\n{ran}");
+            assert!(ran.errors.starts_with("error: "), "{what}, {format}:\n{ran}");
+            let steers = |c: char| c.is_control() && c != '\n';
+            assert!(!ran.output.contains(steers), "{what}, {format}: {:?}", ran.output);
         }
         assert_same(&before, &place.content(), &what);
     }

@@ -114,19 +114,18 @@ fn what_is_not_understood_changes_nothing() {
     > submit
     error: refused with HP1008: the input does not fit the definition `patch` ("title" is a required property)
     > submit eve { title: x }
-      2026-01-05 09:00:00  eve  submitted it to patch v1
-      2026-01-05 09:00:00  eve  it reached `ask`
-      2026-01-05 09:00:00  eve  held at `ask` for 1 of rule peer, expires 2026-01-12 09:00:00
+    error: refused with HP1001: `eve` is not a member of the project `scenario`
+    > submit ada [x]
+    error: the input is not a mapping
+    help: `submit ada { risk: low }`
+    > submit ada { title: x }
+      2026-01-05 09:00:00  ada  submitted it to patch v1
+      2026-01-05 09:00:00  ada  it reached `ask`
+      2026-01-05 09:00:00  ada  held at `ask` for 1 of rule peer, expires 2026-01-12 09:00:00
     it is 2026-01-05 09:00:00: held at `ask`
       waiting  0 of 1 approval by role engineer, qualified in network
                can release it: bob
       if nothing happens: `expired` at 2026-01-12 09:00:00 UTC (in 7 d)
-    > submit ada [x]
-    error: the run was submitted before
-    help: `undo` takes steps back
-    > submit ada { title: x }
-    error: the run was submitted before
-    help: `undo` takes steps back
     > submit
     error: the run was submitted before
     help: `undo` takes steps back

@@ -51,7 +51,10 @@ pub(crate) fn graph(arguments: &Graph) -> Result<Answer, Failure> {
         Direction::Right => picture::Direction::Right,
     };
     let (language, picture) = match arguments.format {
-        Picture::Svg => ("svg", picture::svg(&definition.outline(), definition.title(), direction)),
+        Picture::Svg => {
+            let drawn = picture::svg(&definition.outline(), definition.title(), direction);
+            ("svg", drawn.map_err(too_large)?)
+        }
         Picture::Mermaid => ("mermaid", picture::mermaid(&definition.outline(), direction)),
     };
     let file = arguments.file.display().to_string();
@@ -69,6 +72,10 @@ pub(crate) fn graph(arguments: &Graph) -> Result<Answer, Failure> {
             )
         }
     }
+}
+
+fn too_large(failure: picture::TooLarge) -> Failure {
+    Failure::usage(failure.to_string(), "`--format mermaid` has no limit; or split the definition")
 }
 
 fn unwritable(file: &Path, error: &io::Error) -> Failure {
