@@ -73,8 +73,7 @@ fn a_definition_is_told_in_sentences() {
       One rejection, with a reason, is enough to reject.
       It waits for 1h 30m from then on.
       It waits for the signal `go`, with data for which `signal == 'now'`.
-      After 7d it expires.
-      After input.risk == 'low' ? '1h' : '2h' it expires.
+      After 7d or input.risk == 'low' ? '1h' : '2h' it expires, whichever comes first.
       When released, it goes on in `build`.
       When rejected, the run is over: refused.
       When expired, it goes on in `which`.
