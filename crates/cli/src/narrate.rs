@@ -157,6 +157,9 @@ fn of_definition(event: &DefinitionEvent) -> String {
             let duties: Vec<_> = duties.iter().map(ToString::to_string).collect();
             format!("it waits before `{before}` for what is owed: duty {}", duties.join(", "))
         }
+        DefinitionEvent::Amended { rules, reason, .. } if rules.is_empty() => {
+            format!("amended the input: {reason}")
+        }
         DefinitionEvent::Amended { kept, reason, .. } => {
             let kept: Vec<_> = kept.keys().map(ToString::to_string).collect();
             let kept = if kept.is_empty() {

@@ -73,6 +73,13 @@ impl Draft<'_> {
             return Err(not_awaited("a run is amended while a hold is open, and none is"));
         };
         self.in_time(open)?;
+        if definition.witness.is_some() {
+            return Err(not_awaited(format!(
+                "the run cannot be amended at `{}`: whoever may object has been told of this input",
+                open.hold
+            ))
+            .needs("cancel the run and submit it again"));
+        }
         let policy = match &definition.approval {
             None => Amended::Reset,
             Some(approval) => approval.amended.ok_or_else(|| {
@@ -135,7 +142,7 @@ impl Draft<'_> {
             };
             if !stands && check::works_without(self.model, here, name) {
                 return Err(not_awaited(format!(
-                    "what `{name}` approved would no longer be what is done"
+                    "what `{name}` let pass would no longer be what is done"
                 ))
                 .needs(format!(
                     "lead back to `{name}` first, or cancel the run and submit it again"

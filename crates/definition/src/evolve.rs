@@ -118,7 +118,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 && open.rejection().is_none()
                 && hold_of(model, hold).is_some_and(|hold| open.is_complete(hold)) =>
         {
-            if hold_of(model, hold).is_some_and(|hold| hold.approval.is_some()) {
+            if hold_of(model, hold)
+                .is_some_and(|hold| hold.approval.is_some() || hold.witness.is_some())
+            {
                 state.approved.insert(hold.clone());
             }
             resolve(state, hold, "released")

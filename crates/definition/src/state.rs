@@ -27,7 +27,7 @@ pub struct State {
     pub(crate) visits: BTreeMap<String, u32>,
     /// Signals that no hold has taken yet.
     pub(crate) signals: Vec<Signal>,
-    /// The holds that people have released.
+    /// The holds that people have released, or let pass without an objection.
     pub(crate) approved: BTreeSet<String>,
     /// Who has amended the input.
     pub(crate) editors: BTreeSet<MemberId>,

@@ -219,6 +219,28 @@ fn a_hold_without_votes_is_amended_where_what_was_approved_is_asked_again() {
 }
 
 #[test]
+fn what_nobody_objected_to_does_not_become_something_else() {
+    let source =
+        CHANGE.replace("POLICY", "keep").replace("released: work", "released: tell").replace(
+            "  work:\n",
+            "  tell:\n    hold: { witness: { from: [member:cy], for: 2d } }\n    \
+         on: { released: pause, objected: refused }\n  \
+         pause: { hold: { signal: { name: go } }, on: { released: work } }\n  work:\n",
+        );
+    let mut bench = submitted(&source, "ada", input(&["a", "b"], "low"));
+    bench.approve("bob").unwrap();
+    bench.approve("eve").unwrap();
+    let refusal = refused(bench.act("ada", amend(input(&["c"], "low"))), RefusalCode::NotAwaited);
+    let told =
+        "the run cannot be amended at `tell`: whoever may object has been told of this input";
+    assert_eq!(refusal.message, told);
+    bench.advance(hours(48));
+    assert_eq!(bench.view().state, "pause");
+    let refusal = refused(bench.act("ada", amend(input(&["c"], "low"))), RefusalCode::NotAwaited);
+    assert_eq!(refusal.message, "what `tell` let pass would no longer be what is done");
+}
+
+#[test]
 fn what_was_approved_elsewhere_does_not_become_something_else() {
     let source = |policy: &str| {
         CHANGE.replace("POLICY", policy).replace("released: work", "released: pause").replace(
@@ -245,7 +267,7 @@ fn what_was_approved_elsewhere_does_not_become_something_else() {
             assert_eq!(bench.status(), ended("done"));
         } else {
             let refusal = refused(answer, RefusalCode::NotAwaited);
-            assert_eq!(refusal.message, "what `ask` approved would no longer be what is done");
+            assert_eq!(refusal.message, "what `ask` let pass would no longer be what is done");
         }
     }
 }

@@ -382,10 +382,9 @@ impl Writer {
         // its place among the new runs is that of its first, for the sake of its number.
         let mut order: Vec<Subject> = Vec::new();
         let mut place: HashMap<RunId, usize> = HashMap::new();
-        let mut last_event = None;
-        while let Some((last, event, subject)) = self.ahead.remove(&self.watermark.next()) {
-            self.watermark = last;
-            last_event = Some(event);
+        let mut reached = (self.watermark, None);
+        while let Some((last, event, subject)) = self.ahead.remove(&reached.0.next()) {
+            reached = (last, Some(event));
             let known = match &subject {
                 Subject::Run(record) => {
                     let next = order.len();
@@ -409,10 +408,13 @@ impl Writer {
                 .prepare_cached("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3)")?
                 .execute(params![run.to_string(), to_sql(version.0), bytes])?;
         }
+        let (watermark, last_event) = reached;
         if let Some(event) = last_event {
-            set_watermark(&transaction, self.watermark, event)?;
+            set_watermark(&transaction, watermark, event)?;
         }
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        self.watermark = watermark;
+        Ok(())
     }
 }
 

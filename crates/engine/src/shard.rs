@@ -817,8 +817,11 @@ impl Shard {
         if self.idlers.is_empty() || !self.under_way.is_empty() || !self.attempts.is_empty() {
             return;
         }
+        let next = self.wakes.first().map(|(at, _)| *at);
+        if self.effects == Effects::Perform && next.is_some_and(|at| at <= self.clock.now()) {
+            return;
+        }
         if self.slots.values().all(Slot::is_quiet) {
-            let next = self.wakes.first().map(|(at, _)| *at);
             for idler in self.idlers.drain(..) {
                 let _ = idler.send(next);
             }

@@ -1,6 +1,6 @@
 //! The one thread that writes.
 //!
-//! Whatever was sent while the last commit was syncing is the next commit: many appends share
+//! Whatever was sent while the last commit was written is the next commit: many appends share
 //! one sync when there are many, and none waits when there are few.
 
 use std::{
@@ -99,14 +99,16 @@ impl Committer {
             let head = self.shared.head();
             let is_noted = self.syncs.is_done()
                 && self.head_file.noted().is_some_and(|noted| noted.head == head);
-            let request = if let Some(next) = next.take() {
+            let is_due = poison.is_none() && !is_noted && unnoted_since.elapsed() > NOTE_AGE_MAX;
+            let request = if is_due {
+                unnoted_since = Instant::now();
+                Err(RecvTimeoutError::Timeout)
+            } else if let Some(next) = next.take() {
                 Ok(next)
             } else if is_noted || poison.is_some() {
                 let request = requests.recv();
                 unnoted_since = Instant::now();
                 request.map_err(|_| RecvTimeoutError::Disconnected)
-            } else if unnoted_since.elapsed() > NOTE_AGE_MAX {
-                Err(RecvTimeoutError::Timeout)
             } else {
                 requests.recv_timeout(IDLE)
             };
@@ -180,10 +182,17 @@ impl Committer {
         self.commits = self.commits.saturating_add(1);
         let is_full = self.tail_bytes >= self.tail_bytes_max;
         let sent = requests.try_recv().ok();
-        if is_full || sent.is_none() {
-            self.syncs.sync_now(written)?;
+        let synced = if is_full || sent.is_none() {
+            self.syncs.sync_now(written)
         } else {
-            self.syncs.sync_soon(written)?;
+            self.syncs.sync_soon(written)
+        };
+        if let Err(reason) = synced {
+            if let Some(Request { answer, .. }) = sent {
+                // As above.
+                let _ = answer.send(poisoned(&reason));
+            }
+            return Err(reason);
         }
         if is_full {
             self.change_tail();
@@ -281,9 +290,7 @@ impl Committer {
 
     /// Notes the end of the log and of its file, so that a loss at either is noticed.
     fn close(&mut self) {
-        if self.ahead.is_some()
-            && let Err(error) = ahead::cut_off(&self.tail.db())
-        {
+        if let Err(error) = ahead::cut_off(&self.tail.db()) {
             tracing::warn!(%error, "the log's file stays longer than what is in it");
         }
         let positions = Positions::read(&self.tail.db()).map_err(|error| error.to_string());

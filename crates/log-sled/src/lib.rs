@@ -23,9 +23,11 @@
 //! | `preflight` | looking at sled's file before sled does |
 //! | `store` | sled, with syncs and without panics |
 //! | `watch` | looking after sled's flushes, which can wait for ever |
+//! | `ahead` | keeping sled's file longer than what is in it |
 //! | `block` | events packed into blocks, blocks cut into entries |
 //! | `scan` | reading the whole log at opening |
 //! | `committer` | the one thread that writes |
+//! | `syncing` | the thread that makes a commit durable while the next is written |
 //! | `reader` | reading events, and the streams' events |
 //! | `backup` | backing a log up while it is used, and restoring it |
 //! | `salvage` | saving what can still be read of a log that cannot be opened |

@@ -46,7 +46,7 @@ const TILE_HASHES: u64 = 1 << TILE_LEVELS;
 
 /// A log in a directory of its own.
 ///
-/// It needs a tokio runtime for reading, and threads for writing and for sealing. Dropping the
+/// It needs a tokio runtime for reading, and threads for writing, syncing and sealing. Dropping the
 /// last handle waits for what is being committed and sealed, and closes the files; nothing that
 /// was acknowledged depends on it. A read whose future was dropped can keep the files open a moment
 /// longer.
@@ -79,7 +79,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// The durable end of the log. Only the committer changes it.
+    /// The durable end of the log. Only whoever has synced a commit changes it.
     pub(crate) fn head(&self) -> Head {
         *locked(&self.head)
     }
@@ -450,6 +450,39 @@ mod tests {
             shared.parts().tails[0].store.block_first(Sequence(5)).unwrap(),
             Some(Sequence(1))
         );
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_while_a_sync_failed_is_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(SledLog::create(dir.path(), "test").await.unwrap());
+        let (committer, _sealer) = threads_on(dir.path(), Store::break_sync);
+        let (requests, received) = mpsc::channel();
+        let one = |run, text: &str| {
+            let mut append = append(run, 0, 0);
+            append.events.push(event(&stream(run), text));
+            append
+        };
+        // The first is a commit of its own, and small when it is compressed; the second cannot be
+        // written before the first is durable.
+        let sent = [one(1, &"a".repeat(600_000)), one(2, &noise(150_000, 1)), append(3, 0, 1)];
+        let answers: Vec<_> = sent
+            .into_iter()
+            .map(|append| {
+                let (answer, answered) = oneshot::channel();
+                let appends = Prepared::new(vec![append]).unwrap();
+                requests.send(Request { appends, answer }).unwrap();
+                answered
+            })
+            .collect();
+        drop(requests);
+        let shared = Arc::clone(&committer.shared);
+        committer.run(&received);
+        for mut answered in answers {
+            let failure = answered.try_recv().unwrap().unwrap_err();
+            assert!(matches!(failure, AppendFailure::Poisoned { .. }), "{failure}");
+        }
+        assert_eq!(shared.head().sequence, Sequence::ZERO);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use std::{
 use holdpoint_core::event::Sequence;
 
 use crate::{
-    aside,
+    ahead, aside,
     block::{self, Block},
     carve, preflight,
     store::{Store, StoreFailure},
@@ -54,6 +54,7 @@ fn open_copy(
         aside::remove_derived(copy).map_err(failed)?;
     }
     preflight::remove_half_written(copy).map_err(failed)?;
+    ahead::cut_off(&copy.join("db")).map_err(failed)?;
     let store = Store::open(copy).map_err(|failure| failure.to_string())?;
     if !store.was_recovered() {
         return Err("sled found nothing in it".to_owned());

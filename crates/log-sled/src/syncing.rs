@@ -113,8 +113,10 @@ impl Syncs {
         let unsynced = |this: &Self| this.unsynced.iter().map(|commit| commit.bytes).sum::<usize>();
         while self.unsynced.len() > commits || unsynced(self) > bytes {
             let ended = |_| "the thread that syncs has ended".to_owned();
-            self.synced.recv().map_err(ended)??;
+            let synced = self.synced.recv().map_err(ended)?;
+            // Also when it failed: its result comes only once.
             self.unsynced.pop_front();
+            synced?;
         }
         Ok(())
     }
@@ -159,6 +161,7 @@ fn run(shared: &Shared, waiting: &Receiver<Written>, tell: &Sender<Result<(), St
         let synced = match &failed {
             // A failed sync is never retried, and nothing after it can be relied upon.
             Some(reason) => Err(reason.clone()),
+            None if first.heads.is_empty() => Ok(()),
             None => first.sync(),
         };
         failed = failed.or(synced.as_ref().err().cloned());
