@@ -20,6 +20,7 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
         check_outcomes(name, state, findings);
         if let StateKind::Hold(hold) = &state.kind {
             check_rules(hold, findings);
+            check_witness(name, state, hold, findings);
             check_deadline(model, name, state, hold, findings);
         }
     }
@@ -263,6 +264,21 @@ fn check_seats(approval: &Approval, findings: &mut Findings) {
                 ),
             )
             .help("name more members or a role, or lower `need`");
+    }
+}
+
+/// The time for objections must end before the hold does.
+fn check_witness(name: &str, state: &StateModel, hold: &Hold, findings: &mut Findings) {
+    let Some(witness) = &hold.witness else { return };
+    let is_before = |expires: &Timed| matches!(expires, Timed::Fixed(at) if *at < witness.span);
+    if hold.expiries().any(is_before) {
+        findings
+            .add(
+                Code::NobodyCanRelease,
+                &state.span,
+                format!("`{name}` expires before the time of its `witness` ends"),
+            )
+            .help("let `expires` be later than the `for` of `witness`");
     }
 }
 

@@ -117,6 +117,18 @@ fn a_witness_point_has_an_outcome_for_objections() {
     );
 }
 
+#[test]
+fn a_witness_point_that_expires_first_is_found() {
+    let source = |time: &str| {
+        let witness = format!("for: 2d }}\n      signal: {{ name: go, expires: {time} }}");
+        NOTICE.replace("for: 2d }", &witness).replace("objected:", "expired: refused, objected:")
+    };
+    let found = faults(&source("47h"));
+    let told = "error[HP2020]: `notice` expires before the time of its `witness` ends";
+    assert!(found.contains(told), "{found}");
+    crate::common::workflow(&source("2d"));
+}
+
 const ASK: &str = "
 workflow: ask
 version: 1
@@ -234,7 +246,7 @@ states:
   both:
     hold:
       witness: {{ from: role:board, for: {witness} }}
-      signal: {{ name: go, expires: 2d }}
+      signal: {{ name: go, expires: '${{\"2d\"}}' }}
     on: {{ released: done, objected: refused, expired: lapsed }}
   done: {{ end: done }}
   refused: {{ end: refused }}
