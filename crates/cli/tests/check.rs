@@ -199,4 +199,9 @@ fn what_cannot_be_read_is_told() {
     ] {
         place.sh(line).fails_well(2, &line);
     }
+    // The others are checked all the same.
+    let ran = place.sh("check bytes.yaml bad.yaml");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.output.contains("HP2003"), "{ran:?}");
+    assert!(ran.errors.contains("the definition `bytes.yaml` cannot be read"), "{ran:?}");
 }

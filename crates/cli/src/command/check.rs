@@ -28,13 +28,20 @@ struct Checked {
 
 /// Checks files, and prints what was found.
 pub(crate) fn check(context: &Context, arguments: &Check) -> Result<(), Failure> {
-    let mut checked = Vec::new();
+    let (mut checked, mut unread) = (Vec::new(), None);
     for file in files(&arguments.files)? {
-        checked.push(check_file(&file)?);
+        match check_file(&file) {
+            Ok(file) => checked.push(file),
+            Err(failure) => _ = unread.get_or_insert(failure),
+        }
+    }
+    // What is wrong with one file does not hide what was found in the others.
+    if let Some(failure) = unread.take_if(|_| checked.is_empty()) {
+        return Err(failure);
     }
     let format = if context.json { Format::Json } else { arguments.format };
     print(in_format(&checked, format)?.as_bytes())?;
-    outcome(&checked, arguments.strict)
+    unread.map_or_else(|| outcome(&checked, arguments.strict), Err)
 }
 
 /// The files that are meant: of a directory, all that are YAML.
