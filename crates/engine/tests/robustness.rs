@@ -30,6 +30,7 @@ use holdpoint_log::{Append, AppendFailure, EventLog, Head, MemoryLog, ReadFailur
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, watch};
 
 fn refusal<T: std::fmt::Debug>(answer: Result<T, CommandFailure>) -> RefusalCode {
     match answer {
@@ -174,17 +175,56 @@ impl Workflow for Probe {
     }
 }
 
-/// A log that takes its time, or fails at the read model's back, as it is told.
-struct Slow {
+/// A log that lets appends wait, or fails at the read model's back, as it is told.
+struct Gated {
     log: Arc<MemoryLog>,
-    delay: Duration,
+    /// One for each append that may pass.
+    passes: Semaphore,
+    /// How many appends have come to the gate.
+    come: watch::Sender<usize>,
     after: Mutex<Option<Box<dyn FnMut() + Send>>>,
 }
 
+impl Gated {
+    /// So many appends are let through that it makes no difference.
+    const ALL: usize = 1_000_000;
+
+    fn new(log: Arc<MemoryLog>) -> Self {
+        let (passes, come) = (Semaphore::new(Self::ALL), watch::Sender::new(0));
+        Self { log, passes, come, after: Mutex::default() }
+    }
+
+    /// Lets nothing through from now on.
+    fn hold(&self) {
+        self.passes.forget_permits(usize::MAX);
+    }
+
+    fn release(&self) {
+        self.passes.add_permits(Self::ALL);
+    }
+
+    /// Waits until `count` more appends have come than at `before`.
+    async fn come(&self, before: usize, count: usize) {
+        soon(self.come.subscribe().wait_for(|come| *come >= before + count)).await.unwrap();
+    }
+
+    fn so_far(&self) -> usize {
+        *self.come.borrow()
+    }
+}
+
+/// Lets all tasks go on that can, in a runtime of one thread.
+async fn others_go_on() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[async_trait]
-impl EventLog for Slow {
+impl EventLog for Gated {
     async fn append(&self, appends: Vec<Append>) -> Result<Vec<Sequence>, AppendFailure> {
-        tokio::time::sleep(self.delay).await;
+        self.come.send_modify(|come| *come += 1);
+        self.passes.acquire().await.unwrap().forget();
         let answer = self.log.append(appends).await;
         if let Some(after) = &mut *self.after.lock().unwrap() {
             after();
@@ -209,25 +249,23 @@ impl EventLog for Slow {
         self.log.head().await
     }
 
-    fn subscribe(&self) -> tokio::sync::watch::Receiver<Sequence> {
+    fn subscribe(&self) -> watch::Receiver<Sequence> {
         self.log.subscribe()
     }
 }
 
-/// An engine with the probe published, over a log with a delay.
-async fn probing(office: &Office, probe: &Arc<Probe>, delay_ms: u64) -> (Engine, Arc<Slow>) {
-    probing_with(office, probe, delay_ms, |builder| builder).await
+/// An engine with the probe published, over a log with a gate.
+async fn probing(office: &Office, probe: &Arc<Probe>) -> (Engine, Arc<Gated>) {
+    probing_with(office, probe, |builder| builder).await
 }
 
 async fn probing_with(
     office: &Office,
     probe: &Arc<Probe>,
-    delay_ms: u64,
     with: impl FnOnce(holdpoint_engine::EngineBuilder) -> holdpoint_engine::EngineBuilder,
-) -> (Engine, Arc<Slow>) {
+) -> (Engine, Arc<Gated>) {
     office.open_leaving_effects().await.shutdown().await;
-    let delay = Duration::from_millis(delay_ms);
-    let log = Arc::new(Slow { log: office.log.clone(), delay, after: Mutex::default() });
+    let log = Arc::new(Gated::new(office.log.clone()));
     let name = "probe".parse().unwrap();
     let source = holdpoint_engine::rust_source(&name, 1);
     let builder = office.builder().log(log.clone()).workflow(name, 1, "A probe", probe.clone());
@@ -265,7 +303,7 @@ async fn a_long_error_is_cut_and_the_run_goes_on() {
 #[tokio::test]
 async fn a_step_that_cannot_be_kept_holds_its_run_visibly() {
     let (office, probe) = (Office::new(), Arc::default());
-    let (engine, _) = probing(&office, &probe, 0).await;
+    let (engine, _) = probing(&office, &probe).await;
     let run = probe_run(&office, &engine).await;
     engine.command(run, signal("set", json!(2_000_000))).await.unwrap();
     office.clock.advance(SignedDuration::from_secs(10));
@@ -285,12 +323,20 @@ async fn a_step_that_cannot_be_kept_holds_its_run_visibly() {
 #[tokio::test]
 async fn commands_that_are_acceptable_alone_are_not_refused_together() {
     let (office, probe) = (Office::new(), Arc::default());
-    let (engine, _) = probing(&office, &probe, 20).await;
+    let (engine, log) = probing(&office, &probe).await;
     let run = probe_run(&office, &engine).await;
+    // What is sent while the first is on its way is decided together.
+    let together = async || {
+        log.hold();
+        log.come(log.so_far(), 1).await;
+        others_go_on().await;
+        log.release();
+    };
     let commands = (0..50).map(|_| engine.command(run, signal("say", json!(400_000))));
     let too_large = engine.command(run, signal("say", json!(1_200_000)));
-    let (answers, too_large) =
-        soon(futures::future::join(futures::future::join_all(commands), too_large)).await;
+    let commands = futures::future::join_all(commands);
+    let (answers, too_large, ()) =
+        soon(futures::future::join3(commands, too_large, together())).await;
     assert!(answers.iter().all(Result::is_ok));
     assert!(matches!(too_large, Err(CommandFailure::Append(_))), "{too_large:?}");
     assert_eq!(engine.run(run).await.unwrap().row.at.version, Version(51));
@@ -298,7 +344,8 @@ async fn commands_that_are_acceptable_alone_are_not_refused_together() {
     // Small ones with one among them that the log does not take.
     let commands = (0..20)
         .map(|n| engine.command(run, signal("say", json!(if n == 10 { 1_100_000 } else { 10 }))));
-    let answers = soon(futures::future::join_all(commands)).await;
+    let commands = futures::future::join_all(commands);
+    let (answers, ()) = soon(futures::future::join(commands, together())).await;
     let refused: Vec<_> = (0..20).filter(|n| answers[*n].is_err()).collect();
     assert_eq!(refused, [10]);
 }
@@ -306,7 +353,7 @@ async fn commands_that_are_acceptable_alone_are_not_refused_together() {
 #[tokio::test]
 async fn a_command_without_events_is_answered_with_where_the_run_stands() {
     let (office, probe) = (Office::new(), Arc::default());
-    let (engine, _) = probing(&office, &probe, 0).await;
+    let (engine, _) = probing(&office, &probe).await;
     let run = probe_run(&office, &engine).await;
     let answer = engine.command(run, signal("nothing", json!(null))).await.unwrap();
     assert_eq!(answer, engine.run(run).await.unwrap().row.at);
@@ -366,40 +413,53 @@ async fn a_submission_is_answered_again_after_its_author_has_left() {
 #[tokio::test]
 async fn work_does_not_begin_after_a_shutdown() {
     let office = Office::new();
-    let (engine, _) = probing(&office, &Arc::default(), 50).await;
+    let (engine, log) = probing(&office, &Arc::default()).await;
     let run = office.submit(&engine, 1).await;
+    let before = log.so_far();
+    log.hold();
+    log.passes.add_permits(1);
     engine.command(run, approve("ben")).await.unwrap();
-    // That the first attempt begins is on its way into the log now.
-    soon(engine.shutdown()).await;
+    // That the first attempt begins is on its way into the log.
+    log.come(before, 2).await;
+    let release = async {
+        others_go_on().await;
+        log.release();
+    };
+    soon(futures::future::join(engine.shutdown(), release)).await;
     assert_eq!(office.history(run).await.last().unwrap(), "holdpoint.activity.started");
     assert!(office.cashier.attempts.lock().unwrap().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn work_does_not_begin_once_it_is_abandoned() {
     let office = Office::new();
     let fail = Outcome::Failed { error: "no cash".to_owned(), retryable: true };
     office.cashier.outcomes.lock().unwrap().push(fail);
-    let (engine, _) = probing(&office, &Arc::default(), 200).await;
+    let (engine, log) = probing(&office, &Arc::default()).await;
     let run = office.submit(&engine, 1).await;
     engine.command(run, approve("ben")).await.unwrap();
     soon(async {
         while office.history(run).await.last().unwrap() != "holdpoint.activity.failed" {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
     })
     .await;
     // While a note is on its way, the second attempt falls due and the run is cancelled: both are
     // decided together.
     let cancel = command("ada", Action::Cancel { reason: "a mistake".to_owned() });
-    let (noted, cancelled) =
-        futures::future::join(engine.command(run, signal("note", json!(1))), async {
-            tokio::time::sleep(Duration::from_millis(60)).await;
-            office.clock.advance(SignedDuration::from_secs(10));
-            tokio::time::sleep(Duration::from_millis(60)).await;
-            engine.command(run, cancel).await
-        })
-        .await;
+    let note = engine.command(run, signal("note", json!(1)));
+    let (noted, cancelled) = futures::future::join(note, async {
+        log.hold();
+        log.come(log.so_far(), 1).await;
+        office.clock.advance(SignedDuration::from_secs(10));
+        others_go_on().await;
+        let release = async {
+            others_go_on().await;
+            log.release();
+        };
+        futures::future::join(engine.command(run, cancel), release).await.0
+    })
+    .await;
     noted.unwrap();
     cancelled.unwrap();
     soon(engine.idle()).await.unwrap();
@@ -427,7 +487,7 @@ async fn a_project_cannot_be_changed_after_the_shutdown() {
 #[tokio::test]
 async fn durable_events_that_do_not_replay_hold_up_nobody_else() {
     let (office, probe) = (Office::new(), Arc::<Probe>::default());
-    let (engine, log) = probing(&office, &probe, 0).await;
+    let (engine, log) = probing(&office, &probe).await;
     let other = probe_run(&office, &engine).await;
     let run = probe_run(&office, &engine).await;
     let fails = Arc::clone(&probe);
@@ -456,7 +516,7 @@ async fn a_read_model_that_fails_does_not_make_a_run_unknown() {
 }
 
 /// A clock that can be set.
-struct Setting(tokio::sync::watch::Sender<Timestamp>);
+struct Setting(watch::Sender<Timestamp>);
 
 #[async_trait]
 impl Clock for Setting {
@@ -473,19 +533,21 @@ impl Clock for Setting {
 #[tokio::test]
 async fn a_timer_survives_a_clock_that_is_set_back() {
     let (office, probe) = (Office::new(), Arc::default());
-    let clock = Arc::new(Setting(tokio::sync::watch::Sender::new(office.clock.now())));
+    let clock = Arc::new(Setting(watch::Sender::new(office.clock.now())));
     let with = |builder: holdpoint_engine::EngineBuilder| builder.clock(clock.clone());
-    let (engine, _) = probing_with(&office, &probe, 100, with).await;
+    let (engine, log) = probing_with(&office, &probe, with).await;
     let run = probe_run(&office, &engine).await;
     engine.command(run, signal("set", json!(1))).await.unwrap();
     let start = clock.now();
     // The timer is found due while an append is on its way, and decided with the clock set back.
     let say = async { engine.command(run, signal("say", json!(1))).await.unwrap() };
     let set = async {
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        log.hold();
+        log.come(log.so_far(), 1).await;
         clock.0.send_replace(start + SignedDuration::from_secs(11));
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        others_go_on().await;
         clock.0.send_replace(start);
+        log.release();
     };
     futures::future::join(say, set).await;
     soon(engine.idle()).await.unwrap();
@@ -502,8 +564,7 @@ async fn a_timer_survives_a_clock_that_is_set_back() {
 #[tokio::test]
 async fn runs_that_are_only_submitted_and_looked_at_leave_memory() {
     let (office, probe) = (Office::new(), Arc::default());
-    let (engine, _) =
-        probing_with(&office, &probe, 0, |builder| builder.resident_runs_max(0)).await;
+    let (engine, _) = probing_with(&office, &probe, |builder| builder.resident_runs_max(0)).await;
     let before = STATES.load(Ordering::SeqCst);
     let mut runs = Vec::new();
     for _ in 0..200 {
@@ -521,7 +582,7 @@ async fn runs_that_are_only_submitted_and_looked_at_leave_memory() {
 #[tokio::test]
 async fn a_panic_in_a_definition_holds_its_run_and_no_other() {
     let (office, probe) = (Office::new(), Arc::<Probe>::default());
-    let (engine, _) = probing_with(&office, &probe, 0, |builder| builder.shards(1)).await;
+    let (engine, _) = probing_with(&office, &probe, |builder| builder.shards(1)).await;
     let run = probe_run(&office, &engine).await;
     let expense = office.submit(&engine, 1).await;
     for place in ["decide", "evolve", "pending"] {
@@ -543,7 +604,7 @@ async fn a_panic_in_a_definition_holds_its_run_and_no_other() {
 #[tokio::test]
 async fn a_run_as_of_a_time_is_seen_in_the_project_of_that_time() {
     let (office, probe) = (Office::new(), Arc::default());
-    let (engine, _) = probing(&office, &probe, 0).await;
+    let (engine, _) = probing(&office, &probe).await;
     let run = probe_run(&office, &engine).await;
     let start = office.clock.now();
     office.clock.advance(SignedDuration::from_mins(5));
