@@ -134,12 +134,14 @@ fn what_nobody_could_read_is_not_drawn() {
                 to: format!("s{}", (n + 1).min(count - 1)),
             }],
             rules: Vec::new(),
+            parts: Vec::new(),
             signal: None,
             activities: Vec::new(),
             ends: None,
             summary: Vec::new(),
         };
-        Outline { start: "s0".to_owned(), states: (0..count).map(state).collect() }
+        let states = (0..count).map(state).collect();
+        Outline { start: "s0".to_owned(), states, expires: None }
     };
     assert_eq!(drawn(&svg(&row(60), "x", Direction::Down).unwrap()).boxes, 60);
     let refused = svg(&row(61), "x", Direction::Down).unwrap_err();
@@ -173,12 +175,13 @@ fn outline() -> impl Strategy<Value = Outline> {
                     .map(|(on, to)| Way { on: on.to_owned(), to: name(to % count) })
                     .collect(),
                 rules: Vec::new(),
+                parts: Vec::new(),
                 signal: None,
                 activities: Vec::new(),
                 ends: None,
                 summary: summary.into_iter().map(str::to_owned).collect(),
             });
-        Outline { start: name(0), states: states.collect() }
+        Outline { start: name(0), states: states.collect(), expires: None }
     })
 }
 

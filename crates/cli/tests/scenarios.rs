@@ -80,6 +80,10 @@ fn scenarios_are_played() {
     {
       "coverage": [
         {
+          "approvals": {
+            "all": 0,
+            "reached": 0
+          },
           "definition": "two-eyes.yaml",
           "missed": [
             {

@@ -6,12 +6,19 @@ use crate::common::{PATCH, Place};
 
 const MEMBERS: &str = "--members '{ ada: [], bob: [role:engineer, qualified:network] }'";
 
-fn converse(lines: &str) -> String {
+/// What is answered; `refused` lines do not do what they say.
+fn converse(lines: &str, refused: usize) -> String {
     let place = Place::empty();
     place.write("patch.yaml", PATCH);
     let ran = place.sh_with(&format!("simulate patch.yaml {MEMBERS}"), lines);
-    assert_eq!(ran.code, Some(0), "{ran}");
-    assert_eq!(ran.errors, "");
+    assert_eq!(ran.output.matches("\nerror").count(), refused, "{ran}");
+    assert_eq!(ran.code, Some(i32::from(refused > 0)), "{ran}");
+    if refused == 0 {
+        assert_eq!(ran.errors, "");
+    } else {
+        let said = format!("error: {refused} line");
+        assert!(ran.errors.starts_with(&said), "{ran}");
+    }
     ran.output
 }
 
@@ -19,6 +26,7 @@ fn converse(lines: &str) -> String {
 fn a_definition_is_stepped_through() {
     assert_snapshot!(converse(
         "show\nsubmit ada { title: Fix it }\napprove ada\napprove bob fine\nundo\nreject bob not now\nscenario\nquit\n",
+        1,
     ), @r#"
     `patch` v1: Patch
     members: ada, bob
@@ -65,7 +73,7 @@ fn a_definition_is_stepped_through() {
 
 #[test]
 fn the_clock_is_moved() {
-    assert_snapshot!(converse("submit ada { title: Fix it }\nafter 1h\nafter 900w\nhistory\n"), @"
+    assert_snapshot!(converse("submit ada { title: Fix it }\nafter 1h\nafter 900w\nhistory\n", 0), @"
     `patch` v1: Patch
     members: ada, bob
     `submit` begins the run, `help` says what else there is
@@ -104,6 +112,7 @@ fn the_clock_is_moved() {
 fn what_is_not_understood_changes_nothing() {
     assert_snapshot!(converse(
         "approve bob\nsubmit\nsubmit eve { title: x }\nsubmit ada [x]\nsubmit ada { title: x }\nsubmit\nfly\napprove\napprove eve\nafter lunch\nwork\nwork succeeds\nexpect: { state: done }\nexpect: { state: [ }\n{\nundo\nundo\nscenario\n",
+        16,
     ), @r#"
     `patch` v1: Patch
     members: ada, bob
@@ -194,6 +203,102 @@ fn scenarios_say_who_there_is_and_can_be_written_by_stepping() {
     let (top, _) = scenarios.split_once("scenarios:\n").unwrap();
     place.write("normal-change.scenarios.yaml", format!("{top}scenarios:\n{scenario}"));
     let played = place.must("test normal-change.yaml");
+    assert!(played.contains("1 scenario: 1 passed, 0 failed"), "{played}");
+}
+
+#[test]
+fn people_do_all_that_they_can_on_a_project() {
+    let place = Place::empty();
+    let definition = "
+workflow: careful
+version: 1
+title: A careful change
+input: { type: object, properties: { title: { type: string }, risk: { type: string } } }
+start: notice
+states:
+  notice:
+    hold: { witness: { from: role:owner, for: 1d } }
+    on: { released: done, objected: ask }
+  ask:
+    hold:
+      approval:
+        rules: { peers: { from: role:engineer, need: all, roster: now } }
+        veto: { from: role:security, overrule: role:owner }
+        duties: { discharge: author }
+        amended: reset
+    on: { released: done, rejected: rejected }
+  done: { end: done }
+  rejected: { end: rejected }
+";
+    place.write("careful.yaml", definition);
+    let lines = "submit ada { title: 'Fix {it}', risk: low }
+object olga I would rather look at it
+veto sam it is not tested
+overrule olga sam the risk is mine: all of it
+amend ada { title: 'Fix {that}' } it was {the other} one
+amend ada { title: [ } x
+amend ada
+comment bob fine by me
+approve: { by: bob, duties: [write it down] }
+withdraw bob
+approve: { by: bob, duties: [write it down] }
+members: { cy: [] }
+recount sam
+discharge bob 1 written down
+discharge bob
+overrule olga
+comment bob
+recount
+scenario
+";
+    let members = "--members '{ ada: [], olga: role:owner, bob: role:engineer, cy: role:engineer, sam: role:security }'";
+    let ran = place.sh_with(&format!("simulate careful.yaml {members}"), lines);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let errors: Vec<&str> =
+        ran.output.split("\n> ").filter(|answer| answer.contains("\nerror")).collect();
+    assert_snapshot!(errors.join("\n"), @"
+    amend ada { title: [ } x
+    error: this takes more words
+    help: `amend MEMBER INPUT REASON`, such as `amend ada { risk: low } it is smaller`
+    amend ada
+    error: this takes more words
+    help: `amend MEMBER INPUT REASON`, such as `amend ada { risk: low } it is smaller`
+    discharge bob
+    error: this takes more words
+    help: `discharge MEMBER DUTY NOTE`
+    overrule olga
+    error: this takes more words
+    help: `overrule MEMBER WHOSE REASON`
+    comment bob
+    error: this takes more words
+    help: `comment MEMBER TEXT`
+    recount
+    error: this takes more words
+    help: `recount MEMBER`
+    ");
+    let (_, scenario) = ran.output.rsplit_once("> scenario\n").unwrap();
+    let scenario = scenario.trim_end().trim_end_matches('>');
+    assert_snapshot!(scenario, @r#"
+    what was stepped through:
+      given: { by: ada, input: {"risk":"low","title":"Fix {it}"} }
+      when:
+        - object: { by: olga, reason: "I would rather look at it" }
+        - veto: { by: sam, reason: "it is not tested" }
+        - overrule: { by: olga, veto_of: sam, reason: "the risk is mine: all of it" }
+        - amend: { by: ada, input: {"title":"Fix {that}"}, reason: "it was {the other} one" }
+        - comment: { by: bob, text: "fine by me" }
+        - approve: { by: bob, duties: [write it down] }
+        - withdraw: bob
+        - approve: { by: bob, duties: [write it down] }
+        - members: { cy: [] }
+        - recount: sam
+        - discharge: { by: bob, duty: 1, note: "written down" }
+      then: { ended: done }
+    "#);
+    let members = members.strip_prefix("--members '").unwrap().trim_end_matches('\'');
+    let scenarios = format!("definition: careful.yaml\nmembers: {members}\nscenarios:\n{scenario}");
+    place.write("careful.scenarios.yaml", scenarios);
+    let played = place.must("test careful.yaml");
     assert!(played.contains("1 scenario: 1 passed, 0 failed"), "{played}");
 }
 

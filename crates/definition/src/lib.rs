@@ -72,7 +72,7 @@ pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::{Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule, Opened};
 pub use language_schema::SCHEMA;
-pub use outline::{Outline, RuleOutline, StateOf, StateOutline, Way};
+pub use outline::{ApprovalPart, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way};
 pub use state::State;
 
 /// The language's name, as `holdpoint.definition.published` events carry it.

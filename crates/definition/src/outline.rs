@@ -3,6 +3,7 @@
 use crate::{
     check,
     event::DefinitionEvent as Event,
+    hold_model::{Amended, Hold, Need, Rule},
     model::{Model, StateKind},
     phrase,
     rollout::HTTP_CHECK,
@@ -15,6 +16,17 @@ pub struct Outline {
     pub start: String,
     /// The states, in the order of the file.
     pub states: Vec<StateOutline>,
+    /// The time of the whole run, where it has one.
+    pub expires: Option<RunExpiry>,
+}
+
+/// How a run ends by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunExpiry {
+    /// How long after its submission, in words.
+    pub after: String,
+    /// The state that it ends in.
+    pub to: String,
 }
 
 /// A state, and what may be named there.
@@ -28,6 +40,8 @@ pub struct StateOutline {
     pub ways: Vec<Way>,
     /// The rules of its approval.
     pub rules: Vec<RuleOutline>,
+    /// What its approval has besides.
+    pub parts: Vec<ApprovalPart>,
     /// The signal that it waits for.
     pub signal: Option<String>,
     /// The activities that it asks for.
@@ -71,8 +85,32 @@ pub struct RuleOutline {
     pub conditional: bool,
 }
 
+/// What an approval can have besides its rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ApprovalPart {
+    /// Some have a veto.
+    Veto,
+    /// The input can be amended; and where there can be approvals then, what can become of them.
+    Amendment {
+        /// They can stand.
+        stand: bool,
+        /// They can fall.
+        fall: bool,
+    },
+    /// Approvals can be given on conditions.
+    Duties,
+    /// Those who have not decided are reminded.
+    Reminder,
+    /// Others may approve as well after some time.
+    Escalation,
+}
+
 /// The outline of a checked definition.
 pub(crate) fn of(model: &Model) -> Outline {
+    let expires = model
+        .expires
+        .as_ref()
+        .map(|(after, to)| RunExpiry { after: phrase::duration(*after), to: to.name.clone() });
     let mut states: Vec<_> = model.states.iter().collect();
     states.sort_by_key(|(_, state)| state.span.start);
     let outlined = states.into_iter().map(|(name, state)| {
@@ -85,15 +123,20 @@ pub(crate) fn of(model: &Model) -> Outline {
             kind: kind(&state.kind),
             ways: check::outcomes(state).into_iter().filter_map(way).collect(),
             rules: Vec::new(),
+            parts: Vec::new(),
             signal: None,
             activities: Vec::new(),
             ends: None,
             summary: phrase::summary(&state.kind),
         };
         fill(&mut outline, &state.kind);
+        if let Some(expiry) = expires.as_ref().filter(|expiry| expiry.to == *name) {
+            outline.summary.push(format!("{} after submission, at the latest", expiry.after));
+        }
         outline
     });
-    Outline { start: model.start.name.clone(), states: outlined.collect() }
+    let states = outlined.collect();
+    Outline { start: model.start.name.clone(), states, expires }
 }
 
 const fn kind(kind: &StateKind) -> StateOf {
@@ -104,6 +147,27 @@ const fn kind(kind: &StateKind) -> StateOf {
         StateKind::Choose { .. } => StateOf::Choose,
         StateKind::End { .. } => StateOf::End,
     }
+}
+
+fn parts(hold: &Hold) -> Vec<ApprovalPart> {
+    let Some(approval) = &hold.approval else { return Vec::new() };
+    // Where the first approval releases the hold, none is there when the input is amended.
+    let first_releases = approval.veto.is_none()
+        && hold.wait.is_none()
+        && hold.signal.is_none()
+        && matches!(approval.rules.as_slice(), [Rule { need: Need::Fixed(1), .. }]);
+    let amendment = approval.amended.map(|amended| ApprovalPart::Amendment {
+        stand: !first_releases && matches!(amended, Amended::Keep | Amended::Subset),
+        fall: !first_releases && matches!(amended, Amended::Reset | Amended::Subset),
+    });
+    let all = [
+        approval.veto.as_ref().map(|_| ApprovalPart::Veto),
+        amendment,
+        approval.duties.as_ref().map(|_| ApprovalPart::Duties),
+        approval.remind.map(|_| ApprovalPart::Reminder),
+        approval.escalate.as_ref().map(|_| ApprovalPart::Escalation),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn fill(outline: &mut StateOutline, kind: &StateKind) {
@@ -118,6 +182,7 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
                     conditional: rule.when.is_some(),
                 })
                 .collect();
+            outline.parts = parts(hold);
             outline.signal = hold.signal.as_ref().map(|signal| signal.name.clone());
         }
         StateKind::Activity(work) => outline.activities.push(work.run.clone()),

@@ -73,7 +73,7 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
                 let rules = state.rules.iter().map(|rule| rule.name.as_str());
                 rules.chain(state.signal.as_deref())
             })
-            .chain(["wait", "approval"])
+            .chain(["wait", "approval", "witness", "veto"])
             .collect(),
         MentionKind::Activity => {
             states.flat_map(|state| &state.activities).map(String::as_str).collect()

@@ -1,9 +1,10 @@
-//! What no scenario reaches: states, ways between them, rules of approvals.
+//! What no scenario reaches: states, ways between them, rules of approvals, and what else
+//! approvals have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdpoint_core::{Event, event::TypedEvent};
-use holdpoint_definition::{Definition, DefinitionEvent, Outline, StateOf};
+use holdpoint_core::{Event, MemberId, Vote, event::TypedEvent};
+use holdpoint_definition::{ApprovalPart, Definition, DefinitionEvent, Outline, StateOf};
 
 /// Something that a scenario can reach.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,15 +40,86 @@ pub enum Item {
         /// Whether it applied.
         applied: bool,
     },
+    /// The time of the whole run was over.
+    RunExpiry {
+        /// The state that it ends in then.
+        to: String,
+    },
+    /// Something that an approval has besides its rules was used.
+    Use {
+        /// The hold.
+        hold: String,
+        /// What was done with it.
+        what: Use,
+    },
+}
+
+/// What can be done with what an approval has besides its rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Use {
+    /// Somebody gave a veto.
+    Veto,
+    /// Its author lifted one.
+    VetoLifted,
+    /// Somebody overruled one.
+    VetoOverruled,
+    /// The input was amended.
+    Amendment,
+    /// An approval stood when the input was amended.
+    ApprovalStood,
+    /// An approval fell when the input was amended.
+    ApprovalFell,
+    /// The hold was released by an approval on a condition.
+    Duty,
+    /// A duty of such an approval was discharged.
+    DutyDischarged,
+    /// People were reminded.
+    Reminder,
+    /// Others could approve as well.
+    Escalation,
+}
+
+impl Use {
+    /// What can be done with a part of an approval.
+    fn of(part: ApprovalPart) -> Vec<Self> {
+        match part {
+            ApprovalPart::Veto => vec![Self::Veto, Self::VetoLifted, Self::VetoOverruled],
+            ApprovalPart::Amendment { stand, fall } => {
+                let stood = stand.then_some(Self::ApprovalStood);
+                let fell = fall.then_some(Self::ApprovalFell);
+                [Some(Self::Amendment), stood, fell].into_iter().flatten().collect()
+            }
+            ApprovalPart::Duties => vec![Self::Duty, Self::DutyDischarged],
+            ApprovalPart::Reminder => vec![Self::Reminder],
+            ApprovalPart::Escalation => vec![Self::Escalation],
+        }
+    }
+
+    /// That it does not happen, in words.
+    const fn missing(self) -> &'static str {
+        match self {
+            Self::Veto => "nobody gives a veto",
+            Self::VetoLifted => "no veto is lifted",
+            Self::VetoOverruled => "no veto is overruled",
+            Self::Amendment => "the input is never amended",
+            Self::ApprovalStood => "no approval stands when the input is amended",
+            Self::ApprovalFell => "no approval falls when the input is amended",
+            Self::Duty => "no approval on a condition releases it",
+            Self::DutyDischarged => "no duty is discharged",
+            Self::Reminder => "nobody is reminded",
+            Self::Escalation => "it is never escalated",
+        }
+    }
 }
 
 impl Item {
-    /// `states`, `ways` or `rules`.
+    /// `states`, `ways`, `rules` or `approvals`.
     #[must_use]
     pub const fn group(&self) -> &'static str {
         match self {
             Self::State { .. } => "states",
-            Self::Way { .. } => "ways",
+            Self::Way { .. } | Self::RunExpiry { .. } => "ways",
+            Self::Use { .. } => "approvals",
             Self::Rule { .. } | Self::Condition { .. } => "rules",
         }
     }
@@ -65,6 +137,8 @@ impl Item {
             Self::Condition { hold, rule, applied: false } => {
                 format!("{hold}: `{rule}` always applies")
             }
+            Self::RunExpiry { to } => format!("the whole run: expires → {to}"),
+            Self::Use { hold, what } => format!("{hold}: {}", what.missing()),
         }
     }
 }
@@ -106,6 +180,7 @@ impl Coverage {
     /// Adds what a history reaches.
     pub fn add(&mut self, history: &[Event]) {
         let mut chosen: Option<String> = None;
+        let mut standing = Standing::default();
         for event in history {
             let Ok(event) = DefinitionEvent::from_parts(&event.kind, &event.data) else {
                 continue;
@@ -116,7 +191,15 @@ impl Coverage {
                     matches!(item, Item::Way { state: s, on, .. } if *s == state && *on == outcome)
                 });
             }
+            for (hold, used) in standing.uses(&event) {
+                self.mark(|item| {
+                    matches!(item, Item::Use { hold: h, what } if *h == hold && *what == used)
+                });
+            }
             match event {
+                DefinitionEvent::Expired { .. } => {
+                    self.mark(|item| matches!(item, Item::RunExpiry { .. }));
+                }
                 DefinitionEvent::StateEntered { state, .. } => {
                     self.mark(|item| matches!(item, Item::State { state: s } if *s == state));
                     if let Some(from) = chosen.take() {
@@ -174,6 +257,56 @@ impl Coverage {
     }
 }
 
+/// What of a run's history must be remembered to tell what is done with approvals.
+#[derive(Default)]
+struct Standing {
+    /// Whose approvals stand in the hold that is open.
+    approving: BTreeSet<MemberId>,
+    /// The hold of each duty.
+    duties: BTreeMap<u32, String>,
+}
+
+impl Standing {
+    /// What is used by an event, and of which hold.
+    fn uses(&mut self, event: &DefinitionEvent) -> Vec<(String, Use)> {
+        let used = |hold: &String, what| vec![(hold.clone(), what)];
+        match event {
+            DefinitionEvent::HoldOpened { .. } => self.approving.clear(),
+            DefinitionEvent::ApprovalGranted(ballot) => {
+                self.approving.insert(ballot.member.clone());
+            }
+            DefinitionEvent::VoteWithdrawn { hold, vote: Vote::Veto, .. } => {
+                return used(hold, Use::VetoLifted);
+            }
+            DefinitionEvent::VoteWithdrawn { member, .. } => {
+                self.approving.remove(member);
+            }
+            DefinitionEvent::Vetoed(ballot) => return used(&ballot.hold, Use::Veto),
+            DefinitionEvent::VetoOverruled { hold, .. } => return used(hold, Use::VetoOverruled),
+            DefinitionEvent::Amended { hold, kept, .. } => {
+                let before = self.approving.len();
+                self.approving.retain(|member| kept.contains_key(member));
+                let stood = (!self.approving.is_empty()).then_some(Use::ApprovalStood);
+                let fell = (self.approving.len() < before).then_some(Use::ApprovalFell);
+                let all = [Some(Use::Amendment), stood, fell].into_iter().flatten();
+                return all.map(|what| (hold.clone(), what)).collect();
+            }
+            DefinitionEvent::DutyOpened(opened) => {
+                self.duties.insert(opened.duty, opened.hold.clone());
+                return used(&opened.hold, Use::Duty);
+            }
+            DefinitionEvent::DutyDischarged { duty, .. } => {
+                let hold = self.duties.get(duty);
+                return hold.map(|hold| used(hold, Use::DutyDischarged)).unwrap_or_default();
+            }
+            DefinitionEvent::Reminded { hold, .. } => return used(hold, Use::Reminder),
+            DefinitionEvent::Escalated { hold, .. } => return used(hold, Use::Escalation),
+            _ => {}
+        }
+        Vec::new()
+    }
+}
+
 /// Everything that can be reached.
 fn items(outline: &Outline) -> Vec<Item> {
     let mut items = Vec::new();
@@ -211,6 +344,9 @@ fn items(outline: &Outline) -> Vec<Item> {
                 }));
             }
         }
+        let uses = state.parts.iter().flat_map(|part| Use::of(*part));
+        items.extend(uses.map(|what| Item::Use { hold: name(), what }));
     }
+    items.extend(outline.expires.iter().map(|one| Item::RunExpiry { to: one.to.clone() }));
     items
 }

@@ -2,14 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdpoint_core::{MemberId, RunStatus, RunView, view::TargetView};
+use holdpoint_core::{
+    MemberId, RunStatus, RunView,
+    event::TypedEvent,
+    view::{DutyView, TargetView},
+};
+use holdpoint_definition::DefinitionEvent;
 use serde_json::Value;
 
 use crate::{
     crew::{Asked, Crew},
     play::Play,
-    suite::{AskedFor, Deadline, Expectation, Targets, Waiting},
+    suite::{AskedFor, Deadline, Expectation, OpenDuty, Targets, Waiting},
 };
+
+/// The kind of condition that a veto is.
+const VETO: &str = "veto";
 
 /// Something that is not as it was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +58,8 @@ pub(crate) fn differences(expected: &Expectation, play: &Play, crew: &Crew) -> V
     }
     let could = could_approve(&view);
     compare("could_approve", expected.could_approve.as_ref().map(listed), listed(&could));
+    compare("vetoes", expected.vetoes.as_ref().map(listed), listed(vetoes(&view)));
+    compare("comments", expected.comments.as_ref().map(listed), listed(comments(play)));
     let deadline = match expected.deadline {
         None => None,
         Some(Deadline::Never) => Some("never".to_owned()),
@@ -61,6 +71,8 @@ pub(crate) fn differences(expected: &Expectation, play: &Play, crew: &Crew) -> V
     };
     let at = view.holds.iter().filter_map(|hold| hold.deadline.as_ref()).map(|one| one.at).min();
     compare("deadline", deadline, at.map_or_else(|| "never".to_owned(), |at| at.to_string()));
+    found.extend(duties(expected.duties.as_deref(), &view.duties));
+    found.extend(input(expected.input.as_ref(), play));
     found.extend(targets(expected.targets.as_ref(), &view));
     found.extend(events(expected, play));
     found.extend(expected.asked.iter().filter_map(|wanted| not_asked(wanted, crew.asked())));
@@ -69,12 +81,84 @@ pub(crate) fn differences(expected: &Expectation, play: &Play, crew: &Crew) -> V
 
 /// The conditions that are not met, with how many each still needs.
 pub(crate) fn waiting(view: &RunView) -> BTreeMap<String, u32> {
+    view.holds.iter().flat_map(|hold| &hold.conditions).filter(|condition| !condition.met).fold(
+        BTreeMap::new(),
+        |mut waiting, condition| {
+            // Whose vetoes stand is looked at by `vetoes`: here they count.
+            let name = if condition.kind == VETO { VETO } else { &condition.name };
+            *waiting.entry(name.to_owned()).or_insert(0) += condition.open.max(1);
+            waiting
+        },
+    )
+}
+
+/// Whose vetoes stand.
+fn vetoes(view: &RunView) -> BTreeSet<&str> {
     view.holds
         .iter()
         .flat_map(|hold| &hold.conditions)
-        .filter(|condition| !condition.met)
-        .map(|condition| (condition.name.clone(), condition.open.max(1)))
+        .filter(|condition| condition.kind == VETO)
+        .map(|condition| condition.name.as_str())
         .collect()
+}
+
+/// All that was said so far.
+fn comments(play: &Play) -> Vec<String> {
+    let events = play.history().iter();
+    let read = events.map(|event| DefinitionEvent::from_parts(&event.kind, &event.data));
+    read.filter_map(|event| match event {
+        Ok(DefinitionEvent::Commented { text, .. }) => Some(text),
+        _ => None,
+    })
+    .collect()
+}
+
+fn duties(expected: Option<&[OpenDuty]>, open: &[DutyView]) -> Option<Difference> {
+    let expected = expected?;
+    let fits = |wanted: &OpenDuty, duty: &DutyView| {
+        wanted.duty.is_none_or(|number| number == duty.duty)
+            && wanted.text.as_ref().is_none_or(|text| *text == duty.text)
+            && wanted.before.as_ref().is_none_or(|before| *before == duty.before)
+            && wanted.by.as_ref().is_none_or(|by| *by == duty.by)
+    };
+    let same = expected.len() == open.len()
+        && expected.iter().zip(open).all(|(wanted, duty)| fits(wanted, duty));
+    (!same).then(|| Difference {
+        what: "duties".to_owned(),
+        expected: listed(expected.iter().map(|one| {
+            let by = one.by.as_ref().map(ToString::to_string);
+            duty_in_words(one.duty, one.text.as_deref(), one.before.as_ref(), by.as_deref())
+        })),
+        got: listed(open.iter().map(|one| {
+            duty_in_words(Some(one.duty), Some(&one.text), Some(&one.before), Some(one.by.as_str()))
+        })),
+    })
+}
+
+fn duty_in_words(
+    number: Option<u32>,
+    text: Option<&str>,
+    before: Option<&Option<String>>,
+    by: Option<&str>,
+) -> String {
+    let number = number.map(|number| format!("duty {number}"));
+    let text = text.map(|text| format!("`{text}`"));
+    let before = before.map(|before| match before {
+        Some(state) => format!("before `{state}`"),
+        None => "before the end".to_owned(),
+    });
+    let by = by.map(|by| format!("by {by}"));
+    let parts: Vec<String> = [number, text, before, by].into_iter().flatten().collect();
+    if parts.is_empty() { "any duty".to_owned() } else { parts.join(" ") }
+}
+
+fn input(expected: Option<&Value>, play: &Play) -> Option<Difference> {
+    let (expected, input) = (expected?, play.input()?);
+    (!contains(input, expected)).then(|| Difference {
+        what: "input".to_owned(),
+        expected: expected.to_string(),
+        got: input.to_string(),
+    })
 }
 
 /// Who could fill a seat that is open.

@@ -61,9 +61,10 @@ mod runner;
 mod session;
 mod suite;
 mod syntax;
+mod syntax_act;
 mod syntax_step;
 
-pub use coverage::{Coverage, Item};
+pub use coverage::{Coverage, Item, Use};
 pub use crew::{Answer, Asked, Crew, Reply, Stopped, Which};
 pub use expect::Difference;
 pub use play::{Defect, Members, Play, Sheet};

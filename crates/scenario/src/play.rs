@@ -142,6 +142,12 @@ impl Play {
         self.run.as_ref().map(|run| run.view(&*self.workflow, &at))
     }
 
+    /// The input as it is now, if the run was submitted.
+    #[must_use]
+    pub fn input(&self) -> Option<&Value> {
+        self.run.as_ref().map(|run| run.input_now(&*self.workflow))
+    }
+
     /// Whether the run is over.
     #[must_use]
     pub fn is_over(&self) -> bool {

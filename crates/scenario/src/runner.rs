@@ -11,7 +11,8 @@ use crate::{
     crew::{Crew, Stopped},
     expect::{self, Difference},
     play::{Defect, Play},
-    suite::{Given, Refused, Scenario, Step, StepKind},
+    suite::{Act, Deed, Given, Refused, Scenario, Step, StepKind},
+    syntax,
 };
 
 /// A scenario that was played.
@@ -116,9 +117,17 @@ impl Step {
     pub(crate) fn go(&self, play: &mut Play, crew: &mut Crew) -> Result<(), Failure> {
         let line = self.line;
         match &self.kind {
-            StepKind::Act { by, action, refused } => {
-                let step = format!("{} by {by}", words(action));
-                let answer = play.act(Actor::Member(by.clone()), action.clone());
+            StepKind::Act(Act { by, deed, refused }) => {
+                let action = match deed {
+                    Deed::Action(action) => action.clone(),
+                    Deed::Amend { patch, reason } => {
+                        let mut input = play.input().cloned().unwrap_or_default();
+                        syntax::merge(&mut input, patch.clone());
+                        Action::Amend { input, reason: reason.clone() }
+                    }
+                };
+                let step = format!("{} by {by}", words(&action));
+                let answer = play.act(Actor::Member(by.clone()), action);
                 answered(line, &step, answer, refused.as_ref())?;
                 settle(play, crew, line)
             }

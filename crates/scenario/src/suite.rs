@@ -100,7 +100,7 @@ pub(crate) struct Step {
 #[derive(Clone, Debug)]
 pub(crate) enum StepKind {
     /// A member does something.
-    Act { by: MemberId, action: Action, refused: Option<Refused> },
+    Act(Act),
     /// Time passes.
     After(SignedDuration),
     /// Time passes until a moment.
@@ -110,7 +110,26 @@ pub(crate) enum StepKind {
     /// Members change.
     Members(Members),
     /// It is looked at.
-    Expect(Expectation),
+    Expect(Box<Expectation>),
+}
+
+/// What a member does.
+#[derive(Clone, Debug)]
+pub(crate) struct Act {
+    pub(crate) by: MemberId,
+    pub(crate) deed: Deed,
+    pub(crate) refused: Option<Refused>,
+}
+
+/// What is done.
+#[derive(Clone, Debug)]
+pub(crate) enum Deed {
+    Action(Action),
+    /// The input is amended: by what is put over it as it is then.
+    Amend {
+        patch: Value,
+        reason: String,
+    },
 }
 
 /// A refusal that is expected.
@@ -130,6 +149,12 @@ pub(crate) struct Expectation {
     pub(crate) ended: Option<String>,
     pub(crate) waiting_for: Option<Waiting>,
     pub(crate) could_approve: Option<BTreeSet<MemberId>>,
+    /// Whose vetoes stand.
+    pub(crate) vetoes: Option<BTreeSet<MemberId>>,
+    pub(crate) duties: Option<Vec<OpenDuty>>,
+    pub(crate) comments: Option<Vec<String>>,
+    /// What the input is, among other things.
+    pub(crate) input: Option<Value>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) targets: Option<Targets>,
     pub(crate) happened: Vec<String>,
@@ -144,6 +169,16 @@ pub(crate) enum Waiting {
     Names(BTreeSet<String>),
     /// These, each with how many are still needed.
     Counts(BTreeMap<String, u32>),
+}
+
+/// What an open duty is expected to be: whatever is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OpenDuty {
+    pub(crate) duty: Option<u32>,
+    pub(crate) text: Option<String>,
+    /// The state that it is due before; within, `None` where it is due before the end.
+    pub(crate) before: Option<Option<String>>,
+    pub(crate) by: Option<MemberId>,
 }
 
 /// When a hold is to resolve by itself.

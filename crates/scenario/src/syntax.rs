@@ -142,7 +142,7 @@ impl<'f> File<'f> {
         }
         let looks = steps.iter().any(|step| match &step.kind {
             StepKind::Expect(_) => true,
-            StepKind::Act { refused, .. } => refused.is_some(),
+            StepKind::Act(act) => act.refused.is_some(),
             _ => false,
         });
         if then.is_none() && !looks && given.refused.is_none() {

@@ -2,32 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdpoint_core::{Action, MemberId, Vote};
+use holdpoint_core::MemberId;
 use holdpoint_definition::{
     DiagnosticCode as Code,
-    yaml::{self, Fields, Kind, Node},
+    yaml::{self, Kind, Node},
 };
-use serde_json::Value;
 
 use crate::{
     play::Members,
     suite::{
-        AskedFor, Deadline, Expectation, Mention, MentionKind, Refused, Step, StepKind, Targets,
+        AskedFor, Deadline, Expectation, Mention, MentionKind, OpenDuty, Step, StepKind, Targets,
         Waiting,
     },
     syntax::File,
+    syntax_act::{self, ACTS},
 };
 
-const KINDS: &[&str] =
-    &["approve", "reject", "cancel", "signal", "after", "at", "work", "members", "expect"];
-const STEP: &[&str] = &[
-    "approve", "reject", "cancel", "signal", "after", "at", "work", "members", "expect", "refused",
-];
-/// What people do, and so what can be refused.
-const ACTS: &[&str] = &["approve", "reject", "cancel", "signal"];
-const VOTE: &[&str] = &["by", "hold", "reason"];
-const CANCEL: &[&str] = &["by", "reason"];
-const SIGNAL: &[&str] = &["by", "name", "data"];
+/// What else happens in a step than that a member acts.
+const EVENTS: &[&str] = &["after", "at", "work", "members", "expect"];
 const WORK: &[&str] =
     &["run", "target", "step", "succeeds", "fails", "for_good", "verdict", "detail", "unknown"];
 const EXPECT: &[&str] = &[
@@ -36,21 +28,28 @@ const EXPECT: &[&str] = &[
     "ended",
     "waiting_for",
     "could_approve",
+    "vetoes",
+    "duties",
+    "comments",
+    "input",
     "deadline",
     "targets",
     "happened",
     "never",
     "asked",
 ];
+const OPEN_DUTY: &[&str] = &["duty", "text", "before", "by"];
 const ASKED: &[&str] = &["run", "target", "step", "with"];
 const STATUS: &[&str] = &["held", "working", "stuck"];
 
 /// Reads a step; `members` are those there are before it, and after.
 pub(crate) fn step(file: &mut File<'_>, node: &Node, members: &mut Members) -> Option<Step> {
-    let fields = file.reader.fields(node, "a step", STEP)?;
+    let acts: Vec<&str> = ACTS.iter().map(|(name, ..)| *name).collect();
+    let all: Vec<&str> = acts.iter().chain(EVENTS).copied().collect();
+    let keys: Vec<&str> = all.iter().copied().chain(["refused"]).collect();
+    let fields = file.reader.fields(node, "a step", &keys)?;
     let line = file.reader.findings.line(node.span.start);
-    let kinds: Vec<&str> =
-        KINDS.iter().copied().filter(|kind| fields.get(kind).is_some()).collect();
+    let kinds: Vec<&str> = all.iter().copied().filter(|kind| fields.get(kind).is_some()).collect();
     let ([kind], Some(inner)) = (kinds.as_slice(), kinds.first().and_then(|kind| fields.get(kind)))
     else {
         let found = if kinds.is_empty() {
@@ -61,15 +60,15 @@ pub(crate) fn step(file: &mut File<'_>, node: &Node, members: &mut Members) -> O
         file.reader
             .findings
             .add(Code::StepKind, &node.span, found)
-            .help(format!("a step has exactly one of {}", yaml::listed(KINDS)));
+            .help(format!("a step has exactly one of {}", yaml::listed(&all)));
         return None;
     };
     let refused = file.refused(fields.get("refused"))?;
-    if let Some(node) = fields.get("refused").filter(|_| !ACTS.contains(kind)) {
+    if let Some(node) = fields.get("refused").filter(|_| !acts.contains(kind)) {
         file.reader
             .findings
             .add(Code::StepKind, &node.span, format!("`{kind}` is never refused"))
-            .help(format!("`refused` goes with what members do: {}", yaml::listed(ACTS)));
+            .help(format!("`refused` goes with what members do: {}", yaml::listed(&acts)));
         return None;
     }
     let read = match *kind {
@@ -80,8 +79,8 @@ pub(crate) fn step(file: &mut File<'_>, node: &Node, members: &mut Members) -> O
             members.append(&mut file.members(inner)?);
             Some(StepKind::Members(members.clone()))
         }
-        "expect" => expectation(file, inner, members).map(StepKind::Expect),
-        kind => act(file, kind, inner, members, refused),
+        "expect" => expectation(file, inner, members).map(|one| StepKind::Expect(Box::new(one))),
+        kind => syntax_act::act(file, kind, inner, members, refused).map(StepKind::Act),
     };
     Some(Step { line, kind: read? })
 }
@@ -90,69 +89,6 @@ fn work(file: &mut File<'_>, node: &Node) -> Option<StepKind> {
     let fields = file.reader.fields(node, "`work`", WORK)?;
     let (which, reply) = (file.which(&fields), file.reply(&fields, node));
     Some(StepKind::Work { which: which?, reply: reply? })
-}
-
-fn act(
-    file: &mut File<'_>,
-    kind: &str,
-    node: &Node,
-    members: &Members,
-    refused: Option<Refused>,
-) -> Option<StepKind> {
-    let text = |file: &mut File<'_>, fields: &Fields<'_>, key, what: &str| match fields.get(key) {
-        None => Some(None),
-        Some(node) => Some(Some(file.reader.text(node, what)?.to_owned())),
-    };
-    // `approve: grace` is short for `approve: { by: grace }`.
-    if let Kind::Text(_) = node.kind {
-        let by = file.acting(node, members, refused.as_ref())?;
-        let vote = match kind {
-            "approve" => Vote::Approve,
-            "reject" => Vote::Reject,
-            _ => {
-                file.reader.wrong(node, &format!("`{kind}` is a mapping: who, and what of it"));
-                return None;
-            }
-        };
-        let action = Action::vote(vote, None);
-        return Some(StepKind::Act { by, action, refused });
-    }
-    let (what, known) = match kind {
-        "approve" => ("`approve`", VOTE),
-        "reject" => ("`reject`", VOTE),
-        "cancel" => ("`cancel`", CANCEL),
-        _ => ("`signal`", SIGNAL),
-    };
-    let fields = file.reader.fields(node, what, known)?;
-    let by = fields
-        .need(&mut file.reader, "by")
-        .and_then(|node| file.acting(node, members, refused.as_ref()));
-    let action = match kind {
-        "approve" | "reject" => {
-            let vote = if kind == "approve" { Vote::Approve } else { Vote::Reject };
-            let hold = text(file, &fields, "hold", "the name of a hold")?;
-            if let (Some(hold), Some(node)) = (&hold, fields.get("hold")) {
-                mention(file, MentionKind::Hold, hold, node);
-            }
-            let reason = text(file, &fields, "reason", "a reason")?;
-            Action::Vote { hold, vote, reason, duties: Vec::new() }
-        }
-        "cancel" => {
-            let reason = text(file, &fields, "reason", "a reason")?;
-            Action::Cancel { reason: reason.unwrap_or_default() }
-        }
-        _ => {
-            let node = fields.need(&mut file.reader, "name")?;
-            let name = file.reader.text(node, "the name of a signal")?.to_owned();
-            // What is refused may well be unknown to the definition.
-            if refused.is_none() {
-                mention(file, MentionKind::Signal, &name, node);
-            }
-            let data = fields.get("data").map_or(Value::Null, Node::to_json);
-            Action::Signal { name, data }
-        }
-    };
-    Some(StepKind::Act { by: by?, action, refused })
 }
 
 fn mention(file: &mut File<'_>, kind: MentionKind, name: &str, node: &Node) {
@@ -185,7 +121,11 @@ pub(crate) fn expectation(
     let ended = name("ended", MentionKind::Ending, "an outcome");
     let status = fields.get("status").map(|node| status(file, node));
     let waiting_for = fields.get("waiting_for").map(|node| waiting(file, node));
-    let could_approve = fields.get("could_approve").map(|node| could_approve(file, node, members));
+    let could_approve =
+        fields.get("could_approve").map(|node| actors(file, node, members, "could_approve"));
+    let vetoes = fields.get("vetoes").map(|node| actors(file, node, members, "vetoes"));
+    let duties = fields.get("duties").map(|node| duties(file, node, members));
+    let comments = fields.get("comments").map(|node| comments(file, node));
     let deadline = fields.get("deadline").map(|node| deadline(file, node));
     let targets = fields.get("targets").map(|node| targets(file, node));
     let happened = fields.get("happened").map(|node| events(file, node));
@@ -198,6 +138,10 @@ pub(crate) fn expectation(
         ended: ended?,
         waiting_for: whole(waiting_for)?,
         could_approve: whole(could_approve)?,
+        vetoes: whole(vetoes)?,
+        duties: whole(duties)?,
+        comments: whole(comments)?,
+        input: fields.get("input").map(Node::to_json),
         deadline: whole(deadline)?,
         targets: whole(targets)?,
         happened: whole(happened)?.unwrap_or_default(),
@@ -266,16 +210,66 @@ fn waiting(file: &mut File<'_>, node: &Node) -> Option<Waiting> {
     }
 }
 
-fn could_approve(
+/// Members, all that are meant.
+fn actors(
     file: &mut File<'_>,
     node: &Node,
     members: &Members,
+    key: &str,
 ) -> Option<BTreeSet<MemberId>> {
     let Kind::List(items) = &node.kind else {
-        file.reader.wrong(node, "`could_approve` is a list of members, all of them");
+        file.reader.wrong(node, &format!("`{key}` is a list of members, all of them"));
         return None;
     };
     let read: Vec<_> = items.iter().map(|item| file.acting(item, members, None)).collect();
+    read.into_iter().collect()
+}
+
+fn duties(file: &mut File<'_>, node: &Node, members: &Members) -> Option<Vec<OpenDuty>> {
+    let Kind::List(items) = &node.kind else {
+        file.reader.wrong(
+            node,
+            "`duties` is a list of those that are open, such as `- { duty: 1, before: done }`",
+        );
+        return None;
+    };
+    let read: Vec<_> = items.iter().map(|item| open_duty(file, item, members)).collect();
+    read.into_iter().collect()
+}
+
+fn open_duty(file: &mut File<'_>, node: &Node, members: &Members) -> Option<OpenDuty> {
+    if let Kind::Text(text) = &node.kind {
+        return Some(OpenDuty { text: Some(text.clone()), ..OpenDuty::default() });
+    }
+    let fields = file.reader.fields(node, "a duty", OPEN_DUTY)?;
+    let duty = fields.get("duty").map(|node| file.reader.count(node, "`duty`, its number,"));
+    let text = fields
+        .get("text")
+        .map(|node| Some(file.reader.text(node, "what must be done")?.to_owned()));
+    let before = fields.get("before").map(|node| match &node.kind {
+        Kind::Null => Some(None),
+        _ => {
+            let name = file.reader.text(node, "the name of a state")?.to_owned();
+            mention(file, MentionKind::State, &name, node);
+            Some(Some(name))
+        }
+    });
+    let by = fields.get("by").map(|node| file.acting(node, members, None));
+    Some(OpenDuty {
+        duty: whole(duty)?,
+        text: whole(text)?,
+        before: whole(before)?,
+        by: whole(by)?,
+    })
+}
+
+fn comments(file: &mut File<'_>, node: &Node) -> Option<Vec<String>> {
+    let Kind::List(items) = &node.kind else {
+        file.reader.wrong(node, "`comments` is a list of all that was said so far");
+        return None;
+    };
+    let read: Vec<_> =
+        items.iter().map(|item| Some(file.reader.text(item, "a comment")?.to_owned())).collect();
     read.into_iter().collect()
 }
 

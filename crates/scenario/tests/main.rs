@@ -6,6 +6,7 @@
     reason = "a failed expectation must fail the test that stated it"
 )]
 
+mod approvals;
 mod common;
 mod coverage;
 mod docs;

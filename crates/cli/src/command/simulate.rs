@@ -17,13 +17,19 @@ use crate::{
     arguments::Simulate,
     command::{definitions, history, show, test},
     failure::{Failure, shortened},
-    output::{line, print},
+    output::{count, line, print},
 };
 
 const HELP: &str = "\
 submit [MEMBER [INPUT]]           begin the run; INPUT is put over what is submitted otherwise
 approve MEMBER [REASON]
 reject MEMBER REASON
+veto MEMBER REASON, withdraw MEMBER [REASON], overrule MEMBER WHOSE REASON
+object MEMBER REASON
+amend MEMBER INPUT REASON         INPUT is put over the input as it is now
+discharge MEMBER DUTY NOTE
+comment MEMBER TEXT
+recount MEMBER
 cancel MEMBER REASON
 signal MEMBER NAME [DATA]
 after DURATION                    let time pass, such as `after 7d`
@@ -62,7 +68,7 @@ pub(crate) fn simulate(arguments: &Simulate) -> Result<(), Failure> {
         )
         .as_bytes(),
     )?;
-    Simulation { session, beginning, past: Vec::new(), done: Vec::new() }.converse()
+    Simulation { session, beginning, past: Vec::new(), done: Vec::new(), failed: 0 }.converse()
 }
 
 /// Who there is and what is submitted: as was said, or as the scenarios beside the definition say.
@@ -119,6 +125,8 @@ struct Simulation {
     past: Vec<Session>,
     /// What was done: the submission, and the steps.
     done: Vec<String>,
+    /// How many lines did not do what they say.
+    failed: u64,
 }
 
 impl Simulation {
@@ -137,11 +145,27 @@ impl Simulation {
             if !typed {
                 print(format!("{}\n", line(&read)).as_bytes())?;
             }
-            let Some(answer) = self.answer(read.trim()) else { return Ok(()) };
+            let Some(answer) = self.answer(read.trim()) else { return self.outcome(typed) };
             print(answer.as_bytes())?;
+            if answer.starts_with("error") {
+                self.failed = self.failed.saturating_add(1);
+            }
             prompt()?;
         }
-        print(b"\n")
+        print(b"\n")?;
+        self.outcome(typed)
+    }
+
+    /// Whoever types has seen what was refused; a program must be told.
+    fn outcome(&self, typed: bool) -> Result<(), Failure> {
+        if typed || self.failed == 0 {
+            return Ok(());
+        }
+        let lines = count(self.failed, "line");
+        Err(Failure::expectation(
+            format!("{lines} did not do what was asked"),
+            "say what is to be refused as a step: `{ approve: ada, refused: HP1003 }`",
+        ))
     }
 
     /// What there is to say to a line; `None` at the end.
@@ -312,9 +336,17 @@ fn asked(read: &str) -> Asked<'_> {
         "scenario" => Asked::Scenario,
         "quit" | "exit" => Asked::Quit,
         "submit" => Asked::Submit(rest),
-        "approve" => vote("approve", rest, "`approve MEMBER [REASON]`"),
-        "reject" => vote("reject", rest, "`reject MEMBER REASON`"),
-        "cancel" => vote("cancel", rest, "`cancel MEMBER REASON`"),
+        "approve" => act("approve", rest, "`approve MEMBER [REASON]`"),
+        "reject" => act("reject", rest, "`reject MEMBER REASON`"),
+        "veto" => act("veto", rest, "`veto MEMBER REASON`"),
+        "withdraw" => act("withdraw", rest, "`withdraw MEMBER [REASON]`"),
+        "object" => act("object", rest, "`object MEMBER REASON`"),
+        "recount" => act("recount", rest, "`recount MEMBER`"),
+        "overrule" => overrule(rest),
+        "amend" => amend(rest),
+        "discharge" => discharge(rest),
+        "comment" => comment(rest),
+        "cancel" => act("cancel", rest, "`cancel MEMBER REASON`"),
         "signal" => signal(rest),
         "after" | "at" => Asked::Step(format!("{word}: {rest}")),
         "work" => work(rest),
@@ -328,7 +360,8 @@ fn quoted(text: &str) -> String {
     Value::String(text.to_owned()).to_string()
 }
 
-fn vote<'l>(kind: &str, rest: &str, usage: &'static str) -> Asked<'l> {
+/// Who does something, and their reason for it.
+fn act<'l>(kind: &str, rest: &str, usage: &'static str) -> Asked<'l> {
     match rest.split_once(char::is_whitespace) {
         _ if rest.is_empty() => Asked::Incomplete(usage),
         None if kind == "cancel" => Asked::Incomplete(usage),
@@ -336,6 +369,59 @@ fn vote<'l>(kind: &str, rest: &str, usage: &'static str) -> Asked<'l> {
         Some((by, reason)) => {
             Asked::Step(format!("{kind}: {{ by: {by}, reason: {} }}", quoted(reason.trim())))
         }
+    }
+}
+
+fn overrule<'l>(rest: &str) -> Asked<'l> {
+    let mut words = rest.splitn(3, char::is_whitespace);
+    match (words.next(), words.next(), words.next()) {
+        (Some(by), Some(whose), Some(reason)) => Asked::Step(format!(
+            "overrule: {{ by: {by}, veto_of: {whose}, reason: {} }}",
+            quoted(reason.trim())
+        )),
+        _ => Asked::Incomplete("`overrule MEMBER WHOSE REASON`"),
+    }
+}
+
+fn amend<'l>(rest: &str) -> Asked<'l> {
+    const USAGE: &str =
+        "`amend MEMBER INPUT REASON`, such as `amend ada { risk: low } it is smaller`";
+    let Some((by, rest)) = rest.split_once(char::is_whitespace) else {
+        return Asked::Incomplete(USAGE);
+    };
+    // The input is the shortest beginning that is a mapping: the reason may have braces too.
+    let ends = rest.match_indices('}').map(|(at, brace)| at.saturating_add(brace.len()));
+    let mut read = ends.filter_map(|end| {
+        let (input, reason) = rest.split_at_checked(end)?;
+        let input = scenario::put_over(&mut json!({}), input).ok()?;
+        Some((input, reason.trim()))
+    });
+    match read.next() {
+        Some((input, reason)) => Asked::Step(format!(
+            "amend: {{ by: {by}, input: {input}, reason: {} }}",
+            quoted(reason)
+        )),
+        None => Asked::Incomplete(USAGE),
+    }
+}
+
+fn discharge<'l>(rest: &str) -> Asked<'l> {
+    let mut words = rest.splitn(3, char::is_whitespace);
+    match (words.next(), words.next(), words.next()) {
+        (Some(by), Some(duty), Some(note)) => Asked::Step(format!(
+            "discharge: {{ by: {by}, duty: {duty}, note: {} }}",
+            quoted(note.trim())
+        )),
+        _ => Asked::Incomplete("`discharge MEMBER DUTY NOTE`"),
+    }
+}
+
+fn comment<'l>(rest: &str) -> Asked<'l> {
+    match rest.split_once(char::is_whitespace) {
+        Some((by, text)) => {
+            Asked::Step(format!("comment: {{ by: {by}, text: {} }}", quoted(text.trim())))
+        }
+        None => Asked::Incomplete("`comment MEMBER TEXT`"),
     }
 }
 

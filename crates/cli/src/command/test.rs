@@ -26,7 +26,7 @@ use crate::{
 pub(crate) const SUFFIX: &str = ".scenarios.yaml";
 
 /// The groups of what can be reached, as they are shown.
-const GROUPS: [&str; 3] = ["states", "ways", "rules"];
+const GROUPS: [&str; 4] = ["states", "ways", "rules", "approvals"];
 
 /// A file of scenarios with the definition that it is about.
 pub(crate) struct Loaded {
@@ -282,10 +282,9 @@ fn as_json(played: &Played, timeline: bool) -> Value {
 fn coverage_in_words(path: &Path, coverage: &Coverage) -> String {
     let groups: Vec<String> = GROUPS
         .iter()
-        .map(|group| {
-            let (reached, all) = coverage.counts(group);
-            format!("{group} {reached}/{all}")
-        })
+        .map(|group| (group, coverage.counts(group)))
+        .filter(|(_, (_, all))| *all > 0)
+        .map(|(group, (reached, all))| format!("{group} {reached}/{all}"))
         .collect();
     let mut text = format!(
         "\n{}% of {} is reached: {}\n",

@@ -1,0 +1,194 @@
+//! From YAML to what a member does in a step.
+
+use holdpoint_core::{Action, MemberId, NewDuty, Vote};
+use holdpoint_definition::yaml::{Fields, Kind, Node};
+use serde_json::Value;
+
+use crate::{
+    play::Members,
+    suite::{Act, Deed, Mention, MentionKind, Refused},
+    syntax::File,
+};
+
+/// What members do, and so what can be refused; each with its keys, and its name as findings
+/// quote it.
+pub(crate) const ACTS: &[(&str, &str, &[&str])] = &[
+    ("approve", "`approve`", &["by", "hold", "reason", "duties"]),
+    ("reject", "`reject`", &["by", "hold", "reason"]),
+    ("veto", "`veto`", &["by", "hold", "reason"]),
+    ("withdraw", "`withdraw`", &["by", "hold", "reason"]),
+    ("overrule", "`overrule`", &["by", "veto_of", "hold", "reason"]),
+    ("object", "`object`", &["by", "hold", "reason"]),
+    ("recount", "`recount`", &["by", "hold"]),
+    ("discharge", "`discharge`", &["by", "duty", "note"]),
+    ("comment", "`comment`", &["by", "text"]),
+    ("amend", "`amend`", &["by", "input", "reason"]),
+    ("cancel", "`cancel`", &["by", "reason"]),
+    ("signal", "`signal`", &["by", "name", "data"]),
+];
+/// Those that can be said by who does them: `approve: grace` is short for `approve: { by: grace }`.
+const SHORT: &[&str] = &["approve", "reject", "veto", "withdraw", "object", "recount"];
+const DUTY: &[&str] = &["text", "before"];
+
+/// Reads what a member does; `kind` is one of [`ACTS`].
+pub(crate) fn act(
+    file: &mut File<'_>,
+    kind: &str,
+    node: &Node,
+    members: &Members,
+    refused: Option<Refused>,
+) -> Option<Act> {
+    let (name, quoted, known) = ACTS.iter().copied().find(|(name, ..)| *name == kind)?;
+    if let Kind::Text(_) = node.kind {
+        if !SHORT.contains(&name) {
+            file.reader.wrong(node, &format!("{quoted} is a mapping: who, and what of it"));
+            return None;
+        }
+        let by = file.acting(node, members, refused.as_ref())?;
+        let deed = Given { fields: None, node, refused: refused.is_some() }.deed(file, name)?;
+        return Some(Act { by, deed, refused });
+    }
+    let fields = file.reader.fields(node, quoted, known)?;
+    let by = fields
+        .need(&mut file.reader, "by")
+        .and_then(|node| file.acting(node, members, refused.as_ref()));
+    let given = Given { fields: Some(&fields), node, refused: refused.is_some() };
+    let deed = given.deed(file, name);
+    Some(Act { by: by?, deed: deed?, refused })
+}
+
+/// What is given of an act: nothing, where only its author is.
+struct Given<'a> {
+    fields: Option<&'a Fields<'a>>,
+    node: &'a Node,
+    /// What is refused may well be unknown to the definition.
+    refused: bool,
+}
+
+impl Given<'_> {
+    fn get(&self, key: &str) -> Option<&Node> {
+        self.fields?.get(key)
+    }
+
+    /// A text that may be left out.
+    fn text(&self, file: &mut File<'_>, key: &str) -> Option<Option<String>> {
+        match self.get(key) {
+            None => Some(None),
+            Some(node) => Some(Some(file.reader.text(node, &format!("`{key}`"))?.to_owned())),
+        }
+    }
+
+    /// The value of a key that cannot be left out.
+    fn need<'s>(&'s self, file: &mut File<'_>, key: &str) -> Option<&'s Node> {
+        match self.fields {
+            Some(fields) => fields.need(&mut file.reader, key),
+            None => {
+                file.reader.wrong(self.node, &format!("it needs the key `{key}`"));
+                None
+            }
+        }
+    }
+
+    fn hold(&self, file: &mut File<'_>) -> Option<Option<String>> {
+        let hold = self.text(file, "hold")?;
+        if let (Some(hold), Some(node)) = (&hold, self.get("hold")) {
+            mention(file, MentionKind::Hold, hold, node);
+        }
+        Some(hold)
+    }
+
+    /// A reason; whether one is needed is the definition's to say.
+    fn reason(&self, file: &mut File<'_>) -> Option<String> {
+        Some(self.text(file, "reason")?.unwrap_or_default())
+    }
+
+    fn deed(&self, file: &mut File<'_>, kind: &str) -> Option<Deed> {
+        let action = match kind {
+            "approve" => self.vote(file, Vote::Approve)?,
+            "reject" => self.vote(file, Vote::Reject)?,
+            "veto" => self.vote(file, Vote::Veto)?,
+            "withdraw" => {
+                Action::Withdraw { hold: self.hold(file)?, reason: self.text(file, "reason")? }
+            }
+            "overrule" => Action::Overrule {
+                hold: self.hold(file)?,
+                member: self.veto_of(file)?,
+                reason: self.reason(file)?,
+            },
+            "object" => Action::Object { hold: self.hold(file)?, reason: self.reason(file)? },
+            "recount" => Action::Recount { hold: self.hold(file)? },
+            "discharge" => {
+                let duty = self.need(file, "duty");
+                let duty = duty.and_then(|node| file.reader.count(node, "`duty`, its number,"))?;
+                Action::Discharge { duty, note: self.text(file, "note")?.unwrap_or_default() }
+            }
+            "comment" => {
+                let text = self.need(file, "text")?;
+                Action::Comment { text: file.reader.text(text, "a comment")?.to_owned() }
+            }
+            "cancel" => Action::Cancel { reason: self.reason(file)? },
+            "amend" => {
+                let patch = self.need(file, "input")?.to_json();
+                return Some(Deed::Amend { patch, reason: self.reason(file)? });
+            }
+            _ => self.signal(file)?,
+        };
+        Some(Deed::Action(action))
+    }
+
+    fn vote(&self, file: &mut File<'_>, vote: Vote) -> Option<Action> {
+        let duties = self.get("duties").map_or(Some(Vec::new()), |node| self.duties(file, node));
+        let (hold, reason) = (self.hold(file)?, self.text(file, "reason")?);
+        Some(Action::Vote { hold, vote, reason, duties: duties? })
+    }
+
+    /// The conditions of an approval.
+    fn duties(&self, file: &mut File<'_>, node: &Node) -> Option<Vec<NewDuty>> {
+        let Kind::List(items) = &node.kind else {
+            let list =
+                "`duties` is a list of what must be done: texts, or `{ text: …, before: STATE }`";
+            file.reader.wrong(node, list);
+            return None;
+        };
+        let read: Vec<_> = items.iter().map(|item| self.duty(file, item)).collect();
+        read.into_iter().collect()
+    }
+
+    fn duty(&self, file: &mut File<'_>, node: &Node) -> Option<NewDuty> {
+        if let Kind::Text(text) = &node.kind {
+            return Some(NewDuty { text: text.clone(), before: None });
+        }
+        let fields = file.reader.fields(node, "a duty", DUTY)?;
+        let text = fields.need(&mut file.reader, "text");
+        let text = text.and_then(|node| Some(file.reader.text(node, "`text`")?.to_owned()));
+        let before = match fields.get("before") {
+            None => None,
+            Some(node) => {
+                let before = file.reader.text(node, "the name of a state")?.to_owned();
+                if !self.refused {
+                    mention(file, MentionKind::State, &before, node);
+                }
+                Some(before)
+            }
+        };
+        Some(NewDuty { text: text?, before })
+    }
+
+    fn veto_of(&self, file: &mut File<'_>) -> Option<MemberId> {
+        let node = self.need(file, "veto_of")?;
+        file.member(node)
+    }
+
+    fn signal(&self, file: &mut File<'_>) -> Option<Action> {
+        let node = self.need(file, "name")?;
+        let name = file.reader.text(node, "the name of a signal")?.to_owned();
+        if !self.refused {
+            mention(file, MentionKind::Signal, &name, node);
+        }
+        Some(Action::Signal { name, data: self.get("data").map_or(Value::Null, Node::to_json) })
+    }
+}
+
+fn mention(file: &mut File<'_>, kind: MentionKind, name: &str, node: &Node) {
+    file.mentions.push(Mention { kind, name: name.to_owned(), span: node.span.clone() });
+}
