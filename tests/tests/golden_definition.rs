@@ -315,6 +315,36 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
             },
         ),
         ("holdpoint.run.ended", DefinitionEvent::Ended { outcome: text("completed") }),
+        (
+            "holdpoint.branches.started",
+            DefinitionEvent::BranchesStarted {
+                state: text("both"),
+                branches: vec![text("network"), text("storage")],
+            },
+        ),
+        (
+            "holdpoint.branches.stopping",
+            DefinitionEvent::BranchesStopping {
+                state: text("both"),
+                reason: text("another branch has not ended well"),
+            },
+        ),
+        (
+            "holdpoint.branch.ended",
+            DefinitionEvent::BranchEnded {
+                state: text("network-done"),
+                branch: text("network"),
+                outcome: text("done"),
+            },
+        ),
+        (
+            "holdpoint.branch.stopped",
+            DefinitionEvent::BranchStopped { state: text("copy"), branch: text("storage") },
+        ),
+        (
+            "holdpoint.branches.joined",
+            DefinitionEvent::BranchesJoined { state: text("both"), outcome: text("completed") },
+        ),
     ]
 }
 
@@ -461,6 +491,11 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::TargetRetried(_) => "holdpoint.target.retried",
         DefinitionEvent::TargetTakenOver(_) => "holdpoint.target.taken_over",
         DefinitionEvent::RolloutFinished { .. } => "holdpoint.rollout.finished",
+        DefinitionEvent::BranchesStarted { .. } => "holdpoint.branches.started",
+        DefinitionEvent::BranchesStopping { .. } => "holdpoint.branches.stopping",
+        DefinitionEvent::BranchEnded { .. } => "holdpoint.branch.ended",
+        DefinitionEvent::BranchStopped { .. } => "holdpoint.branch.stopped",
+        DefinitionEvent::BranchesJoined { .. } => "holdpoint.branches.joined",
         DefinitionEvent::Cancelled { .. } => "holdpoint.run.cancelled",
         DefinitionEvent::Ended { .. } => "holdpoint.run.ended",
     }

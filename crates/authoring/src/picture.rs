@@ -18,7 +18,8 @@ pub enum Direction {
     Right,
 }
 
-/// The ways from a state, with all outcomes that lead to the same one together.
+/// The ways from a state, with all outcomes that lead to the same one together; those into its branches
+/// come first.
 fn ways(state: &StateOutline) -> Vec<(String, &str)> {
     let mut ways: Vec<(Vec<&str>, &str)> = Vec::new();
     for way in &state.ways {
@@ -27,7 +28,11 @@ fn ways(state: &StateOutline) -> Vec<(String, &str)> {
             None => ways.push((vec![&way.on], &way.to)),
         }
     }
-    ways.into_iter().map(|(on, to)| (on.join(", ").replace('_', " "), to)).collect()
+    let branches = state.branches.iter();
+    let branches =
+        branches.map(|branch| (format!("branch {}", branch.name), branch.start.as_str()));
+    let ways = ways.into_iter().map(|(on, to)| (on.join(", ").replace('_', " "), to));
+    branches.chain(ways).collect()
 }
 
 /// The lines that stand in a state's box, its name the first.
@@ -58,6 +63,7 @@ pub fn mermaid(outline: &Outline, direction: Direction) -> String {
             StateOf::Activity => ("[", "]"),
             StateOf::Rollout => ("[[", "]]"),
             StateOf::Choose => ("{", "}"),
+            StateOf::All => ("[/", "/]"),
             StateOf::End => ("([", "])"),
         };
         text.push_str(&format!("  {}{open}{label}{close}\n", id(&state.name)));
@@ -68,6 +74,34 @@ pub fn mermaid(outline: &Outline, direction: Direction) -> String {
                 mermaid_text(&on),
                 id(to)
             ));
+        }
+    }
+    let mut branches = 0;
+    text.push_str(&subgraphs(outline, &[], &mut branches, &id));
+    text
+}
+
+/// The branches that begin in states of a branch, each with its states as a part of the chart.
+fn subgraphs(
+    outline: &Outline,
+    within: &[(String, String)],
+    count: &mut usize,
+    id: &dyn Fn(&str) -> String,
+) -> String {
+    let indent = "  ".repeat(within.len().saturating_add(1));
+    let mut text = String::new();
+    for state in outline.states.iter().filter(|state| state.within == within) {
+        for branch in &state.branches {
+            let mut inside = within.to_vec();
+            inside.push((state.name.clone(), branch.name.clone()));
+            let label = mermaid_text(&format!("{} of {}", branch.name, state.name));
+            text.push_str(&format!("{indent}subgraph b{count}[\"{label}\"]\n"));
+            *count = count.saturating_add(1);
+            for one in outline.states.iter().filter(|one| one.within == inside) {
+                text.push_str(&format!("{indent}  {}\n", id(&one.name)));
+            }
+            text.push_str(&subgraphs(outline, &inside, count, id));
+            text.push_str(&format!("{indent}end\n"));
         }
     }
     text
@@ -173,6 +207,8 @@ const STYLE: &str = "<style>
   .activity, .rollout { fill: #dceefb; stroke: #2680c2 }
   .line { fill: none; stroke: #2680c2; stroke-width: 1.4 }
   .choose { fill: #f0f4f8; stroke: #627d98 }
+  .all { fill: #eae2f8; stroke: #653cad }
+  .bars { fill: none; stroke: #653cad; stroke-width: 3 }
   .end { fill: #e3f9e5; stroke: #3f9142 }
   .start, .head { fill: #7b8794 }
 </style>
@@ -267,7 +303,7 @@ fn size(state: &StateOutline) -> (f64, f64) {
         StateOf::Hold => 3.2 * MARGIN,
         StateOf::Choose => 4.5 * MARGIN,
         StateOf::Rollout => 2.8 * MARGIN,
-        StateOf::Activity | StateOf::End => 2.0 * MARGIN,
+        StateOf::Activity | StateOf::All | StateOf::End => 2.0 * MARGIN,
     };
     (widest + sides, rows * LINE + MARGIN)
 }
@@ -467,7 +503,7 @@ impl Place {
         match self.kind {
             StateOf::Hold => MARGIN,
             StateOf::Choose => 2.0 * MARGIN,
-            StateOf::Activity | StateOf::Rollout | StateOf::End => 0.0,
+            StateOf::Activity | StateOf::Rollout | StateOf::All | StateOf::End => 0.0,
         }
     }
 
@@ -524,6 +560,11 @@ fn shape(node: &NodeLabel, state: Option<&StateOutline>) -> String {
         StateOf::Hold => pointed("hold"),
         StateOf::Choose => pointed("choose"),
         StateOf::Activity => rect("activity", 5.0),
+        // The bars of a fork and of a join.
+        StateOf::All => format!(
+            "{}<path class=\"bars\" d=\"M{left:.1} {top:.1}H{right:.1}M{left:.1} {bottom:.1}H{right:.1}\"/>",
+            rect("all", 0.0)
+        ),
         StateOf::Rollout => {
             let (near, far) = (left + 7.0, right - 7.0);
             format!(

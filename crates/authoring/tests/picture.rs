@@ -129,6 +129,8 @@ fn what_nobody_could_read_is_not_drawn() {
         let state = |n: usize| StateOutline {
             name: format!("s{n}"),
             kind: StateOf::Activity,
+            within: Vec::new(),
+            branches: Vec::new(),
             ways: vec![Way {
                 on: "succeeded".to_owned(),
                 to: format!("s{}", (n + 1).min(count - 1)),
@@ -151,8 +153,14 @@ fn what_nobody_could_read_is_not_drawn() {
 
 /// Any outline: pictures do not need a definition that makes sense.
 fn outline() -> impl Strategy<Value = Outline> {
-    let kinds =
-        vec![StateOf::Hold, StateOf::Activity, StateOf::Rollout, StateOf::Choose, StateOf::End];
+    let kinds = vec![
+        StateOf::Hold,
+        StateOf::Activity,
+        StateOf::Rollout,
+        StateOf::Choose,
+        StateOf::All,
+        StateOf::End,
+    ];
     let line = select(vec![
         "2 of role engineer",
         "<&>\"'",
@@ -170,6 +178,8 @@ fn outline() -> impl Strategy<Value = Outline> {
             states.into_iter().enumerate().map(|(n, (kind, summary, ways))| StateOutline {
                 name: name(n),
                 kind,
+                within: Vec::new(),
+                branches: Vec::new(),
                 ways: ways
                     .into_iter()
                     .map(|(on, to)| Way { on: on.to_owned(), to: name(to % count) })

@@ -246,6 +246,21 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::RolloutFinished { outcome, .. } => {
             format!("the rollout is over: {}", outcome.replace('_', " "))
         }
+        DefinitionEvent::BranchesStarted { state, branches } => {
+            format!("the branches of `{state}` began side by side: {}", branches.join(", "))
+        }
+        DefinitionEvent::BranchesStopping { state, reason } => {
+            format!("the branches of `{state}` that are under way are stopped: {reason}")
+        }
+        DefinitionEvent::BranchEnded { branch, outcome, .. } => {
+            format!("the branch {branch} ended: {outcome}")
+        }
+        DefinitionEvent::BranchStopped { state, branch } => {
+            format!("the branch {branch} was stopped at `{state}`")
+        }
+        DefinitionEvent::BranchesJoined { state, outcome } => {
+            format!("the branches of `{state}` joined: {outcome}")
+        }
         DefinitionEvent::Cancelled { state, reason } => {
             format!("cancelled it at `{state}`: {reason}")
         }

@@ -377,11 +377,13 @@ pub enum RefusalCode {
     AlreadyExists,
     /// The command's id was used before, for something else.
     CommandIdReused,
+    /// Several parallel branches could be meant.
+    AmbiguousBranch,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -393,6 +395,7 @@ impl RefusalCode {
         Self::NotFound,
         Self::AlreadyExists,
         Self::CommandIdReused,
+        Self::AmbiguousBranch,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -410,6 +413,7 @@ impl RefusalCode {
             Self::NotFound => "HP1009",
             Self::AlreadyExists => "HP1010",
             Self::CommandIdReused => "HP1011",
+            Self::AmbiguousBranch => "HP1025",
         }
     }
 }

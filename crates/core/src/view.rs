@@ -63,6 +63,10 @@ pub struct RunView {
     /// How far its rollout has come, if it is or was in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutView>,
+    /// Its parallel branches, while they are under way, in the order of their names. What holds them is
+    /// in `holds`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<BranchView>,
     /// What a person can do next, one way a line.
     pub next_steps: Vec<String>,
 }
@@ -79,8 +83,42 @@ impl RunView {
             holds: Vec::new(),
             duties: Vec::new(),
             rollout: None,
+            branches: Vec::new(),
             next_steps: Vec::new(),
         }
+    }
+
+    /// The rollouts that are or were under way: the run's own, and those of its branches.
+    #[must_use]
+    pub fn rollouts(&self) -> Vec<&RolloutView> {
+        let mut found: Vec<&RolloutView> = self.rollout.iter().collect();
+        self.branches.iter().for_each(|one| one.rollouts(&mut found));
+        found
+    }
+}
+
+/// One of the parallel branches of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BranchView {
+    /// Its name.
+    pub branch: String,
+    /// The state that it is in.
+    pub state: String,
+    /// Where it stands; `cancelled` is the outcome of one that was stopped.
+    #[serde(flatten)]
+    pub status: RunStatus,
+    /// How far its rollout has come, if it is or was in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutView>,
+    /// Its own branches, while they are under way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<BranchView>,
+}
+
+impl BranchView {
+    fn rollouts<'v>(&'v self, found: &mut Vec<&'v RolloutView>) {
+        found.extend(&self.rollout);
+        self.branches.iter().for_each(|one| one.rollouts(found));
     }
 }
 

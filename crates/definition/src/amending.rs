@@ -64,6 +64,14 @@ fn is_within(new: &Value, old: &Value) -> bool {
 impl Draft<'_> {
     /// Decides that the input is replaced.
     pub(crate) fn amend(&mut self, input: &Value, reason: &str) -> Result<(), Refusal> {
+        let event = self.amendment(input, reason)?;
+        self.emit(event);
+        self.release();
+        Ok(())
+    }
+
+    /// What amending the input makes of the hold that is open.
+    pub(crate) fn amendment(&self, input: &Value, reason: &str) -> Result<Event, Refusal> {
         self.responsible("amend this run")?;
         let reason = reason.trim();
         if reason.is_empty() {
@@ -100,8 +108,7 @@ impl Draft<'_> {
         if digest == self.state.digest {
             return Err(invalid("the input is as it was"));
         }
-        let within = is_within(input, &self.state.input);
-        self.stands_elsewhere(&open.hold, within)?;
+        self.stands_elsewhere(&open.hold, input)?;
 
         let (hold, opened) = (open.hold.clone(), open.opened);
         let mut then = self.state.clone();
@@ -115,7 +122,7 @@ impl Draft<'_> {
         let (until, deadline) = after.times(definition, opened).map_err(cannot)?;
         let keep = match policy {
             Amended::Keep => true,
-            Amended::Subset => within,
+            Amended::Subset => is_within(input, &self.state.input),
             Amended::Reset => false,
         };
         let (editor, _) = self.member()?;
@@ -125,19 +132,17 @@ impl Draft<'_> {
             BTreeMap::new()
         };
         let (input, reason) = (Arc::new(input.clone()), reason.to_owned());
-        self.emit(Event::Amended { hold, input, digest, reason, rules, until, deadline, kept });
-        self.release();
-        Ok(())
+        Ok(Event::Amended { hold, input, digest, reason, rules, until, deadline, kept })
     }
 
     /// Refuses an amendment after which work would be done that another hold has approved in an
     /// older text: where the run comes to no work but through that hold again, it will be asked.
-    fn stands_elsewhere(&self, here: &str, within: bool) -> Result<(), Refusal> {
+    pub(crate) fn stands_elsewhere(&self, here: &str, input: &Value) -> Result<(), Refusal> {
         for name in self.state.approved.iter().filter(|name| *name != here) {
             let approval = hold_of(self.model, name).and_then(|hold| hold.approval.as_ref());
             let stands = match approval.and_then(|approval| approval.amended) {
                 Some(Amended::Keep) => true,
-                Some(Amended::Subset) => within,
+                Some(Amended::Subset) => is_within(input, &self.state.input),
                 Some(Amended::Reset) | None => false,
             };
             if !stands && check::works_without(self.model, here, name) {

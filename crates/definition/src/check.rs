@@ -11,18 +11,25 @@ use crate::{
     expr::did_you_mean,
     hold_model::{Approval, Approver, Hold, Rule, Wait},
     model::{Model, StateKind, StateModel, Target, Timed},
+    parallel_check,
 };
 
 /// Checks a model as a whole.
 pub(crate) fn check(model: &Model, findings: &mut Findings) {
     check_targets(model, findings);
+    let outermost = std::iter::once(&model.start).chain(model.expires.iter().map(|(_, to)| to));
+    parallel_check::check_ways(model, None, outermost, findings);
     for (name, state) in &model.states {
-        check_outcomes(name, state, findings);
+        check_outcomes(model, name, state, findings);
         if let StateKind::Hold(hold) = &state.kind {
             check_rules(hold, findings);
             check_witness(name, state, hold, findings);
             check_deadline(model, name, state, hold, findings);
         }
+        if let StateKind::All(all) = &state.kind {
+            parallel_check::check_all(model, name, state, all, findings);
+        }
+        parallel_check::check_ways(model, Some(state), named(state), findings);
     }
     // Where targets do not exist, what follows would only repeat that.
     if !findings.has_errors() {
@@ -32,7 +39,7 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
 }
 
 /// The outcomes that a state can have, in the order in which the documents name them.
-pub(crate) fn outcomes(state: &StateModel) -> Vec<&'static str> {
+pub(crate) fn outcomes(model: &Model, name: &str, state: &StateModel) -> Vec<&'static str> {
     match &state.kind {
         StateKind::Hold(hold) => {
             let mut all = vec!["released"];
@@ -53,12 +60,22 @@ pub(crate) fn outcomes(state: &StateModel) -> Vec<&'static str> {
             vec!["succeeded", "rolled_back", "failed"]
         }
         StateKind::Rollout(_) => vec!["succeeded", "failed"],
+        StateKind::All(_) => {
+            let mut all = vec!["completed"];
+            if model.can_fail(name) {
+                all.push("failed");
+            }
+            if state.expires.is_some() {
+                all.push("expired");
+            }
+            all
+        }
         StateKind::Choose { .. } | StateKind::End { .. } => Vec::new(),
     }
 }
 
-/// Every state that a state can be followed by.
-fn next(state: &StateModel) -> impl Iterator<Item = &Target> {
+/// Every state that a state names as one that can follow it.
+fn named(state: &StateModel) -> impl Iterator<Item = &Target> {
     let chosen: Vec<&Target> = match &state.kind {
         StateKind::Choose { branches, otherwise } => {
             branches.iter().map(|(_, to)| to).chain([otherwise]).collect()
@@ -68,14 +85,26 @@ fn next(state: &StateModel) -> impl Iterator<Item = &Target> {
     chosen.into_iter().chain(state.on.values())
 }
 
+/// Every state that a state can be followed by: also those in which its branches begin, and after
+/// the end of a branch those that follow on all of them.
+fn next<'m>(model: &'m Model, state: &'m StateModel) -> impl Iterator<Item = &'m Target> {
+    let branches = match &state.kind {
+        StateKind::All(all) => Some(all.branches.values()),
+        _ => None,
+    };
+    let joined = model.joins(state).map(|all| all.on.values());
+    named(state).chain(branches.into_iter().flatten()).chain(joined.into_iter().flatten())
+}
+
 fn check_targets(model: &Model, findings: &mut Findings) {
     // That there are none was said when they were read.
     if model.states.is_empty() {
         return;
     }
     let expires = model.expires.iter().map(|(_, to)| to);
-    let targets =
-        std::iter::once(&model.start).chain(expires).chain(model.states.values().flat_map(next));
+    let targets = std::iter::once(&model.start)
+        .chain(expires)
+        .chain(model.states.values().flat_map(|state| next(model, state)));
     for target in targets {
         if !model.states.contains_key(&target.name) {
             let names = model.states.keys().map(String::as_str);
@@ -93,8 +122,8 @@ fn check_targets(model: &Model, findings: &mut Findings) {
     }
 }
 
-fn check_outcomes(name: &str, state: &StateModel, findings: &mut Findings) {
-    let possible = outcomes(state);
+fn check_outcomes(model: &Model, name: &str, state: &StateModel, findings: &mut Findings) {
+    let possible = outcomes(model, name, state);
     for outcome in &possible {
         if !state.on.contains_key(*outcome) {
             let span = state.on_span.as_ref().unwrap_or(&state.span);
@@ -320,7 +349,12 @@ fn behind_choices(model: &Model, name: &str) -> BTreeSet<String> {
         }
         match model.states.get(&name) {
             Some(state) if matches!(state.kind, StateKind::Choose { .. }) => {
-                open.extend(next(state).map(|target| target.name.clone()));
+                open.extend(next(model, state).map(|target| target.name.clone()));
+            }
+            // The good ends of branches lead to the same.
+            Some(state) if model.ends_well(state) => {
+                let within = state.within.as_ref().map(|within| within.all.as_str());
+                found.insert(format!("{}/good", within.unwrap_or_default()));
             }
             _ => {
                 found.insert(name);
@@ -335,7 +369,7 @@ fn behind_choices(model: &Model, name: &str) -> BTreeSet<String> {
 pub(crate) fn ahead<'m>(model: &'m Model, here: &str, included: bool) -> BTreeSet<&'m str> {
     let mut seen = BTreeSet::new();
     let Some((name, state)) = model.states.get_key_value(here) else { return seen };
-    for target in next(state) {
+    for target in next(model, state) {
         seen.extend(reachable(model, &target.name));
     }
     if included {
@@ -356,7 +390,7 @@ pub(crate) fn works_without(model: &Model, here: &str, through: &str) -> bool {
         if matches!(state.kind, StateKind::Activity(_) | StateKind::Rollout(_)) {
             return true;
         }
-        open.extend(next(state).map(|target| target.name.as_str()));
+        open.extend(next(model, state).map(|target| target.name.as_str()));
     }
     false
 }
@@ -369,7 +403,7 @@ fn reachable<'m>(model: &'m Model, from: &'m str) -> BTreeSet<&'m str> {
         if seen.insert(name)
             && let Some(state) = model.states.get(name)
         {
-            open.extend(next(state).map(|target| target.name.as_str()));
+            open.extend(next(model, state).map(|target| target.name.as_str()));
         }
     }
     seen
@@ -392,7 +426,7 @@ fn check_reach(model: &Model, findings: &mut Findings) {
     }
     let mut before: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, state) in &model.states {
-        for target in next(state) {
+        for target in next(model, state) {
             before.entry(&target.name).or_default().push(name);
         }
     }
@@ -401,6 +435,7 @@ fn check_reach(model: &Model, findings: &mut Findings) {
         .states
         .iter()
         .filter(|(_, state)| matches!(state.kind, StateKind::End { .. }))
+        .filter(|(_, state)| state.within.is_none())
         .map(|(name, _)| name.as_str())
         .collect();
     while let Some(name) = open.pop() {
@@ -426,8 +461,12 @@ fn check_reach(model: &Model, findings: &mut Findings) {
 }
 
 /// Whether a state can make a run wait for a person, a signal or some time.
-fn can_hold(kind: &StateKind) -> bool {
+fn can_hold(model: &Model, name: &str, kind: &StateKind) -> bool {
     match kind {
+        StateKind::All(_) => model.states.iter().any(|(inner, state)| {
+            state.within.as_ref().is_some_and(|within| within.all == name)
+                && can_hold(model, inner, &state.kind)
+        }),
         StateKind::Hold(hold) => {
             let no_time =
                 matches!(&hold.wait, Some(Wait::For(Timed::Fixed(span))) if span.is_zero());
@@ -442,7 +481,7 @@ fn check_loops(model: &Model, findings: &mut Findings) {
     let moving: BTreeSet<&str> = model
         .states
         .iter()
-        .filter(|(_, state)| !can_hold(&state.kind))
+        .filter(|(name, state)| !can_hold(model, name, &state.kind))
         .map(|(name, _)| name.as_str())
         .collect();
     // What is left after taking away, again and again, the states that lead to none that is left,
@@ -453,10 +492,9 @@ fn check_loops(model: &Model, findings: &mut Findings) {
             .iter()
             .copied()
             .filter(|name| {
-                model
-                    .states
-                    .get(*name)
-                    .is_some_and(|state| next(state).any(|to| left.contains(to.name.as_str())))
+                model.states.get(*name).is_some_and(|state| {
+                    next(model, state).any(|to| left.contains(to.name.as_str()))
+                })
             })
             .collect();
         if kept.len() == left.len() {
@@ -466,7 +504,7 @@ fn check_loops(model: &Model, findings: &mut Findings) {
     }
     for name in &left {
         let returns = model.states.get(*name).is_some_and(|state| {
-            next(state)
+            next(model, state)
                 .any(|to| left.contains(to.name.as_str()) && leads(model, &left, &to.name, name))
         });
         if let Some(state) = model.states.get(*name).filter(|_| returns) {
@@ -493,7 +531,7 @@ fn leads(model: &Model, among: &BTreeSet<&str>, from: &str, to: &str) -> bool {
             && let Some(state) = model.states.get(&name)
         {
             open.extend(
-                next(state)
+                next(model, state)
                     .filter(|target| among.contains(target.name.as_str()))
                     .map(|target| target.name.clone()),
             );

@@ -8,6 +8,7 @@ use crate::{
     check,
     hold_model::{Amended, Approval, Hold, Rule, Wait, Witness, listed},
     model::{Model, Rollout, StateKind, StateModel, Work},
+    parallel_model::All,
     phrase,
 };
 
@@ -71,8 +72,11 @@ fn places(model: &Model) -> Vec<(String, Facts)> {
     }
     let mut states: Vec<_> = model.states.iter().collect();
     states.sort_by_key(|(_, state)| state.span.start);
-    places
-        .extend(states.into_iter().map(|(name, state)| (format!("state {name}"), of_state(state))));
+    places.extend(
+        states
+            .into_iter()
+            .map(|(name, state)| (format!("state {name}"), of_state(model, name, state))),
+    );
     places
 }
 
@@ -107,7 +111,7 @@ fn input(schema: &Value) -> Facts {
     found
 }
 
-fn of_state(state: &StateModel) -> Facts {
+fn of_state(model: &Model, name: &str, state: &StateModel) -> Facts {
     let mut found = match &state.kind {
         StateKind::Hold(hold) => of_hold(hold),
         StateKind::Activity(work) => {
@@ -124,6 +128,7 @@ fn of_state(state: &StateModel) -> Facts {
             ways.push(format!("else to {}", otherwise.name));
             facts([("kind", "a choice".to_owned()), ("ways, in order", ways.join("; "))])
         }
+        StateKind::All(all) => of_all(all),
         StateKind::End { outcome } => {
             facts([("kind", "an end".to_owned()), ("outcome", outcome.clone())])
         }
@@ -131,11 +136,31 @@ fn of_state(state: &StateModel) -> Facts {
     if let Some(span) = state.expires {
         found.insert("work may take".to_owned(), phrase::duration(span));
     }
-    for outcome in check::outcomes(state) {
+    if let Some(within) = &state.within {
+        found.insert("in the branch".to_owned(), format!("{} of {}", within.branch, within.all));
+    }
+    for outcome in check::outcomes(model, name, state) {
         if let Some(to) = state.on.get(outcome) {
             found.insert(format!("on {outcome}"), to.name.clone());
         }
     }
+    found
+}
+
+fn of_all(all: &All) -> Facts {
+    let All { branches, join, good, others } = all;
+    let good: Vec<String> = good.iter().cloned().collect();
+    let mut found = facts([
+        ("kind", "parallel branches".to_owned()),
+        ("how many branches must end well", join.as_str().to_owned()),
+        ("ends that are good", phrase::joined(&good, "and")),
+        ("the others, once that is settled", others.as_str().to_owned()),
+    ]);
+    found.extend(
+        branches
+            .iter()
+            .map(|(name, start)| (format!("branch {name} begins in"), start.name.clone())),
+    );
     found
 }
 

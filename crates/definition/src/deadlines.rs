@@ -7,7 +7,7 @@ use crate::{
     decide::Draft,
     event::DefinitionEvent as Event,
     model::Model,
-    rollout,
+    parallel, rollout,
     rollout_state::Course,
     state::{Place, State},
 };
@@ -16,7 +16,7 @@ use crate::{
 pub(crate) fn of_run(model: &Model, state: &State) -> Option<(EffectId, Timestamp)> {
     let (after, _) = model.expires.as_ref()?;
     let over = matches!(state.place, Place::Begin | Place::Ended { .. });
-    if over || state.expired || state.cancelled {
+    if over || state.is_in_branch() || state.expired || state.cancelled {
         return None;
     }
     Some((EffectId::new("run/deadline"), state.started.checked_add(*after).ok()?))
@@ -30,6 +30,9 @@ fn of_work(model: &Model, state: &State) -> Option<(EffectId, Timestamp)> {
         Place::Activity { .. } => true,
         Place::Rollout { .. } => {
             state.rollout.as_ref().is_some_and(|one| one.course == Course::RollingOut)
+        }
+        Place::All(fork) => {
+            !fork.stops() && !state.cancelled && !state.expired && !state.is_stopped_from_outside()
         }
         _ => false,
     };
@@ -59,7 +62,7 @@ impl Draft<'_> {
             self.emit(Event::Expired { state, deadline });
             "the time for the run was over"
         } else if let Some(deadline) = is(of_work(self.model, &self.state)) {
-            if let Place::Activity { .. } = self.state.place {
+            if let Place::Activity { .. } | Place::All(_) = self.state.place {
                 self.emit(Event::WorkExpired { state, deadline });
             }
             "the time for it was over"
@@ -69,6 +72,11 @@ impl Draft<'_> {
         if let Place::Rollout { .. } = self.state.place {
             rollout::turn_back(self, reason);
             if let Some(next) = rollout::settle(self) {
+                self.enter(next);
+            }
+        } else if let Place::All(_) = self.state.place {
+            self.stop_branches(reason);
+            if let Some(next) = parallel::joined(self) {
                 self.enter(next);
             }
         } else {

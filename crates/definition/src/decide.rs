@@ -20,7 +20,7 @@ use crate::{
     hold_model::{Hold, Need, Roster, SignalWait, Wait},
     hold_state::HoldState,
     model::{CANCELLED, Model, StateKind},
-    rollout,
+    parallel, rollout,
     rollout_evolve::rollout_of,
     state::{Place, State},
     template::COMPUTED_BYTES_MAX,
@@ -96,11 +96,15 @@ impl<'a> Draft<'a> {
         let first = self.model.start.name.clone();
         self.enter(first);
         // Nothing is lost yet, so the submitter hears of it at once.
-        match &self.state.place {
-            Place::Blocked { state, reason } => {
+        let blocked = match &self.state.place {
+            Place::Blocked { state, reason } => Some((state.clone(), reason.clone())),
+            _ => parallel::blocked(&self.state),
+        };
+        match blocked {
+            Some((state, reason)) => {
                 Err(invalid(format!("with this input `{state}` cannot be entered: {reason}")))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -126,7 +130,11 @@ impl<'a> Draft<'a> {
                 return;
             };
             match &state.kind {
-                StateKind::End { outcome } => self.emit(Event::Ended { outcome: outcome.clone() }),
+                StateKind::End { outcome } => self.end(name, outcome),
+                StateKind::All(_) => {
+                    self.branch_out(&name);
+                    next = parallel::joined(self);
+                }
                 StateKind::Choose { branches, otherwise } => {
                     let vars = self.state.vars();
                     let mut chosen = Ok(otherwise);
@@ -192,6 +200,10 @@ impl<'a> Draft<'a> {
     /// over, ends instead.
     pub(crate) fn resolved(&mut self) -> Option<String> {
         let Place::Resolved { state, outcome } = &self.state.place else { return None };
+        if self.state.is_stopped_from_outside() {
+            self.stopped();
+            return None;
+        }
         if self.state.cancelled {
             self.emit(Event::Ended { outcome: CANCELLED.to_owned() });
             return None;
@@ -415,10 +427,19 @@ impl<'a> Draft<'a> {
 
     /// The signals that a hold which can still open, or is open, waits for.
     fn signals_wanted(&self) -> Vec<&'a str> {
-        let here = self.state.state();
-        let taken = self.hold().is_some_and(|(open, _)| open.signalled);
         let model = self.model;
-        let mut wanted: Vec<&'a str> = check::ahead(model, here, !taken)
+        let ahead = |place: &Place| {
+            let taken = matches!(place, Place::Hold(open) if open.signalled);
+            check::ahead(model, place.state(), !taken)
+        };
+        let states: BTreeSet<&'a str> = match &self.state.place {
+            Place::All(_) => {
+                let leaves = self.state.leaves();
+                leaves.into_iter().flat_map(|(_, focus)| ahead(&focus.place)).collect()
+            }
+            place => ahead(place),
+        };
+        let mut wanted: Vec<&'a str> = states
             .into_iter()
             .filter_map(|name| hold_of(model, name)?.signal.as_ref())
             .map(|signal| signal.name.as_str())
@@ -443,6 +464,9 @@ impl<'a> Draft<'a> {
         if let Place::Rollout { .. } = self.state.place {
             rollout::turn_back(self, "the run was cancelled");
             rollout::settle(self);
+        } else if let Place::All(_) = self.state.place {
+            self.stop_branches("the run was cancelled");
+            parallel::joined(self);
         } else {
             self.emit(Event::Ended { outcome: CANCELLED.to_owned() });
         }

@@ -103,6 +103,12 @@ codes! {
     EveryRuleConditional = "HP2024", Warning;
     /// Rules of an approval wait for each other, or for one that there is not.
     RuleOrder = "HP2025", Error;
+    /// A way leads into a branch, or out of one, or a branch begins elsewhere.
+    BranchCrossed = "HP2060", Error;
+    /// Two states have the same name.
+    DuplicateState = "HP2061", Error;
+    /// A branch cannot end well, or `good` names an outcome that no branch has.
+    BranchEnds = "HP2062", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.

@@ -37,8 +37,9 @@ impl State {
         model: &Model,
         name: &str,
     ) -> impl Iterator<Item = &'s Duty> {
-        let end =
-            model.states.get(name).is_some_and(|state| matches!(state.kind, StateKind::End { .. }));
+        let end = model.states.get(name).is_some_and(|state| {
+            matches!(state.kind, StateKind::End { .. }) && state.within.is_none()
+        });
         let over = self.expired;
         self.duties
             .iter()
@@ -152,13 +153,18 @@ impl Draft<'_> {
             roles: member.roles.clone(),
             note: note.to_owned(),
         });
+        self.no_longer_owing();
+        Ok(())
+    }
+
+    /// Goes on where the run, or the branch that is looked at, waits for duties that are done now.
+    pub(crate) fn no_longer_owing(&mut self) {
         if let Place::Owing { next, .. } = &self.state.place
             && self.state.owed_before(self.model, next).next().is_none()
         {
             let next = next.clone();
             self.enter(next);
         }
-        Ok(())
     }
 
     /// Decides a comment: it is kept in the history and decides nothing.

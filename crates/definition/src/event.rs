@@ -353,6 +353,48 @@ pub enum DefinitionEvent {
         /// `succeeded`, `rolled_back` or `failed`.
         outcome: String,
     },
+    /// Branches began side by side.
+    #[serde(rename = "holdpoint.branches.started")]
+    BranchesStarted {
+        /// Of which state.
+        state: String,
+        /// Which, in the order of their names.
+        branches: Vec<String>,
+    },
+    /// What comes of the branches is settled, and those that are under way are stopped for it.
+    #[serde(rename = "holdpoint.branches.stopping")]
+    BranchesStopping {
+        /// Of which state.
+        state: String,
+        /// Why.
+        reason: String,
+    },
+    /// A branch came to an end of its own.
+    #[serde(rename = "holdpoint.branch.ended")]
+    BranchEnded {
+        /// In which state.
+        state: String,
+        /// Which branch.
+        branch: String,
+        /// How, in the definition's words.
+        outcome: String,
+    },
+    /// A branch was stopped before it came to an end.
+    #[serde(rename = "holdpoint.branch.stopped")]
+    BranchStopped {
+        /// In which state.
+        state: String,
+        /// Which branch.
+        branch: String,
+    },
+    /// No branch is under way any more.
+    #[serde(rename = "holdpoint.branches.joined")]
+    BranchesJoined {
+        /// Of which state.
+        state: String,
+        /// `completed`, `failed`, `expired`, or `cancelled` where it was stopped from outside.
+        outcome: String,
+    },
     /// The run was cancelled. A rollout is undone before the run ends.
     #[serde(rename = "holdpoint.run.cancelled")]
     Cancelled {
@@ -451,6 +493,63 @@ pub struct OfTarget {
 }
 
 impl DefinitionEvent {
+    /// The state that the event is about, where it changes what is there.
+    pub(crate) fn place(&self) -> Option<&str> {
+        match self {
+            Self::StateEntered { state, .. }
+            | Self::Blocked { state, .. }
+            | Self::WorkRequested { state, .. }
+            | Self::WorkSucceeded { state, .. }
+            | Self::WorkFailed { state, .. }
+            | Self::WorkExpired { state, .. }
+            | Self::Expired { state, .. }
+            | Self::RolloutStarted { state, .. }
+            | Self::WaveStarted { state, .. }
+            | Self::RolloutStopped { state, .. }
+            | Self::UndoStarted { state, .. }
+            | Self::RolloutFinished { state, .. }
+            | Self::BranchesStarted { state, .. }
+            | Self::BranchesStopping { state, .. }
+            | Self::BranchEnded { state, .. }
+            | Self::BranchStopped { state, .. }
+            | Self::BranchesJoined { state, .. }
+            | Self::DutiesAwaited { before: state, .. }
+            | Self::Cancelled { state, .. } => Some(state),
+            Self::HoldOpened { hold, .. }
+            | Self::VoteWithdrawn { hold, .. }
+            | Self::VetoOverruled { hold, .. }
+            | Self::Recounted { hold, .. }
+            | Self::Amended { hold, .. }
+            | Self::WaitElapsed { hold }
+            | Self::SignalConsumed { hold, .. }
+            | Self::HoldReleased { hold }
+            | Self::HoldRejected { hold, .. }
+            | Self::Objected { hold, .. }
+            | Self::NotObjected { hold, .. }
+            | Self::Reminded { hold, .. }
+            | Self::Escalated { hold, .. }
+            | Self::HoldExpired { hold, .. } => Some(hold),
+            Self::ApprovalGranted(ballot)
+            | Self::ApprovalRejected(ballot)
+            | Self::Vetoed(ballot) => Some(&ballot.hold),
+            Self::TargetDeployed(of)
+            | Self::TargetHealthy(of)
+            | Self::TargetFailed(of)
+            | Self::TargetInconclusive(of)
+            | Self::TargetRechecked(of)
+            | Self::TargetRestored(of)
+            | Self::TargetStuck(of)
+            | Self::TargetRetried(of)
+            | Self::TargetTakenOver(of) => Some(&of.state),
+            // These are the run's as a whole.
+            Self::DutyOpened(_)
+            | Self::DutyDischarged { .. }
+            | Self::Commented { .. }
+            | Self::SignalReceived { .. }
+            | Self::Ended { .. } => None,
+        }
+    }
+
     /// Cuts what expressions, workers and signals say to a length that a history bears: they can
     /// quote values as large as an input, and a rollout repeats them for each target.
     pub(crate) fn cut(&mut self) {

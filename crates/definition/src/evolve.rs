@@ -5,13 +5,13 @@ use std::sync::Arc;
 use holdpoint_core::{Actor, IllegalEvent, MemberId, Vote, event::TypedEvent as _, workflow::Meta};
 
 use crate::{
-    amending, check,
+    amending,
     duties::Duty,
     event::{Ballot, DefinitionEvent as Event, Opened},
     hold_model::Hold,
     hold_state::{Given, HoldState},
     model::{CANCELLED, Model, StateKind, Work},
-    rollout_evolve,
+    parallel_state, rollout_evolve,
     state::{Place, Signal, State},
 };
 
@@ -22,7 +22,10 @@ pub(crate) fn evolve(
     event: &Event,
     meta: &Meta<'_>,
 ) -> Result<(), IllegalEvent> {
-    apply(model, state, event, meta).map_err(|reason| {
+    let applied = parallel_state::where_it_belongs(model, state, event, |state| {
+        apply(model, state, event, meta)
+    });
+    applied.map_err(|reason| {
         let kind = event.to_new_event().map_or_else(
             |error| format!("an event that cannot be written: {error}"),
             |event| event.kind.to_string(),
@@ -187,7 +190,21 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         {
             resolve(state, named, "expired")
         }
-        (Place::Rollout { .. }, Event::Expired { .. }) if !state.expired => {
+        (Place::All(fork), Event::WorkExpired { state: named, .. })
+            if fork.state == *named && !fork.stops() =>
+        {
+            fork.expired = true;
+            Ok(())
+        }
+        (
+            _,
+            Event::BranchesStarted { .. }
+            | Event::BranchesStopping { .. }
+            | Event::BranchEnded { .. }
+            | Event::BranchStopped { .. }
+            | Event::BranchesJoined { .. },
+        ) => parallel_state::evolve(model, state, event, meta),
+        (Place::Rollout { .. } | Place::All(_), Event::Expired { .. }) if !state.expired => {
             state.expired = true;
             Ok(())
         }
@@ -231,7 +248,8 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Place::Owing { .. }
             | Place::Hold(_)
             | Place::Activity { .. }
-            | Place::Rollout { .. },
+            | Place::Rollout { .. }
+            | Place::All(_),
             Event::Cancelled { .. },
         ) if !state.cancelled => {
             state.cancelled = true;
@@ -257,7 +275,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Place::Hold(_)
             | Place::Activity { .. }
             | Place::Rollout { .. }
+            | Place::All(_)
             | Place::Resolved { .. }
+            | Place::Stopped { .. }
             | Place::Ended { .. },
             _,
         ) => Err(format!("the run is {}", describe(&state.place))),
@@ -267,9 +287,10 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
 /// Whether a way leads from where the run is to a state.
 fn leads(model: &Model, state: &State, to: &str) -> bool {
     let leads = match &state.place {
-        Place::Resolved { .. } if state.expired => {
+        Place::Resolved { .. } if state.expired && !state.is_in_branch() => {
             model.expires.as_ref().is_some_and(|(_, target)| target.name == to)
         }
+        Place::Begin if state.is_in_branch() => model.begins_branch(to),
         Place::Begin => model.start.name == to,
         Place::Owing { next, .. } => next == to,
         Place::Resolved { state: from, outcome } => model
@@ -287,6 +308,8 @@ fn leads(model: &Model, state: &State, to: &str) -> bool {
         | Place::Hold(_)
         | Place::Activity { .. }
         | Place::Rollout { .. }
+        | Place::All(_)
+        | Place::Stopped { .. }
         | Place::Ended { .. } => false,
     };
     leads && model.states.contains_key(to)
@@ -370,14 +393,15 @@ pub(crate) fn work_of<'m>(model: &'m Model, name: &str) -> Option<&'m Work> {
 }
 
 fn is_work(model: &Model, name: &str) -> bool {
-    model.states.get(name).is_some_and(|state| check::outcomes(state).contains(&"failed"))
+    let state = model.states.get(name);
+    state.is_some_and(|state| matches!(state.kind, StateKind::Activity(_) | StateKind::Rollout(_)))
 }
 
 fn is_end(model: &Model, name: &str, ended: &str) -> bool {
     matches!(
         model.states.get(name).map(|state| &state.kind),
         Some(StateKind::End { outcome }) if outcome == ended
-    )
+    ) && model.path(name).is_some_and(|path| path.is_empty())
 }
 
 fn describe(place: &Place) -> String {
@@ -389,6 +413,8 @@ fn describe(place: &Place) -> String {
         Place::Hold(open) => format!("held in `{}`", open.hold),
         Place::Activity { state, .. } => format!("at work in `{state}`"),
         Place::Rollout { state } => format!("rolling out in `{state}`"),
+        Place::All(fork) => format!("in the branches of `{}`", fork.state),
+        Place::Stopped { state } => format!("stopped in `{state}`"),
         Place::Resolved { state, outcome } => format!("leaving `{state}` with `{outcome}`"),
         Place::Ended { outcome, .. } => format!("ended with `{outcome}`"),
     }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::{
     check,
     hold_model::{Amended, Approval, Exclusion, Hold, Need, Roster, Rule, Wait, listed},
-    model::{Model, Rollout, StateKind, StateModel},
+    model::{Model, Rollout, StateKind, StateModel, Target},
+    parallel_model::All,
     phrase,
 };
 
@@ -24,14 +25,19 @@ pub(crate) fn explain(model: &Model) -> String {
         }
         text.push_str(&format!("\n{name}\n"));
         let mut sentences = of_state(state);
+        if let Some(within) = &state.within {
+            let (branch, all) = (&within.branch, &within.all);
+            sentences.insert(0, format!("In the branch `{branch}` of `{all}`:"));
+        }
         if let Some(span) = state.expires {
             let then = match state.kind {
                 StateKind::Rollout(_) => "it is turned round",
+                StateKind::All(_) => "its branches are stopped",
                 _ => "it is given up",
             };
             sentences.push(format!("After {} {then}.", phrase::duration(span)));
         }
-        sentences.extend(onward(model, state));
+        sentences.extend(onward(model, name, state));
         text.extend(sentences.iter().map(|sentence| format!("  {sentence}\n")));
     }
     if let Some((after, to)) = &model.expires {
@@ -114,8 +120,18 @@ fn of_state(state: &StateModel) -> Vec<String> {
             sentences.push(format!("Otherwise it goes on in `{}`.", otherwise.name));
             sentences
         }
+        StateKind::All(all) => of_all(all),
         StateKind::End { outcome } => vec![format!("The run is over: {outcome}.")],
     }
+}
+
+fn of_all(all: &All) -> Vec<String> {
+    let begins = |(name, start): (&String, &Target)| format!("`{name}` from `{}`", start.name);
+    let branches: Vec<String> = all.branches.iter().map(begins).collect();
+    vec![
+        format!("Side by side the run goes through {}.", phrase::joined(&branches, "and")),
+        format!("It is completed when {}; {}.", phrase::join(all), phrase::others(all)),
+    ]
 }
 
 fn of_hold(hold: &Hold) -> Vec<String> {
@@ -284,14 +300,18 @@ fn of_rollout(rollout: &Rollout) -> Vec<String> {
 }
 
 /// Where the outcomes of a state lead.
-fn onward(model: &Model, state: &StateModel) -> Vec<String> {
-    check::outcomes(state)
+fn onward(model: &Model, name: &str, state: &StateModel) -> Vec<String> {
+    check::outcomes(model, name, state)
         .into_iter()
         .filter_map(|outcome| {
             let to = state.on.get(outcome)?;
             let said = outcome.replace('_', " ");
-            Some(match model.states.get(&to.name).map(|next| &next.kind) {
-                Some(StateKind::End { outcome }) => {
+            let next = model.states.get(&to.name);
+            Some(match next.map(|next| (&next.kind, &next.within)) {
+                Some((StateKind::End { outcome }, Some(_))) => {
+                    format!("When {said}, the branch is over: {outcome}.")
+                }
+                Some((StateKind::End { outcome }, None)) => {
                     format!("When {said}, the run is over: {outcome}.")
                 }
                 _ => format!("When {said}, it goes on in `{}`.", to.name),

@@ -9,7 +9,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{syntax, syntax_approval, syntax_hold, syntax_work};
+    use crate::{syntax, syntax_approval, syntax_hold, syntax_parallel, syntax_work};
 
     /// Every key of the language is in the schema with its description, and no other.
     #[test]
@@ -29,6 +29,8 @@ mod tests {
             ("/definitions/witness", syntax_approval::WITNESS),
             ("/definitions/wait", syntax_hold::WAIT),
             ("/definitions/signal", syntax_hold::SIGNAL),
+            ("/definitions/all", syntax_parallel::ALL),
+            ("/definitions/branch", syntax_parallel::BRANCH),
             ("/definitions/do", syntax_work::DO),
             ("/definitions/activity", syntax_work::WORK),
             ("/definitions/retry", syntax_work::RETRY),

@@ -53,6 +53,10 @@ mod machine;
 mod model;
 mod node;
 mod outline;
+mod parallel;
+mod parallel_check;
+mod parallel_model;
+mod parallel_state;
 mod phrase;
 mod rollout;
 mod rollout_evolve;
@@ -62,6 +66,7 @@ mod state;
 mod syntax;
 mod syntax_approval;
 mod syntax_hold;
+mod syntax_parallel;
 mod syntax_work;
 mod template;
 mod view;
@@ -72,7 +77,9 @@ pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::{Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule, Opened};
 pub use language_schema::SCHEMA;
-pub use outline::{ApprovalPart, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way};
+pub use outline::{
+    ApprovalPart, BranchOutline, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way,
+};
 pub use state::State;
 
 /// The language's name, as `holdpoint.definition.published` events carry it.

@@ -15,7 +15,7 @@ use crate::{
     Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
-    evolve, rollout, schema,
+    evolve, parallel, rollout, schema,
     state::{Place, State},
     view,
 };
@@ -48,6 +48,7 @@ impl Workflow for Definition {
             cancelled: false,
             rollout: None,
             place: Place::Begin,
+            outside: Vec::new(),
         })
     }
 
@@ -58,34 +59,7 @@ impl Workflow for Definition {
         at: &Moment<'_>,
     ) -> Result<Vec<DefinitionEvent>, Refusal> {
         let mut draft = Draft::new(&self.model, state, command, at);
-        match &command.action {
-            Action::Start => draft.start()?,
-            Action::Vote { hold, vote, reason, duties } => {
-                draft.vote(hold.as_deref(), *vote, reason.as_deref(), duties)?;
-            }
-            Action::Withdraw { hold, reason } => {
-                draft.withdraw(hold.as_deref(), reason.as_deref())?;
-            }
-            Action::Overrule { hold, member, reason } => {
-                draft.overrule(hold.as_deref(), member, reason)?;
-            }
-            Action::Object { hold, reason } => draft.object(hold.as_deref(), reason)?,
-            Action::Recount { hold } => draft.recount(hold.as_deref())?,
-            Action::Discharge { duty, note } => draft.discharge(*duty, note)?,
-            Action::Amend { input, reason } => draft.amend(input, reason)?,
-            Action::Comment { text } => draft.comment(text)?,
-            Action::Signal { name, data } => draft.signal(name, data)?,
-            Action::Cancel { reason } => draft.cancel(reason)?,
-            Action::Completed { effect, output } => draft.completed(effect, output)?,
-            Action::Failed { effect, error } => draft.failed(effect, error)?,
-            Action::TimerFired { effect } => draft.timer(effect)?,
-            Action::AttemptStarted { .. } | Action::AttemptEnded { .. } => {
-                return Err(Refusal::new(
-                    RefusalCode::NotAwaited,
-                    "a definition does not see single attempts",
-                ));
-            }
-        }
+        parallel::decide(&mut draft, &command.action)?;
         Ok(draft.finish())
     }
 
@@ -130,11 +104,18 @@ impl Workflow for Definition {
                 .collect()
             }
             Place::Rollout { state: name } => rollout::pending(&self.model, state, name),
+            Place::All(fork) => fork
+                .branches
+                .keys()
+                .filter_map(|branch| state.looking_at(std::slice::from_ref(branch)))
+                .flat_map(|inner| Workflow::pending(self, &inner))
+                .collect(),
             Place::Begin
             | Place::Entered { .. }
             | Place::Blocked { .. }
             | Place::Owing { .. }
             | Place::Resolved { .. }
+            | Place::Stopped { .. }
             | Place::Ended { .. } => Vec::new(),
         });
         pending
@@ -150,5 +131,40 @@ impl Workflow for Definition {
 
     fn view(&self, state: &State, at: &Moment<'_>) -> RunView {
         view::view(&self.model, state, at)
+    }
+}
+
+impl Draft<'_> {
+    /// Decides an action where the run is, or the branch that is looked at.
+    pub(crate) fn act(&mut self, action: &Action) -> Result<(), Refusal> {
+        match action {
+            Action::Start => self.start()?,
+            Action::Vote { hold, vote, reason, duties } => {
+                self.vote(hold.as_deref(), *vote, reason.as_deref(), duties)?;
+            }
+            Action::Withdraw { hold, reason } => {
+                self.withdraw(hold.as_deref(), reason.as_deref())?;
+            }
+            Action::Overrule { hold, member, reason } => {
+                self.overrule(hold.as_deref(), member, reason)?;
+            }
+            Action::Object { hold, reason } => self.object(hold.as_deref(), reason)?,
+            Action::Recount { hold } => self.recount(hold.as_deref())?,
+            Action::Discharge { duty, note } => self.discharge(*duty, note)?,
+            Action::Amend { input, reason } => self.amend(input, reason)?,
+            Action::Comment { text } => self.comment(text)?,
+            Action::Signal { name, data } => self.signal(name, data)?,
+            Action::Cancel { reason } => self.cancel(reason)?,
+            Action::Completed { effect, output } => self.completed(effect, output)?,
+            Action::Failed { effect, error } => self.failed(effect, error)?,
+            Action::TimerFired { effect } => self.timer(effect)?,
+            Action::AttemptStarted { .. } | Action::AttemptEnded { .. } => {
+                return Err(Refusal::new(
+                    RefusalCode::NotAwaited,
+                    "a definition does not see single attempts",
+                ));
+            }
+        }
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     expr::{Expr, Vars},
     hold_model::Hold,
     node::Span,
+    parallel_model::{All, Within},
     template::{Template, Tree},
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct StateModel {
     /// Where its name stands.
     pub(crate) span: Span,
     pub(crate) kind: StateKind,
+    /// The branch that it is in, if it is in one.
+    pub(crate) within: Option<Within>,
     /// How long its work may take.
     pub(crate) expires: Option<SignedDuration>,
     /// Where each outcome leads.
@@ -60,6 +63,7 @@ pub(crate) enum StateKind {
     Activity(Box<Work>),
     Rollout(Box<Rollout>),
     Choose { branches: Vec<(Expr, Target)>, otherwise: Target },
+    All(Box<All>),
     End { outcome: String },
 }
 

@@ -4,7 +4,7 @@ use crate::{
     check,
     event::DefinitionEvent as Event,
     hold_model::{Amended, Hold, Need, Rule},
-    model::{Model, StateKind},
+    model::{Model, StateKind, Target},
     phrase,
     rollout::HTTP_CHECK,
 };
@@ -36,6 +36,10 @@ pub struct StateOutline {
     pub name: String,
     /// Its kind.
     pub kind: StateOf,
+    /// The branch that it is in, from the outermost: each the `all` state and the branch's name.
+    pub within: Vec<(String, String)>,
+    /// The branches that begin here.
+    pub branches: Vec<BranchOutline>,
     /// Where it leads.
     pub ways: Vec<Way>,
     /// The rules of its approval.
@@ -52,6 +56,15 @@ pub struct StateOutline {
     pub summary: Vec<String>,
 }
 
+/// A branch of an `all`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BranchOutline {
+    /// Its name.
+    pub name: String,
+    /// The state that it begins in.
+    pub start: String,
+}
+
 /// The kinds of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StateOf {
@@ -63,6 +76,8 @@ pub enum StateOf {
     Rollout,
     /// A `choose`.
     Choose,
+    /// An `all`.
+    All,
     /// An `end`.
     End,
 }
@@ -121,7 +136,14 @@ pub(crate) fn of(model: &Model) -> Outline {
         let mut outline = StateOutline {
             name: name.clone(),
             kind: kind(&state.kind),
-            ways: check::outcomes(state).into_iter().filter_map(way).collect(),
+            within: model
+                .path(name)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|within| (within.all.clone(), within.branch.clone()))
+                .collect(),
+            branches: Vec::new(),
+            ways: check::outcomes(model, name, state).into_iter().filter_map(way).collect(),
             rules: Vec::new(),
             parts: Vec::new(),
             signal: None,
@@ -145,6 +167,7 @@ const fn kind(kind: &StateKind) -> StateOf {
         StateKind::Activity(_) => StateOf::Activity,
         StateKind::Rollout(_) => StateOf::Rollout,
         StateKind::Choose { .. } => StateOf::Choose,
+        StateKind::All(_) => StateOf::All,
         StateKind::End { .. } => StateOf::End,
     }
 }
@@ -198,6 +221,13 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
                 .chain([Way { on: "else".to_owned(), to: otherwise.name.clone() }])
                 .collect();
         }
+        StateKind::All(all) => {
+            let branch = |(name, start): (&String, &Target)| BranchOutline {
+                name: name.clone(),
+                start: start.name.clone(),
+            };
+            outline.branches = all.branches.iter().map(branch).collect();
+        }
         StateKind::End { outcome } => outline.ends = Some(outcome.clone()),
     }
 }
@@ -214,7 +244,9 @@ impl Event {
             Self::WorkExpired { state, .. } => Some((state, "expired")),
             Self::WorkSucceeded { state, .. } => Some((state, "succeeded")),
             Self::WorkFailed { state, .. } => Some((state, "failed")),
-            Self::RolloutFinished { state, outcome } => Some((state, outcome)),
+            Self::RolloutFinished { state, outcome } | Self::BranchesJoined { state, outcome } => {
+                Some((state, outcome))
+            }
             Self::StateEntered { .. }
             | Self::Blocked { .. }
             | Self::HoldOpened { .. }
@@ -250,6 +282,10 @@ impl Event {
             | Self::TargetStuck(_)
             | Self::TargetRetried(_)
             | Self::TargetTakenOver(_)
+            | Self::BranchesStarted { .. }
+            | Self::BranchesStopping { .. }
+            | Self::BranchEnded { .. }
+            | Self::BranchStopped { .. }
             | Self::Cancelled { .. }
             | Self::Ended { .. } => None,
         }

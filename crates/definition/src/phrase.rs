@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     hold_model::{Approver, Hold, Need, Remind, Roster, Rule, Share, Wait},
     model::{Rollout, StateKind, Timed, Wave, Work},
+    parallel_model::{All, Join, Others},
     template::{Template, Tree},
 };
 
@@ -16,8 +17,27 @@ pub(crate) fn summary(kind: &StateKind) -> Vec<String> {
         StateKind::Hold(hold) => hold_summary(hold),
         StateKind::Activity(work) => vec![work.run.clone()],
         StateKind::Rollout(rollout) => rollout_summary(rollout),
+        StateKind::All(all) => vec![join(all), others(all)],
         StateKind::Choose { .. } => Vec::new(),
         StateKind::End { outcome } => vec![outcome.clone()],
+    }
+}
+
+/// How many branches must end well.
+pub(crate) fn join(all: &All) -> String {
+    let good: Vec<String> = all.good.iter().cloned().collect();
+    let which = match all.join {
+        Join::All => "every branch",
+        Join::Any => "one branch",
+    };
+    format!("{which} ends with {}", joined(&good, "or"))
+}
+
+/// What becomes of the branches that are under way when that is settled.
+pub(crate) fn others(all: &All) -> String {
+    match all.others {
+        Others::Wait => "once that is settled, the others go on to their ends".to_owned(),
+        Others::Cancel => "once that is settled, the others are stopped".to_owned(),
     }
 }
 

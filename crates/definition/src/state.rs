@@ -10,7 +10,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{duties::Duty, expr::Vars, hold_state::HoldState, rollout_state::RolloutState};
+use crate::{
+    duties::Duty,
+    expr::Vars,
+    hold_state::HoldState,
+    parallel_state::{Fork, Outside},
+    rollout_state::RolloutState,
+};
 
 /// The state of a run of a declarative definition. What is large is shared, so that a copy is
 /// cheap.
@@ -48,6 +54,10 @@ pub struct State {
     /// The rollout that is under way, or the last that was.
     pub(crate) rollout: Option<RolloutState>,
     pub(crate) place: Place,
+    /// What is outside of the branch that is looked at, the outermost first. What belongs to a place,
+    /// as `entered` and `rollout` do, is put aside with it: see `parallel_state::Focus`.
+    #[serde(skip)]
+    pub(crate) outside: Vec<Outside>,
 }
 
 /// A signal that is kept.
@@ -75,10 +85,14 @@ pub(crate) enum Place {
     Activity { state: String, effect: EffectId, name: String, input: Arc<Value> },
     /// A rollout is under way.
     Rollout { state: String },
+    /// Its branches are under way.
+    All(Fork),
     /// A state has an outcome and the run has not gone on yet.
     Resolved { state: String, outcome: String },
     /// It is over.
     Ended { state: String, outcome: String },
+    /// It is a branch that went no further.
+    Stopped { state: String },
 }
 
 impl State {
@@ -95,21 +109,30 @@ impl State {
 
     /// The name of the state that the run is in.
     pub(crate) fn state(&self) -> &str {
-        match &self.place {
-            Place::Begin => "",
-            Place::Entered { state }
-            | Place::Blocked { state, .. }
-            | Place::Owing { state, .. }
-            | Place::Activity { state, .. }
-            | Place::Rollout { state }
-            | Place::Resolved { state, .. }
-            | Place::Ended { state, .. } => state,
-            Place::Hold(hold) => &hold.hold,
-        }
+        self.place.state()
     }
 
     /// How often the state has been entered.
     pub(crate) fn visit(&self, state: &str) -> u32 {
         self.visits.get(state).copied().unwrap_or(0)
+    }
+}
+
+impl Place {
+    /// The name of the state.
+    pub(crate) fn state(&self) -> &str {
+        match self {
+            Self::Begin => "",
+            Self::Entered { state }
+            | Self::Blocked { state, .. }
+            | Self::Owing { state, .. }
+            | Self::Activity { state, .. }
+            | Self::Rollout { state }
+            | Self::Resolved { state, .. }
+            | Self::Stopped { state }
+            | Self::Ended { state, .. } => state,
+            Self::Hold(hold) => &hold.hold,
+            Self::All(fork) => &fork.state,
+        }
     }
 }

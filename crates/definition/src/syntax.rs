@@ -12,13 +12,13 @@ use crate::{
     expr::{Expr, Fault, FaultKind, Scope, did_you_mean},
     model::{Model, StateKind, StateModel, Target, is_name},
     node::{Key, Kind, Node, Span},
-    syntax_hold, syntax_work,
+    syntax_hold, syntax_parallel, syntax_work,
     template::{Template, Tree},
 };
 
 pub(crate) const TOP: &[&str] =
     &["workflow", "version", "title", "input", "start", "expires", "states"];
-pub(crate) const STATE: &[&str] = &["hold", "do", "choose", "end", "on"];
+pub(crate) const STATE: &[&str] = &["hold", "do", "choose", "all", "end", "on"];
 
 pub(crate) const EXPIRES: &[&str] = &["after", "to"];
 
@@ -58,12 +58,15 @@ pub struct Reader<'f> {
     pub findings: &'f mut Findings,
     pub(crate) schema: Value,
     pub(crate) states: BTreeSet<String>,
+    /// The states of branches that have been read.
+    pub(crate) branch_states: Vec<(String, StateModel)>,
 }
 
 impl<'f> Reader<'f> {
     /// Reads a file about which there are these findings so far.
     pub fn new(findings: &'f mut Findings) -> Self {
-        Self { findings, schema: json!({}), states: BTreeSet::new() }
+        let (states, branch_states) = (BTreeSet::new(), Vec::new());
+        Self { findings, schema: json!({}), states, branch_states }
     }
 
     /// The entries of a mapping; unknown keys are reported.
@@ -356,7 +359,7 @@ fn read_states(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, 
             .add(Code::MissingKey, &node.span, "there are no states")
             .help("a definition has at least one state, an `end`");
     }
-    reader.states = entries.iter().map(|(key, _)| key.name.clone()).collect();
+    reader.states = syntax_parallel::names(entries);
     let mut whole = true;
     let mut states = BTreeMap::new();
     for (key, value) in entries {
@@ -368,12 +371,13 @@ fn read_states(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, 
             None => whole = false,
         }
     }
+    whole &= syntax_parallel::beside(&mut states, reader);
     whole.then_some(states)
 }
 
-fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateModel> {
+pub(crate) fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateModel> {
     let fields = reader.fields(node, "a state", STATE)?;
-    let kinds: Vec<&str> = ["hold", "do", "choose", "end"]
+    let kinds: Vec<&str> = ["hold", "do", "choose", "all", "end"]
         .into_iter()
         .filter(|kind| fields.get(kind).is_some())
         .collect();
@@ -386,7 +390,7 @@ fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateMo
         reader
             .findings
             .add(Code::StateKind, &key.span, format!("the state `{}` is of {found}", key.name))
-            .help("a state has exactly one of `hold`, `do`, `choose` and `end`");
+            .help("a state has exactly one of `hold`, `do`, `choose`, `all` and `end`");
         return None;
     };
     let inner = fields.get(kind)?;
@@ -398,6 +402,10 @@ fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateMo
             kind
         }),
         "choose" => read_choose(inner, reader),
+        "all" => syntax_parallel::read(&key.name, inner, reader).map(|(kind, span)| {
+            expires = span;
+            kind
+        }),
         _ => reader.name(inner, "an outcome").map(|outcome| StateKind::End { outcome }),
     };
     let on = match fields.get("on") {
@@ -413,7 +421,8 @@ fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateMo
         _ => BTreeMap::new(),
     };
     let span = key.span.clone();
-    Some(StateModel { span, kind: read?, expires, on: on?, on_span, outcome_spans })
+    let (kind, on, within) = (read?, on?, None);
+    Some(StateModel { span, kind, within, expires, on, on_span, outcome_spans })
 }
 
 fn read_on(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Target>> {

@@ -5,8 +5,8 @@ use holdpoint_core::{
     Moment, RunStatus, RunView, Vote,
     project::OWNER,
     view::{
-        Candidate, ConditionView, DeadlineView, DutyView, HoldView, RolloutView, TargetView,
-        VoteView,
+        BranchView, Candidate, ConditionView, DeadlineView, DutyView, HoldView, RolloutView,
+        TargetView, VoteView,
     },
 };
 
@@ -17,7 +17,8 @@ use crate::{
     evolve::hold_of,
     hold_model::{Approval, Hold, listed},
     hold_state::HoldState,
-    model::Model,
+    model::{CANCELLED, Model},
+    parallel_state::Fork,
     rollout_evolve::rollout_of,
     rollout_state::{Course, Phase, RolloutState},
     state::{Place, State},
@@ -26,20 +27,34 @@ use crate::{
 
 /// Where a run stands.
 pub(crate) fn status(state: &State) -> RunStatus {
-    match &state.place {
+    status_at(&state.place, state.rollout.as_ref())
+}
+
+fn status_at(place: &Place, rollout: Option<&RolloutState>) -> RunStatus {
+    match place {
         Place::Begin | Place::Entered { .. } | Place::Activity { .. } | Place::Resolved { .. } => {
             RunStatus::Working
         }
         Place::Hold(_) | Place::Owing { .. } => RunStatus::Held,
         Place::Blocked { .. } => RunStatus::Stuck,
         Place::Rollout { .. } => {
-            if state.rollout.as_ref().is_some_and(RolloutState::rests) {
+            if rollout.is_some_and(RolloutState::rests) {
                 RunStatus::Stuck
             } else {
                 RunStatus::Working
             }
         }
+        // What needs a person most comes first.
+        Place::All(fork) => {
+            let all =
+                || fork.branches.values().map(|one| status_at(&one.place, one.rollout.as_ref()));
+            [RunStatus::Stuck, RunStatus::Held]
+                .into_iter()
+                .find(|status| all().any(|one| one == *status))
+                .unwrap_or(RunStatus::Working)
+        }
         Place::Ended { outcome, .. } => RunStatus::Ended { outcome: outcome.clone() },
+        Place::Stopped { .. } => RunStatus::Ended { outcome: CANCELLED.to_owned() },
     }
 }
 
@@ -78,13 +93,38 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         }
         view.rollout = Some(rollout_view(rollout));
     }
-    if !matches!(state.place, Place::Ended { .. }) && !state.cancelled {
+    if let Place::All(fork) = &state.place {
+        add_branches(model, state, fork, at, &mut view);
+    }
+    let over = matches!(state.place, Place::Ended { .. }) || state.is_in_branch();
+    if !over && !state.cancelled {
         view.next_steps.push(format!(
             "cancel the run, as `{}` or a member with the role `{OWNER}`",
             state.vars().requester
         ));
     }
     view
+}
+
+/// Adds what the branches look like: all that holds them, and what a person can do in each.
+fn add_branches(model: &Model, state: &State, fork: &Fork, at: &Moment<'_>, view: &mut RunView) {
+    for branch in fork.branches.keys() {
+        let Some(inner) = state.looking_at(std::slice::from_ref(branch)) else { continue };
+        let inner = self::view(model, &inner, at);
+        view.holds.extend(inner.holds);
+        for step in inner.next_steps {
+            if !view.next_steps.contains(&step) {
+                view.next_steps.push(step);
+            }
+        }
+        view.branches.push(BranchView {
+            branch: branch.clone(),
+            state: inner.state,
+            status: inner.status,
+            rollout: inner.rollout,
+            branches: inner.branches,
+        });
+    }
 }
 
 fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> HoldView {

@@ -10,7 +10,7 @@ const GUIDE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../doc
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
 
 /// The blocks of a language: what else stands after its name, and the text.
-fn blocks(document: &'static str, language: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn blocks(document: &'static str, language: &str) -> Vec<(&'static str, String)> {
     let mut found: Vec<(&str, String)> = Vec::new();
     let mut open = false;
     for line in document.lines() {

@@ -54,6 +54,7 @@ fn it_accepts_every_definition_that_can_be_used() {
 const UNSEEN: &[&str] = &[
     "after-an-unknown-rule",
     "after-itself",
+    "branch-cannot-end-well",
     "choose-else-not-last",
     "condition-half",
     "condition-not-cel",
@@ -83,6 +84,7 @@ const UNSEEN: &[&str] = &[
     "run-expires-into-a-hold",
     "share-of-no-roster",
     "start-unknown",
+    "state-named-twice-in-branches",
     "template-empty",
     "template-unclosed",
     "timeout-zero",
@@ -100,6 +102,7 @@ const UNSEEN: &[&str] = &[
     "unreachable-state",
     "wait-until-a-local-time",
     "wait-until-not-a-time",
+    "way-out-of-a-branch",
     "waves-end-early",
     "waves-shrink",
     "witness-for-no-time",

@@ -19,6 +19,7 @@ mod fuzz;
 mod language_schema;
 mod machine;
 mod meaning;
+mod parallel;
 mod properties;
 mod rollout;
 mod timing;

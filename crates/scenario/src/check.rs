@@ -66,7 +66,8 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
     match kind {
         MentionKind::State => states.map(|state| state.name.as_str()).collect(),
         MentionKind::Ending => {
-            states.filter_map(|state| state.ends.as_deref()).chain(["cancelled"]).collect()
+            let outermost = states.filter(|state| state.within.is_empty());
+            outermost.filter_map(|state| state.ends.as_deref()).chain(["cancelled"]).collect()
         }
         MentionKind::Condition => states
             .flat_map(|state| {

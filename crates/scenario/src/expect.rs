@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdpoint_core::{
     MemberId, RunStatus, RunView,
     event::TypedEvent,
-    view::{DutyView, TargetView},
+    view::{BranchView, DutyView, TargetView},
 };
 use holdpoint_definition::DefinitionEvent;
 use serde_json::Value;
@@ -73,10 +73,36 @@ pub(crate) fn differences(expected: &Expectation, play: &Play, crew: &Crew) -> V
     compare("deadline", deadline, at.map_or_else(|| "never".to_owned(), |at| at.to_string()));
     found.extend(duties(expected.duties.as_deref(), &view.duties));
     found.extend(input(expected.input.as_ref(), play));
+    if let Some(branches) = &expected.branches {
+        found.extend(in_branches(branches, &view));
+    }
     found.extend(targets(expected.targets.as_ref(), &view));
     found.extend(events(expected, play));
     found.extend(expected.asked.iter().filter_map(|wanted| not_asked(wanted, crew.asked())));
     found
+}
+
+/// The branches that are not where they are expected, and those that are not there.
+fn in_branches(expected: &BTreeMap<String, String>, view: &RunView) -> Vec<Difference> {
+    fn below<'v>(branches: &'v [BranchView], found: &mut BTreeMap<&'v str, &'v str>) {
+        for one in branches {
+            found.insert(&one.branch, &one.state);
+            below(&one.branches, found);
+        }
+    }
+    let mut there = BTreeMap::new();
+    below(&view.branches, &mut there);
+    expected
+        .iter()
+        .filter_map(|(branch, state)| {
+            let got = there.get(branch.as_str()).copied().unwrap_or("it is not under way");
+            (got != state).then(|| Difference {
+                what: format!("branch {branch}"),
+                expected: state.clone(),
+                got: got.to_owned(),
+            })
+        })
+        .collect()
 }
 
 /// The conditions that are not met, with how many each still needs.
@@ -183,7 +209,8 @@ fn counted(counts: &BTreeMap<String, u32>) -> String {
 }
 
 fn targets(expected: Option<&Targets>, view: &RunView) -> Vec<Difference> {
-    let there: &[TargetView] = view.rollout.as_ref().map_or(&[], |rollout| &rollout.targets);
+    let there: Vec<&TargetView> =
+        view.rollouts().into_iter().flat_map(|rollout| &rollout.targets).collect();
     let difference = |what: String, expected: &str, got: &str| {
         let (expected, got) = (expected.to_owned(), got.to_owned());
         (expected != got).then_some(Difference { what, expected, got })

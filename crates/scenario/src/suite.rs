@@ -156,6 +156,8 @@ pub(crate) struct Expectation {
     /// What the input is, among other things.
     pub(crate) input: Option<Value>,
     pub(crate) deadline: Option<Deadline>,
+    /// In which state each of these branches is.
+    pub(crate) branches: Option<BTreeMap<String, String>>,
     pub(crate) targets: Option<Targets>,
     pub(crate) happened: Vec<String>,
     pub(crate) never: Vec<String>,

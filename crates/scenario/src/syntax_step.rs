@@ -33,6 +33,7 @@ const EXPECT: &[&str] = &[
     "comments",
     "input",
     "deadline",
+    "branches",
     "targets",
     "happened",
     "never",
@@ -127,6 +128,7 @@ pub(crate) fn expectation(
     let duties = fields.get("duties").map(|node| duties(file, node, members));
     let comments = fields.get("comments").map(|node| comments(file, node));
     let deadline = fields.get("deadline").map(|node| deadline(file, node));
+    let branches = fields.get("branches").map(|node| branches(file, node));
     let targets = fields.get("targets").map(|node| targets(file, node));
     let happened = fields.get("happened").map(|node| events(file, node));
     let never = fields.get("never").map(|node| events(file, node));
@@ -143,6 +145,7 @@ pub(crate) fn expectation(
         comments: whole(comments)?,
         input: fields.get("input").map(Node::to_json),
         deadline: whole(deadline)?,
+        branches: whole(branches)?,
         targets: whole(targets)?,
         happened: whole(happened)?.unwrap_or_default(),
         never: whole(never)?.unwrap_or_default(),
@@ -296,6 +299,23 @@ fn targets(file: &mut File<'_>, node: &Node) -> Option<Targets> {
             None
         }
     }
+}
+
+/// In which state each branch is.
+fn branches(file: &mut File<'_>, node: &Node) -> Option<BTreeMap<String, String>> {
+    let Kind::Map(entries) = &node.kind else {
+        file.reader.wrong(node, "`branches` says in which state each is: `{ network: check }`");
+        return None;
+    };
+    let read: Vec<_> = entries
+        .iter()
+        .map(|(key, node)| {
+            let state = file.reader.text(node, "the name of a state")?.to_owned();
+            mention(file, MentionKind::State, &state, node);
+            Some((key.name.clone(), state))
+        })
+        .collect();
+    read.into_iter().collect()
 }
 
 fn target_state(file: &mut File<'_>, node: &Node) -> Option<String> {

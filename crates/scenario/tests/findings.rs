@@ -37,7 +37,7 @@ fn every_fault_of_shape_is_found() {
     HP2004 a text cannot stand here
       a step is a mapping with the keys `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `recount`, `discharge`, `comment`, `amend`, `cancel`, `signal`, `after`, `at`, `work`, `members`, `expect`, `refused`
     HP2105 nothing is expected
-      say at least one of `state`, `status`, `ended`, `waiting_for`, `could_approve`, `vetoes`, `duties`, `comments`, `input`, `deadline`, `targets`, `happened`, `never`, `asked`
+      say at least one of `state`, `status`, `ended`, `waiting_for`, `could_approve`, `vetoes`, `duties`, `comments`, `input`, `deadline`, `branches`, `targets`, `happened`, `never`, `asked`
     ");
     assert_snapshot!(about("{ given: { by: adda, at: noon, workers: [{ run: build }, { run: build, fails: x, detail: y }, { run: build, verdict: bad }, { step: x, waits: true, takes: 1mo }] } }"), @"
     HP2102 `adda` is not a member
@@ -77,7 +77,7 @@ fn every_fault_of_shape_is_found() {
     ");
     assert_snapshot!(about("{ given: { by: ada, refused: HP1999 }, when: [{ cancel: ada }, { signal: { by: ada } }, { work: { run: build } }] }"), @"
     HP2004 there is no refusal `HP1999`
-      the refusals are HP1001, HP1002, HP1003, HP1004, HP1005, HP1006, HP1007, HP1008, HP1009, HP1010, HP1011; docs/errors says what each means
+      the refusals are HP1001, HP1002, HP1003, HP1004, HP1005, HP1006, HP1007, HP1008, HP1009, HP1010, HP1011, HP1025; docs/errors says what each means
     HP2004 a text cannot stand here
       `cancel` is a mapping: who, and what of it
     HP2003 `signal` has no `name`

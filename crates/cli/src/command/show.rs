@@ -3,7 +3,7 @@
 use holdpoint::{
     core::{
         MemberId, RunAnswer, RunStatus, RunView, Sequence, Version, Vote,
-        view::{Candidate, ConditionView, DutyView, HoldView, RolloutView, TargetView},
+        view::{BranchView, Candidate, ConditionView, DutyView, HoldView, RolloutView, TargetView},
     },
     engine::{AsOf, RunDetail, RunRow},
 };
@@ -120,7 +120,7 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     let waits = |hold: &HoldView| {
         hold.conditions.iter().any(|one| matches!(one.kind, "wait" | "witness") && !one.met)
     };
-    if view.status == RunStatus::Working && !view.state.is_empty() {
+    if works(&view.status, &view.branches) && !view.state.is_empty() {
         text.push_str("next: run `holdpoint work`, which does what machines are to do\n");
     } else if view.holds.iter().any(waits) {
         text.push_str("next: run `holdpoint work`, which notices when the time has come\n");
@@ -129,6 +129,11 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
         text.push_str(&format!("next: {}\n", line(&with_command(step, detail.row.number))));
     }
     text
+}
+
+/// Whether machines are to do something, in one of the branches at least.
+fn works(status: &RunStatus, branches: &[BranchView]) -> bool {
+    *status == RunStatus::Working || branches.iter().any(|one| works(&one.status, &one.branches))
 }
 
 /// Where a run stands and what holds it.
@@ -146,13 +151,18 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
             format!("stuck at `{}`: a person must decide how it goes on\n", view.state)
         }
     };
+    branches_in_words(&view.branches, 1, &mut text);
     for hold in &view.holds {
+        // Which hold it is says the place, where there is but one.
+        if !view.branches.is_empty() {
+            text.push_str(&format!("`{}` waits for:\n", hold.hold));
+        }
         text.push_str(&hold_in_words(hold, now));
     }
     for duty in &view.duties {
         text.push_str(&duty_in_words(duty));
     }
-    if let Some(rollout) = &view.rollout {
+    for rollout in view.rollouts() {
         text.push_str(&rollout_in_words(rollout));
     }
     if let Some(deadline) = &view.deadline {
@@ -164,6 +174,17 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
         ));
     }
     text
+}
+
+fn branches_in_words(branches: &[BranchView], depth: usize, text: &mut String) {
+    for one in branches {
+        let stands = match &one.status {
+            RunStatus::Ended { outcome } => format!("ended: {outcome}"),
+            status => format!("{} at `{}`", status.as_str(), one.state),
+        };
+        text.push_str(&format!("{}branch {}: {stands}\n", "  ".repeat(depth), one.branch));
+        branches_in_words(&one.branches, depth.saturating_add(1), text);
+    }
 }
 
 /// A step that says which signal to send, with how that is typed.

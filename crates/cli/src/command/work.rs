@@ -7,7 +7,7 @@ use std::{
 };
 
 use holdpoint::{
-    core::{Event, RunId, RunStatus, Sequence},
+    core::{Event, RunId, RunStatus, Sequence, view::RolloutView},
     engine::{Effects, Engine, RunDetail, RunFilter},
     log::Record,
 };
@@ -196,7 +196,11 @@ impl<'a> Watcher<'a> {
     }
 
     fn draw(&mut self, run: RunId, detail: &RunDetail) {
-        let (Some(bars), Some(rollout)) = (&self.bars, &detail.view.rollout) else { return };
+        let rollouts = detail.view.rollouts();
+        let under_way =
+            |one: &&&RolloutView| matches!(one.phase, "rolling_out" | "undoing" | "stuck");
+        let shown = rollouts.iter().find(under_way).or(rollouts.last());
+        let (Some(bars), Some(rollout)) = (&self.bars, shown) else { return };
         let bar = self.runs.entry(run).or_default().get_or_insert_with(|| {
             let bar = bars.add(ProgressBar::new(rollout.targets.len() as u64));
             let style = "{prefix} {bar:24.cyan/dim} {pos}/{len} {msg}";
@@ -210,6 +214,7 @@ impl<'a> Watcher<'a> {
         let undoing = matches!(rollout.phase, "undoing" | "undone");
         let settled = if undoing { "restored" } else { "healthy" };
         let done = rollout.targets.iter().filter(|target| target.state == settled).count();
+        bar.set_length(rollout.targets.len() as u64);
         bar.set_prefix(format!("run {}", detail.row.number));
         bar.set_position(done as u64);
         let now: Vec<_> = rollout

@@ -1,0 +1,323 @@
+//! Parallel branches in decisions: which branch a command is about, and when branches join.
+
+use holdpoint_core::{Action, EffectId, Refusal, RefusalCode};
+use serde_json::Value;
+
+use crate::{
+    decide::{Draft, not_awaited},
+    event::DefinitionEvent as Event,
+    evolve::hold_of,
+    hold_model::Hold,
+    model::{CANCELLED, Model},
+    rollout,
+    state::{Place, State},
+};
+
+/// A branch, from the outermost.
+type Path = Vec<String>;
+
+/// Decides an action in the branch that it is about.
+pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refusal> {
+    let Place::All(_) = draft.state.place else { return draft.act(action) };
+    let path = match action {
+        Action::Vote { hold, .. }
+        | Action::Withdraw { hold, .. }
+        | Action::Overrule { hold, .. }
+        | Action::Recount { hold } => meant(draft, hold.as_deref(), |one| one.approval.is_some())?,
+        Action::Object { hold, .. } => meant(draft, hold.as_deref(), |one| one.witness.is_some())?,
+        Action::Completed { effect, .. }
+        | Action::Failed { effect, .. }
+        | Action::TimerFired { effect } => asking(draft.model, effect),
+        Action::Signal { name, data } => return signal(draft, name, data),
+        Action::Amend { input, reason } => return amend(draft, input, reason),
+        Action::Discharge { .. } => {
+            draft.act(action)?;
+            for (path, _) in owned(draft.state.leaves()) {
+                within(draft, &path, |draft| {
+                    draft.no_longer_owing();
+                    Ok(())
+                })?;
+            }
+            return Ok(());
+        }
+        Action::Start
+        | Action::Comment { .. }
+        | Action::Cancel { .. }
+        | Action::AttemptStarted { .. }
+        | Action::AttemptEnded { .. } => Path::new(),
+    };
+    within(draft, &path, |draft| draft.act(action))
+}
+
+/// Decides something in a branch; what follows from it outside comes after it.
+fn within(
+    draft: &mut Draft<'_>,
+    path: &[String],
+    decide: impl FnOnce(&mut Draft<'_>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let Some((branch, deeper)) = path.split_first() else { return decide(draft) };
+    if !draft.state.go_into(branch) {
+        return Err(not_awaited(format!("the branch `{branch}` is not under way")));
+    }
+    let decided = within(draft, deeper, decide);
+    draft.state.go_out();
+    decided?;
+    if let Some(next) = joined(draft) {
+        draft.enter(next);
+    }
+    Ok(())
+}
+
+fn owned(leaves: Vec<(Path, &crate::parallel_state::Focus)>) -> Vec<(Path, Place)> {
+    leaves.into_iter().map(|(path, focus)| (path, focus.place.clone())).collect()
+}
+
+/// The branch whose state asks for an effect; none for what the run as a whole asks for.
+fn asking(model: &Model, effect: &EffectId) -> Path {
+    let state = effect.as_str().split_once('#').map_or("", |(state, _)| state);
+    let path = model.path(state).unwrap_or_default();
+    path.into_iter().map(|within| within.branch.clone()).collect()
+}
+
+/// The branch with the hold that is meant: the one that is named, or the only one that fits.
+fn meant(draft: &Draft<'_>, named: Option<&str>, fits: fn(&Hold) -> bool) -> Result<Path, Refusal> {
+    let leaves = draft.state.leaves();
+    let open: Vec<(&Path, &str)> = leaves
+        .iter()
+        .filter_map(|(path, focus)| match &focus.place {
+            Place::Hold(open) => Some((path, open.hold.as_str())),
+            _ => None,
+        })
+        .collect();
+    let listed = |holds: &[(&Path, &str)]| {
+        holds.iter().map(|(_, hold)| format!("`{hold}`")).collect::<Vec<_>>().join(", ")
+    };
+    if let Some(named) = named {
+        let found = open.iter().find(|(_, hold)| *hold == named);
+        return found.map(|(path, _)| (*path).clone()).ok_or_else(|| {
+            let refusal = not_awaited(format!("the hold `{named}` is not open"));
+            if open.is_empty() {
+                refusal
+            } else {
+                refusal.needs(format!("the open holds are {}", listed(&open)))
+            }
+        });
+    }
+    let fitting: Vec<(&Path, &str)> = open
+        .iter()
+        .copied()
+        .filter(|(_, hold)| hold_of(draft.model, hold).is_some_and(fits))
+        .collect();
+    match (fitting.as_slice(), open.as_slice()) {
+        ([(path, _)], _) | ([], [(path, _), ..]) => Ok((*path).clone()),
+        ([], []) => Ok(Path::new()),
+        (several, _) => Err(Refusal::new(
+            RefusalCode::AmbiguousBranch,
+            format!("{} holds are open, and it is not said which is meant", several.len()),
+        )
+        .needs(format!("name one of {}", listed(several)))),
+    }
+}
+
+/// Decides a signal: the first branch, in the order of their names, that waits for it and accepts
+/// it takes it.
+fn signal(draft: &mut Draft<'_>, name: &str, data: &Value) -> Result<(), Refusal> {
+    if rollout::STEERING.contains(&name) {
+        let path = steered(draft, data)?;
+        return within(draft, &path, |draft| draft.signal(name, data));
+    }
+    let waiting: Vec<Path> = draft
+        .state
+        .leaves()
+        .into_iter()
+        .filter(|(_, focus)| match &focus.place {
+            Place::Hold(open) => {
+                let signal = hold_of(draft.model, &open.hold).and_then(|one| one.signal.as_ref());
+                !open.signalled && signal.is_some_and(|signal| signal.name == name)
+            }
+            _ => false,
+        })
+        .map(|(path, _)| path)
+        .collect();
+    let mut refused = None;
+    for path in waiting {
+        match within(draft, &path, |draft| draft.signal(name, data)) {
+            Ok(()) => return Ok(()),
+            Err(refusal) => refused = refused.or(Some(refusal)),
+        }
+    }
+    refused.map_or_else(|| draft.signal(name, data), Err)
+}
+
+/// The branch with the rollout that is steered.
+fn steered(draft: &Draft<'_>, data: &Value) -> Result<Path, Refusal> {
+    let leaves = draft.state.leaves();
+    let mut rollouts: Vec<(&Path, &str)> = leaves
+        .iter()
+        .filter_map(|(path, focus)| match &focus.place {
+            Place::Rollout { state } => Some((path, state.as_str())),
+            _ => None,
+        })
+        .collect();
+    if let Some(state) = data.get("state").and_then(Value::as_str) {
+        rollouts.retain(|(_, name)| *name == state);
+    }
+    match rollouts.as_slice() {
+        [] => Ok(Path::new()),
+        [(path, _)] => Ok((*path).clone()),
+        several => {
+            let names: Vec<String> = several.iter().map(|(_, name)| format!("`{name}`")).collect();
+            Err(Refusal::new(
+                RefusalCode::AmbiguousBranch,
+                format!(
+                    "{} rollouts are under way, and it is not said which is meant",
+                    names.len()
+                ),
+            )
+            .needs(format!(
+                "send the state with it, as `{{\"state\": NAME}}`: one of {}",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Decides that the input is replaced: at every hold that is open, and only where no branch is at
+/// work with the older text.
+fn amend(draft: &mut Draft<'_>, input: &Value, reason: &str) -> Result<(), Refusal> {
+    draft.responsible("amend this run")?;
+    let mut amended = Vec::new();
+    for (path, place) in owned(draft.state.leaves()) {
+        let Some(inner) = draft.state.looking_at(&path) else { continue };
+        let inner = draft.with_state(inner);
+        match place {
+            Place::Hold(_) => {
+                let event = inner.amendment(input, reason)?;
+                amended.push((path, event));
+            }
+            Place::Owing { state, .. } => inner.stands_elsewhere(&state, input)?,
+            Place::Activity { state, .. } | Place::Rollout { state } => {
+                return Err(not_awaited(format!(
+                    "the run cannot be amended while `{state}` is at work with the input as it is"
+                ))
+                .needs(format!("wait until `{state}` is done, or cancel the run")));
+            }
+            _ => {}
+        }
+    }
+    if amended.is_empty() {
+        return Err(not_awaited("a run is amended while a hold is open, and none is"));
+    }
+    // All of them first: what one leads to must find the others as they are then.
+    for (_, event) in &amended {
+        draft.emit(event.clone());
+    }
+    for (path, _) in amended {
+        within(draft, &path, |draft| {
+            draft.release();
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+impl Draft<'_> {
+    /// Begins the branches of the `all` that was entered.
+    pub(crate) fn branch_out(&mut self, name: &str) {
+        let Some(all) = self.model.all(name) else { return };
+        let branches = all.branches.keys().cloned().collect();
+        self.emit(Event::BranchesStarted { state: name.to_owned(), branches });
+        for (branch, start) in &all.branches {
+            if self.state.go_into(branch) {
+                self.enter(start.name.clone());
+                self.state.go_out();
+            }
+        }
+    }
+
+    /// Ends the branch that is looked at, or the run.
+    pub(crate) fn end(&mut self, state: String, outcome: &str) {
+        let outcome = outcome.to_owned();
+        let within = self.model.states.get(&state).and_then(|state| state.within.as_ref());
+        self.emit(match within {
+            Some(within) => Event::BranchEnded { state, branch: within.branch.clone(), outcome },
+            None => Event::Ended { outcome },
+        });
+    }
+
+    /// Stops the branch that is looked at where it is, at once or when its rollout has been turned
+    /// round.
+    fn stop(&mut self, reason: &str) {
+        match &self.state.place {
+            Place::Ended { .. } | Place::Stopped { .. } => {}
+            Place::Rollout { .. } => {
+                rollout::turn_back(self, reason);
+                rollout::settle(self);
+            }
+            Place::All(_) => {
+                self.stop_branches(reason);
+                joined(self);
+            }
+            _ => self.stopped(),
+        }
+    }
+
+    /// Notes that the branch that is looked at goes no further.
+    pub(crate) fn stopped(&mut self) {
+        let state = self.state.state().to_owned();
+        let within = self.model.states.get(&state).and_then(|state| state.within.as_ref());
+        if let Some(within) = within {
+            self.emit(Event::BranchStopped { branch: within.branch.clone(), state });
+        }
+    }
+
+    /// Stops all branches that are under way.
+    pub(crate) fn stop_branches(&mut self, reason: &str) {
+        let Place::All(fork) = &self.state.place else { return };
+        let branches: Vec<String> = fork.branches.keys().cloned().collect();
+        for branch in branches {
+            if self.state.go_into(&branch) {
+                self.stop(reason);
+                self.state.go_out();
+            }
+        }
+    }
+}
+
+/// Joins the branches of the `all` that the run is in, if their outcome is settled and none is under
+/// way; says where the run goes on then.
+pub(crate) fn joined(draft: &mut Draft<'_>) -> Option<String> {
+    let Place::All(fork) = &draft.state.place else { return None };
+    let all = draft.model.all(&fork.state).filter(|_| !draft.is_broken())?;
+    let state = fork.state.clone();
+    let outside = draft.state.is_stopped_from_outside();
+    if fork.must_stop(all) && !draft.state.cancelled && !draft.state.expired && !outside {
+        let reason = match fork.outcome(all) {
+            Some("completed") => "another branch has ended well",
+            _ => "another branch has not ended well",
+        };
+        draft.emit(Event::BranchesStopping { state, reason: reason.to_owned() });
+        draft.stop_branches(reason);
+        return joined(draft);
+    }
+    if !fork.is_over() {
+        return None;
+    }
+    let outcome = if draft.state.cancelled || (outside && !draft.state.expired) {
+        CANCELLED
+    } else if draft.state.expired {
+        "expired"
+    } else {
+        fork.outcome(all)?
+    };
+    draft.emit(Event::BranchesJoined { state, outcome: outcome.to_owned() });
+    draft.resolved()
+}
+
+/// The state in which a branch is blocked, and why, if one is.
+pub(crate) fn blocked(state: &State) -> Option<(String, String)> {
+    state.leaves().into_iter().find_map(|(_, focus)| match &focus.place {
+        Place::Blocked { state, reason } => Some((state.clone(), reason.clone())),
+        _ => None,
+    })
+}
