@@ -231,6 +231,7 @@ fn remedies(refusal: &Refusal) -> Vec<String> {
             "`holdpoint show RUN` says who could"
         }
         RefusalCode::AlreadyVoted => "`holdpoint show RUN` says whose vote is still open",
+        RefusalCode::AmbiguousBranch => "name the hold: `holdpoint show RUN` says which are open",
         RefusalCode::NotAwaited => "`holdpoint show RUN` says what the run waits for now",
         RefusalCode::RunEnded => "submit it anew; `holdpoint history RUN` says how it ended",
         RefusalCode::InvalidInput => "correct what was given, and send it again",
