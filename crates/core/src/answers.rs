@@ -42,6 +42,16 @@ pub(crate) fn answered_by(answers: &mut Answers, event: &Event) -> Result<(), Il
     Ok(())
 }
 
+/// Adds an accepted command to the answers.
+pub(crate) fn answered(
+    answers: &mut Answers,
+    command: CommandId,
+    request: Digest,
+    answer: RunAnswer,
+) {
+    answers.insert(command, Answered { request, answer });
+}
+
 /// The answer that `command` got before. An id says nothing of who uses it, nor of what is asked:
 /// nobody is given the answer to something else.
 pub(crate) fn answer_in(

@@ -2,10 +2,14 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::id::{CommandId, Digest, EffectId, MalformedId, MemberId};
+use crate::{
+    event::{NewEvent, PendingEvent, StreamId},
+    id::{CommandId, Digest, EffectId, EventId, MalformedId, MemberId},
+};
 
 /// Who caused something: a member of the project, or the engine itself.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -109,6 +113,33 @@ impl Command {
     #[must_use]
     pub fn request(&self) -> Digest {
         request_of(&self.actor, &self.action)
+    }
+
+    /// What the command made happen in a stream at a time, on its way into the log. `request` is
+    /// the digest of what a member asked, and `id` gives each event an id of its own.
+    pub fn events(
+        &self,
+        stream: &StreamId,
+        mut request: Option<Digest>,
+        time: Timestamp,
+        decided: Vec<NewEvent>,
+        mut id: impl FnMut() -> EventId,
+    ) -> Vec<PendingEvent> {
+        let event = |NewEvent { kind, data }: NewEvent| PendingEvent {
+            id: id(),
+            source: stream.project.clone(),
+            subject: stream.run,
+            kind,
+            time,
+            actor: self.actor.clone(),
+            auth: self.auth.clone(),
+            cause: self.id,
+            request: request.take(),
+            trace: self.trace.clone(),
+            definition: None,
+            data,
+        };
+        decided.into_iter().map(event).collect()
     }
 }
 

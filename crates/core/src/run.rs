@@ -4,14 +4,14 @@
 //! were answered, and how far the attempts at its activities have come. The workflow keeps the
 //! rest and never sees attempts: it asks for an effect and is told how it ended.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    answers::{Answers, answer_in, answered_by},
+    answers::{Answers, answer_in, answered, answered_by},
     command::{Action, Actor, Command, Refusal, RefusalCode},
     effect::{Activity, Effect, EffectKind},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
@@ -181,20 +181,38 @@ pub enum DueStep {
     },
 }
 
-/// One execution of a definition: the sum of its stream's events.
-#[derive(Clone, Debug)]
-pub struct Run {
+/// What is known of a run from its beginning.
+#[derive(Debug)]
+struct Beginning {
     id: RunId,
     project: ProjectId,
     definition: DefinitionRef,
     requester: Actor,
     input: Value,
     started: Timestamp,
+}
+
+/// One execution of a definition: the sum of its stream's events. Clones share what is large until
+/// one of them changes.
+#[derive(Clone, Debug)]
+pub struct Run {
+    beginning: Arc<Beginning>,
     updated: Timestamp,
     at: RunAnswer,
-    answers: Answers,
-    progress: BTreeMap<EffectId, Progress>,
+    answers: Arc<Answers>,
+    progress: Arc<BTreeMap<EffectId, Progress>>,
     state: DynState,
+}
+
+/// What a decision makes happen.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// The events, in their order.
+    pub events: Vec<NewEvent>,
+    /// The run with the events, as [`Run::evolve`] would have it, but for where the last stands in
+    /// the log and for the answer to the command, which follow from that: see [`Run::appended`].
+    /// More can be decided on it meanwhile.
+    pub run: Run,
 }
 
 fn broken(event: &str, error: impl ToString) -> IllegalEvent {
@@ -217,37 +235,53 @@ impl Run {
         command: &Command,
         input: &Value,
         at: &Moment<'_>,
-    ) -> Result<Vec<NewEvent>, DecideFailure> {
+    ) -> Result<Decided, DecideFailure> {
         check_depth("input", input)?;
-        let input = workflow.complete_input(input.clone());
-        let started = Started {
-            run: command.id.into(),
-            project: at.project.id(),
-            requester: &command.actor,
-            at: at.now,
-            input: &input,
-        };
         let first = new_event(&RunEvent::Started {
             workflow: definition.name.clone(),
             version: definition.version,
-            input: input.clone(),
+            input: workflow.complete_input(input.clone()),
         })?;
-        // It begins with what will be stored, not with what was sent, and takes its events: or a
-        // run could be acknowledged that nobody can ever replay.
-        let RunEvent::Started { input: stored, .. } =
+        // It begins with what will be stored, not with what was sent: or a run could be
+        // acknowledged that nobody can ever replay.
+        let RunEvent::Started { input, .. } =
             RunEvent::from_parts(&first.kind, &first.data).map_err(|e| broken("run event", e))?
         else {
             return Err(broken("run event", "BUG: it is read as another").into());
         };
-        let mut state = workflow.start(&Started { input: &stored, ..started })?;
+        let beginning = Beginning {
+            id: command.id.into(),
+            project: at.project.id().clone(),
+            definition: definition.clone(),
+            requester: command.actor.clone(),
+            input,
+            started: at.now,
+        };
+        let mut run = Self::of(workflow, beginning)?;
         let start = Command { action: Action::Start, ..command.clone() };
         let mut events = vec![first];
-        events.extend(workflow.decide(&state, &start, at)?);
-        let meta = Meta { time: at.now, actor: &command.actor };
-        for event in events.iter().skip(1) {
-            workflow.evolve(&mut state, &event.kind, &event.data, &meta)?;
-        }
-        Ok(events)
+        events.extend(workflow.decide(&mut run.state, &start, at)?);
+        run.at.version = Version(events.len() as u64);
+        Ok(Decided { events, run })
+    }
+
+    /// A run without an event.
+    fn of(workflow: &dyn DynWorkflow, beginning: Beginning) -> Result<Self, Refusal> {
+        let state = workflow.start(&Started {
+            run: beginning.id,
+            project: &beginning.project,
+            requester: &beginning.requester,
+            at: beginning.started,
+            input: &beginning.input,
+        })?;
+        Ok(Self {
+            updated: beginning.started,
+            at: RunAnswer { version: Version::ZERO, sequence: Sequence::ZERO },
+            answers: Arc::default(),
+            progress: Arc::default(),
+            state,
+            beginning: Arc::new(beginning),
+        })
     }
 
     /// Reads the first event of a run's stream.
@@ -264,27 +298,16 @@ impl Run {
         let (Some(id), Some(digest)) = (event.subject, event.definition) else {
             return Err(illegal("the first event of a run names the run and its definition"));
         };
-        let started = Started {
-            run: id,
-            project: &event.source,
-            requester: &event.actor,
-            at: event.time,
-            input: &input,
-        };
-        let state = workflow.start(&started).map_err(|refusal| illegal(&refusal.message))?;
-        let mut run = Self {
+        let beginning = Beginning {
             id,
             project: event.source.clone(),
             definition: DefinitionRef { name, version, digest },
             requester: event.actor.clone(),
             input,
             started: event.time,
-            updated: event.time,
-            at: RunAnswer { version: Version::ZERO, sequence: Sequence::ZERO },
-            answers: BTreeMap::new(),
-            progress: BTreeMap::new(),
-            state,
         };
+        let begun = Self::of(workflow, beginning);
+        let mut run = begun.map_err(|refusal| illegal(&refusal.message))?;
         run.moved_to(event)?;
         Ok(run)
     }
@@ -310,15 +333,16 @@ impl Run {
 
     fn moved_to(&mut self, event: &Event) -> Result<(), IllegalEvent> {
         let next = self.at.version.next();
-        let follows =
-            event.source == self.project && event.subject == Some(self.id) && event.version == next;
+        let follows = event.source == *self.project()
+            && event.subject == Some(self.id())
+            && event.version == next;
         if !follows {
             return Err(IllegalEvent::new(
                 &event.kind,
                 format!(
                     "expected version {next} of stream {}/{}, found version {} of stream {}",
-                    self.project,
-                    self.id,
+                    self.project(),
+                    self.id(),
                     event.version,
                     event.stream()
                 ),
@@ -329,7 +353,20 @@ impl Run {
         // Only people send a command twice: what the engine sends is guarded by the state itself.
         match event.actor {
             Actor::Engine => Ok(()),
-            Actor::Member(_) => answered_by(&mut self.answers, event),
+            Actor::Member(_) => answered_by(Arc::make_mut(&mut self.answers), event),
+        }
+    }
+
+    /// States that what was decided is in the log: where the last event stands there, and the
+    /// answers to the members' commands, each with the digest of its request.
+    pub fn appended(
+        &mut self,
+        last: Sequence,
+        answers: impl IntoIterator<Item = (CommandId, Digest, RunAnswer)>,
+    ) {
+        self.at.sequence = last;
+        for (command, request, answer) in answers {
+            answered(Arc::make_mut(&mut self.answers), command, request, answer);
         }
     }
 
@@ -353,7 +390,7 @@ impl Run {
                 Err(illegal("the run has ended".to_owned()))
             }
             RunEvent::AttemptStarted { effect, attempt, .. } => {
-                let progress = self.progress.entry(effect).or_default();
+                let progress = Arc::make_mut(&mut self.progress).entry(effect).or_default();
                 if progress.running || attempt != progress.attempts.saturating_add(1) {
                     return Err(illegal(format!("attempt {attempt} is not the next")));
                 }
@@ -365,7 +402,7 @@ impl Run {
             RunEvent::AttemptCompleted { effect, attempt, .. }
             | RunEvent::AttemptAbandoned { effect, attempt } => {
                 self.running(&effect, attempt).map_err(illegal)?;
-                self.progress.remove(&effect);
+                Arc::make_mut(&mut self.progress).remove(&effect);
                 Ok(())
             }
             RunEvent::AttemptFailed { effect, attempt, retry_at, .. } => {
@@ -374,7 +411,7 @@ impl Run {
                 progress.failures = progress.failures.saturating_add(1);
                 progress.retry_at = retry_at;
                 if retry_at.is_none() {
-                    self.progress.remove(&effect);
+                    Arc::make_mut(&mut self.progress).remove(&effect);
                 }
                 Ok(())
             }
@@ -390,7 +427,7 @@ impl Run {
     }
 
     fn running(&mut self, effect: &EffectId, attempt: u32) -> Result<&mut Progress, String> {
-        self.progress
+        Arc::make_mut(&mut self.progress)
             .get_mut(effect)
             .filter(|progress| progress.running && progress.attempts == attempt)
             .ok_or_else(|| format!("attempt {attempt} at `{effect}` is not under way"))
@@ -407,7 +444,7 @@ impl Run {
         workflow: &dyn DynWorkflow,
         command: &Command,
         at: &Moment<'_>,
-    ) -> Result<Vec<NewEvent>, DecideFailure> {
+    ) -> Result<Decided, DecideFailure> {
         if let RunStatus::Ended { outcome } = self.status(workflow) {
             return Err(Refusal::new(
                 RefusalCode::RunEnded,
@@ -441,7 +478,7 @@ impl Run {
             Action::Amend { input, reason } => {
                 check_depth("input", input)?;
                 let input = workflow.complete_input(input.clone());
-                decision.workflow_decides(Action::Amend { input, reason: reason.clone() })?;
+                decision.tell(Action::Amend { input, reason: reason.clone() })?;
                 None
             }
             Action::Vote { .. }
@@ -456,7 +493,7 @@ impl Run {
                 if let Action::Signal { data, .. } = &command.action {
                     check_depth("signal's data", data)?;
                 }
-                decision.workflow_decides(command.action.clone())?;
+                decision.pass_on(command)?;
                 None
             }
             Action::TimerFired { effect } => Some(decision.fire(effect)?),
@@ -484,9 +521,12 @@ impl Run {
     /// # Errors
     /// A refusal when the run was begun by another submission.
     pub fn answer_to_submission(&self, request: &Digest) -> Result<RunAnswer, Refusal> {
-        let command = CommandId::from_uuid(self.id.as_uuid());
+        let command = CommandId::from_uuid(self.id().as_uuid());
         answer_in(&self.answers, command, || *request)?.ok_or_else(|| {
-            Refusal::new(RefusalCode::NotFound, format!("no submission began the run {}", self.id))
+            Refusal::new(
+                RefusalCode::NotFound,
+                format!("no submission began the run {}", self.id()),
+            )
         })
     }
 
@@ -530,44 +570,44 @@ impl Run {
 
     /// The run's id.
     #[must_use]
-    pub const fn id(&self) -> RunId {
-        self.id
+    pub fn id(&self) -> RunId {
+        self.beginning.id
     }
 
     /// The project.
     #[must_use]
-    pub const fn project(&self) -> &ProjectId {
-        &self.project
+    pub fn project(&self) -> &ProjectId {
+        &self.beginning.project
     }
 
     /// The definition that the run is pinned to.
     #[must_use]
-    pub const fn definition(&self) -> &DefinitionRef {
-        &self.definition
+    pub fn definition(&self) -> &DefinitionRef {
+        &self.beginning.definition
     }
 
     /// Who submitted it.
     #[must_use]
-    pub const fn requester(&self) -> &Actor {
-        &self.requester
+    pub fn requester(&self) -> &Actor {
+        &self.beginning.requester
     }
 
     /// What was submitted, completed by the definition's defaults.
     #[must_use]
-    pub const fn input(&self) -> &Value {
-        &self.input
+    pub fn input(&self) -> &Value {
+        &self.beginning.input
     }
 
     /// The input as it is now: as it was submitted, or as it was amended since.
     #[must_use]
     pub fn input_now<'s>(&'s self, workflow: &'s dyn DynWorkflow) -> &'s Value {
-        workflow.input(&self.state).unwrap_or(&self.input)
+        workflow.input(&self.state).unwrap_or_else(|| self.input())
     }
 
     /// When it was submitted.
     #[must_use]
-    pub const fn started(&self) -> Timestamp {
-        self.started
+    pub fn started(&self) -> Timestamp {
+        self.beginning.started
     }
 
     /// When its last event was decided.

@@ -19,10 +19,10 @@ use uuid::Uuid;
 
 use crate::{
     command::{Action, Actor, Authentication, Command, Outcome, Refusal, Vote},
-    event::{Event, NewEvent, PendingEvent, Sequence, TypedEvent, Version},
+    event::{Event, PendingEvent, Sequence, StreamId, TypedEvent, Version},
     id::{CommandId, Digest, EffectId, EventId, RunId},
     project::{Project, ProjectAction, ProjectCommand},
-    run::{DefinitionRef, Due, DueStep, Run},
+    run::{Decided, DefinitionRef, Due, DueStep, Run},
     view::{RunStatus, RunView},
     workflow::{DecideFailure, DynWorkflow, Moment},
 };
@@ -56,15 +56,10 @@ fn test_actor(name: &str) -> Actor {
     }
 }
 
-/// Numbers and stores `new` as a log would.
-fn recorded(
-    new: NewEvent,
-    pending: impl FnOnce(NewEvent) -> PendingEvent,
-    sequence: Sequence,
-    version: Version,
-) -> Event {
+/// Numbers and stores an event as a log would.
+fn recorded(pending: &PendingEvent, sequence: Sequence, version: Version) -> Event {
     let previous = if version.0 == 1 { 0 } else { sequence.0 - 1 };
-    let bytes = pending(new)
+    let bytes = pending
         .to_bytes(sequence, version, Sequence(previous))
         .expect("events of this crate can be written");
     Event::from_bytes(&bytes).expect("what was written can be read")
@@ -90,25 +85,22 @@ pub fn project(members: &[(&str, &[&str], &[&str])]) -> Project {
         let mut request = Some(command.request());
         for event in decided {
             at = at.next();
-            let event = recorded(
-                event.to_new_event().expect("project events can be written"),
-                |new| PendingEvent {
-                    id: EventId::from_uuid(uuid(u128::from(at.0) + 2_000_000)),
-                    source: id.clone(),
-                    subject: None,
-                    kind: new.kind,
-                    time: BEGIN.parse().expect("a time"),
-                    actor: command.actor.clone(),
-                    auth: command.auth.clone(),
-                    cause: command.id,
-                    request: request.take(),
-                    trace: None,
-                    definition: None,
-                    data: new.data,
-                },
-                at,
-                Version(at.0),
-            );
+            let new = event.to_new_event().expect("project events can be written");
+            let pending = PendingEvent {
+                id: EventId::from_uuid(uuid(u128::from(at.0) + 2_000_000)),
+                source: id.clone(),
+                subject: None,
+                kind: new.kind,
+                time: BEGIN.parse().expect("a time"),
+                actor: command.actor.clone(),
+                auth: command.auth.clone(),
+                cause: command.id,
+                request: request.take(),
+                trace: None,
+                definition: None,
+                data: new.data,
+            };
+            let event = recorded(&pending, at, Version(at.0));
             match made {
                 Some(project) => project.evolve(&event).expect("the project's set-up"),
                 None => *made = Some(Project::begin(&event).expect("the project's set-up")),
@@ -204,38 +196,24 @@ impl Bench {
     fn take(
         &mut self,
         command: &Command,
-        decided: Result<Vec<NewEvent>, DecideFailure>,
+        decided: Result<Decided, DecideFailure>,
     ) -> Result<Vec<Event>, Refusal> {
-        let decided = match decided {
-            Ok(events) => events,
+        let Decided { events, run: mut decided } = match decided {
+            Ok(decided) => decided,
             Err(DecideFailure::Refused(refusal)) => return Err(refusal),
             Err(DecideFailure::Broken(illegal)) => panic!("the workflow is broken: {illegal}"),
         };
         let subject = self.run.as_ref().map_or_else(|| RunId::from(command.id), Run::id);
+        let stream = StreamId { project: self.project.id().clone(), run: Some(subject) };
         let first = self.history.len();
-        let mut request = command.actor.member().map(|_| command.request());
-        for new in decided {
+        let request = command.actor.member().map(|_| command.request());
+        let now = self.now;
+        for mut pending in
+            command.events(&stream, request, now, events, || EventId::from_uuid(self.id()))
+        {
             let at = self.history.len() as u64 + 1;
-            let id = EventId::from_uuid(self.id());
-            let event = recorded(
-                new,
-                |new| PendingEvent {
-                    id,
-                    source: self.project.id().clone(),
-                    subject: Some(subject),
-                    kind: new.kind,
-                    time: self.now,
-                    actor: command.actor.clone(),
-                    auth: command.auth.clone(),
-                    cause: command.id,
-                    request: request.take(),
-                    trace: None,
-                    definition: (at == 1).then(|| Digest::of(b"under test")),
-                    data: new.data,
-                },
-                Sequence(at),
-                Version(at),
-            );
+            pending.definition = (at == 1).then(|| Digest::of(b"under test"));
+            let event = recorded(&pending, Sequence(at), Version(at));
             match &mut self.run {
                 Some(run) => run.evolve(&*self.workflow, &event).expect("a legal event"),
                 None => {
@@ -243,6 +221,13 @@ impl Bench {
                 }
             }
             self.history.push(event);
+        }
+        let at = self.run().at();
+        if self.history.len() > first {
+            let answers = request.map(|request| (command.id, request, at));
+            decided.appended(at.sequence, answers);
+            let evolved = format!("{:?}", self.run());
+            assert_eq!(format!("{decided:?}"), evolved, "it is not the run that was decided");
         }
         self.check_replay();
         Ok(self.history[first..].to_vec())

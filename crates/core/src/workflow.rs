@@ -138,12 +138,24 @@ pub trait Workflow: Send + Sync + 'static {
     fn view(&self, state: &Self::State, at: &Moment<'_>) -> RunView;
 }
 
-/// A workflow's state, whatever its type.
-pub struct DynState(Box<dyn AnyState>);
+/// A workflow's state, whatever its type. Clones share it until one of them changes.
+#[derive(Clone)]
+pub struct DynState(Arc<dyn AnyState>);
 
-impl Clone for DynState {
-    fn clone(&self) -> Self {
-        Self(self.0.clone_box())
+impl DynState {
+    fn of(state: impl AnyState) -> Self {
+        Self(Arc::new(state))
+    }
+
+    fn typed<T: 'static>(&self) -> Option<&T> {
+        (*self.0).as_any().downcast_ref()
+    }
+
+    fn typed_mut<T: 'static>(&mut self) -> Option<&mut T> {
+        if Arc::get_mut(&mut self.0).is_none() {
+            self.0 = (*self.0).copy();
+        }
+        Arc::get_mut(&mut self.0)?.as_any_mut().downcast_mut()
     }
 }
 
@@ -154,14 +166,14 @@ impl fmt::Debug for DynState {
 }
 
 trait AnyState: Any + fmt::Debug + Send + Sync {
-    fn clone_box(&self) -> Box<dyn AnyState>;
+    fn copy(&self) -> Arc<dyn AnyState>;
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }
 
 impl<T: Any + Clone + fmt::Debug + Send + Sync> AnyState for T {
-    fn clone_box(&self) -> Box<dyn AnyState> {
-        Box::new(self.clone())
+    fn copy(&self) -> Arc<dyn AnyState> {
+        Arc::new(self.clone())
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -193,13 +205,15 @@ pub trait DynWorkflow: Send + Sync {
     /// # Errors
     /// As there.
     fn start(&self, started: &Started<'_>) -> Result<DynState, Refusal>;
-    /// See [`Workflow::decide`].
+    /// See [`Workflow::decide`]. The state takes the events, as they are read again once they are
+    /// stored: so nothing is accepted that could not be replayed.
     ///
     /// # Errors
-    /// As there; and when an event cannot be written as JSON.
+    /// As there; and when an event cannot be written as JSON, or cannot follow. The state is then of
+    /// no further use: it may have been changed in part.
     fn decide(
         &self,
-        state: &DynState,
+        state: &mut DynState,
         command: &Command,
         at: &Moment<'_>,
     ) -> Result<Vec<NewEvent>, DecideFailure>;
@@ -243,8 +257,17 @@ impl fmt::Debug for dyn DynWorkflow {
 
 const FOREIGN_STATE: &str = "BUG: the state belongs to another workflow";
 
-fn typed<W: Workflow>(state: &DynState) -> Option<&W::State> {
-    (*state.0).as_any().downcast_ref()
+/// Adds a stored event to a state.
+fn take<W: Workflow>(
+    workflow: &W,
+    state: &mut W::State,
+    kind: &EventType,
+    data: &EventData,
+    meta: &Meta<'_>,
+) -> Result<(), IllegalEvent> {
+    let event = W::Event::from_parts(kind, data)
+        .map_err(|error| IllegalEvent::new(kind, error.to_string()))?;
+    workflow.evolve(state, &event, meta)
 }
 
 impl<W: Workflow> DynWorkflow for W {
@@ -253,24 +276,28 @@ impl<W: Workflow> DynWorkflow for W {
     }
 
     fn start(&self, started: &Started<'_>) -> Result<DynState, Refusal> {
-        Workflow::start(self, started).map(|state| DynState(Box::new(state)))
+        Workflow::start(self, started).map(DynState::of)
     }
 
     fn decide(
         &self,
-        state: &DynState,
+        state: &mut DynState,
         command: &Command,
         at: &Moment<'_>,
     ) -> Result<Vec<NewEvent>, DecideFailure> {
-        let state = typed::<W>(state).ok_or_else(|| IllegalEvent::new("decide", FOREIGN_STATE))?;
-        Workflow::decide(self, state, command, at)?
-            .iter()
-            .map(|event| {
-                event
-                    .to_new_event()
-                    .map_err(|error| IllegalEvent::new("decided event", error.to_string()).into())
-            })
-            .collect()
+        let foreign = || IllegalEvent::new("decide", FOREIGN_STATE);
+        let decided = Workflow::decide(self, state.typed().ok_or_else(foreign)?, command, at)?;
+        let state = state.typed_mut().ok_or_else(foreign)?;
+        let meta = Meta { time: at.now, actor: &command.actor };
+        let mut events = Vec::with_capacity(decided.len());
+        for event in decided {
+            let new = event
+                .to_new_event()
+                .map_err(|error| IllegalEvent::new("decided event", error.to_string()))?;
+            take(self, state, &new.kind, &new.data, &meta)?;
+            events.push(new);
+        }
+        Ok(events)
     }
 
     fn evolve(
@@ -280,44 +307,40 @@ impl<W: Workflow> DynWorkflow for W {
         data: &EventData,
         meta: &Meta<'_>,
     ) -> Result<(), IllegalEvent> {
-        let state = (*state.0)
-            .as_any_mut()
-            .downcast_mut()
-            .ok_or_else(|| IllegalEvent::new(kind, FOREIGN_STATE))?;
-        let event = W::Event::from_parts(kind, data)
-            .map_err(|error| IllegalEvent::new(kind, error.to_string()))?;
-        Workflow::evolve(self, state, &event, meta)
+        let state = state.typed_mut().ok_or_else(|| IllegalEvent::new(kind, FOREIGN_STATE))?;
+        take(self, state, kind, data, meta)
     }
 
     fn pending(&self, state: &DynState) -> Vec<Effect> {
-        typed::<W>(state).map(|state| Workflow::pending(self, state)).unwrap_or_default()
+        state.typed::<W::State>().map(|state| Workflow::pending(self, state)).unwrap_or_default()
     }
 
     fn input<'s>(&self, state: &'s DynState) -> Option<&'s Value> {
-        typed::<W>(state).and_then(|state| Workflow::input(self, state))
+        state.typed::<W::State>().and_then(|state| Workflow::input(self, state))
     }
 
     fn status(&self, state: &DynState) -> RunStatus {
-        typed::<W>(state).map_or(RunStatus::Stuck, |state| Workflow::status(self, state))
+        state.typed::<W::State>().map_or(RunStatus::Stuck, |state| Workflow::status(self, state))
     }
 
     fn view(&self, state: &DynState, at: &Moment<'_>) -> RunView {
-        typed::<W>(state).map_or_else(
+        state.typed::<W::State>().map_or_else(
             || RunView::new("", FOREIGN_STATE, RunStatus::Stuck),
             |state| Workflow::view(self, state, at),
         )
     }
 
     fn snapshot(&self, state: &DynState) -> Result<EventData, IllegalEvent> {
-        let state =
-            typed::<W>(state).ok_or_else(|| IllegalEvent::new("snapshot", FOREIGN_STATE))?;
+        let state = state
+            .typed::<W::State>()
+            .ok_or_else(|| IllegalEvent::new("snapshot", FOREIGN_STATE))?;
         EventData::of(state).map_err(|error| IllegalEvent::new("snapshot", error.to_string()))
     }
 
     fn restore(&self, snapshot: &EventData) -> Result<DynState, IllegalEvent> {
         snapshot
             .read::<W::State>()
-            .map(|state| DynState(Box::new(state)))
+            .map(DynState::of)
             .map_err(|error| IllegalEvent::new("snapshot", error.to_string()))
     }
 }

@@ -191,7 +191,7 @@ proptest! {
             let at = Moment { now: bench.now(), project: &people };
             match bench.run().decide(&Reboot::default(), &command, &at) {
                 Ok(decided) => {
-                    prop_assert_eq!(bench.send(&command).unwrap().len(), decided.len());
+                    prop_assert_eq!(bench.send(&command).unwrap().len(), decided.events.len());
                 }
                 Err(DecideFailure::Refused(_)) => {}
                 Err(DecideFailure::Broken(illegal)) => prop_assert!(false, "{illegal}"),

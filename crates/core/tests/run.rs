@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use holdpoint_core::{
     Action, Actor, Command, CommandId, DefinitionRef, Digest, EffectId, Event, EventType,
-    IllegalEvent, Moment, NewEvent, Outcome, Project, Refusal, RefusalCode, Run, RunAnswer,
-    RunStatus, Sequence, Version, Vote,
+    IllegalEvent, Moment, Outcome, Project, Refusal, RefusalCode, Run, RunAnswer, RunStatus,
+    Sequence, Version, Vote,
     command::request_of,
     event::TypedEvent,
-    run::{DueStep, RunEvent},
+    run::{Decided, DueStep, RunEvent},
     testing::{Bench, event_types, project, types, uuid},
     workflow::{DecideFailure, DynWorkflow},
 };
@@ -564,7 +564,7 @@ fn every_event_of_a_run_is_kept_from_the_workflow() {
 }
 
 /// Decides a submission without a bench.
-fn submit(input: &Value) -> Result<Vec<NewEvent>, DecideFailure> {
+fn submit(input: &Value) -> Result<Decided, DecideFailure> {
     let definition = DefinitionRef {
         name: "reboot".parse().unwrap(),
         version: 4,
@@ -580,7 +580,7 @@ fn submit(input: &Value) -> Result<Vec<NewEvent>, DecideFailure> {
 #[test]
 fn a_submission_names_its_definition() {
     let input = json!({ "host": "web-2" });
-    let events = submit(&input).unwrap();
+    let events = submit(&input).unwrap().events;
     let first = RunEvent::from_parts(&events[0].kind, &events[0].data).unwrap();
     assert_eq!(first, RunEvent::Started { workflow: "reboot".parse().unwrap(), version: 4, input });
     assert_eq!(events[1].kind.as_str(), "acme.reboot.asked");

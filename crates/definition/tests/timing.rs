@@ -73,7 +73,8 @@ fn late(
     let project = people();
     let at = Moment { now: bench.now() + by, project: &project };
     match bench.run().decide(&*workflow(source), &command, &at) {
-        Ok(events) => Ok(events
+        Ok(decided) => Ok(decided
+            .events
             .iter()
             .map(|event| event.kind.as_str().trim_start_matches("holdpoint.").to_owned())
             .collect()),

@@ -1,12 +1,14 @@
 //! The commands of one append, decided one after the other.
 
+use std::sync::Arc;
+
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, Digest, Moment, Refusal, RefusalCode, Run,
-    RunAnswer, Sequence, StreamId,
-    event::{NewEvent, PendingEvent},
-    workflow::DecideFailure,
+    RunAnswer, StreamId,
+    event::PendingEvent,
+    run::Decided,
+    workflow::{DecideFailure, DynWorkflow},
 };
-use jiff::Timestamp;
 
 use crate::{
     engine::new_event_id,
@@ -31,6 +33,8 @@ pub(crate) struct Accepted {
     pub end: u64,
     /// Kept to be tried alone when the append as a whole is not acceptable.
     pub command: Box<Command>,
+    /// The digest of what a member asked.
+    pub request: Option<Digest>,
     pub then: Then,
 }
 
@@ -42,18 +46,27 @@ pub(crate) enum Then {
 pub(crate) struct Batch {
     pub stream: StreamId,
     /// The run with the events of the batch.
-    pub live: LiveRun,
+    pub run: Run,
     pub events: Vec<PendingEvent>,
     pub accepted: Vec<Accepted>,
+    workflow: Arc<dyn DynWorkflow>,
     bytes: usize,
     commands_max: usize,
 }
 
 impl Batch {
     /// A batch of one command when `alone`.
-    pub(crate) fn new(stream: StreamId, live: LiveRun, alone: bool) -> Self {
-        let commands_max = if alone { 1 } else { COMMANDS_MAX };
-        Self { stream, live, events: Vec::new(), accepted: Vec::new(), bytes: 0, commands_max }
+    pub(crate) fn new(live: &LiveRun, alone: bool) -> Self {
+        let stream = StreamId { project: live.run.project().clone(), run: Some(live.run.id()) };
+        Self {
+            stream,
+            run: live.run.clone(),
+            events: Vec::new(),
+            accepted: Vec::new(),
+            workflow: Arc::clone(&live.workflow),
+            bytes: 0,
+            commands_max: if alone { 1 } else { COMMANDS_MAX },
+        }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -62,27 +75,30 @@ impl Batch {
             || self.events.len() >= EVENTS_ENOUGH
     }
 
-    /// Decides a command. After [`DecideFailure::Broken`] the run of the batch may have been
-    /// changed in part, so nothing more is to be decided on it.
+    /// Whether the batch has a command with this id.
+    pub(crate) fn has(&self, command: CommandId) -> bool {
+        self.accepted.iter().any(|one| one.command.id == command)
+    }
+
+    /// Decides a command, and answers with the digest of what a member asked.
     pub(crate) fn decide(
         &mut self,
         command: &Command,
         at: &Moment<'_>,
-    ) -> Result<(), DecideFailure> {
-        let LiveRun { run, workflow, .. } = &self.live;
-        let decided = guard("decide", || run.decide(&**workflow, command, at))??;
+    ) -> Result<Option<Digest>, DecideFailure> {
+        let (run, workflow) = (&self.run, &*self.workflow);
+        let Decided { events, run } = guard("decide", || run.decide(workflow, command, at))??;
         let request = command.actor.member().map(|_| command.request());
-        let added = pending(&self.stream, command, request, at.now, decided);
-        for event in &added {
-            // Where the events will stand in the whole log is known only when they are there;
-            // nothing that a decision looks at depends on it.
-            let version = self.live.run.at().version.next();
-            let placed = event.clone().into_event(Sequence::ZERO, version, Sequence::ZERO);
-            self.live.evolve(&placed)?;
-        }
-        self.bytes += added.iter().map(|event| event.data.as_str().len()).sum::<usize>();
-        self.events.extend(added);
-        Ok(())
+        self.bytes += events.iter().map(|event| event.data.as_str().len()).sum::<usize>();
+        self.events.extend(command.events(&self.stream, request, at.now, events, new_event_id));
+        self.run = run;
+        Ok(request)
+    }
+
+    /// Keeps a command that was decided, to be answered when the batch is durable.
+    pub(crate) fn accept(&mut self, command: Box<Command>, request: Option<Digest>, then: Then) {
+        let end = self.events.len() as u64;
+        self.accepted.push(Accepted { end, command, request, then });
     }
 }
 
@@ -107,28 +123,4 @@ pub(crate) fn own_command(action: Action) -> Command {
         trace: None,
         action,
     }
-}
-
-pub(crate) fn pending(
-    stream: &StreamId,
-    command: &Command,
-    mut request: Option<Digest>,
-    time: Timestamp,
-    decided: Vec<NewEvent>,
-) -> Vec<PendingEvent> {
-    let event = |NewEvent { kind, data }: NewEvent| PendingEvent {
-        id: new_event_id(),
-        source: stream.project.clone(),
-        subject: stream.run,
-        kind,
-        time,
-        actor: command.actor.clone(),
-        auth: command.auth.clone(),
-        cause: command.id,
-        request: request.take(),
-        trace: command.trace.clone(),
-        definition: None,
-        data,
-    };
-    decided.into_iter().map(event).collect()
 }

@@ -8,12 +8,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionRef, Digest, Event, EventId,
-    IllegalEvent, MemberId, Moment, NewEvent, PendingEvent, Project, ProjectEvent, ProjectId,
-    RoleName, Run, RunId, RunView, Sequence, Version,
+    IllegalEvent, MemberId, Moment, PendingEvent, Project, ProjectEvent, ProjectId, RoleName, Run,
+    RunAnswer, RunView, Sequence, StreamId, Version,
     event::TypedEvent,
     id::MalformedId,
     project::Qualification,
-    run::Due,
+    run::{Decided, Due},
     workflow::{DecideFailure, DynWorkflow},
 };
 use jiff::Timestamp;
@@ -86,7 +86,8 @@ impl Play {
         let command = self.command(Actor::Member(by.clone()), Action::Start);
         let at = Moment { now: self.now, project: &self.project };
         let decided = Run::submit(&self.definition, &*self.workflow, &command, input, &at)?;
-        Ok(self.take(&command, decided)?)
+        self.take(&command, decided);
+        Ok(())
     }
 
     /// Has `actor` do something.
@@ -100,7 +101,8 @@ impl Play {
             return Err(IllegalEvent::new("play", "no run was submitted").into());
         };
         let decided = run.decide(&*self.workflow, &command, &at)?;
-        Ok(self.take(&command, decided)?)
+        self.take(&command, decided);
+        Ok(())
     }
 
     /// Moves the clock; it never goes back. Timers that come due are the caller's to fire.
@@ -175,39 +177,26 @@ impl Play {
         }
     }
 
-    /// Adds what was decided to the history, all or nothing.
-    fn take(&mut self, command: &Command, decided: Vec<NewEvent>) -> Result<(), IllegalEvent> {
-        let subject = self.run.as_ref().map_or_else(|| RunId::from(command.id), Run::id);
-        let mut run = self.run.clone();
-        let mut events = Vec::with_capacity(decided.len());
-        let mut request = command.actor.member().map(|_| command.request());
-        for new in decided {
-            let place = self.history.len().saturating_add(events.len());
-            let place = u64::try_from(place).unwrap_or(u64::MAX);
-            let pending = PendingEvent {
-                id: EventId::from_uuid(self.id()),
-                source: self.project.id().clone(),
-                subject: Some(subject),
-                kind: new.kind,
-                time: self.now,
-                actor: command.actor.clone(),
-                auth: command.auth.clone(),
-                cause: command.id,
-                request: request.take(),
-                trace: None,
-                definition: (place == 0).then_some(self.definition.digest),
-                data: new.data,
-            };
-            let event = at_place(pending, place);
-            match &mut run {
-                Some(run) => run.evolve(&*self.workflow, &event)?,
-                None => run = Some(Run::begin(&*self.workflow, &event)?),
-            }
-            events.push(event);
+    /// Adds what was decided to the history.
+    fn take(&mut self, command: &Command, decided: Decided) {
+        let Decided { events, mut run } = decided;
+        if events.is_empty() {
+            return;
         }
-        self.run = run;
-        self.history.append(&mut events);
-        Ok(())
+        let stream = StreamId { project: self.project.id().clone(), run: Some(run.id()) };
+        let request = command.actor.member().map(|_| command.request());
+        let now = self.now;
+        let events =
+            command.events(&stream, request, now, events, || EventId::from_uuid(self.id()));
+        for mut pending in events {
+            let before = u64::try_from(self.history.len()).unwrap_or(u64::MAX);
+            pending.definition = (before == 0).then_some(self.definition.digest);
+            self.history.push(at_place(pending, before));
+        }
+        let RunAnswer { version, .. } = run.at();
+        let at = RunAnswer { version, sequence: Sequence(version.0) };
+        run.appended(at.sequence, request.map(|request| (command.id, request, at)));
+        self.run = Some(run);
     }
 }
 

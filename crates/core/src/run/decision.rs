@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Run, RunEvent, broken, new_event};
+use super::{Decided, Run, RunEvent, broken, new_event};
 use crate::{
     command::{Action, Command, Outcome, Refusal, RefusalCode},
     effect::{Activity, EffectKind},
@@ -37,23 +37,24 @@ impl<'a> Decision<'a> {
         Self { run: run.clone(), workflow, command, at, events: Vec::new() }
     }
 
-    fn add(&mut self, event: NewEvent) -> Result<(), DecideFailure> {
+    fn record(&mut self, event: &RunEvent) -> Result<(), DecideFailure> {
+        let event = new_event(event)?;
         let meta = Meta { time: self.at.now, actor: &self.command.actor };
         self.run.apply(self.workflow, &event.kind, &event.data, &meta)?;
         self.events.push(event);
         Ok(())
     }
 
-    fn record(&mut self, event: &RunEvent) -> Result<(), DecideFailure> {
-        self.add(new_event(event)?)
+    /// Has the workflow decide a command.
+    pub(super) fn pass_on(&mut self, command: &Command) -> Result<(), DecideFailure> {
+        let decided = self.workflow.decide(&mut self.run.state, command, self.at)?;
+        self.events.extend(decided);
+        Ok(())
     }
 
-    pub(super) fn workflow_decides(&mut self, action: Action) -> Result<(), DecideFailure> {
-        let command = Command { action, ..self.command.clone() };
-        for event in self.workflow.decide(&self.run.state, &command, self.at)? {
-            self.add(event)?;
-        }
-        Ok(())
+    /// Has the workflow decide what the command is to it.
+    pub(super) fn tell(&mut self, action: Action) -> Result<(), DecideFailure> {
+        self.pass_on(&Command { action, ..self.command.clone() })
     }
 
     fn wanted(&self, effect: &EffectId) -> Result<EffectKind, Refusal> {
@@ -86,7 +87,7 @@ impl<'a> Decision<'a> {
             .into());
         }
         self.record(&RunEvent::TimerFired { effect: effect.clone(), due })?;
-        self.workflow_decides(Action::TimerFired { effect: effect.clone() })?;
+        self.tell(Action::TimerFired { effect: effect.clone() })?;
         Ok(effect.clone())
     }
 
@@ -148,7 +149,7 @@ impl<'a> Decision<'a> {
                     output: output.clone(),
                 })?;
                 let output = output.clone();
-                self.workflow_decides(Action::Completed { effect: effect.clone(), output })?;
+                self.tell(Action::Completed { effect: effect.clone(), output })?;
                 Ok(Some(effect))
             }
             Outcome::Failed { error, retryable } => {
@@ -167,7 +168,7 @@ impl<'a> Decision<'a> {
                     return Ok(None);
                 }
                 let error = error.clone();
-                self.workflow_decides(Action::Failed { effect: effect.clone(), error })?;
+                self.tell(Action::Failed { effect: effect.clone(), error })?;
                 Ok(Some(effect))
             }
             Outcome::Unknown { reason } => {
@@ -180,10 +181,7 @@ impl<'a> Decision<'a> {
 
     /// Ends the decision: `answered` names the effect that the workflow was just told the end of
     /// and so must not ask for again, or the engine would do it for ever.
-    pub(super) fn finish(
-        mut self,
-        answered: Option<&EffectId>,
-    ) -> Result<Vec<NewEvent>, DecideFailure> {
+    pub(super) fn finish(mut self, answered: Option<&EffectId>) -> Result<Decided, DecideFailure> {
         let pending = self.workflow.pending(&self.run.state);
         if let Some(effect) = answered
             && pending.iter().any(|wanted| wanted.id == *effect)
@@ -206,7 +204,12 @@ impl<'a> Decision<'a> {
         for (effect, attempt) in abandoned {
             self.record(&RunEvent::AttemptAbandoned { effect, attempt })?;
         }
-        Ok(self.events)
+        let Self { mut run, events, .. } = self;
+        if !events.is_empty() {
+            run.at.version = run.at.version.plus(events.len() as u64);
+            run.updated = self.at.now;
+        }
+        Ok(Decided { events, run })
     }
 }
 

@@ -1,12 +1,12 @@
 //! A run as bytes, to shorten replay.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DefinitionRef, Progress, Run, RunAnswer, broken};
+use super::{Beginning, DefinitionRef, Progress, Run, RunAnswer, broken};
 use crate::{
     answers::Answers,
     command::Actor,
@@ -37,16 +37,16 @@ impl Run {
     /// When the workflow's state cannot be written as JSON.
     pub fn snapshot(&self, workflow: &dyn DynWorkflow) -> Result<Vec<u8>, IllegalEvent> {
         serde_json::to_vec(&Snapshot {
-            id: self.id,
-            project: self.project.clone(),
-            definition: self.definition.clone(),
-            requester: self.requester.clone(),
-            input: self.input.clone(),
-            started: self.started,
+            id: self.id(),
+            project: self.project().clone(),
+            definition: self.definition().clone(),
+            requester: self.requester().clone(),
+            input: self.input().clone(),
+            started: self.started(),
             updated: self.updated,
             at: self.at,
-            answers: self.answers.clone(),
-            progress: self.progress.clone(),
+            answers: Answers::clone(&self.answers),
+            progress: BTreeMap::clone(&self.progress),
             state: workflow.snapshot(&self.state)?,
         })
         .map_err(|error| broken("snapshot", error))
@@ -60,16 +60,18 @@ impl Run {
         let snapshot: Snapshot =
             serde_json::from_slice(snapshot).map_err(|error| broken("snapshot", error))?;
         Ok(Self {
-            id: snapshot.id,
-            project: snapshot.project,
-            definition: snapshot.definition,
-            requester: snapshot.requester,
-            input: snapshot.input,
-            started: snapshot.started,
+            beginning: Arc::new(Beginning {
+                id: snapshot.id,
+                project: snapshot.project,
+                definition: snapshot.definition,
+                requester: snapshot.requester,
+                input: snapshot.input,
+                started: snapshot.started,
+            }),
             updated: snapshot.updated,
             at: snapshot.at,
-            answers: snapshot.answers,
-            progress: snapshot.progress,
+            answers: Arc::new(snapshot.answers),
+            progress: Arc::new(snapshot.progress),
             state: workflow.restore(&snapshot.state)?,
         })
     }

@@ -1,0 +1,158 @@
+//! What the runs of a shard are owed: timers and attempts, begun and ended.
+
+use holdpoint_core::{
+    Action, Activity, EffectId, Outcome, RunId,
+    run::{Due, DueStep},
+};
+use jiff::Timestamp;
+
+use super::Shard;
+use crate::{
+    activity::Attempt,
+    attempting::{AttemptEnd, perform},
+    builder::Effects,
+    deciding::own_command,
+    slot::{Step, Waiting},
+};
+
+impl Shard {
+    /// Sees to what the run's state is owed now.
+    pub(super) fn settle(&mut self, run: RunId) {
+        self.settle_at(run, self.clock.now());
+    }
+
+    pub(super) fn settle_at(&mut self, run: RunId, now: Timestamp) {
+        if self.effects == Effects::LeaveAlone {
+            return self.list_if_quiet(run);
+        }
+        let Some(slot) = self.slots.get_mut(&run) else { return };
+        let Some(live) = &mut slot.live else { return };
+        let due = live.due().unwrap_or_else(|illegal| {
+            tracing::error!(%run, error = %illegal, "a run is held by its definition's defect");
+            live.broken = Some(illegal.to_string());
+            Vec::new()
+        });
+        slot.working = false;
+        let mut wake: Option<Timestamp> = None;
+        let mut wake_at = |at: Timestamp| wake = Some(wake.map_or(at, |wake| wake.min(at)));
+        slot.attempts.retain(|effect, handle| {
+            let wanted = due
+                .iter()
+                .any(|due| due.effect == *effect && matches!(due.step, DueStep::UnderWay { .. }));
+            if !wanted {
+                handle.abort();
+            }
+            wanted
+        });
+        for due in due {
+            let effect = due.effect;
+            let own = match due.step {
+                DueStep::Fire { at } if at > now => {
+                    wake_at(at);
+                    continue;
+                }
+                DueStep::Fire { .. } => {
+                    (Action::TimerFired { effect: effect.clone() }, Step::Fire(effect.clone()))
+                }
+                DueStep::Attempt { not_before: Some(at), .. } if at > now => {
+                    slot.working = true;
+                    wake_at(at);
+                    continue;
+                }
+                DueStep::Attempt { activity, attempt, .. } => {
+                    slot.working = true;
+                    let step = Step::Attempt { effect: effect.clone(), attempt, activity };
+                    (Action::AttemptStarted { effect: effect.clone(), attempt }, step)
+                }
+                DueStep::UnderWay { attempt } => {
+                    slot.working = true;
+                    if slot.attempts.contains_key(&effect) {
+                        continue;
+                    }
+                    let reason = "the engine stopped during the attempt".to_owned();
+                    let outcome = Outcome::Unknown { reason };
+                    let action = Action::AttemptEnded { effect: effect.clone(), attempt, outcome };
+                    (action, Step::Ended { effect: effect.clone() })
+                }
+            };
+            if live.broken.is_none()
+                && !slot.refused.contains(&effect)
+                && slot.stepping.insert(effect)
+            {
+                let (action, step) = own;
+                let command = Box::new(own_command(action));
+                slot.waiting.push_back(Waiting::Own { command, step });
+            }
+        }
+        self.set_wake(run, wake);
+        self.list_if_quiet(run);
+    }
+
+    pub(super) fn set_wake(&mut self, run: RunId, at: Option<Timestamp>) {
+        if let Some(before) = self.wake_of.remove(&run) {
+            self.wakes.remove(&(before, run));
+        }
+        if let Some(at) = at {
+            self.wake_of.insert(run, at);
+            self.wakes.insert((at, run));
+        }
+    }
+
+    pub(super) fn wake_due(&mut self) {
+        let now = self.clock.now();
+        while let Some((at, run)) = self.wakes.first().copied()
+            && at <= now
+        {
+            self.set_wake(run, None);
+            if let Some(slot) = self.slots.get_mut(&run) {
+                slot.refused.clear();
+                self.settle(run);
+                self.pump(run);
+            } else {
+                self.load(run);
+            }
+        }
+    }
+
+    pub(super) fn start_attempt(
+        &mut self,
+        run: RunId,
+        effect: EffectId,
+        attempt: u32,
+        activity: Activity,
+    ) {
+        let Some(slot) = self.slots.get_mut(&run) else { return };
+        let Some(live) = &slot.live else { return };
+        slot.stepping.remove(&effect);
+        let attempt = Attempt {
+            run,
+            project: live.run.project().clone(),
+            idempotency_key: format!("{run}/{effect}"),
+            effect: effect.clone(),
+            attempt,
+            activity: activity.name,
+            input: activity.input,
+            timeout: activity.timeout,
+        };
+        let handler = self.handlers.get(&attempt.activity).cloned();
+        slot.attempts.insert(effect, self.attempts.spawn(perform(handler, attempt)));
+    }
+
+    pub(super) fn attempt_ended(&mut self, end: AttemptEnd) {
+        let AttemptEnd { run, effect, attempt, outcome } = end;
+        let Some(slot) = self.slots.get_mut(&run) else { return };
+        if !slot.attempts.contains_key(&effect) {
+            return;
+        }
+        let action = Action::AttemptEnded { effect: effect.clone(), attempt, outcome };
+        let command = Box::new(own_command(action));
+        slot.waiting.push_back(Waiting::Own { command, step: Step::Ended { effect } });
+        self.pump(run);
+    }
+
+    pub(super) fn is_under_way(&self, run: RunId, effect: &EffectId, attempt: u32) -> bool {
+        let live = self.slots.get(&run).and_then(|slot| slot.live.as_ref());
+        let due = live.and_then(|live| live.due().ok()).unwrap_or_default();
+        due.contains(&Due { effect: effect.clone(), step: DueStep::UnderWay { attempt } })
+    }
+}
