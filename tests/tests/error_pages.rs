@@ -12,8 +12,9 @@ use std::{
 };
 
 use holdpoint_calendar::{Calendar, FindingCode, Findings, Import, Role, Transparent, import_ics};
-use holdpoint_core::RefusalCode;
+use holdpoint_core::{Items, RefusalCode};
 use holdpoint_definition::{Definition, DiagnosticCode, Diagnostics};
+use holdpoint_inventory::{Format, Options, Rest, read};
 use holdpoint_scenario::Suite;
 
 fn directory() -> PathBuf {
@@ -38,7 +39,9 @@ fn codes() -> BTreeSet<String> {
     let refusals = RefusalCode::ALL.iter().map(|code| code.as_str().to_owned());
     let findings = DiagnosticCode::ALL.iter().map(|code| code.as_str().to_owned());
     let calendars = FindingCode::ALL.iter().map(|code| code.as_str().to_owned());
-    refusals.chain(findings).chain(calendars).collect()
+    let inventories =
+        holdpoint_inventory::FindingCode::ALL.iter().map(|code| code.as_str().to_owned());
+    refusals.chain(findings).chain(calendars).chain(inventories).collect()
 }
 
 fn title<'p>(code: &str, page: &'p str) -> &'p str {
@@ -173,6 +176,35 @@ fn every_finding_about_calendars_is_found_in_its_example() {
         let all_of_it = found.iter().all(|one| one.code == *code);
         // The release of the zone data changes, and nothing else.
         let shown = shown.replace("2026f", holdpoint_calendar::zone_data());
+        if !all_of_it || !text.starts_with(shown.trim_end()) {
+            faults.push(format!("{code}.md shows another finding than the one there is:\n{text}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The findings about a page's inventory.
+fn inventory_findings(page: &str) -> Option<holdpoint_inventory::Findings> {
+    let forms = [("ini", Format::AnsibleIni), ("yaml", Format::Yaml), ("csv", Format::Csv)];
+    let (end, form, example) =
+        forms.into_iter().find_map(|(end, form)| Some((end, form, block(page, end)?)))?;
+    let file = format!("example.{end}");
+    let read = read(form, &file, example, &Options::default());
+    Some(read.and_then(|read| read.against(&Items::default(), Rest::Keep)).unwrap_err())
+}
+
+#[test]
+fn every_finding_about_inventories_is_found_in_its_example() {
+    let mut faults = Vec::new();
+    let pages = pages();
+    for code in holdpoint_inventory::FindingCode::ALL {
+        let page = &pages[code.as_str()];
+        let Some(found) = inventory_findings(page) else {
+            faults.push(format!("{code}.md has no example"));
+            continue;
+        };
+        let (text, shown) = (found.to_string(), block(page, "text").unwrap_or_default());
+        let all_of_it = found.iter().all(|one| one.code == *code);
         if !all_of_it || !text.starts_with(shown.trim_end()) {
             faults.push(format!("{code}.md shows another finding than the one there is:\n{text}"));
         }

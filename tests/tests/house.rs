@@ -19,6 +19,11 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
         "a calendar is pure: it is asked by those who know what waits for it",
     ),
     (
+        "holdpoint-inventory",
+        &["holdpoint-core"],
+        "an inventory is a function of a text: what becomes of it is somebody else's business",
+    ),
+    (
         "holdpoint-definition",
         &["holdpoint-core", "holdpoint-calendar"],
         "a definition is pure: it never sees a log or an engine",
@@ -70,6 +75,7 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
             "holdpoint-definition",
             "holdpoint-scenario",
             "holdpoint-authoring",
+            "holdpoint-inventory",
             "holdpoint-control",
         ],
         "the facade puts engine, log and language together, and serves nobody",
@@ -97,6 +103,11 @@ const NEVER: &[(&str, &[&str], &str)] = &[
         "holdpoint-calendar",
         &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
         "a calendar is pure: it does no I/O, waits for nothing and logs nothing",
+    ),
+    (
+        "holdpoint-inventory",
+        &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
+        "an inventory is pure: it does no I/O, waits for nothing and logs nothing",
     ),
     (
         "holdpoint-definition",
@@ -130,13 +141,14 @@ const ALONE: &[(&str, &[&str], &str)] = &[
     ("sled", &["holdpoint-log-sled"], "what sled does is hidden behind the log's trait"),
     (
         "serde-saphyr",
-        &["holdpoint-calendar", "holdpoint-definition"],
+        &["holdpoint-calendar", "holdpoint-definition", "holdpoint-inventory"],
         "YAML is the business of those who define something in it",
     ),
     ("cel", &["holdpoint-definition"], "expressions are the definition language's business"),
     ("rrule", &["holdpoint-calendar"], "recurrence is hidden behind the calendar's schedules"),
     ("chrono", &["holdpoint-calendar"], "everything speaks jiff but the seam to `rrule`"),
     ("icalendar", &["holdpoint-calendar"], "what is imported is a calendar"),
+    ("csv", &["holdpoint-inventory"], "tables are read where items are"),
     ("rusqlite", &["holdpoint-engine"], "SQLite is the read model's business"),
     ("fjall", &["holdpoint-benches"], "what is compared with is no part of the program"),
     ("redb", &["holdpoint-benches"], "what is compared with is no part of the program"),

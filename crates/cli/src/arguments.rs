@@ -12,11 +12,13 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use self::{
     input::{Amend, Submit},
+    items::ItemsCommand,
     tell::Tell,
 };
 use crate::output::steers;
 
 pub(crate) mod input;
+pub(crate) mod items;
 pub(crate) mod tell;
 
 /// Change approvals and rollouts that stop where they must, go on by themselves where they may,
@@ -56,6 +58,9 @@ pub(crate) enum Command {
     /// Create and change projects: members, roles, qualifications
     #[command(subcommand)]
     Project(ProjectCommand),
+    /// Keep the configuration items of a project: labels, groups, dependencies
+    #[command(subcommand)]
+    Items(ItemsCommand),
     /// Publish and read workflow definitions
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
@@ -157,6 +162,7 @@ impl Command {
         match self {
             Self::Init(_) => "init",
             Self::Project(_) => "project",
+            Self::Items(_) => "items",
             Self::Definitions(_) => "definitions",
             Self::Check(_) => "check",
             Self::Test(_) => "test",

@@ -16,6 +16,7 @@ use holdpoint::{
     core::{Refusal, RefusalCode, id::MalformedId},
     definition::Diagnostics,
     engine::{CommandFailure, QueryFailure, StartFailure},
+    inventory,
     log::ReadFailure,
     log_sled::{ArchiveFailure, OpenFailure},
 };
@@ -36,6 +37,8 @@ pub(crate) enum Failure {
     Usage(Told),
     /// A definition cannot be used.
     Findings(Diagnostics),
+    /// An inventory cannot be used.
+    Inventory(inventory::Findings),
     /// The storage is damaged or fails, or there is a defect.
     Storage(Told),
     /// The demo saw something that should not be.
@@ -90,7 +93,7 @@ impl Failure {
         match self {
             Self::BrokenPipe => 0,
             Self::Refused(_) | Self::Expectation(_) | Self::Disproved(_) => 1,
-            Self::Usage(_) | Self::Findings(_) => 2,
+            Self::Usage(_) | Self::Findings(_) | Self::Inventory(_) => 2,
             Self::Storage(_) => 3,
             Self::Busy(_) => 4,
         }
@@ -104,7 +107,10 @@ impl Failure {
             (Self::Refused(refusal), false) => {
                 in_words(Some(refusal.code.as_str()), &refusal.message, &remedies(refusal))
             }
-            (Self::Findings(findings), false) => found_in_words(findings),
+            (Self::Findings(findings), false) => {
+                found_in_words(&findings.to_string(), "holdpoint check")
+            }
+            (Self::Inventory(findings), false) => found_in_words(&findings.to_string(), "--json"),
             (
                 Self::Usage(told)
                 | Self::Storage(told)
@@ -133,6 +139,16 @@ impl Failure {
                 "kind": "findings",
                 "message": format!("{} cannot be used", found.file()),
                 "findings": findings(found),
+            }),
+            Self::Inventory(found) => json!({
+                "kind": "findings",
+                "message": format!("{} cannot be used", found.file()),
+                "findings": found.iter().map(|one| json!({
+                    "code": one.code.as_str(),
+                    "line": one.line,
+                    "message": one.message,
+                    "help": one.help,
+                })).collect::<Vec<_>>(),
             }),
             Self::Usage(told) => error("usage", told),
             Self::Storage(told) => error("storage", told),
@@ -184,8 +200,7 @@ fn in_words(code: Option<&str>, message: &str, help: &[String]) -> String {
 }
 
 /// Findings as a person reads them, as many as fit on a screen.
-fn found_in_words(findings: &Diagnostics) -> String {
-    let text = findings.to_string();
+fn found_in_words(text: &str, all_with: &str) -> String {
     let all: Vec<&str> = text.split("\n\n").collect();
     let mut told = String::new();
     let mut lines: usize = 0;
@@ -194,7 +209,7 @@ fn found_in_words(findings: &Diagnostics) -> String {
         if n > 0 && lines > FINDING_LINES_MAX {
             let more = count(all.len().saturating_sub(n) as u64, "more finding");
             told.push_str(&format!(
-                "\nand {more}: fix these first, or see all with `holdpoint check`\n"
+                "\nand {more}: fix these first, or see all with `{all_with}`\n"
             ));
             break;
         }
@@ -239,6 +254,9 @@ fn remedies(refusal: &Refusal) -> Vec<String> {
             "`holdpoint project show` lists members and roles, `holdpoint definitions list` the \
              definitions"
         }
+        RefusalCode::UnknownItem | RefusalCode::DependencyCircle => {
+            "`holdpoint items list` has the items there are"
+        }
         RefusalCode::CommandIdReused => "give a new command a new id, or leave `--command-id` out",
     };
     vec![remedy.to_owned()]
@@ -247,6 +265,12 @@ fn remedies(refusal: &Refusal) -> Vec<String> {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<inventory::Findings> for Failure {
+    fn from(findings: inventory::Findings) -> Self {
+        Self::Inventory(findings)
     }
 }
 

@@ -68,7 +68,29 @@ fn of_project(event: &ProjectEvent) -> String {
         ProjectEvent::DefinitionPublished { name, version, title, .. } => {
             format!("published the definition {name} v{version}: {title}")
         }
+        ProjectEvent::ItemsChanged { set, removed } => {
+            let parts = [("set", set.len()), ("removed", removed.len())];
+            let parts: Vec<_> = parts
+                .iter()
+                .filter(|(_, number)| *number > 0)
+                .map(|(what, number)| format!("{what} {}", count(*number as u64, "item")))
+                .collect();
+            let names: Vec<&str> = set
+                .iter()
+                .map(|one| one.name.as_str())
+                .chain(removed.iter().map(|name| name.as_str()))
+                .collect();
+            format!("{}: {}", parts.join(" and "), a_few(&names))
+        }
     }
+}
+
+/// The first names of many.
+fn a_few(names: &[&str]) -> String {
+    let shown: Vec<&str> = names.iter().take(5).copied().collect();
+    let more = names.len().saturating_sub(shown.len());
+    let shown = shown.join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 fn of_run(event: &RunEvent) -> String {

@@ -16,6 +16,7 @@ fn the_top_level() {
     Commands:
       init         Make a data directory
       project      Create and change projects: members, roles, qualifications
+      items        Keep the configuration items of a project: labels, groups, dependencies
       definitions  Publish and read workflow definitions
       check        Check definitions and scenarios: everything that is wrong, with its place and a
                    remedy
@@ -95,6 +96,12 @@ fn every_command_has_help() {
         "project role revoke",
         "project qualify",
         "project disqualify",
+        "items",
+        "items list",
+        "items show",
+        "items set",
+        "items import",
+        "items remove",
         "definitions",
         "definitions publish",
         "definitions list",

@@ -19,6 +19,7 @@ mod generated;
 mod help;
 mod hostile_arguments;
 mod hostile_files;
+mod items;
 mod projects;
 mod proofs;
 mod runs;

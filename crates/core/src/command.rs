@@ -410,11 +410,15 @@ pub enum RefusalCode {
     CommandIdReused,
     /// Several parallel branches could be meant.
     AmbiguousBranch,
+    /// The project has no configuration item of this name.
+    UnknownItem,
+    /// Configuration items would depend on each other in a circle.
+    DependencyCircle,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -427,6 +431,8 @@ impl RefusalCode {
         Self::AlreadyExists,
         Self::CommandIdReused,
         Self::AmbiguousBranch,
+        Self::UnknownItem,
+        Self::DependencyCircle,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -445,6 +451,8 @@ impl RefusalCode {
             Self::AlreadyExists => "HP1010",
             Self::CommandIdReused => "HP1011",
             Self::AmbiguousBranch => "HP1025",
+            Self::UnknownItem => "HP1020",
+            Self::DependencyCircle => "HP1021",
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | [`command`] | requests to change a run, and the [`Refusal`] that answers "no" |
 //! | [`workflow`] | [`Workflow`], the trait behind which every kind of definition stands |
 //! | [`effect`] | what a run's state asks of the outside world, and its retry policy |
+//! | [`item`], [`selector`] | configuration items: labels, groups, dependencies, and selecting them |
 //! | [`run`] | one execution of a definition: idempotency, attempts, timers, replay |
 //! | [`project`] | members, roles, qualifications and published definitions |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
@@ -20,8 +21,10 @@ pub mod command;
 pub mod effect;
 pub mod event;
 pub mod id;
+pub mod item;
 pub mod project;
 pub mod run;
+pub mod selector;
 #[cfg(feature = "test-util")]
 pub mod testing;
 pub mod view;
@@ -36,7 +39,9 @@ pub use id::{
     CommandId, DefinitionName, Digest, EffectId, EventId, MemberId, ProjectId, QualificationName,
     RoleName, RunId,
 };
+pub use item::{GroupName, Item, ItemName, Items, LabelName, NamedItem};
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use run::{DefinitionRef, Run, RunAnswer};
+pub use selector::{MalformedSelector, Selector};
 pub use view::{RunStatus, RunView};
 pub use workflow::{IllegalEvent, LoadFailure, Loader, Moment, Started, Workflow};

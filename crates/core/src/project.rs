@@ -1,5 +1,5 @@
-//! A project: whose history it is. Its members with their roles and qualifications, and the
-//! definitions that its runs may be started with.
+//! A project: whose history it is. Its members with their roles and qualifications, its
+//! configuration items, and the definitions that its runs may be started with.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -11,6 +11,7 @@ use crate::{
     command::{Actor, Authentication, Refusal, RefusalCode, request_of},
     event::{Event, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName, RoleName},
+    item::{ItemName, Items, ItemsChange, NamedItem},
     run::{DefinitionRef, RunAnswer},
     workflow::IllegalEvent,
 };
@@ -154,6 +155,17 @@ pub enum ProjectEvent {
         /// Its source, verbatim.
         source: String,
     },
+    /// Configuration items were set or removed.
+    #[serde(rename = "holdpoint.items.changed")]
+    ItemsChanged {
+        /// Those that are as said from now on, in an order in which each comes after those that it
+        /// depends on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        set: Vec<NamedItem>,
+        /// Those that are no more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<ItemName>,
+    },
 }
 
 /// A request to change a project.
@@ -243,6 +255,13 @@ pub enum ProjectAction {
         /// Its source.
         source: String,
     },
+    /// Set configuration items, and remove others.
+    ChangeItems {
+        /// Those that are to be as said; the others stay as they are.
+        set: Vec<NamedItem>,
+        /// Those that are to be no more.
+        remove: Vec<ItemName>,
+    },
 }
 
 /// A project: the sum of its stream's events.
@@ -256,10 +275,12 @@ pub struct Project {
     answers: Answers,
     members: BTreeMap<MemberId, Member>,
     definitions: BTreeMap<DefinitionName, BTreeMap<u32, PublishedDefinition>>,
+    items: Items,
 }
 
 impl Project {
-    /// Decides a command against the project, or against its absence.
+    /// Decides a command against the project, or against its absence. No events mean "yes, and there
+    /// was nothing to do".
     ///
     /// Ask [`Project::answer_to`] first whether the command was answered before.
     ///
@@ -418,6 +439,12 @@ impl Project {
                     source: source.clone(),
                 }])
             }
+            ProjectAction::ChangeItems { set, remove } => {
+                let pieces = self.items.decide(set, remove)?;
+                let event =
+                    |ItemsChange { set, removed }| ProjectEvent::ItemsChanged { set, removed };
+                Ok(pieces.into_iter().map(event).collect())
+            }
         }
     }
 
@@ -454,6 +481,7 @@ impl Project {
             answers: BTreeMap::new(),
             members: BTreeMap::new(),
             definitions: BTreeMap::new(),
+            items: Items::default(),
         };
         project.moved_to(event)?;
         Ok(project)
@@ -523,6 +551,9 @@ impl Project {
                     return Err(illegal("the version has been published before".to_owned()));
                 };
                 place.insert(PublishedDefinition { reference, language, title, source });
+            }
+            ProjectEvent::ItemsChanged { set, removed } => {
+                self.items.change(ItemsChange { set, removed }).map_err(illegal)?;
             }
         }
         self.moved_to(event)
@@ -601,6 +632,12 @@ impl Project {
                 format!("`{id}` is not a member of the project `{}`", self.id),
             )
         })
+    }
+
+    /// The configuration items.
+    #[must_use]
+    pub const fn items(&self) -> &Items {
+        &self.items
     }
 
     /// All published definitions, by name and version.

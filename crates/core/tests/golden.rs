@@ -163,6 +163,22 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
                 source: SOURCE.to_owned(),
             },
         ),
+        (
+            "holdpoint.items.changed",
+            ProjectEvent::ItemsChanged {
+                set: vec![
+                    serde_json::from_value(json!({ "name": "db-1.example.com" })).unwrap(),
+                    serde_json::from_value(json!({
+                        "name": "web-1",
+                        "labels": { "env": "prod", "note": "Süd, \"links\"" },
+                        "groups": ["south", "web"],
+                        "depends_on": ["db-1.example.com"],
+                    }))
+                    .unwrap(),
+                ],
+                removed: vec!["web-0".parse().unwrap()],
+            },
+        ),
     ]
 }
 
@@ -191,6 +207,7 @@ fn project_type(event: &ProjectEvent) -> &'static str {
         ProjectEvent::QualificationRecorded { .. } => "holdpoint.qualification.recorded",
         ProjectEvent::QualificationRevoked { .. } => "holdpoint.qualification.revoked",
         ProjectEvent::DefinitionPublished { .. } => "holdpoint.definition.published",
+        ProjectEvent::ItemsChanged { .. } => "holdpoint.items.changed",
     }
 }
 

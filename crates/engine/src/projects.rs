@@ -133,6 +133,9 @@ impl ProjectDesk {
             }
         }
         let decided = Project::decide(project.as_deref(), id, command)?;
+        if let (Some(project), []) = (&project, decided.as_slice()) {
+            return Ok(project.at());
+        }
         let earliest = project.as_ref().map_or(Timestamp::MIN, |project| project.updated());
         let time = self.clock.now().max(earliest);
         let mut events = Vec::with_capacity(decided.len());

@@ -78,7 +78,7 @@
 //! | [`keys`] | the key with which its log signs checkpoints |
 //! | [`configuration`] | `holdpoint.toml`: the activities that runs may ask for |
 //! | [`activity`] | the activities that come along: a program, an HTTP request, a health check |
-//! | [`authoring`], [`core`], [`definition`], [`engine`], [`log`], [`log_sled`], [`scenario`] | the crates underneath |
+//! | [`authoring`], [`core`], [`definition`], [`engine`], [`inventory`], [`log`], [`log_sled`], [`scenario`] | the crates underneath |
 
 /// The README's example is compiled and run.
 #[cfg(doctest)]
@@ -98,6 +98,7 @@ pub use holdpoint_authoring as authoring;
 pub use holdpoint_core as core;
 pub use holdpoint_definition as definition;
 pub use holdpoint_engine as engine;
+pub use holdpoint_inventory as inventory;
 pub use holdpoint_log as log;
 pub use holdpoint_log_sled as log_sled;
 pub use holdpoint_scenario as scenario;

@@ -10,6 +10,7 @@ pub(crate) mod definitions;
 pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod init;
+pub(crate) mod items;
 pub(crate) mod list;
 pub(crate) mod project;
 pub(crate) mod prove;

@@ -1,0 +1,119 @@
+//! A table of items: CSV with a header.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    declared::{self, Declared, DeclaredItem},
+    finding::{FindingCode as Code, Report},
+};
+
+/// What a column says of each item.
+enum Column {
+    Name,
+    Groups,
+    DependsOn,
+    Label(String),
+}
+
+/// Reads a table.
+pub(crate) fn read(source: &str, report: &mut Report) -> Option<Declared> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source.as_bytes());
+    let columns = match reader.headers() {
+        Ok(header) => columns(header, report)?,
+        Err(error) => {
+            unreadable(&error, report);
+            return None;
+        }
+    };
+    let has_labels = columns.iter().any(|column| matches!(column, Column::Label(_)));
+    let mut declared = Declared::default();
+    for row in reader.records() {
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                unreadable(&error, report);
+                continue;
+            }
+        };
+        let line = row.position().map_or(1, line_of);
+        let mut name = None;
+        let mut item = DeclaredItem {
+            line,
+            labels: has_labels.then(BTreeMap::new),
+            ..DeclaredItem::default()
+        };
+        for (column, cell) in columns.iter().zip(&row) {
+            let parts = || cell.split([';', ' ']).filter(|part| !part.is_empty());
+            match column {
+                Column::Name => name = declared::item_name(cell, line, report),
+                Column::Groups => {
+                    let read = parts().filter_map(|one| declared::group_name(one, line, report));
+                    item.groups = Some(read.collect());
+                }
+                Column::DependsOn => {
+                    let read = parts().filter_map(|one| declared::item_name(one, line, report));
+                    item.depends_on = Some(read.collect());
+                }
+                Column::Label(_) if cell.is_empty() => {}
+                Column::Label(name) => {
+                    let label = declared::label(name, cell, line, report);
+                    item.labels.get_or_insert_default().extend(label);
+                }
+            }
+        }
+        if let Some(name) = name {
+            declared::add(&mut declared, name, item, report);
+        }
+    }
+    Some(declared)
+}
+
+fn columns(header: &csv::StringRecord, report: &mut Report) -> Option<Vec<Column>> {
+    let mut seen = BTreeSet::new();
+    let mut whole = true;
+    let columns = header
+        .iter()
+        .map(|name| {
+            if !seen.insert(name) {
+                whole = false;
+                let message = format!("the column `{name}` is given twice");
+                report.add(Code::Duplicate, 1, message, "keep one of the two");
+            }
+            match name {
+                "name" => Column::Name,
+                "groups" => Column::Groups,
+                "depends_on" => Column::DependsOn,
+                label => {
+                    whole &= declared::label(label, "", 1, report).is_some();
+                    Column::Label(label.to_owned())
+                }
+            }
+        })
+        .collect();
+    if !seen.contains("name") {
+        report.add(
+            Code::Shape,
+            1,
+            "the table has no column `name`",
+            "its first line names the columns, separated by commas: `name`, `groups`, `depends_on`, and a label each for the others",
+        );
+        return None;
+    }
+    whole.then_some(columns)
+}
+
+fn line_of(position: &csv::Position) -> usize {
+    usize::try_from(position.line()).unwrap_or(usize::MAX)
+}
+
+fn unreadable(error: &csv::Error, report: &mut Report) {
+    let line = error.position().map_or(1, line_of);
+    let (message, help) = match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => (
+            format!("this row has {len} cells, the header {expected_len}"),
+            "give every column a cell, empty where there is nothing; quote cells with commas",
+        ),
+        _ => ("this is not CSV".to_owned(), "save the table as CSV, in UTF-8, separated by commas"),
+    };
+    report.add(Code::Unreadable, line, message, help);
+}

@@ -1,0 +1,42 @@
+//! The project's own form, and tables.
+
+use holdpoint_inventory::Format;
+use insta::assert_snapshot;
+
+use crate::shown;
+
+#[test]
+fn items_are_a_mapping_or_a_list_in_yaml_or_json() {
+    let mapping = "
+items:
+  db-1:
+    labels: { env: prod, rack: 012, version: 1.10, empty: }
+  web-1: { groups: web, depends_on: [db-1] }
+  bare:
+";
+    assert_snapshot!(shown(Format::Yaml, mapping), @"
+    bare
+    db-1 empty= env=prod rack=012 version=1.10
+    web-1 @web >db-1
+    ");
+    let list = "- { name: web-1, labels: { a: \"x: y\" } }\n- name: web-2\n";
+    assert_snapshot!(shown(Format::Yaml, list), @"
+    web-1 a=x: y
+    web-2
+    ");
+    let json = r#"{ "items": [ { "name": "web-1", "labels": { "note": "S\u00fcd", "n": 5 }, "groups": ["a", "b"] } ] }"#;
+    assert_snapshot!(shown(Format::Json, json), @"web-1 n=5 note=Süd @a @b");
+    assert_eq!(shown(Format::Yaml, "items:\n"), "");
+}
+
+#[test]
+fn a_table_has_a_row_an_item() {
+    let table = "\u{feff}name, groups ,depends_on,env,note\r\n\
+        db-1,\"backend;south\",,prod,\"one, two\"\r\n\
+        web-1,,db-1,,\r\n";
+    assert_snapshot!(shown(Format::Csv, table), @"
+    db-1 env=prod note=one, two @backend @south
+    web-1 >db-1
+    ");
+    assert_eq!(shown(Format::Csv, "name\n"), "");
+}
