@@ -19,7 +19,9 @@ use holdpoint_core::{
     Actor, Authentication, CommandId, Digest, EffectId, EventId, NewDuty, NewEvent, PendingEvent,
     RunId, Sequence, Version, Vote, testing::uuid,
 };
-use holdpoint_definition::{Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule, Opened};
+use holdpoint_definition::{
+    Attached, Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule, Opened,
+};
 use serde_json::{Value, json};
 
 fn text(text: &str) -> String {
@@ -36,6 +38,7 @@ fn ballot(reason: Option<&str>) -> Ballot {
         qualified: ["network".parse().unwrap()].into(),
         reason: reason.map(text),
         duties: vec![],
+        evidence: [].into(),
     }
 }
 
@@ -76,6 +79,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                     },
                     OpenRule { rule: text("board"), need: 2, qualified: None, roster: None },
                 ],
+                not_applicable: [].into(),
                 until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
                 deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
             },
@@ -91,6 +95,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                     qualified: None,
                     roster: Some(["ada", "grace.hopper@navy"].map(|id| id.parse().unwrap()).into()),
                 }],
+                not_applicable: [].into(),
                 until: None,
                 deadline: None,
             },
@@ -101,6 +106,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 hold: text("vendor"),
                 digest: Digest::of(b"what is voted on"),
                 rules: vec![],
+                not_applicable: [].into(),
                 until: None,
                 deadline: None,
             },
@@ -213,6 +219,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                     qualified: None,
                     roster: None,
                 }],
+                not_applicable: [].into(),
                 until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
                 deadline: Some("2026-01-12T09:00:00Z".parse().unwrap()),
                 kept: [("ada".parse().unwrap(), [text("peers")].into())].into(),
@@ -226,9 +233,60 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 digest: Digest::of(b"what is voted on now"),
                 reason: text("another plan"),
                 rules: vec![],
+                not_applicable: [].into(),
                 until: None,
                 deadline: None,
                 kept: [].into(),
+            },
+        ),
+        (
+            "holdpoint.evidence.attached",
+            DefinitionEvent::EvidenceAttached(Attached {
+                evidence: text("test-report"),
+                state: text("authorize"),
+                member: "ada".parse().unwrap(),
+                roles: ["engineer".parse().unwrap()].into(),
+                digest: Digest::of(b"it works"),
+                size: Some(8),
+                file: Some(text("report.pdf")),
+                media_type: Some(text("application/pdf")),
+                reference: None,
+                note: Some(text("the second run")),
+                reset: [(text("authorize"), ["grace.hopper@navy".parse().unwrap()].into())].into(),
+            }),
+        ),
+        (
+            "holdpoint.evidence.attached.reference",
+            DefinitionEvent::EvidenceAttached(Attached {
+                evidence: text("load-test"),
+                state: text("build"),
+                member: "ada".parse().unwrap(),
+                roles: [].into(),
+                digest: Digest::of(b"it works"),
+                size: None,
+                file: None,
+                media_type: None,
+                reference: Some(text("https://reports.example.com/4711")),
+                note: None,
+                reset: [].into(),
+            }),
+        ),
+        (
+            "holdpoint.approval.granted.on-evidence",
+            DefinitionEvent::ApprovalGranted(Ballot {
+                evidence: [(text("test-report"), Digest::of(b"it works"))].into(),
+                ..ballot(None)
+            }),
+        ),
+        (
+            "holdpoint.hold.opened.evidence",
+            DefinitionEvent::HoldOpened {
+                hold: text("prove"),
+                digest: Digest::of(b"what is voted on"),
+                rules: vec![],
+                not_applicable: [text("evidence/load-test")].into(),
+                until: None,
+                deadline: None,
             },
         ),
         (
@@ -461,6 +519,7 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::DutyDischarged { .. } => "holdpoint.duty.discharged",
         DefinitionEvent::DutiesAwaited { .. } => "holdpoint.duties.awaited",
         DefinitionEvent::Amended { .. } => "holdpoint.run.amended",
+        DefinitionEvent::EvidenceAttached(_) => "holdpoint.evidence.attached",
         DefinitionEvent::Commented { .. } => "holdpoint.run.commented",
         DefinitionEvent::WaitElapsed { .. } => "holdpoint.wait.elapsed",
         DefinitionEvent::SignalReceived { .. } => "holdpoint.signal.received",

@@ -11,12 +11,14 @@ use holdpoint::log::key::KeyName;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use self::{
+    evidence::{Attach, EvidenceCommand},
     input::{Amend, Submit},
     items::ItemsCommand,
     tell::Tell,
 };
 use crate::output::steers;
 
+pub(crate) mod evidence;
 pub(crate) mod input;
 pub(crate) mod items;
 pub(crate) mod tell;
@@ -94,6 +96,11 @@ pub(crate) enum Command {
     Tell(Tell),
     /// Replace the input of a run that is held, or members of it
     Amend(Amend),
+    /// Attach evidence to a run: a file, or a reference to what is kept elsewhere
+    Attach(Attach),
+    /// List the evidence that a run was shown, and get it back
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Do what runs ask for: activities, health checks, timers
     Work(Work),
     /// List runs
@@ -175,6 +182,8 @@ impl Command {
             Self::Submit(_) => "submit",
             Self::Tell(tell) => tell.name(),
             Self::Amend(_) => "amend",
+            Self::Attach(_) => "attach",
+            Self::Evidence(_) => "evidence",
             Self::Work(_) => "work",
             Self::List(_) => "list",
             Self::Show(_) => "show",

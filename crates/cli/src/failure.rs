@@ -12,7 +12,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use holdpoint::{
-    BackupFailure, ConfigurationFailure, DirectoryFailure, SigningKeyFailure,
+    BackupFailure, ConfigurationFailure, DirectoryFailure, EvidenceFailure, SigningKeyFailure,
     core::{Refusal, RefusalCode, id::MalformedId},
     definition::Diagnostics,
     engine::{CommandFailure, QueryFailure, StartFailure},
@@ -370,6 +370,13 @@ impl From<DirectoryFailure> for Failure {
             failure if failure.is_input() => Self::usage(message, help),
             _ => Self::storage(message, help),
         }
+    }
+}
+
+impl From<EvidenceFailure> for Failure {
+    fn from(failure: EvidenceFailure) -> Self {
+        let (message, help) = (failure.to_string(), failure.help());
+        if failure.is_input() { Self::usage(message, help) } else { Self::storage(message, help) }
     }
 }
 

@@ -6,7 +6,7 @@ use holdpoint::{
     core::{
         EffectId, Event, RoleName, Vote, event::TypedEvent, project::ProjectEvent, run::RunEvent,
     },
-    definition::{Ballot, DefinitionEvent, OfTarget, Opened},
+    definition::{Attached, Ballot, DefinitionEvent, OfTarget, Opened},
 };
 use serde_json::Value;
 
@@ -191,6 +191,7 @@ fn of_definition(event: &DefinitionEvent) -> String {
             };
             format!("amended the input, {kept}: {reason}")
         }
+        DefinitionEvent::EvidenceAttached(attached) => attached_in_words(attached),
         DefinitionEvent::Commented { text, .. } => format!("commented: {text}"),
         DefinitionEvent::WaitElapsed { hold } => format!("the wait of `{hold}` is over"),
         DefinitionEvent::SignalReceived { name, data } if data.is_null() => {
@@ -301,6 +302,22 @@ fn ballot_in_words(done: &str, ballot: &Ballot) -> String {
         duties => format!(", on condition of: {}", duties.join("; ")),
     };
     format!("{done} `{}`{by}{duties}{reason}", ballot.hold)
+}
+
+fn attached_in_words(attached: &Attached) -> String {
+    let Attached { evidence, roles, digest, size, file, reference, note, reset, .. } = attached;
+    let what = match (file, reference, size) {
+        (_, Some(reference), _) => format!("{reference}, "),
+        (Some(file), None, Some(size)) => format!("{file}, {}, ", count(*size, "byte")),
+        _ => String::new(),
+    };
+    let reset: Vec<_> = reset.values().flatten().map(ToString::to_string).collect();
+    let reset = match reset.as_slice() {
+        [] => String::new(),
+        members => format!("; the approval of {} stands no more", members.join(", ")),
+    };
+    let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+    format!("attached the evidence `{evidence}`{} ({what}{digest}){reset}{note}", held(roles))
 }
 
 /// The roles that somebody held, in words.

@@ -40,6 +40,8 @@ fn the_top_level() {
       cancel       Stop a run for good
       signal       Tell a run that something happened outside
       amend        Replace the input of a run that is held, or members of it
+      attach       Attach evidence to a run: a file, or a reference to what is kept elsewhere
+      evidence     List the evidence that a run was shown, and get it back
       work         Do what runs ask for: activities, health checks, timers
       list         List runs
       show         Show a run: where it stands, what holds it, who could release it

@@ -15,6 +15,7 @@ mod check;
 mod common;
 mod copies;
 mod definitions;
+mod evidence;
 mod generated;
 mod help;
 mod hostile_arguments;

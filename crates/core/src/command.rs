@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     event::{NewEvent, PendingEvent, StreamId},
+    evidence::NewEvidence,
     id::{CommandId, Digest, EffectId, EventId, MalformedId, MemberId},
 };
 
@@ -225,6 +226,16 @@ pub enum Action {
         /// What was done, or how it was seen to.
         note: String,
     },
+    /// Hand in a piece of evidence that a hold asks for, or will.
+    Attach {
+        /// What it is evidence of, as the definition names it.
+        name: String,
+        /// The piece itself.
+        evidence: NewEvidence,
+        /// What its author says of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
     /// Replace the input of a run that is held.
     Amend {
         /// The whole new input.
@@ -305,6 +316,7 @@ impl Action {
             | Self::Amend { reason: text, .. }
             | Self::Comment { text }
             | Self::Cancel { reason: text } => Some(text),
+            Self::Attach { note, .. } => note.as_deref(),
             Self::Start
             | Self::Recount { .. }
             | Self::Signal { .. }
@@ -327,6 +339,7 @@ impl Action {
             | Self::Object { .. }
             | Self::Recount { .. }
             | Self::Discharge { .. }
+            | Self::Attach { .. }
             | Self::Amend { .. }
             | Self::Comment { .. }
             | Self::Signal { .. }

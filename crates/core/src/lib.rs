@@ -10,6 +10,7 @@
 //! | [`event`] | the event as it is stored, and the positions it carries |
 //! | [`command`] | requests to change a run, and the [`Refusal`] that answers "no" |
 //! | [`workflow`] | [`Workflow`], the trait behind which every kind of definition stands |
+//! | [`evidence`] | what a run is shown, known by its digest |
 //! | [`effect`] | what a run's state asks of the outside world, and its retry policy |
 //! | [`item`], [`selector`] | configuration items: labels, groups, dependencies, and selecting them |
 //! | [`run`] | one execution of a definition: idempotency, attempts, timers, replay |
@@ -20,6 +21,7 @@ mod answers;
 pub mod command;
 pub mod effect;
 pub mod event;
+pub mod evidence;
 pub mod id;
 pub mod item;
 pub mod project;
@@ -35,6 +37,7 @@ pub use command::{
 };
 pub use effect::{Activity, Effect, EffectKind, RetryPolicy};
 pub use event::{Event, EventData, EventType, NewEvent, PendingEvent, Sequence, StreamId, Version};
+pub use evidence::NewEvidence;
 pub use id::{
     CommandId, DefinitionName, Digest, EffectId, EventId, MemberId, ProjectId, QualificationName,
     RoleName, RunId,

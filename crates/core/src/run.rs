@@ -487,6 +487,7 @@ impl Run {
             | Action::Object { .. }
             | Action::Recount { .. }
             | Action::Discharge { .. }
+            | Action::Attach { .. }
             | Action::Comment { .. }
             | Action::Signal { .. }
             | Action::Cancel { .. } => {

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::MemberId;
+use crate::id::{Digest, MemberId};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,9 @@ pub struct RunView {
     /// What is still to be done for approvals that were given on conditions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub duties: Vec<DutyView>,
+    /// What it was shown, the newest of each name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<EvidenceView>,
     /// How far its rollout has come, if it is or was in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutView>,
@@ -82,6 +85,7 @@ impl RunView {
             deadline: None,
             holds: Vec::new(),
             duties: Vec::new(),
+            evidence: Vec::new(),
             rollout: None,
             branches: Vec::new(),
             next_steps: Vec::new(),
@@ -148,9 +152,9 @@ pub struct DeadlineView {
 /// One condition of a hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConditionView {
-    /// `approval`, `veto`, `witness`, `wait` or `signal`.
+    /// `approval`, `veto`, `witness`, `evidence`, `wait` or `signal`.
     pub kind: &'static str,
-    /// The rule or signal; the kind itself where there is no name.
+    /// The rule, evidence or signal; the kind itself where there is no name.
     pub name: String,
     /// Whether it is met.
     pub met: bool,
@@ -178,6 +182,34 @@ pub struct DutyView {
     pub before: Option<String>,
     /// Who can say that it has been done.
     pub candidates: Vec<MemberId>,
+}
+
+/// A piece of evidence that was attached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EvidenceView {
+    /// What it is evidence of.
+    pub name: String,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// How many bytes it has, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The name of the file that it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Its media type, as whoever attached it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// The URL under which it is kept, where it is not kept beside the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// What its author says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Who attached it.
+    pub by: MemberId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A vote that was given.

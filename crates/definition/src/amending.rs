@@ -119,6 +119,7 @@ impl Draft<'_> {
             invalid(format!("with this input `{hold}` cannot be held open: {}", cut(why)))
         };
         let rules = after.rules(definition, &open.rules).map_err(cannot)?;
+        let not_applicable = after.not_applicable(definition).map_err(cannot)?;
         let (until, deadline) = after.times(definition, opened).map_err(cannot)?;
         let keep = match policy {
             Amended::Keep => true,
@@ -132,7 +133,17 @@ impl Draft<'_> {
             BTreeMap::new()
         };
         let (input, reason) = (Arc::new(input.clone()), reason.to_owned());
-        Ok(Event::Amended { hold, input, digest, reason, rules, until, deadline, kept })
+        Ok(Event::Amended {
+            hold,
+            input,
+            digest,
+            reason,
+            rules,
+            not_applicable,
+            until,
+            deadline,
+            kept,
+        })
     }
 
     /// Refuses an amendment after which work would be done that another hold has approved in an
@@ -186,8 +197,10 @@ fn kept(
 
 /// Adds [`Event::Amended`] to a state.
 pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result<(), String> {
-    let (Event::Amended { input, digest, rules, until, deadline, kept, .. }, Place::Hold(open)) =
-        (event, &mut state.place)
+    let (
+        Event::Amended { input, digest, rules, not_applicable, until, deadline, kept, .. },
+        Place::Hold(open),
+    ) = (event, &mut state.place)
     else {
         return Err("the run is not held".to_owned());
     };
@@ -195,6 +208,7 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
         return Err("an approval is kept that there is not".to_owned());
     }
     open.rules.clone_from(rules);
+    open.not_applicable.clone_from(not_applicable);
     open.waited = open.waited && until.is_none_or(|until| until <= meta.time);
     (open.until, open.deadline) = (*until, *deadline);
     open.votes.retain_mut(|vote| match (vote.vote, kept.get(&vote.member)) {

@@ -8,6 +8,7 @@ use crate::{
     approval,
     diagnostics::{DiagnosticCode as Code, Findings},
     event::OpenRule,
+    evidence::{Again, Demand},
     expr::did_you_mean,
     hold_model::{Approval, Approver, Hold, Rule, Wait},
     model::{Model, StateKind, StateModel, Target, Timed},
@@ -23,6 +24,7 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
         check_outcomes(model, name, state, findings);
         if let StateKind::Hold(hold) = &state.kind {
             check_rules(hold, findings);
+            check_evidence(hold, findings);
             check_witness(name, state, hold, findings);
             check_deadline(model, name, state, hold, findings);
         }
@@ -193,6 +195,23 @@ fn check_rules(hold: &Hold, findings: &mut Findings) {
     }
 }
 
+/// Evidence can come after a vote, and then somebody must have said what becomes of that.
+fn check_evidence(hold: &Hold, findings: &mut Findings) {
+    if let (Some(approval), Some(first)) = (&hold.approval, hold.evidence.first())
+        && approval.amended.is_none()
+    {
+        findings
+            .add(
+                Code::EvidenceAfterVotes,
+                &first.span,
+                "the hold has evidence and approvals, and does not say what becomes of approvals when the evidence changes",
+            )
+            .help(
+                "add `amended` to the approval: `reset`, `subset` (they stand while what they were given on stays) or `keep`",
+            );
+    }
+}
+
 /// Rules that come after others must come after some that there are, and not after themselves.
 fn check_order(approval: &Approval, findings: &mut Findings) {
     let names = || approval.rules.iter().map(|rule| rule.name.as_str());
@@ -319,7 +338,7 @@ fn check_deadline(
     hold: &Hold,
     findings: &mut Findings,
 ) {
-    if hold.approval.is_none() {
+    if !hold.is_for_people() {
         return;
     }
     let (Some(released), Some(expired)) = (state.on.get("released"), state.on.get("expired"))
@@ -470,7 +489,13 @@ fn can_hold(model: &Model, name: &str, kind: &StateKind) -> bool {
         StateKind::Hold(hold) => {
             let no_time =
                 matches!(&hold.wait, Some(Wait::For(Timed::Fixed(span))) if span.is_zero());
-            hold.approval.is_some() || hold.witness.is_some() || hold.signal.is_some() || !no_time
+            let anew =
+                |demand: &Demand| demand.when.is_none() && demand.again.contains(&Again::EachVisit);
+            hold.approval.is_some()
+                || hold.witness.is_some()
+                || hold.evidence.iter().any(anew)
+                || hold.signal.is_some()
+                || hold.wait.is_some() && !no_time
         }
         _ => false,
     }

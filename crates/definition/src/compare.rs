@@ -165,7 +165,7 @@ fn of_all(all: &All) -> Facts {
 }
 
 fn of_hold(hold: &Hold) -> Facts {
-    let Hold { approval, witness, wait, signal } = hold;
+    let Hold { approval, witness, evidence, wait, signal, expires } = hold;
     let mut found = facts([("kind", "a hold".to_owned())]);
     if let Some(approval) = approval {
         found.extend(of_approval(approval));
@@ -175,6 +175,15 @@ fn of_hold(hold: &Hold) -> Facts {
             ("witness: who may object", phrase::approvers(from)),
             ("witness: for", phrase::duration(*span)),
         ]));
+    }
+    for demand in evidence {
+        let when = demand.when.as_ref().map(|when| format!("where {}", when.text()));
+        let parts: Vec<String> = when.into_iter().chain(phrase::demand(demand)).collect();
+        let demanded = if parts.is_empty() { "demanded".to_owned() } else { parts.join(", ") };
+        found.insert(format!("evidence {}", demand.name), demanded);
+    }
+    if let Some(span) = expires {
+        found.insert("hold expires after".to_owned(), phrase::timed(span));
     }
     match wait {
         None => {}

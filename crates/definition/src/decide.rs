@@ -218,8 +218,22 @@ impl<'a> Draft<'a> {
     fn open(&self, name: &str, hold: &Hold) -> Result<Event, String> {
         let rules = self.rules(hold, &[])?;
         let (until, deadline) = self.times(hold, self.at.now)?;
+        let not_applicable = self.not_applicable(hold)?;
         let (hold, digest) = (name.to_owned(), self.state.digest);
-        Ok(Event::HoldOpened { hold, digest, rules, until, deadline })
+        Ok(Event::HoldOpened { hold, digest, rules, not_applicable, until, deadline })
+    }
+
+    /// The conditions of a hold that do not apply to this run.
+    pub(crate) fn not_applicable(&self, hold: &Hold) -> Result<BTreeSet<String>, String> {
+        let vars = self.state.vars();
+        let conditions = hold.evidence.iter().map(|one| (one.key(), one.when.as_ref()));
+        let mut found = BTreeSet::new();
+        for (key, when) in conditions {
+            if !when.map_or(Ok(true), |when| when.holds(&vars))? {
+                found.insert(key);
+            }
+        }
+        Ok(found)
     }
 
     /// The rules of a hold that apply, with what follows for each from the input and the members.
@@ -312,7 +326,7 @@ impl<'a> Draft<'a> {
             self.not_objected();
         }
         let (open, _) = self.hold()?;
-        if !open.is_complete(definition) {
+        if !open.is_complete(definition, &self.state, self.at.now) {
             return None;
         }
         self.released_on_conditions(hold);
@@ -560,7 +574,9 @@ impl<'a> Draft<'a> {
             self.not_objected();
         }
         match self.hold() {
-            Some((open, _)) if open.is_complete(definition) => self.released_on_conditions(hold),
+            Some((open, _)) if open.is_complete(definition, &self.state, now) => {
+                self.released_on_conditions(hold);
+            }
             _ => self.emit(Event::HoldExpired { hold, deadline }),
         }
         self.go_on();

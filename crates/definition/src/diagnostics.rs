@@ -103,6 +103,8 @@ codes! {
     EveryRuleConditional = "HP2024", Warning;
     /// Rules of an approval wait for each other, or for one that there is not.
     RuleOrder = "HP2025", Error;
+    /// A hold has evidence and approvals, and does not say what becomes of votes when it changes.
+    EvidenceAfterVotes = "HP2035", Error;
     /// A way leads into a branch, or out of one, or a branch begins elsewhere.
     BranchCrossed = "HP2060", Error;
     /// Two states have the same name.

@@ -43,6 +43,9 @@ pub enum DefinitionEvent {
         /// The rules of its approval that apply to this run.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         rules: Vec<OpenRule>,
+        /// The conditions that do not apply to this run, such as `evidence/test-report`.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        not_applicable: BTreeSet<String>,
         /// Until when it waits in any case.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -131,6 +134,9 @@ pub enum DefinitionEvent {
         /// The rules of the hold that apply now.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         rules: Vec<OpenRule>,
+        /// The conditions of the hold that do not apply now.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        not_applicable: BTreeSet<String>,
         /// Until when the hold waits in any case.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -141,6 +147,9 @@ pub enum DefinitionEvent {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         kept: BTreeMap<MemberId, BTreeSet<String>>,
     },
+    /// The run was shown a piece of evidence, which takes the place of an earlier one of the name.
+    #[serde(rename = "holdpoint.evidence.attached")]
+    EvidenceAttached(Attached),
     /// Somebody said something that decides nothing.
     #[serde(rename = "holdpoint.run.commented")]
     Commented {
@@ -465,6 +474,42 @@ pub struct Ballot {
     /// What must be done afterwards: the conditions on which an approval was given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub duties: Vec<NewDuty>,
+    /// The digests of the evidence that the hold demanded and the vote was given on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<String, Digest>,
+}
+
+/// A piece of evidence, as it was attached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// What it is evidence of, as the definition names it.
+    pub evidence: String,
+    /// In which state of the run.
+    pub state: String,
+    /// By whom.
+    pub member: MemberId,
+    /// The roles that they held then.
+    pub roles: BTreeSet<RoleName>,
+    /// The SHA-256 digest of its bytes.
+    pub digest: Digest,
+    /// How many bytes it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The name of the file that it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Its media type, as its author says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// The URL under which it is kept, where it is not kept beside the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// What its author says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Whose approvals count no more, by the open hold that they were given on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reset: BTreeMap<String, BTreeSet<MemberId>>,
 }
 
 /// How long and how often a target's health is checked, in milliseconds.
@@ -545,6 +590,7 @@ impl DefinitionEvent {
             Self::DutyOpened(_)
             | Self::DutyDischarged { .. }
             | Self::Commented { .. }
+            | Self::EvidenceAttached(_)
             | Self::SignalReceived { .. }
             | Self::Ended { .. } => None,
         }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use holdpoint_core::{Actor, IllegalEvent, MemberId, Vote, event::TypedEvent as _, workflow::Meta};
+use jiff::Timestamp;
 
 use crate::{
     amending,
     duties::Duty,
     event::{Ballot, DefinitionEvent as Event, Opened},
+    evidence,
     hold_model::Hold,
     hold_state::{Given, HoldState},
     model::{CANCELLED, Model, StateKind, Work},
@@ -47,7 +49,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         }
         (
             Place::Entered { state: at },
-            Event::HoldOpened { hold, rules, until, deadline, digest: _ },
+            Event::HoldOpened { hold, rules, not_applicable, until, deadline, digest: _ },
         ) if at == hold && hold_of(model, hold).is_some() => {
             let visit = state.visits.get(hold).copied().unwrap_or(0);
             state.place = Place::Hold(HoldState {
@@ -55,6 +57,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 visit,
                 opened: meta.time,
                 rules: rules.clone(),
+                not_applicable: not_applicable.clone(),
                 until: *until,
                 deadline: *deadline,
                 votes: Vec::new(),
@@ -90,6 +93,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         (Place::Hold(open), Event::Amended { hold, .. }) if open.hold == *hold => {
             amending::amend(state, event, meta)
         }
+        (_, Event::EvidenceAttached(event)) => {
+            evidence::attached(state, event, meta.time, meta.actor)
+        }
         (_, Event::DutyOpened(opened)) => open_duty(state, opened),
         (_, Event::DutyDischarged { duty, .. }) => {
             let at = state.duties.iter().position(|one| one.number == *duty);
@@ -117,16 +123,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             Ok(())
         }
         (Place::Hold(open), Event::HoldReleased { hold })
-            if open.hold == *hold
-                && open.rejection().is_none()
-                && hold_of(model, hold).is_some_and(|hold| open.is_complete(hold)) =>
+            if open.hold == *hold && open.rejection().is_none() =>
         {
-            if hold_of(model, hold)
-                .is_some_and(|hold| hold.approval.is_some() || hold.witness.is_some())
-            {
-                state.approved.insert(hold.clone());
-            }
-            resolve(state, hold, "released")
+            release(model, state, hold, meta.time)
         }
         (Place::Hold(open), Event::HoldRejected { hold, .. })
             if open.hold == *hold && open.rejection().is_some() =>
@@ -366,8 +365,21 @@ fn vote(open: &mut HoldState, ballot: &Ballot, vote: Vote, meta: &Meta<'_>) -> R
         rules: ballot.rules.clone(),
         reason: ballot.reason.clone(),
         duties: ballot.duties.clone(),
+        evidence: ballot.evidence.clone(),
     });
     Ok(())
+}
+
+/// Releases a hold that has all that it waits for.
+fn release(model: &Model, state: &mut State, named: &str, now: Timestamp) -> Result<(), String> {
+    let Some(hold) = hold_of(model, named) else { return Err(format!("`{named}` is no hold")) };
+    if !matches!(&state.place, Place::Hold(open) if open.is_complete(hold, state, now)) {
+        return Err(format!("`{named}` has not all that it waits for"));
+    }
+    if hold.approval.is_some() || hold.witness.is_some() {
+        state.approved.insert(named.to_owned());
+    }
+    resolve(state, named, "released")
 }
 
 /// Gives a state its outcome.

@@ -146,6 +146,17 @@ fn of_hold(hold: &Hold) -> Vec<String> {
             phrase::approvers(&witness.from)
         ));
     }
+    sentences.extend(hold.evidence.iter().map(|demand| {
+        let when = demand
+            .when
+            .as_ref()
+            .map(|when| format!("Where `{}`, it", when.text()))
+            .unwrap_or_else(|| "It".to_owned());
+        let parts = phrase::demand(demand);
+        let parts =
+            if parts.is_empty() { String::new() } else { format!(", {}", parts.join(", ")) };
+        format!("{when} waits for the evidence `{}`{parts}.", demand.name)
+    }));
     match &hold.wait {
         None => {}
         Some(Wait::For(span)) => {

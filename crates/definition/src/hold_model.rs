@@ -1,9 +1,12 @@
 //! A hold as it is defined: what releases it, and who decides about that.
 
+use std::collections::BTreeSet;
+
 use holdpoint_core::{MemberId, RoleName, project::Member};
 use jiff::SignedDuration;
 
 use crate::{
+    evidence::Demand,
     expr::{Expr, Vars},
     model::Timed,
     node::Span,
@@ -15,8 +18,10 @@ use crate::{
 pub(crate) struct Hold {
     pub(crate) approval: Option<Approval>,
     pub(crate) witness: Option<Witness>,
+    pub(crate) evidence: Vec<Demand>,
     pub(crate) wait: Option<Wait>,
     pub(crate) signal: Option<SignalWait>,
+    pub(crate) expires: Option<Timed>,
 }
 
 impl Hold {
@@ -24,7 +29,12 @@ impl Hold {
     pub(crate) fn expiries(&self) -> impl Iterator<Item = &Timed> {
         let approval = self.approval.as_ref().and_then(|approval| approval.expires.as_ref());
         let signal = self.signal.as_ref().and_then(|signal| signal.expires.as_ref());
-        approval.into_iter().chain(signal)
+        approval.into_iter().chain(signal).chain(self.expires.as_ref())
+    }
+
+    /// Whether it is people who release it, so that a deadline must not.
+    pub(crate) const fn is_for_people(&self) -> bool {
+        self.approval.is_some() || !self.evidence.is_empty()
     }
 }
 
@@ -153,8 +163,13 @@ impl Approver {
 
     /// Whether a member is meant.
     pub(crate) fn is(&self, id: &MemberId, member: &Member) -> bool {
+        self.names(id, &member.roles)
+    }
+
+    /// Whether somebody with these roles is meant.
+    pub(crate) fn names(&self, id: &MemberId, roles: &BTreeSet<RoleName>) -> bool {
         match self {
-            Self::Role(role) => member.roles.contains(role),
+            Self::Role(role) => roles.contains(role),
             Self::Member(named) => named == id,
         }
     }

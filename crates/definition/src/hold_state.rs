@@ -1,12 +1,12 @@
 //! An open hold: what it waits for, and the votes that stand.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use holdpoint_core::{EffectId, MemberId, NewDuty, Vote};
+use holdpoint_core::{Digest, EffectId, MemberId, NewDuty, Vote};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{approval, event::OpenRule, hold_model::Hold};
+use crate::{approval, event::OpenRule, hold_model::Hold, state::State};
 
 /// An open hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub(crate) struct HoldState {
     pub(crate) visit: u32,
     pub(crate) opened: Timestamp,
     pub(crate) rules: Vec<OpenRule>,
+    /// The conditions that do not apply to this run, such as `evidence/test-report`.
+    pub(crate) not_applicable: BTreeSet<String>,
     pub(crate) until: Option<Timestamp>,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) votes: Vec<Given>,
@@ -39,6 +41,9 @@ pub(crate) struct Given {
     pub(crate) reason: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) duties: Vec<NewDuty>,
+    /// The digests of the evidence that it was given on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) evidence: BTreeMap<String, Digest>,
 }
 
 impl HoldState {
@@ -121,11 +126,12 @@ impl HoldState {
         !self.rules.is_empty() && self.unsatisfied().is_empty()
     }
 
-    /// Whether all that the hold waits for is there, and nobody holds it by a veto.
-    pub(crate) fn is_complete(&self, hold: &Hold) -> bool {
+    /// Whether all that the hold waits for is there at a moment, and nobody holds it by a veto.
+    pub(crate) fn is_complete(&self, hold: &Hold, state: &State, now: Timestamp) -> bool {
         (hold.approval.is_none() || self.is_approved())
             && self.vetoes().next().is_none()
             && (hold.witness.is_none() || self.witnessed)
+            && hold.demands(self).all(|demand| demand.lacks(self, state, now).is_none())
             && (hold.wait.is_none() || self.waited)
             && (hold.signal.is_none() || self.signalled)
     }

@@ -42,6 +42,7 @@ mod decide;
 mod diagnostics;
 mod duties;
 mod event;
+mod evidence;
 mod evolve;
 mod explain;
 mod expr;
@@ -65,6 +66,7 @@ mod schema;
 mod state;
 mod syntax;
 mod syntax_approval;
+mod syntax_evidence;
 mod syntax_hold;
 mod syntax_parallel;
 mod syntax_work;
@@ -75,7 +77,7 @@ pub mod yaml;
 
 pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
-pub use event::{Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule, Opened};
+pub use event::{Attached, Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule, Opened};
 pub use language_schema::SCHEMA;
 pub use outline::{
     ApprovalPart, BranchOutline, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way,

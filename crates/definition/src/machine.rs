@@ -38,6 +38,7 @@ impl Workflow for Definition {
             visits: BTreeMap::new(),
             signals: Vec::new(),
             approved: BTreeSet::new(),
+            evidence: BTreeMap::new(),
             editors: BTreeSet::new(),
             executors: BTreeSet::new(),
             duties: Vec::new(),
@@ -151,6 +152,9 @@ impl Draft<'_> {
             Action::Object { hold, reason } => self.object(hold.as_deref(), reason)?,
             Action::Recount { hold } => self.recount(hold.as_deref())?,
             Action::Discharge { duty, note } => self.discharge(*duty, note)?,
+            Action::Attach { name, evidence, note } => {
+                self.attach(name, evidence, note.as_deref())?;
+            }
             Action::Amend { input, reason } => self.amend(input, reason)?,
             Action::Comment { text } => self.comment(text)?,
             Action::Signal { name, data } => self.signal(name, data)?,

@@ -46,6 +46,8 @@ pub struct StateOutline {
     pub rules: Vec<RuleOutline>,
     /// What its approval has besides.
     pub parts: Vec<ApprovalPart>,
+    /// The evidence that it demands.
+    pub evidence: Vec<String>,
     /// The signal that it waits for.
     pub signal: Option<String>,
     /// The activities that it asks for.
@@ -146,6 +148,7 @@ pub(crate) fn of(model: &Model) -> Outline {
             ways: check::outcomes(model, name, state).into_iter().filter_map(way).collect(),
             rules: Vec::new(),
             parts: Vec::new(),
+            evidence: Vec::new(),
             signal: None,
             activities: Vec::new(),
             ends: None,
@@ -206,6 +209,7 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
                 })
                 .collect();
             outline.parts = parts(hold);
+            outline.evidence = hold.evidence.iter().map(|demand| demand.name.clone()).collect();
             outline.signal = hold.signal.as_ref().map(|signal| signal.name.clone());
         }
         StateKind::Activity(work) => outline.activities.push(work.run.clone()),
@@ -260,6 +264,7 @@ impl Event {
             | Self::DutyDischarged { .. }
             | Self::DutiesAwaited { .. }
             | Self::Amended { .. }
+            | Self::EvidenceAttached(_)
             | Self::Commented { .. }
             | Self::NotObjected { .. }
             | Self::Reminded { .. }

@@ -40,6 +40,19 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
             }
             return Ok(());
         }
+        Action::Attach { .. } => {
+            draft.act(action)?;
+            for (path, place) in owned(draft.state.leaves()) {
+                let there = draft.state.looking_at(&path).is_some_and(|inner| inner.place == place);
+                if there {
+                    within(draft, &path, |draft| {
+                        draft.release();
+                        Ok(())
+                    })?;
+                }
+            }
+            return Ok(());
+        }
         Action::Start
         | Action::Comment { .. }
         | Action::Cancel { .. }

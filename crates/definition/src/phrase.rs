@@ -5,9 +5,11 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::{
+    evidence::{Again, Demand},
     hold_model::{Approver, Hold, Need, Remind, Roster, Rule, Share, Wait},
     model::{Rollout, StateKind, Timed, Wave, Work},
     parallel_model::{All, Join, Others},
+    syntax_evidence::size_in_words,
     template::{Template, Tree},
 };
 
@@ -53,6 +55,10 @@ fn hold_summary(hold: &Hold) -> Vec<String> {
             approvers(&witness.from),
             duration(witness.span)
         ));
+    }
+    if !hold.evidence.is_empty() {
+        let names: Vec<String> = hold.evidence.iter().map(|one| one.name.clone()).collect();
+        lines.push(format!("evidence {}", joined(&names, "and")));
     }
     match &hold.wait {
         None => {}
@@ -151,6 +157,34 @@ pub(crate) fn duration(span: SignedDuration) -> String {
         }
     }
     if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
+/// A size in bytes, as definitions are written: `10 MB`.
+pub(crate) fn size(bytes: u64) -> String {
+    size_in_words(bytes)
+}
+
+/// What a piece of evidence must be, besides being there; nothing, where that is all.
+pub(crate) fn demand(demand: &Demand) -> Vec<String> {
+    let mut parts = Vec::new();
+    if !demand.from.is_empty() {
+        parts.push(format!("attached by {}", approvers(&demand.from)));
+    }
+    if !demand.not.is_empty() {
+        let not: Vec<String> =
+            demand.not.iter().map(|one| format!("the {}", one.as_str())).collect();
+        parts.push(format!("not by {}", joined(&not, "or")));
+    }
+    if !demand.media.is_empty() {
+        parts.push(format!("of type {}", joined(&demand.media, "or")));
+    }
+    parts.extend(demand.max_size.map(|bytes| format!("of at most {}", size(bytes))));
+    parts.extend(demand.valid.map(|span| format!("at most {} old at the release", duration(span))));
+    parts.extend(demand.again.iter().map(|again| match again {
+        Again::EachVisit => "anew at each visit".to_owned(),
+        Again::Amended => "anew when the input is amended".to_owned(),
+    }));
+    parts
 }
 
 /// The waves of a rollout: `1, 25%, 100%`.

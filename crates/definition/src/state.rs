@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     duties::Duty,
+    evidence::Evidence,
     expr::Vars,
     hold_state::HoldState,
     parallel_state::{Fork, Outside},
@@ -35,6 +36,8 @@ pub struct State {
     pub(crate) signals: Vec<Signal>,
     /// The holds that people have released, or let pass without an objection.
     pub(crate) approved: BTreeSet<String>,
+    /// What it was shown, the newest of each name.
+    pub(crate) evidence: BTreeMap<String, Evidence>,
     /// Who has amended the input.
     pub(crate) editors: BTreeSet<MemberId>,
     /// Who carries the run out: those who have steered its rollouts.

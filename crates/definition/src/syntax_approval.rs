@@ -64,7 +64,8 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Approval> {
     })
 }
 
-fn read_not(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Exclusion>> {
+/// Reads whom something excludes.
+pub(crate) fn read_not(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Exclusion>> {
     let names: Vec<&str> = Exclusion::ALL.iter().map(|one| one.as_str()).collect();
     let help = format!("what can be excluded is {}: `not: [requester]`", names.join(", "));
     let Kind::List(items) = &node.kind else {
@@ -313,7 +314,7 @@ fn read_after(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Vec<Named>
 }
 
 /// The items of a list, or the one value that stands for a list of one.
-fn items(node: &Node) -> &[Node] {
+pub(crate) fn items(node: &Node) -> &[Node] {
     match &node.kind {
         Kind::List(items) => items,
         _ => std::slice::from_ref(node),

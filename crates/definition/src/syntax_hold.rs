@@ -6,10 +6,10 @@ use crate::{
     model::{Timed, duration},
     node::{Kind, Node},
     syntax::{Reader, listed},
-    syntax_approval,
+    syntax_approval, syntax_evidence,
 };
 
-pub(crate) const HOLD: &[&str] = &["approval", "witness", "wait", "signal"];
+pub(crate) const HOLD: &[&str] = &["approval", "witness", "evidence", "wait", "signal", "expires"];
 pub(crate) const WAIT: &[&str] = &["for", "until"];
 pub(crate) const SIGNAL: &[&str] = &["name", "when", "expires"];
 
@@ -53,6 +53,14 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         got(read.is_some());
         read
     });
+    let evidence = match fields.get("evidence") {
+        None => Vec::new(),
+        Some(node) => {
+            let read = syntax_evidence::read(node, reader);
+            got(read.is_some());
+            read.unwrap_or_default()
+        }
+    };
     let wait = fields.get("wait").and_then(|node| {
         let read = read_wait(node, reader);
         got(read.is_some());
@@ -63,15 +71,23 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         got(read.is_some());
         read
     });
-    let waits = approval.is_some() || witness.is_some() || wait.is_some() || signal.is_some();
+    let expires = read_expires(fields.get("expires"), reader);
+    got(expires.is_some());
+    let waits = approval.is_some()
+        || witness.is_some()
+        || !evidence.is_empty()
+        || wait.is_some()
+        || signal.is_some();
     if whole && !waits {
+        let conditions: Vec<&str> = HOLD.iter().copied().filter(|key| *key != "expires").collect();
         reader
             .findings
             .add(Code::MissingKey, &node.span, "the hold waits for nothing")
-            .help(format!("give at least one of {}", listed(HOLD)));
+            .help(format!("give at least one of {}", listed(&conditions)));
         return None;
     }
-    whole.then_some(Hold { approval, witness, wait, signal })
+    let expires = expires.flatten();
+    whole.then_some(Hold { approval, witness, evidence, wait, signal, expires })
 }
 
 pub(crate) fn read_expires(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Option<Timed>> {

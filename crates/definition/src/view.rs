@@ -14,6 +14,7 @@ use crate::{
     approval::Asked,
     deadlines, duties,
     event::OpenRule,
+    evidence,
     evolve::hold_of,
     hold_model::{Approval, Hold, listed},
     hold_state::HoldState,
@@ -76,6 +77,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         view.holds.push(hold_view(hold, open, state, at));
     }
     view.duties = state.duties.iter().map(|duty| duty_view(model, duty, at)).collect();
+    view.evidence = evidence::views(state);
     let held_up = |duty: u32| match &state.place {
         Place::Owing { next, .. } => state.owed_before(model, next).any(|one| one.number == duty),
         _ => false,
@@ -146,6 +148,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         let summary = format!("no objection by {} until {until}", listed(&witness.from));
         conditions.push(condition("witness", "witness", open.witnessed, summary));
     }
+    conditions.extend(evidence::conditions(hold, open, state, at));
     if let Some(until) = open.until {
         conditions.push(condition("wait", "wait", open.waited, format!("the time {until}")));
     }
@@ -166,7 +169,12 @@ fn no_rule(approval: &Approval) -> String {
     format!("no rule applies (of {}), so nobody can release this", rules.join(", "))
 }
 
-fn condition(kind: &'static str, name: &str, met: bool, summary: String) -> ConditionView {
+pub(crate) fn condition(
+    kind: &'static str,
+    name: &str,
+    met: bool,
+    summary: String,
+) -> ConditionView {
     ConditionView {
         kind,
         name: name.to_owned(),
@@ -298,6 +306,11 @@ fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> 
     if let Some(until) = open.objection_until(hold).filter(|_| !open.witnessed) {
         steps.push(format!("object to `{}`, with a reason, before {until}", open.hold));
     }
+    steps.extend(
+        hold.demands(open)
+            .filter(|demand| demand.lacks(open, state, at.now).is_some())
+            .map(|demand| format!("attach the evidence `{}`", demand.name)),
+    );
     if let Some(until) = open.until.filter(|_| !open.waited) {
         steps.push(format!("wait until {until}"));
     }

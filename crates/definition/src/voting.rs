@@ -19,11 +19,16 @@ fn given(reason: Option<&str>) -> Option<String> {
 
 /// Whether a member is excluded from deciding, and as what.
 pub(crate) fn excluded(state: &State, approval: &Approval, id: &MemberId) -> Option<Exclusion> {
-    approval.not.iter().copied().find(|exclusion| match exclusion {
+    approval.not.iter().copied().find(|exclusion| is_excluded(state, *exclusion, id))
+}
+
+/// Whether an exclusion means a member.
+pub(crate) fn is_excluded(state: &State, exclusion: Exclusion, id: &MemberId) -> bool {
+    match exclusion {
         Exclusion::Requester => state.requester.member() == Some(id),
         Exclusion::Editors => state.editors.contains(id),
         Exclusion::Executors => state.executors.contains(id),
-    })
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -105,7 +110,7 @@ impl<'a> Draft<'a> {
         duties: &[NewDuty],
     ) -> Result<Ballot, Refusal> {
         let (id, member) = self.member()?;
-        let (open, ..) = self.deciding(None)?;
+        let (open, definition, _) = self.deciding(None)?;
         let asked = Asked::of(approval, open, &self.state);
         let eligible = asked
             .eligible(id, member, self.at)
@@ -127,12 +132,13 @@ impl<'a> Draft<'a> {
             qualified: eligible.qualified,
             reason,
             duties: duties.to_vec(),
+            evidence: open.shown(definition, &self.state, self.at.now),
         })
     }
 
     fn veto(&mut self, named: Option<&str>, reason: Option<String>) -> Result<(), Refusal> {
         let (id, member) = self.member()?;
-        let (open, _, approval) = self.deciding(named)?;
+        let (open, definition, approval) = self.deciding(named)?;
         let Some(veto) = &approval.veto else {
             return Err(not_awaited(format!("nobody has a veto on `{}`", open.hold))
                 .needs("reject it, if you are asked"));
@@ -153,6 +159,7 @@ impl<'a> Draft<'a> {
             qualified: Default::default(),
             reason,
             duties: Vec::new(),
+            evidence: open.shown(definition, &self.state, self.at.now),
         };
         self.emit(Event::Vetoed(ballot));
         Ok(())

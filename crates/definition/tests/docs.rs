@@ -7,6 +7,10 @@ use holdpoint_definition::{Definition, DefinitionEvent, DiagnosticCode};
 
 const GUIDE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/definitions.md"));
 
+/// The pages that say more of one subject.
+const PAGES: [&str; 1] =
+    [include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/evidence.md"))];
+
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
 
 /// The blocks of a language: what else stands after its name, and the text.
@@ -63,7 +67,8 @@ pub(crate) fn definitions_of_the_guide() -> Vec<String> {
         "fragment" => around(&text),
         other => panic!("a block is `{other}`, neither whole nor a `fragment`"),
     };
-    blocks.into_iter().chain(readme).map(whole).collect()
+    let pages = PAGES.iter().flat_map(|page| self::blocks(page, "yaml"));
+    blocks.into_iter().chain(pages).chain(readme).map(whole).collect()
 }
 
 #[test]

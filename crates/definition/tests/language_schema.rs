@@ -63,6 +63,8 @@ const UNSEEN: &[&str] = &[
     "deadline-releases-behind-a-choice",
     "duplicate-key",
     "duplicate-state",
+    "evidence-after-votes",
+    "evidence-valid-for-no-time",
     "expires-a-month",
     "expires-at-once",
     "hyphen-after-a-dot",

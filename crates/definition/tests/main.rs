@@ -13,6 +13,7 @@ mod by_itself;
 mod common;
 mod deadlines;
 mod docs;
+mod evidence;
 mod explore;
 mod findings;
 mod fuzz;

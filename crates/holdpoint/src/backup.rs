@@ -6,6 +6,7 @@
 //! holdpoint.toml      the operator's configuration, as it was
 //! checkpoint.pub      the public key of the log's checkpoints; the secret one is never copied
 //! log/                the log
+//! evidence/           the files of evidence
 //! ```
 
 use std::{
@@ -22,6 +23,7 @@ use holdpoint_log_sled::{
 use crate::{
     configuration,
     directory::{CONFIGURATION_FILE, DataDirectory, LOG},
+    evidence::{EVIDENCE, EvidenceFailure, EvidenceStore},
     keys::{PUBLIC_KEY_FILE, SECRET_KEY_FILE},
 };
 
@@ -59,6 +61,9 @@ pub enum BackupFailure {
     /// The log was not copied.
     #[error(transparent)]
     Log(#[from] ArchiveFailure),
+    /// A file of evidence was not copied.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceFailure),
     /// The file system answered with an error.
     #[error("`{}` cannot be used: {source}", .path.display())]
     Io {
@@ -81,6 +86,7 @@ impl BackupFailure {
             Self::NotThere { .. } => "name a directory that `holdpoint backup` has made",
             Self::NotEmpty { .. } => "name a directory that is empty or does not exist",
             Self::Log(failure) => failure.help(),
+            Self::Evidence(failure) => failure.help(),
             Self::Io { .. } => "check the path, its permissions and the space on its disk",
         };
         help.to_owned()
@@ -104,7 +110,9 @@ impl BackupFailure {
                     | OpenFailure::NotThere { .. },
                 ),
             ) => true,
-            Self::Log(ArchiveFailure::Log(_) | ArchiveFailure::Read(_)) | Self::Io { .. } => false,
+            Self::Log(ArchiveFailure::Log(_) | ArchiveFailure::Read(_))
+            | Self::Evidence(_)
+            | Self::Io { .. } => false,
         }
     }
 }
@@ -156,9 +164,19 @@ fn outside(own: &Path, to: &Path) -> Result<(), BackupFailure> {
     Ok(())
 }
 
+/// What a backup has now.
+#[derive(Debug)]
+pub struct Backup {
+    /// The log.
+    pub log: BackedUp,
+    /// How many files of evidence it did not have before.
+    pub evidence_added: u64,
+}
+
 impl DataDirectory {
     /// Brings the backup in the directory `to` up to the head of the directory's `log`, which is
-    /// open, or makes one there; [`SledLog::backup`] says more. The secret key is not copied.
+    /// open, or makes one there; [`SledLog::backup`] says more. The files of evidence are copied, the
+    /// secret key is not.
     ///
     /// # Errors
     /// See [`BackupFailure`].
@@ -167,7 +185,7 @@ impl DataDirectory {
         log: &SledLog,
         to: impl AsRef<Path>,
         progress: impl Fn(u64, u64) + Send + 'static,
-    ) -> Result<BackedUp, BackupFailure> {
+    ) -> Result<Backup, BackupFailure> {
         let to = to.as_ref();
         outside(self.path(), to)?;
         let mark = to.join(MARK);
@@ -183,6 +201,8 @@ impl DataDirectory {
             return Err(BackupFailure::Foreign { path: to.to_owned() });
         }
         let made = log.backup(to.join(LOG), progress).await?;
+        // Whatever an event of the copy names was there before that event.
+        let evidence_added = self.evidence().copy_all(&EvidenceStore::within(to))?;
         for name in [CONFIGURATION_FILE, PUBLIC_KEY_FILE] {
             if let Some(bytes) = read_if_there(&self.path().join(name))?
                 && read_if_there(&to.join(name))?.as_ref() != Some(&bytes)
@@ -190,7 +210,7 @@ impl DataDirectory {
                 write(to, name, &bytes)?;
             }
         }
-        Ok(made)
+        Ok(Backup { log: made, evidence_added })
     }
 }
 
@@ -217,7 +237,11 @@ impl NewDirectory {
         let unfinished = format!("{LOG}.new");
         let operators = [CONFIGURATION_FILE, SECRET_KEY_FILE, PUBLIC_KEY_FILE];
         let is_free = names(path)?.is_some_and(|names| {
-            names.iter().all(|name| operators.contains(&name.as_str()) || *name == unfinished)
+            // Files of evidence are what their names say, whoever has put them there.
+            let known = [EVIDENCE, unfinished.as_str()];
+            names
+                .iter()
+                .all(|name| operators.contains(&name.as_str()) || known.contains(&name.as_str()))
         });
         if !is_free {
             return Err(BackupFailure::NotEmpty { path: path.to_owned() });
@@ -241,6 +265,16 @@ impl NewDirectory {
         Ok(())
     }
 
+    /// Copies the files of evidence of another directory.
+    fn add_evidence(&mut self, from: &Path) -> Result<(), BackupFailure> {
+        let directory = self.path.join(EVIDENCE);
+        if !directory.exists() {
+            self.made.push(directory);
+        }
+        EvidenceStore::within(from).copy_all(&EvidenceStore::within(&self.path))?;
+        Ok(())
+    }
+
     /// Where its log is to be.
     #[must_use]
     pub fn log(&self) -> PathBuf {
@@ -259,7 +293,12 @@ impl Drop for NewDirectory {
             return;
         }
         for path in self.made.iter().rev() {
-            let removed = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
+            let removed = match path {
+                path if path.ends_with(EVIDENCE) && path.is_dir() => fs::remove_dir_all(path),
+                path if path.is_dir() => fs::remove_dir(path),
+                path if path.exists() => fs::remove_file(path),
+                _ => Ok(()),
+            };
             if let Err(error) = removed {
                 tracing::warn!(%error, path = %path.display(), "what was made could not be removed");
             }
@@ -290,6 +329,7 @@ pub async fn restore_directory(
     {
         new.add(PUBLIC_KEY_FILE, &key)?;
     }
+    new.add_evidence(from)?;
     let verified = restore(from.join(LOG), new.log(), progress).await?;
     new.keep();
     Ok(verified)
@@ -334,7 +374,9 @@ pub fn salvage_directory(
     {
         new.add(PUBLIC_KEY_FILE, &key)?;
     }
-    let saved = salvage(log, new.log(), to.join(UNPLACED_FILE), progress)?;
+    let mut saved = salvage(log, new.log(), to.join(UNPLACED_FILE), progress)?;
+    let changed = EvidenceStore::within(from).copy_what_is_whole(&EvidenceStore::within(to))?;
+    saved.findings.extend(changed.iter().map(ToString::to_string));
     new.keep();
     Ok(saved)
 }

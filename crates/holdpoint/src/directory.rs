@@ -4,6 +4,7 @@
 //! holdpoint.toml      what runs may ask for; written by the operator
 //! checkpoint.key      the secret key that signs checkpoints, and checkpoint.pub its public part
 //! log/                the event log: the truth
+//! evidence/           the files of evidence that events name by their digests
 //! read-model.sqlite   lists and lookups; derived from the log, can be deleted at any time
 //! ```
 
@@ -26,6 +27,7 @@ use holdpoint_log_sled::{OpenFailure, SledLog};
 use crate::{
     activity::{HTTP_CHECK, HttpCheck},
     configuration::{self, Configuration, ConfigurationFailure},
+    evidence::EVIDENCE,
     keys::{self, PUBLIC_KEY_FILE, SECRET_KEY_FILE, SigningKeyFailure},
 };
 
@@ -42,7 +44,7 @@ const READ_MODEL: &str = "read-model.sqlite";
 #[must_use]
 pub fn is_own_file(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        [CONFIGURATION_FILE, LOG, SECRET_KEY_FILE, PUBLIC_KEY_FILE].contains(&name)
+        [CONFIGURATION_FILE, LOG, EVIDENCE, SECRET_KEY_FILE, PUBLIC_KEY_FILE].contains(&name)
             || name.starts_with(READ_MODEL)
     })
 }

@@ -75,6 +75,7 @@
 //! |---|---|
 //! | [`directory`] | a data directory: a log, what is derived from it, the operator's configuration |
 //! | [`backup`] | copies of a data directory: backups, and what is restored or imported |
+//! | [`evidence`] | the files of evidence, kept beside the log under their digests |
 //! | [`keys`] | the key with which its log signs checkpoints |
 //! | [`configuration`] | `holdpoint.toml`: the activities that runs may ask for |
 //! | [`activity`] | the activities that come along: a program, an HTTP request, a health check |
@@ -89,11 +90,13 @@ pub mod activity;
 pub mod backup;
 pub mod configuration;
 pub mod directory;
+pub mod evidence;
 pub mod keys;
 
 pub use backup::BackupFailure;
 pub use configuration::{Configuration, ConfigurationFailure};
 pub use directory::{DataDirectory, DirectoryFailure};
+pub use evidence::{EvidenceFailure, EvidenceStore};
 pub use holdpoint_authoring as authoring;
 pub use holdpoint_core as core;
 pub use holdpoint_definition as definition;

@@ -29,7 +29,7 @@ impl Suite {
             let (code, what) = match mention.kind {
                 MentionKind::State => (Code::UnknownState, "state"),
                 MentionKind::Ending => (Code::NotInDefinition, "end"),
-                MentionKind::Condition => (Code::NotInDefinition, "rule or signal"),
+                MentionKind::Condition => (Code::NotInDefinition, "rule, evidence or signal"),
                 MentionKind::Activity => (Code::NotInDefinition, "activity"),
                 MentionKind::Signal => (Code::NotInDefinition, "signal"),
                 MentionKind::Hold => (Code::NotInDefinition, "hold"),
@@ -72,7 +72,8 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
         MentionKind::Condition => states
             .flat_map(|state| {
                 let rules = state.rules.iter().map(|rule| rule.name.as_str());
-                rules.chain(state.signal.as_deref())
+                let evidence = state.evidence.iter().map(String::as_str);
+                rules.chain(evidence).chain(state.signal.as_deref())
             })
             .chain(["wait", "approval", "witness", "veto"])
             .collect(),

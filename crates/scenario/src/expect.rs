@@ -192,7 +192,7 @@ fn could_approve(view: &RunView) -> BTreeSet<MemberId> {
     view.holds
         .iter()
         .flat_map(|hold| &hold.conditions)
-        .filter(|condition| !condition.met)
+        .filter(|condition| condition.kind == "approval" && !condition.met)
         .flat_map(|condition| &condition.candidates)
         .filter(|candidate| candidate.lacks.is_none())
         .map(|candidate| candidate.member.clone())

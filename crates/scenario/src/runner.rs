@@ -229,6 +229,7 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Object { .. } => "object".to_owned(),
         Action::Recount { .. } => "recount".to_owned(),
         Action::Discharge { .. } => "discharge".to_owned(),
+        Action::Attach { name, .. } => format!("attach `{name}`"),
         Action::Amend { .. } => "amend".to_owned(),
         Action::Comment { .. } => "comment".to_owned(),
         Action::Signal { name, .. } => format!("signal `{name}`"),

@@ -119,7 +119,7 @@ fn what_the_definition_does_not_have_is_found() {
       did you mean `build`?
     HP2104 `everything` has no end `finished`
       there are `cancelled`, `done`, `failed`, `lapsed`, `refused`
-    HP2104 `everything` has no rule or signal `pear`
+    HP2104 `everything` has no rule, evidence or signal `pear`
       did you mean `peer`?
     HP2104 `everything` has no event `hold.realesed`
       did you mean `hold.released`?

@@ -20,19 +20,24 @@ pub(crate) async fn backup(context: &Context, to: &Path) -> Result<Answer, Failu
     let made = directory.backup(&log, to, shown_by(&bar)).await;
     bar.finish_and_clear();
     let made = made?;
-    let events = made.head.sequence.0;
-    let text = format!(
-        "backed up {} to {}, {} of them new\nroot {}\n",
+    let (log, evidence) = (made.log, made.evidence_added);
+    let events = log.head.sequence.0;
+    let mut text = format!(
+        "backed up {} to {}, {} of them new\n",
         count(events, "event"),
         to.display(),
-        made.added,
-        in_words(&made.head.root),
+        log.added,
     );
+    if evidence > 0 {
+        text.push_str(&format!("and {} of evidence\n", count(evidence, "new file")));
+    }
+    text.push_str(&format!("root {}\n", in_words(&log.head.root)));
     let json = json!({
         "directory": to.display().to_string(),
         "events": events,
-        "added": made.added,
-        "root": in_words(&made.head.root),
+        "added": log.added,
+        "evidence_added": evidence,
+        "root": in_words(&log.head.root),
     });
     Answer::new(text, &json)
 }

@@ -2,15 +2,17 @@
 //! hashed, so that an imported copy has the same root.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, BufRead, BufReader, BufWriter, Read, Write},
     path::Path,
 };
 
 use holdpoint::{
-    BackupFailure,
+    BackupFailure, EvidenceStore,
     backup::new_directory,
     core::Sequence,
+    evidence::{EVIDENCE, named_in},
     log::{EventLog as _, Head, Record, numbering::EVENT_BYTES_MAX},
     log_sled::{ArchiveFailure, SledLog},
 };
@@ -45,13 +47,13 @@ pub(crate) async fn export(context: &Context, file: Option<&Path>) -> Result<(),
         _ => not_written(path, &error),
     })?;
     let mut out = BufWriter::new(made);
-    let written = write_all(&log, &mut out).await.and_then(|head| {
+    let written = write_all(&log, &mut out).await.and_then(|written| {
         let file = out.into_inner().map_err(io::IntoInnerError::into_error);
         file.and_then(|file| file.sync_all()).map_err(|error| not_written(path, &error))?;
-        Ok(head)
+        Ok(written)
     });
-    let head = match written {
-        Ok(head) => head,
+    let (head, files) = match written {
+        Ok(written) => written,
         Err(failure) => {
             // Half an export must not pass for one.
             drop(fs::remove_file(path));
@@ -60,8 +62,18 @@ pub(crate) async fn export(context: &Context, file: Option<&Path>) -> Result<(),
     };
     let events = head.sequence.0;
     let root = in_words(&head.root);
-    let text = format!("exported {} to {}\nroot {root}\n", count(events, "event"), path.display());
-    let json = json!({ "file": path.display().to_string(), "events": events, "root": root });
+    let text = format!(
+        "exported {} to {}\n{}root {root}\n",
+        count(events, "event"),
+        path.display(),
+        without_evidence(files, "an export", &directory.path().join(EVIDENCE))
+    );
+    let json = json!({
+        "file": path.display().to_string(),
+        "events": events,
+        "evidence_files": files,
+        "root": root,
+    });
     Answer::new(text, &json)?.print(context.json)
 }
 
@@ -72,15 +84,19 @@ fn not_written(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
-/// Writes the events up to the head that there is at the beginning.
-async fn write_all(log: &SledLog, out: &mut impl Write) -> Result<Head, Failure> {
+/// Writes the events up to the head that there is at the beginning, and says how many files of
+/// evidence they name.
+async fn write_all(log: &SledLog, out: &mut impl Write) -> Result<(Head, u64), Failure> {
     let head = log.head().await?;
     let bar = bar();
     bar.set_length(head.sequence.0);
     let mut after = Sequence::ZERO;
+    let mut files = BTreeSet::new();
     while after < head.sequence {
         let left = usize::try_from(head.sequence.0.saturating_sub(after.0)).unwrap_or(usize::MAX);
-        for Record { sequence, bytes } in log.read(after, READ_LIMIT.min(left)).await? {
+        for record in log.read(after, READ_LIMIT.min(left)).await? {
+            files.extend(named_in(&record)?.map(|(digest, _)| digest));
+            let Record { sequence, bytes } = record;
             if bytes.contains(&b'\n') {
                 return Err(Failure::storage(
                     format!("event {sequence} has a line feed in its stored bytes"),
@@ -94,7 +110,7 @@ async fn write_all(log: &SledLog, out: &mut impl Write) -> Result<Head, Failure>
         bar.set_position(after.0);
     }
     bar.finish_and_clear();
-    Ok(head)
+    Ok((head, files.len() as u64))
 }
 
 /// Makes a data directory of exported events.
@@ -115,6 +131,7 @@ pub(crate) fn import(context: &Context, arguments: &Import) -> Result<Answer, Fa
         Box::new(file)
     };
     let (new, mut log) = new_directory(&context.directory)?;
+    let mut files = BTreeSet::new();
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} events") {
         bar.set_style(style);
@@ -123,6 +140,8 @@ pub(crate) fn import(context: &Context, arguments: &Import) -> Result<Answer, Fa
     let mut line = Vec::new();
     while read_line(&mut lines, &mut line)? {
         log.push(&line).map_err(|failure| not_imported(failure, log.head()))?;
+        let record = Record { sequence: log.head().sequence, bytes: line.as_slice().into() };
+        files.extend(named_in(&record)?.map(|(digest, _)| digest));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -141,10 +160,34 @@ pub(crate) fn import(context: &Context, arguments: &Import) -> Result<Answer, Fa
     }
     log.finish().map_err(BackupFailure::from)?;
     new.keep();
+    let store = EvidenceStore::within(&context.directory);
+    let missing = files.iter().filter(|digest| !store.path(digest).exists()).count() as u64;
     let path = context.directory.display();
-    let text = format!("imported {} into {path}\nroot {root}\n", count(head.sequence.0, "event"));
-    let json = json!({ "directory": path.to_string(), "events": head.sequence, "root": root });
+    let text = format!(
+        "imported {} into {path}\n{}root {root}\n",
+        count(head.sequence.0, "event"),
+        without_evidence(missing, "the import", Path::new(EVIDENCE))
+    );
+    let json = json!({
+        "directory": path.to_string(),
+        "events": head.sequence,
+        "evidence_missing": missing,
+        "root": root,
+    });
     Answer::new(text, &json)
+}
+
+/// What to do about files of evidence that are not in what was made.
+fn without_evidence(files: u64, made: &str, directory: &Path) -> String {
+    match files {
+        0 => String::new(),
+        files => format!(
+            "{} of evidence {} not in {made}: copy the directory `{}` as well\n",
+            count(files, "file"),
+            if files == 1 { "is" } else { "are" },
+            directory.display()
+        ),
+    }
 }
 
 /// A line holds one event, so the line says where it is.

@@ -3,7 +3,10 @@
 use holdpoint::{
     core::{
         MemberId, RunAnswer, RunStatus, RunView, Sequence, Version, Vote,
-        view::{BranchView, Candidate, ConditionView, DutyView, HoldView, RolloutView, TargetView},
+        view::{
+            BranchView, Candidate, ConditionView, DutyView, EvidenceView, HoldView, RolloutView,
+            TargetView,
+        },
     },
     engine::{AsOf, RunDetail, RunRow},
 };
@@ -162,6 +165,9 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
     for duty in &view.duties {
         text.push_str(&duty_in_words(duty));
     }
+    for evidence in &view.evidence {
+        text.push_str(&evidence_in_words(evidence));
+    }
     for rollout in view.rollouts() {
         text.push_str(&rollout_in_words(rollout));
     }
@@ -233,9 +239,11 @@ fn people_in_words(condition: &ConditionView) -> String {
         condition.candidates.iter().partition(|candidate| candidate.lacks.is_none());
     if !can.is_empty() {
         let names: Vec<_> = can.iter().map(|candidate| candidate.member.as_str()).collect();
-        text.push_str(&format!("           can release it: {}\n", names.join(", ")));
+        let what = if condition.kind == "evidence" { "attach" } else { "release" };
+        text.push_str(&format!("           can {what} it: {}\n", names.join(", ")));
     } else if condition.open > 0 {
-        text.push_str("           nobody in the project can release it now\n");
+        let what = if condition.kind == "evidence" { "attach" } else { "release" };
+        text.push_str(&format!("           nobody in the project can {what} it now\n"));
     }
     for candidate in cannot {
         let lacks = line(candidate.lacks.as_deref().unwrap_or_default());
@@ -256,6 +264,24 @@ fn duty_in_words(duty: &DutyView) -> String {
         duty.duty,
         line(&duty.text),
         duty.by
+    )
+}
+
+fn evidence_in_words(evidence: &EvidenceView) -> String {
+    let what = match (&evidence.reference, &evidence.file, evidence.size) {
+        (Some(reference), ..) => reference.clone(),
+        (None, Some(file), Some(size)) => format!("{file}, {}", count(size, "byte")),
+        (None, file, _) => file.clone().unwrap_or_default(),
+    };
+    let note = evidence.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+    format!(
+        "  shown    {} ({}) by {} at {} UTC{}\n           {}\n",
+        line(&evidence.name),
+        line(&what),
+        evidence.by,
+        time(evidence.at),
+        line(&note),
+        evidence.digest
     )
 }
 

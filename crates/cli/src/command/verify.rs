@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::Verify,
-    command::prove,
+    command::{evidence::damaged, prove},
     context::Context,
     failure::Failure,
     narrate,
@@ -170,6 +170,7 @@ async fn verify_log(context: &Context, arguments: &Verify) -> Result<Answer, Fai
         Some(file) => Some(verify_since(&directory, &log, arguments, file).await?),
         None => None,
     };
+    let evidence = directory.check_evidence(&*log).await?;
     // A read model of its own: what is derived must not vouch for what it is derived from.
     let engine = directory
         .engine_on(log)?
@@ -180,12 +181,21 @@ async fn verify_log(context: &Context, arguments: &Verify) -> Result<Answer, Fai
     let replayed = replay(&engine).await;
     engine.shutdown().await;
     let runs = replayed?;
+    if !evidence.damaged.is_empty() {
+        return Err(damaged(&evidence));
+    }
     let root: String = verified.root.iter().map(|byte| format!("{byte:02x}")).collect();
     let since_in_words = since.map_or_else(String::new, |old| {
         format!("all {} of the checkpoint are there, unchanged\n", count(old.sequence.0, "event"))
     });
+    let evidence_in_words = match evidence.files {
+        0 => String::new(),
+        files => {
+            format!("all evidence is whole: {}, {} bytes\n", count(files, "file"), evidence.bytes)
+        }
+    };
     let text = format!(
-        "the log is whole: {} in {}, {} bytes\n{since_in_words}every run replays: {}\nroot sha256:{root}\n",
+        "the log is whole: {} in {}, {} bytes\n{since_in_words}every run replays: {}\n{evidence_in_words}root sha256:{root}\n",
         count(verified.events, "event"),
         count(verified.streams, "stream"),
         verified.bytes,
@@ -196,6 +206,7 @@ async fn verify_log(context: &Context, arguments: &Verify) -> Result<Answer, Fai
         "streams": verified.streams,
         "bytes": verified.bytes,
         "runs": runs,
+        "evidence_files": evidence.files,
         "checkpoint_events": since.map(|old| old.sequence),
         "root": format!("sha256:{root}"),
     });

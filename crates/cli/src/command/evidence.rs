@@ -1,0 +1,282 @@
+//! `holdpoint attach` and `holdpoint evidence`: what runs are shown, and the files that it is.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, BufWriter},
+    path::Path,
+};
+
+use holdpoint::{
+    EvidenceFailure,
+    core::{Action, Command, Digest, NewEvidence, RunId, Sequence, event::TypedEvent as _},
+    definition::{Attached, DefinitionEvent},
+    engine::{Effects, Engine},
+    evidence::{Stored, kept},
+};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    arguments::evidence::{Attach, EvidenceCommand},
+    command::run,
+    context::Context,
+    failure::Failure,
+    output::{Answer, count, table, time},
+};
+
+/// How many events are read at once.
+const READ_LIMIT: usize = 1_000;
+
+/// Attaches a file, or a reference to what is kept elsewhere.
+pub(crate) async fn attach(context: &Context, arguments: Attach) -> Result<Answer, Failure> {
+    let Attach { run, name, file, reference, sha256, size, media_type, note, acting } = arguments;
+    let who = acting.who()?;
+    let directory = context.open()?;
+    let store = directory.evidence();
+    let engine =
+        directory.engine(&context.user).await?.effects(Effects::LeaveAlone).start().await?;
+    let attached = async {
+        let run = context.run(&engine, &run.run).await?;
+        let (evidence, stored): (NewEvidence, Option<Stored>) = match (file, reference, sha256) {
+            (Some(path), ..) => {
+                let file = name_of(&path)?;
+                let unreadable = |error: io::Error| {
+                    Failure::usage(
+                        format!("`{}` cannot be read: {error}", path.display()),
+                        "name a file that can be read",
+                    )
+                };
+                let mut source = File::open(&path).map_err(unreadable)?;
+                let stored = store.put(&mut source).map_err(|failure| match failure {
+                    EvidenceFailure::Source(error) => unreadable(error),
+                    other => other.into(),
+                })?;
+                (kept(&stored, &file, media_type), Some(stored))
+            }
+            (None, Some(reference), Some(digest)) => {
+                let reference = Some(reference);
+                (NewEvidence { digest, size, file: None, media_type, reference }, None)
+            }
+            _ => {
+                return Err(Failure::usage(
+                    "there is nothing to attach",
+                    "name a file, or say `--reference URL --sha256 DIGEST`",
+                ));
+            }
+        };
+        let action = Action::Attach { name, evidence, note };
+        let command =
+            Command { id: who.command, actor: who.actor, auth: who.auth, trace: None, action };
+        let sent = run::send(&engine, run, command, "attached evidence to").await;
+        // What a refused command would have named must not stay. Where nobody knows what became of
+        // the command, the file does.
+        if let (Err(Failure::Refused(_)), Some(stored)) = (&sent, &stored) {
+            store.discard(stored)?;
+        }
+        sent
+    }
+    .await;
+    engine.shutdown().await;
+    attached
+}
+
+fn name_of(path: &Path) -> Result<String, Failure> {
+    path.file_name().and_then(OsStr::to_str).map(str::to_owned).ok_or_else(|| {
+        Failure::usage(
+            format!("`{}` is not the name of a file", path.display()),
+            "name a file whose name is text",
+        )
+    })
+}
+
+/// Looks at what runs were shown.
+pub(crate) async fn evidence(
+    context: &Context,
+    command: EvidenceCommand,
+) -> Result<Answer, Failure> {
+    match command {
+        EvidenceCommand::List { run } => {
+            let all = context
+                .with_engine_at_rest(async |engine| {
+                    let run = context.run(engine, &run.run).await?;
+                    attached(engine, run).await
+                })
+                .await?;
+            list(&all)
+        }
+        EvidenceCommand::Get { run, name, out } => {
+            let all = context
+                .with_engine_at_rest(async |engine| {
+                    let run = context.run(engine, &run.run).await?;
+                    attached(engine, run).await
+                })
+                .await?;
+            get(context, &all, &name, &out)
+        }
+    }
+}
+
+/// Something that a run was shown, and when.
+struct Shown {
+    at: Timestamp,
+    what: Attached,
+    /// Whether nothing newer of the name was attached.
+    newest: bool,
+}
+
+/// All that a run was shown, the oldest first.
+async fn attached(engine: &Engine, run: RunId) -> Result<Vec<Shown>, Failure> {
+    let mut all: Vec<Shown> = Vec::new();
+    let mut newest: BTreeMap<String, usize> = BTreeMap::new();
+    let mut after = Sequence::ZERO;
+    loop {
+        let records = engine.log().read(after, READ_LIMIT).await?;
+        let Some(last) = records.last() else { return Ok(all) };
+        after = last.sequence;
+        for record in &records {
+            let event = record.event()?;
+            if event.subject != Some(run) {
+                continue;
+            }
+            let Ok(DefinitionEvent::EvidenceAttached(what)) =
+                DefinitionEvent::from_parts(&event.kind, &event.data)
+            else {
+                continue;
+            };
+            if let Some(older) =
+                newest.insert(what.evidence.clone(), all.len()).and_then(|at| all.get_mut(at))
+            {
+                older.newest = false;
+            }
+            all.push(Shown { at: event.time, what, newest: true });
+        }
+    }
+}
+
+fn list(all: &[Shown]) -> Result<Answer, Failure> {
+    let text = if all.is_empty() {
+        "no evidence\n".to_owned()
+    } else {
+        table(
+            &["EVIDENCE", "", "FILE", "SIZE", "BY", "AT (UTC)", "DIGEST"],
+            all.iter().map(|Shown { at, what, newest }| {
+                vec![
+                    what.evidence.clone(),
+                    if *newest { "newest" } else { "superseded" }.to_owned(),
+                    what.reference.clone().or_else(|| what.file.clone()).unwrap_or_default(),
+                    what.size.map(|size| size.to_string()).unwrap_or_default(),
+                    what.member.to_string(),
+                    time(*at),
+                    what.digest.to_string(),
+                ]
+            }),
+        )
+    };
+    let each = all.iter().map(|Shown { at, what, newest }| {
+        json!({
+            "evidence": what.evidence,
+            "newest": newest,
+            "digest": what.digest,
+            "size": what.size,
+            "file": what.file,
+            "media_type": what.media_type,
+            "reference": what.reference,
+            "note": what.note,
+            "state": what.state,
+            "by": what.member,
+            "at": at,
+        })
+    });
+    Answer::new(text, &json!({ "evidence": each.collect::<Vec<_>>() }))
+}
+
+fn get(context: &Context, all: &[Shown], name: &str, out: &Path) -> Result<Answer, Failure> {
+    let digest: Option<Digest> = name.parse().ok();
+    let found = all.iter().find(|shown| match digest {
+        Some(digest) => shown.what.digest == digest,
+        None => shown.newest && shown.what.evidence == name,
+    });
+    let Some(Shown { what, .. }) = found else {
+        let names: Vec<&str> = all
+            .iter()
+            .filter(|shown| shown.newest)
+            .map(|shown| shown.what.evidence.as_str())
+            .collect();
+        return Err(Failure::usage(
+            format!("the run was shown no evidence `{name}`"),
+            if names.is_empty() {
+                "attach some with `holdpoint attach`".to_owned()
+            } else {
+                format!("it was shown {}", names.join(", "))
+            },
+        ));
+    };
+    if let Some(reference) = &what.reference {
+        return Err(Failure::usage(
+            format!("the evidence `{}` is not kept here", what.evidence),
+            format!("fetch {reference} and compare its digest with {}", what.digest),
+        ));
+    }
+    let file = File::create_new(out).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::usage(
+            format!("there is a file `{}` already", out.display()),
+            "name a file that does not exist",
+        ),
+        _ => Failure::from(EvidenceFailure::Io { path: out.to_owned(), source: error }),
+    })?;
+    let mut writer = BufWriter::new(file);
+    let copied = context.open()?.evidence().copy_to(&what.digest, &mut writer);
+    let finished = copied.map_err(Failure::from).and_then(|size| {
+        let flushed = writer.into_inner().map_err(io::IntoInnerError::into_error);
+        flushed
+            .map(|_| size)
+            .map_err(|source| EvidenceFailure::Io { path: out.to_owned(), source }.into())
+    });
+    let size = match finished {
+        Ok(size) => size,
+        Err(failure) => {
+            // What is not what was attached must not pass for it.
+            drop(fs::remove_file(out));
+            return Err(failure);
+        }
+    };
+    let text = format!(
+        "wrote the evidence {} to {}, {}\n{}\n",
+        what.evidence,
+        out.display(),
+        count(size, "byte"),
+        what.digest
+    );
+    let json = json!({
+        "evidence": what.evidence,
+        "file": out.display().to_string(),
+        "size": size,
+        "digest": what.digest,
+        "media_type": what.media_type,
+    });
+    Answer::new(text, &json)
+}
+
+/// Says in which files there is damage.
+pub(crate) fn damaged(checked: &holdpoint::evidence::Checked) -> Failure {
+    let all: Vec<String> = checked
+        .damaged
+        .iter()
+        .map(|(named, failure)| {
+            format!("event {}, `{}`: {failure}", named.sequence, named.evidence)
+        })
+        .collect();
+    let help = checked.damaged.first().map_or("", |(_, failure)| failure.help());
+    Failure::storage(
+        format!(
+            "the log is whole, but of {} of evidence {} {} damaged:\n{}",
+            count(checked.files, "file"),
+            all.len(),
+            if all.len() == 1 { "is" } else { "are" },
+            all.join("\n")
+        ),
+        help,
+    )
+}
