@@ -450,6 +450,7 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
                 targets: Arc::new(vec![text("web-1"), text("web-2"), text("web-3")]),
                 waves: Arc::new(vec![1, 3]),
                 check: Some(CheckTimes { for_ms: 120_000, every_ms: 1_000 }),
+                selector: None,
             },
         ),
         (
@@ -459,6 +460,17 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
                 targets: Arc::new(vec![text("web-1")]),
                 waves: Arc::new(vec![1]),
                 check: None,
+                selector: None,
+            },
+        ),
+        (
+            "holdpoint.rollout.started.selected",
+            DefinitionEvent::RolloutStarted {
+                state: state(),
+                targets: Arc::new(vec![text("db-1"), text("web-1")]),
+                waves: Arc::new(vec![1, 2]),
+                check: None,
+                selector: Some(text("env=prod, !legacy")),
             },
         ),
         (

@@ -254,7 +254,7 @@ fn remedies(refusal: &Refusal) -> Vec<String> {
             "`holdpoint project show` lists members and roles, `holdpoint definitions list` the \
              definitions"
         }
-        RefusalCode::UnknownItem | RefusalCode::DependencyCircle => {
+        RefusalCode::DuplicateTarget | RefusalCode::UnknownItem | RefusalCode::DependencyCircle => {
             "`holdpoint items list` has the items there are"
         }
         RefusalCode::CommandIdReused => "give a new command a new id, or leave `--command-id` out",

@@ -427,11 +427,13 @@ pub enum RefusalCode {
     UnknownItem,
     /// Configuration items would depend on each other in a circle.
     DependencyCircle,
+    /// A rollout would be given a target twice.
+    DuplicateTarget,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -446,6 +448,7 @@ impl RefusalCode {
         Self::AmbiguousBranch,
         Self::UnknownItem,
         Self::DependencyCircle,
+        Self::DuplicateTarget,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -466,6 +469,7 @@ impl RefusalCode {
             Self::AmbiguousBranch => "HP1025",
             Self::UnknownItem => "HP1020",
             Self::DependencyCircle => "HP1021",
+            Self::DuplicateTarget => "HP1022",
         }
     }
 }

@@ -21,7 +21,8 @@ use crate::{
     command::{Action, Actor, Authentication, Command, Outcome, Refusal, Vote},
     event::{Event, PendingEvent, Sequence, StreamId, TypedEvent, Version},
     id::{CommandId, Digest, EffectId, EventId, RunId},
-    project::{Project, ProjectAction, ProjectCommand},
+    item::{ItemsChange, NamedItem},
+    project::{Project, ProjectAction, ProjectCommand, ProjectEvent},
     run::{Decided, DefinitionRef, Due, DueStep, Run},
     view::{RunStatus, RunView},
     workflow::{DecideFailure, DynWorkflow, Moment},
@@ -131,6 +132,37 @@ pub fn project(members: &[(&str, &[&str], &[&str])]) -> Project {
         }
     }
     made.expect("the project was created")
+}
+
+/// The project, with these configuration items as well.
+///
+/// # Panics
+/// When the items cannot be, which a test's set-up never is.
+#[must_use]
+pub fn with_items(mut project: Project, items: &[NamedItem]) -> Project {
+    let pieces = project.items().decide(items, &[]).expect("the project's set-up");
+    for ItemsChange { set, removed } in pieces {
+        let (version, at) = (project.at().version.next(), project.at().sequence.next());
+        let event = ProjectEvent::ItemsChanged { set, removed };
+        let new = event.to_new_event().expect("project events can be written");
+        let pending = PendingEvent {
+            id: EventId::from_uuid(uuid(u128::from(at.0) + 2_000_000)),
+            source: project.id().clone(),
+            subject: None,
+            kind: new.kind,
+            time: BEGIN.parse().expect("a time"),
+            actor: Actor::Engine,
+            auth: Authentication::new("test"),
+            cause: CommandId::from_uuid(uuid(u128::from(at.0) + 1_000_000)),
+            request: Some(Digest::of(b"items")),
+            trace: None,
+            definition: None,
+            data: new.data,
+        };
+        let event = recorded(&pending, at, version);
+        project.evolve(&event).expect("the project's set-up");
+    }
+    project
 }
 
 impl Bench {

@@ -115,6 +115,7 @@ impl Draft<'_> {
         then.input = Arc::new(input.clone());
         then.editors.insert(self.member()?.0.clone());
         let after = self.with_state(then);
+        after.check_targets()?;
         let cannot = |why: String| {
             invalid(format!("with this input `{hold}` cannot be held open: {}", cut(why)))
         };

@@ -280,7 +280,7 @@ fn of_rollout(rollout: &Rollout) -> Facts {
     let Rollout { targets, waves, max_failed, max_parallel, each, healthy, rollback } = rollout;
     let mut found = facts([
         ("kind", "a rollout".to_owned()),
-        ("targets", phrase::tree(targets)),
+        ("targets", targets.words()),
         ("waves", phrase::waves(waves)),
         ("turned round with so many failed", max_failed.to_string()),
         ("at most so many at once", max_parallel.to_string()),

@@ -93,6 +93,7 @@ impl<'a> Draft<'a> {
         let Place::Begin = self.state.place else {
             return Err(Refusal::new(RefusalCode::AlreadyExists, "the run has begun before"));
         };
+        self.check_targets()?;
         let first = self.model.start.name.clone();
         self.enter(first);
         // Nothing is lost yet, so the submitter hears of it at once.
@@ -175,16 +176,18 @@ impl<'a> Draft<'a> {
                         }
                     }
                 }
-                StateKind::Rollout(rollout) => match rollout::plan(rollout, &self.state, &name) {
-                    Ok(started) => {
-                        self.emit(started);
-                        next = rollout::settle(self);
+                StateKind::Rollout(rollout) => {
+                    match rollout::plan(rollout, &self.state, &name, self.at.project.items()) {
+                        Ok(started) => {
+                            self.emit(started);
+                            next = rollout::settle(self);
+                        }
+                        Err(reason) => {
+                            self.emit(Event::WorkFailed { state: name, reason });
+                            next = self.resolved();
+                        }
                     }
-                    Err(reason) => {
-                        self.emit(Event::WorkFailed { state: name, reason });
-                        next = self.resolved();
-                    }
-                },
+                }
             }
         }
     }

@@ -105,6 +105,8 @@ codes! {
     RuleOrder = "HP2025", Error;
     /// A hold has evidence and approvals, and does not say what becomes of votes when it changes.
     EvidenceAfterVotes = "HP2035", Error;
+    /// A text that should say which items are meant, and does not.
+    MalformedSelector = "HP2055", Error;
     /// A way leads into a branch, or out of one, or a branch begins elsewhere.
     BranchCrossed = "HP2060", Error;
     /// Two states have the same name.

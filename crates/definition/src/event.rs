@@ -300,6 +300,9 @@ pub enum DefinitionEvent {
         /// How each target's health is checked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         check: Option<CheckTimes>,
+        /// What selected the targets among the project's items.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        selector: Option<String>,
     },
     /// A wave began.
     #[serde(rename = "holdpoint.rollout.wave_started")]

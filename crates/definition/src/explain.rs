@@ -277,11 +277,7 @@ fn of_rule(rule: &Rule) -> String {
 fn of_rollout(rollout: &Rollout) -> Vec<String> {
     let Rollout { targets, waves, max_failed, max_parallel, each, healthy, rollback } = rollout;
     let mut sentences = vec![
-        format!(
-            "At each target of {} a worker does {}.",
-            phrase::tree(targets),
-            phrase::work(each)
-        ),
+        format!("At each target of {} a worker does {}.", targets.words(), phrase::work(each)),
         format!(
             "The waves end at {} of all targets; at most {max_parallel} are worked on at once.",
             phrase::waves(waves)

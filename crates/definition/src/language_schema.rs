@@ -9,7 +9,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{syntax, syntax_approval, syntax_hold, syntax_parallel, syntax_work};
+    use crate::{
+        syntax, syntax_approval, syntax_hold, syntax_parallel, syntax_targets, syntax_work,
+    };
 
     /// Every key of the language is in the schema with its description, and no other.
     #[test]
@@ -35,6 +37,7 @@ mod tests {
             ("/definitions/activity", syntax_work::WORK),
             ("/definitions/retry", syntax_work::RETRY),
             ("/definitions/rollout", syntax_work::ROLLOUT),
+            ("/definitions/targets", syntax_targets::TARGETS),
             ("/definitions/healthy", syntax_work::HEALTHY),
         ] {
             let properties = schema.pointer(&format!("{place}/properties")).unwrap();

@@ -11,6 +11,7 @@ use crate::{
     hold_model::Hold,
     node::Span,
     parallel_model::{All, Within},
+    targets::Targets,
     template::{Template, Tree},
 };
 
@@ -99,7 +100,7 @@ pub(crate) struct Work {
 /// An activity over targets.
 #[derive(Debug)]
 pub(crate) struct Rollout {
-    pub(crate) targets: Tree,
+    pub(crate) targets: Targets,
     pub(crate) waves: Vec<Wave>,
     pub(crate) max_failed: u32,
     pub(crate) max_parallel: u32,

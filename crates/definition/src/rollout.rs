@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use holdpoint_core::{Activity, Effect, EffectId, EffectKind, Refusal, RefusalCode, RetryPolicy};
+use holdpoint_core::{
+    Activity, Effect, EffectId, EffectKind, Items, Refusal, RefusalCode, RetryPolicy,
+};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -25,51 +27,20 @@ pub(crate) const HTTP_CHECK: &str = "http-check";
 pub(crate) const STEERING: [&str; 4] =
     ["rollout-continue", "rollout-undo", "rollout-retry", "rollout-take-over"];
 
-/// The most targets that one rollout has.
-const TARGETS_MAX: usize = 100_000;
-const TARGET_NAME_BYTES_MAX: usize = 253;
-/// An event has at most 1 MiB; the one that begins a rollout names every target.
-const TARGETS_BYTES_MAX: usize = 512 * 1024;
-
-/// Above what a list of targets may have, so that one which is too long is told how much it has.
-const TARGETS_COMPUTED_BYTES_MAX: usize = 4 * 1024 * 1024;
-
 /// What a health check takes longer than it watches, at most.
 const CHECK_GRACE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Plans a rollout: its targets, its waves, its times. Every template of every step is filled in
 /// once for every target, so that none can fail in the middle.
-pub(crate) fn plan(rollout: &Rollout, state: &State, name: &str) -> Result<Event, String> {
+pub(crate) fn plan(
+    rollout: &Rollout,
+    state: &State,
+    name: &str,
+    items: &Items,
+) -> Result<Event, String> {
     let vars = state.vars();
-    let Value::Array(items) = rollout.targets.render(&vars, TARGETS_COMPUTED_BYTES_MAX)? else {
-        return Err("the targets are not a list".to_owned());
-    };
-    if items.is_empty() || items.len() > TARGETS_MAX {
-        return Err(format!("a rollout has 1 to {TARGETS_MAX} targets, not {}", items.len()));
-    }
-    let mut seen = BTreeSet::new();
-    let mut targets = Vec::with_capacity(items.len());
-    for item in items {
-        let Value::String(target) = item else {
-            return Err(format!("`{item}` is not the name of a target"));
-        };
-        if target.trim().is_empty() || target.len() > TARGET_NAME_BYTES_MAX {
-            return Err(format!(
-                "the name of a target is empty or longer than {TARGET_NAME_BYTES_MAX} bytes"
-            ));
-        }
-        if !seen.insert(target.clone()) {
-            return Err(format!("the target `{target}` is given twice"));
-        }
-        targets.push(target);
-    }
-    let bytes = serde_json::to_vec(&targets).map_err(|error| error.to_string())?.len();
-    if bytes > TARGETS_BYTES_MAX {
-        return Err(format!(
-            "the names of the targets take {bytes} bytes as JSON, more than {TARGETS_BYTES_MAX}"
-        ));
-    }
-    for target in &targets {
+    let resolved = rollout.targets.resolve(&vars, items)?;
+    for target in &resolved.names {
         let vars = Vars { target: Some(target), ..vars };
         let filled = |work: &Work| input(work, &vars, COMPUTED_BYTES_MAX).map(drop);
         filled(&rollout.each)
@@ -80,7 +51,7 @@ pub(crate) fn plan(rollout: &Rollout, state: &State, name: &str) -> Result<Event
             })
             .map_err(|reason| format!("for the target `{target}`: {reason}"))?;
     }
-    let count = u32::try_from(targets.len()).map_err(|error| error.to_string())?;
+    let count = u32::try_from(resolved.names.len()).map_err(|error| error.to_string())?;
     let mut waves: Vec<u32> = rollout.waves.iter().map(|wave| wave.end(count)).collect();
     // With few targets, waves can end where the one before did, or go on for longer than it.
     let mut reached = 0;
@@ -98,9 +69,10 @@ pub(crate) fn plan(rollout: &Rollout, state: &State, name: &str) -> Result<Event
     };
     Ok(Event::RolloutStarted {
         state: name.to_owned(),
-        targets: Arc::new(targets),
-        waves: Arc::new(waves),
+        waves: Arc::new(resolved.apart(&waves)),
+        targets: Arc::new(resolved.names),
         check,
+        selector: resolved.selector,
     })
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn rollout_of<'m>(model: &'m Model, name: &str) -> Option<&'m Rollout
 
 /// Begins a rollout.
 pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(), String> {
-    let Event::RolloutStarted { state: name, targets, waves, check } = event else {
+    let Event::RolloutStarted { state: name, targets, waves, check, .. } = event else {
         return Err("a rollout begins with its start".to_owned());
     };
     let rollout = rollout_of(model, name).ok_or_else(|| format!("`{name}` is no rollout"))?;

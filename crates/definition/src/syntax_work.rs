@@ -8,6 +8,7 @@ use crate::{
     model::{Health, Rollout, StateKind, Timed, Wave, Work},
     node::{Kind, Node},
     syntax::Reader,
+    syntax_targets,
     template::Tree,
 };
 
@@ -155,7 +156,8 @@ fn read_retry(node: &Node, reader: &mut Reader<'_>) -> Option<RetryPolicy> {
 
 fn read_rollout(node: &Node, reader: &mut Reader<'_>) -> Option<Rollout> {
     let fields = reader.fields(node, "a rollout", ROLLOUT)?;
-    let targets = fields.need(reader, "targets").and_then(|node| read_targets(node, reader));
+    let targets =
+        fields.need(reader, "targets").and_then(|node| syntax_targets::read(node, reader));
     let waves = match fields.get("waves") {
         None => Some(vec![Wave::Percent(100)]),
         Some(node) => read_waves(node, reader),
@@ -187,23 +189,6 @@ fn read_rollout(node: &Node, reader: &mut Reader<'_>) -> Option<Rollout> {
         healthy: healthy?,
         rollback: rollback?,
     })
-}
-
-fn read_targets(node: &Node, reader: &mut Reader<'_>) -> Option<Tree> {
-    match &node.kind {
-        Kind::List(items) if items.is_empty() => {
-            reader
-                .findings
-                .add(Code::OutOfRange, &node.span, "the rollout has no targets")
-                .help("list the targets, or take them from the input: `${input.targets}`");
-            None
-        }
-        Kind::List(_) | Kind::Text(_) => reader.tree(node, &[]),
-        _ => {
-            reader.wrong(node, "`targets` is a list of names, or `${…}` that gives one");
-            None
-        }
-    }
 }
 
 fn read_waves(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Wave>> {

@@ -87,6 +87,7 @@ const UNSEEN: &[&str] = &[
     "share-of-no-roster",
     "start-unknown",
     "state-named-twice-in-branches",
+    "targets-selected-by-and",
     "template-empty",
     "template-unclosed",
     "timeout-zero",

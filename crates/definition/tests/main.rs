@@ -23,6 +23,7 @@ mod meaning;
 mod parallel;
 mod properties;
 mod rollout;
+mod targets;
 mod timing;
 mod work;
 
