@@ -296,7 +296,14 @@ fn ballot_in_words(done: &str, ballot: &Ballot) -> String {
     by.extend(ballot.qualified.iter().map(|domain| format!("qualified in {domain}")));
     let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
     let reason = ballot.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let duties: Vec<_> = ballot.duties.iter().map(|duty| duty.text.as_str()).collect();
+    let duties: Vec<_> = ballot
+        .duties
+        .iter()
+        .map(|duty| match &duty.before {
+            Some(before) => format!("{} (before `{before}`)", duty.text),
+            None => duty.text.clone(),
+        })
+        .collect();
     let duties = match duties.as_slice() {
         [] => String::new(),
         duties => format!(", on condition of: {}", duties.join("; ")),

@@ -58,6 +58,7 @@ fn an_approval_is_given_on_conditions_vetoed_taken_back_and_released() {
                can release it: cy, eve
                cannot: bob, who has approved
     next: approve or reject `ask`
+    next: veto `ask`, with a reason, as role security
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint veto 1 --as dora --reason 'the key is in the log'
@@ -94,6 +95,7 @@ fn an_approval_is_given_on_conditions_vetoed_taken_back_and_released() {
                can release it: cy, eve
                cannot: bob, who has approved
     next: approve or reject `ask`
+    next: veto `ask`, with a reason, as role security
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint approve 1 --as eve
@@ -147,7 +149,7 @@ fn an_approval_is_given_on_conditions_vetoed_taken_back_and_released() {
       [time]  ada   submitted it to careful v1
       [time]  ada   it reached `ask`
       [time]  ada   held at `ask` for 2 of rule peers
-      [time]  bob   approved `ask` (role engineer), on condition of: measure again; tell the night shift
+      [time]  bob   approved `ask` (role engineer), on condition of: measure again; tell the night shift (before `tell`)
       [time]  dora  vetoed `ask` (role security): the key is in the log
       [time]  cy    commented: the vendor calls at noon
       [time]  dora  lifted the veto on `ask`: it was rotated
@@ -382,10 +384,10 @@ states:
     held at `notice`
       waiting  0 of 1 approval by role engineer
                can release it: bob, cy, dora, eve
-      waiting  no objection by member dora until [time]
+      waiting  no objection by member dora until [time] UTC
     next: run `holdpoint work`, which notices when the time has come
     next: approve or reject `notice`
-    next: object to `notice`, with a reason, before [time]
+    next: object to `notice`, with a reason, before [time] UTC
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint object 1 --reason 'the shop is full' --as dora

@@ -286,8 +286,10 @@ impl<'a> Asked<'a> {
         Refusal::new(code, format!("`{id}` {why}")).needs(needed)
     }
 
+    /// Whom the rules ask that ask somebody now.
     fn wanted(&self) -> String {
-        let mut wanted: Vec<_> = self.rules.iter().map(|open| self.words(open)).collect();
+        let asking = self.rules.iter().filter(|open| self.waits_for(open).is_empty());
+        let mut wanted: Vec<_> = asking.map(|open| self.words(open)).collect();
         wanted.dedup();
         wanted.join("; or ")
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     check,
-    hold_model::{Amended, Approval, Hold, Rule, Wait, Witness, listed},
+    hold_model::{Amended, Approval, Hold, Rule, Wait, Witness},
     model::{Model, Rollout, StateKind, StateModel, Work},
     parallel_model::All,
     phrase,
@@ -82,6 +82,16 @@ fn places(model: &Model) -> Vec<(String, Facts)> {
 
 fn facts<const N: usize>(all: [(&str, String); N]) -> Facts {
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What is listed, in an order of its own: how often and in which order it stands in the file means
+/// nothing.
+fn set(items: impl IntoIterator<Item = String>) -> Vec<String> {
+    items.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn any_of(people: &[impl ToString]) -> String {
+    phrase::joined(&set(people.iter().map(ToString::to_string)), "or")
 }
 
 /// A schema: its members one by one, and the rest as it is written.
@@ -172,7 +182,7 @@ fn of_hold(hold: &Hold) -> Facts {
     }
     if let Some(Witness { from, span }) = witness {
         found.extend(facts([
-            ("witness: who may object", phrase::approvers(from)),
+            ("witness: who may object", any_of(from)),
             ("witness: for", phrase::duration(*span)),
         ]));
     }
@@ -212,7 +222,7 @@ fn of_approval(approval: &Approval) -> Facts {
     let mut add = |what: &str, text: String| {
         found.insert(what.to_owned(), text);
     };
-    let excluded: Vec<String> = not.iter().map(|one| format!("the {}", one.as_str())).collect();
+    let excluded = set(not.iter().map(|one| format!("the {}", one.as_str())));
     let excluded =
         if excluded.is_empty() { "nobody".to_owned() } else { phrase::joined(&excluded, "and") };
     add("who is excluded from voting", excluded);
@@ -220,11 +230,11 @@ fn of_approval(approval: &Approval) -> Facts {
         add("approval expires after", phrase::timed(span));
     }
     if let Some(veto) = veto {
-        add("who has a veto", phrase::approvers(&veto.from));
-        add("who overrules a veto", phrase::approvers(&veto.overrule));
+        add("who has a veto", any_of(&veto.from));
+        add("who overrules a veto", any_of(&veto.overrule));
     }
     if let Some(dischargers) = duties {
-        add("who discharges conditions", listed(dischargers));
+        add("who discharges conditions", any_of(dischargers));
     }
     if let Some(amended) = amended {
         let stand = match amended {
@@ -238,7 +248,7 @@ fn of_approval(approval: &Approval) -> Facts {
         add("reminds", phrase::remind(*times));
     }
     if let Some(escalate) = escalate {
-        let (after, to) = (phrase::duration(escalate.after), phrase::approvers(&escalate.to));
+        let (after, to) = (phrase::duration(escalate.after), any_of(&escalate.to));
         add("asks others as well", format!("{to}, after {after}"));
     }
     found
@@ -246,18 +256,15 @@ fn of_approval(approval: &Approval) -> Facts {
 
 fn of_rule(rule: &Rule) -> Facts {
     let Rule { name, when, from, qualified, need, roster, after, span: _ } = rule;
-    let mut who: Vec<String> = from.iter().map(ToString::to_string).collect();
-    who.sort();
     let applies = when.as_ref().map_or_else(|| "always".to_owned(), |when| when.text().to_owned());
     let mut found = facts([
         (&format!("rule {name}: applies where"), applies),
         (&format!("rule {name}: how many must approve"), phrase::need(need)),
-        (&format!("rule {name}: who may vote"), phrase::joined(&who, "or")),
+        (&format!("rule {name}: who may vote"), any_of(from)),
     ]);
     found.insert(format!("rule {name}: whose roster"), phrase::roster(*roster).to_owned());
     if !after.is_empty() {
-        let mut before: Vec<String> = after.iter().map(|named| named.name.clone()).collect();
-        before.sort();
+        let before = set(after.iter().map(|named| named.name.clone()));
         found.insert(format!("rule {name}: comes after"), phrase::joined(&before, "and"));
     }
     if let Some(qualified) = qualified {

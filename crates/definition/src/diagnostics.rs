@@ -103,6 +103,8 @@ codes! {
     EveryRuleConditional = "HP2024", Warning;
     /// Rules of an approval wait for each other, or for one that there is not.
     RuleOrder = "HP2025", Error;
+    /// Something would come only when its hold has expired, and so never comes.
+    NeverComes = "HP2026", Warning;
     /// A hold has evidence and approvals, and does not say what becomes of votes when it changes.
     EvidenceAfterVotes = "HP2035", Error;
     /// A text that should say which items are meant, and does not.

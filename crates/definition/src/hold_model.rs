@@ -80,6 +80,10 @@ pub(crate) struct Named {
     pub(crate) span: Span,
 }
 
+/// No computed `need` is higher: where an input says how many must agree, it could otherwise ask for
+/// more people than there ever are.
+const NEED_MAX: u32 = 1_000;
+
 /// How many must agree.
 #[derive(Debug)]
 pub(crate) enum Need {
@@ -137,8 +141,8 @@ impl Need {
             Self::Computed(template) => {
                 let value = template.render(vars)?;
                 let need = value.as_u64().and_then(|need| u32::try_from(need).ok());
-                need.filter(|need| *need >= 1).ok_or_else(|| {
-                    format!("`need` gives `{value}`, which is no whole number of at least 1")
+                need.filter(|need| (1..=NEED_MAX).contains(need)).ok_or_else(|| {
+                    format!("`need` gives `{value}`, which is no whole number from 1 to {NEED_MAX}")
                 })
             }
         }

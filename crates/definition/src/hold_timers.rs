@@ -12,6 +12,7 @@ use crate::{
     event::DefinitionEvent as Event,
     hold_model::{Approver, Hold, Remind, listed},
     hold_state::HoldState,
+    phrase,
 };
 
 impl HoldState {
@@ -146,8 +147,9 @@ impl Draft<'_> {
         self.in_time(open)?;
         if open.witnessed || until <= self.at.now {
             return Err(not_awaited(format!(
-                "objections to `{}` were due before {until}",
-                open.hold
+                "objections to `{}` were due before {}",
+                open.hold,
+                phrase::moment(until)
             )));
         }
         if !witness.from.iter().any(|from| from.is(id, member)) {

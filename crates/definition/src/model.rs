@@ -143,9 +143,26 @@ pub(crate) struct Health {
 /// none, negative, or has no fixed length, as a month.
 #[must_use]
 pub fn duration(text: &str) -> Option<SignedDuration> {
+    signed(text).filter(|duration| !duration.is_negative())
+}
+
+/// Whether a text that is no duration would be one with other numbers: it is negative, or longer
+/// than any time that there is.
+pub(crate) fn is_out_of_range(text: &str) -> bool {
+    let mut shape = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '0'..='9' if shape.ends_with('1') => {}
+            '0'..='9' => shape.push('1'),
+            _ => shape.push(c),
+        }
+    }
+    duration(text).is_none() && signed(&shape).is_some()
+}
+
+fn signed(text: &str) -> Option<SignedDuration> {
     let span: JiffSpan = text.trim().parse().ok()?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    (!duration.is_negative()).then_some(duration)
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
 }
 
 /// Whether `text` can name a state, a rule, a signal, an outcome or an activity.
@@ -179,6 +196,19 @@ mod tests {
             ("10", None),
         ] {
             assert_eq!(duration(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("-5s", true),
+            ("99999999999999w", true),
+            ("9999999999999999999999d 12h", true),
+            ("5s", false),
+            ("5", false),
+            ("0.5d", false),
+            ("1mo", false),
+            ("soon", false),
+            ("11111111 or so", false),
+        ] {
+            assert_eq!(is_out_of_range(text), expected, "{text}");
         }
     }
 

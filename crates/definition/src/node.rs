@@ -19,6 +19,8 @@ pub(crate) const SOURCE_BYTES_MAX: usize = 1024 * 1024;
 /// Reading recurses; this much fits into a small stack even without optimization.
 const DEPTH_MAX: usize = 32;
 const NODES_MAX: usize = 100_000;
+/// How many anchors, and how many aliases.
+const ALIASES_MAX: usize = 1_000;
 
 /// Where something stands in the source, in bytes.
 pub type Span = Range<usize>;
@@ -104,7 +106,7 @@ impl<'de> Deserialize<'de> for Raw {
             fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Raw, E> {
                 i64::try_from(value)
                     .map(Raw::Int)
-                    .map_err(|_| E::custom(format!("the number {value} is too large")))
+                    .map_err(|_| E::custom(format!("{TOO_LARGE}{value}")))
             }
 
             fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
@@ -204,16 +206,28 @@ pub fn read(source: &str, findings: &mut Findings) -> Option<Node> {
         Err(error) => {
             let error = error.without_snippet();
             let span = error.location().map_or(0..0, |location| span_of(location, source));
-            let (message, help) = explain(error);
-            findings.add(DiagnosticCode::Syntax, &span, message).help(help);
+            let (code, message, help) = explain(error);
+            findings.add(code, &span, message).help(help);
             None
         }
     }
 }
 
+/// How the message about a number begins that is larger than those that are read.
+const TOO_LARGE: &str = "the number is too large: ";
+
 /// What is wrong with a text that cannot be read, and what to do about it.
-fn explain(error: &Error) -> (String, &'static str) {
-    match error {
+fn explain(error: &Error) -> (DiagnosticCode, String, &'static str) {
+    let (message, help) = match error {
+        // What an alias repeats is told as what it is.
+        Error::AliasError { error, .. } => return explain(error),
+        Error::Message { msg, .. } if msg.starts_with(TOO_LARGE) => {
+            return (
+                DiagnosticCode::OutOfRange,
+                msg.clone(),
+                "whole numbers are at most 9223372036854775807; quote it if it is a text",
+            );
+        }
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => (
             format!("this is nested more than {DEPTH_MAX} levels deep"),
             "no more than about ten are needed: is this the right file?",
@@ -223,9 +237,24 @@ fn explain(error: &Error) -> (String, &'static str) {
             "a second document begins here".to_owned(),
             "a file is one document: put the other into a file of its own",
         ),
-        Error::Budget { .. } => (
-            format!("the file has more than {NODES_MAX} values, or far too many aliases"),
+        Error::Budget { .. }
+        | Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => (
+            format!(
+                "the file has more than {NODES_MAX} values, with what its aliases repeat, or more \
+                 than {ALIASES_MAX} anchors or aliases"
+            ),
             "it should be a page or two of text: is this the right file?",
+        ),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => (
+            "this alias stands for a value that it is itself in".to_owned(),
+            "an alias repeats a value that has ended: write the value out",
+        ),
+        Error::UnknownAnchor { .. } => (
+            "no anchor of this name stands before".to_owned(),
+            "`*name` repeats what is marked with `&name` above; quote a text that begins with `*`",
         ),
         Error::MergeKeyNotAllowed { .. } => (
             "merge keys (`<<`) cannot be used".to_owned(),
@@ -239,7 +268,8 @@ fn explain(error: &Error) -> (String, &'static str) {
                 "indent with spaces, and quote texts that contain `: `, `#`, `{` or `*`",
             )
         }
-    }
+    };
+    (DiagnosticCode::Syntax, message, help)
 }
 
 fn options() -> Options {
@@ -252,8 +282,8 @@ fn options() -> Options {
             max_depth: DEPTH_MAX,
             max_nodes: NODES_MAX,
             max_events: 4 * NODES_MAX,
-            max_aliases: 1_000,
-            max_anchors: 1_000,
+            max_aliases: ALIASES_MAX,
+            max_anchors: ALIASES_MAX,
             max_documents: 1,
         },
     }

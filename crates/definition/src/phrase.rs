@@ -1,7 +1,7 @@
 //! Parts of a definition in a few words: what pictures, explanations and comparisons have in common.
 
 use holdpoint_core::RetryPolicy;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::{
@@ -93,6 +93,11 @@ pub(crate) const fn roster(roster: Roster) -> &'static str {
         Roster::Opening => "those there are when the hold opens",
         Roster::Now => "those there are at each vote",
     }
+}
+
+/// A moment, to the second.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// When people are reminded.

@@ -127,15 +127,21 @@ impl<'f> Reader<'f> {
 
     /// A whole number of at least 1.
     pub fn count(&mut self, node: &Node, what: &str) -> Option<u32> {
-        let Kind::Int(number) = node.kind else {
-            self.wrong(node, &format!("{what} is a whole number of at least 1"));
-            return None;
+        let count = match node.kind {
+            Kind::Int(number) => u32::try_from(number).ok().filter(|count| *count >= 1),
+            // A whole number that is larger than any whole number that is read is read as this.
+            Kind::Float(number) if number.is_finite() && number.fract() == 0.0 => None,
+            _ => {
+                self.wrong(node, &format!("{what} is a whole number of at least 1"));
+                return None;
+            }
         };
-        let count = u32::try_from(number).ok().filter(|count| *count >= 1);
         if count.is_none() {
+            let number = self.findings.source().get(node.span.clone()).unwrap_or_default();
+            let found = format!("{what} cannot be {number}");
             self.findings
-                .add(Code::OutOfRange, &node.span, format!("{what} cannot be {number}"))
-                .help("give a whole number of at least 1");
+                .add(Code::OutOfRange, &node.span, found)
+                .help(format!("give a whole number from 1 to {}", u32::MAX));
         }
         count
     }

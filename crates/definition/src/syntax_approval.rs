@@ -8,6 +8,7 @@ use crate::{
         Amended, Approval, Approver, Discharger, Escalate, Exclusion, Named, Need, Remind, Roster,
         Rule, Share, Veto, Witness,
     },
+    model::Timed,
     node::{Key, Kind, Node},
     syntax::{Fields, Reader},
     syntax_hold::read_expires,
@@ -52,6 +53,31 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Approval> {
         None => Some(None),
         Some(node) => read_escalate(node, reader).map(Some),
     };
+    if let Some(Some(Timed::Fixed(expires))) = &expires {
+        let reminded = match &remind {
+            Some(Some(Remind::Every(span) | Remind::After(span))) => Some(*span),
+            _ => None,
+        };
+        let escalated = match &escalate {
+            Some(Some(escalate)) => Some(escalate.after),
+            _ => None,
+        };
+        for (what, key, span) in
+            [("a reminder", "remind", reminded), ("the escalation", "escalate", escalated)]
+        {
+            let late = span.is_some_and(|span| span >= *expires);
+            if let Some(node) = fields.get(key).filter(|_| late) {
+                reader
+                    .findings
+                    .add(
+                        Code::NeverComes,
+                        &node.span,
+                        format!("{what} would come when the hold has expired, so it never does"),
+                    )
+                    .help(format!("let it come sooner than `expires`, or leave `{key}` out"));
+            }
+        }
+    }
     Some(Approval {
         rules: rules?,
         not: not?,

@@ -1,10 +1,12 @@
 //! The shape of `hold` and its conditions.
 
+use jiff::SignedDuration;
+
 use crate::{
     diagnostics::DiagnosticCode as Code,
     hold_model::{Hold, SignalWait, Wait},
-    model::{Timed, duration},
-    node::{Kind, Node},
+    model::{Timed, duration, is_out_of_range},
+    node::{Kind, Node, Span},
     syntax::{Reader, listed},
     syntax_approval, syntax_evidence,
 };
@@ -28,13 +30,24 @@ impl Reader<'_> {
             }
         };
         let Some(text) = template.literal() else { return Some(Timed::Computed(template)) };
+        self.duration(text, &node.span).map(Timed::Fixed)
+    }
+
+    /// A duration, written out.
+    pub fn duration(&mut self, text: &str, span: &Span) -> Option<SignedDuration> {
         let read = duration(text);
-        if read.is_none() {
+        if read.is_none() && is_out_of_range(text) {
+            let negative = text.trim_start().starts_with('-');
+            let what = if negative { "less than nothing" } else { "longer than any time" };
             self.findings
-                .add(Code::InvalidDuration, &node.span, format!("`{text}` is not a duration"))
+                .add(Code::OutOfRange, span, format!("`{text}` is {what}"))
+                .help("a duration is at least `0s`, and less than 10,000 years");
+        } else if read.is_none() {
+            self.findings
+                .add(Code::InvalidDuration, span, format!("`{text}` is not a duration"))
                 .help(DURATION);
         }
-        read.map(Timed::Fixed)
+        read
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     hold_state::HoldState,
     model::{CANCELLED, Model},
     parallel_state::Fork,
+    phrase,
     rollout_evolve::rollout_of,
     rollout_state::{Course, Phase, RolloutState},
     state::{Place, State},
@@ -145,12 +146,14 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         }
     }
     if let (Some(witness), Some(until)) = (&hold.witness, open.objection_until(hold)) {
+        let until = phrase::moment(until);
         let summary = format!("no objection by {} until {until}", listed(&witness.from));
         conditions.push(condition("witness", "witness", open.witnessed, summary));
     }
     conditions.extend(evidence::conditions(hold, open, state, at));
     if let Some(until) = open.until {
-        conditions.push(condition("wait", "wait", open.waited, format!("the time {until}")));
+        let summary = format!("the time {}", phrase::moment(until));
+        conditions.push(condition("wait", "wait", open.waited, summary));
     }
     if let Some(signal) = &hold.signal {
         let summary = format!("the signal {}", signal.name);
@@ -296,6 +299,14 @@ fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> 
                 listed(&veto.overrule)
             ));
         }
+        let mut members = at.project.members().iter();
+        let could = members.any(|(id, member)| {
+            veto.from.iter().any(|from| from.is(id, member)) && !open.has_voted(id)
+        });
+        if could && open.vetoes().next().is_none() {
+            let whom = listed(&veto.from);
+            steps.push(format!("veto `{}`, with a reason, as {whom}", open.hold));
+        }
     }
     if hold.approval.as_ref().is_some_and(|approval| approval.amended.is_some()) {
         steps.push(format!(
@@ -304,6 +315,7 @@ fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> 
         ));
     }
     if let Some(until) = open.objection_until(hold).filter(|_| !open.witnessed) {
+        let until = phrase::moment(until);
         steps.push(format!("object to `{}`, with a reason, before {until}", open.hold));
     }
     steps.extend(
@@ -312,7 +324,7 @@ fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> 
             .map(|demand| format!("attach the evidence `{}`", demand.name)),
     );
     if let Some(until) = open.until.filter(|_| !open.waited) {
-        steps.push(format!("wait until {until}"));
+        steps.push(format!("wait until {}", phrase::moment(until)));
     }
     if let Some(signal) = hold.signal.as_ref().filter(|_| !open.signalled) {
         steps.push(format!("send the signal `{}`", signal.name));

@@ -224,6 +224,8 @@ fn a_rule_asks_nobody_before_those_it_comes_after() {
     for refusal in [bench.approve("dora"), bench.reject("dora", "no")] {
         let refusal = refused(refusal, RefusalCode::NotAwaited);
         assert_eq!(refusal.message, "`dora` is asked only when `peers` is satisfied");
+        // Whom only a later rule asks is no help now.
+        assert_eq!(refusal.needed, ["a vote by role engineer: ada, bob, cy, eve"]);
     }
     // `eve` is of both, and counts as a peer now: whoever the board is has not been asked yet.
     bench.approve("eve").unwrap();
@@ -306,6 +308,18 @@ fn vetoed() -> Bench {
     let mut bench = held("peers: { from: [role:engineer], need: 1 }", VETO, "ada");
     bench.act("fay", veto("the key is in the log")).unwrap();
     bench
+}
+
+#[test]
+fn who_has_a_veto_is_told_of_it() {
+    let bench = held("peers: { from: [role:engineer], need: 1 }", VETO, "ada");
+    let offered = "veto `ask`, with a reason, as member fay or role board";
+    assert!(bench.view().next_steps.contains(&offered.to_owned()));
+    // While one stands, how it ends is what matters.
+    assert!(!vetoed().view().next_steps.contains(&offered.to_owned()));
+    let nobody = VETO.replace("[member:fay, role:board]", "role:nobody");
+    let bench = held("peers: { from: [role:engineer], need: 1 }", &nobody, "ada");
+    assert!(bench.view().next_steps.iter().all(|step| !step.contains("veto")));
 }
 
 #[test]

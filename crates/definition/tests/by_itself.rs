@@ -38,11 +38,11 @@ fn a_run_goes_on_where_nobody_objects_and_that_is_no_approval() {
     let view = bench.view();
     assert_eq!(
         view.holds[0].conditions[0].summary,
-        "no objection by role board or member fay until 2026-01-07T09:00:00Z"
+        "no objection by role board or member fay until 2026-01-07 09:00:00 UTC"
     );
     assert_eq!(
         view.next_steps[0],
-        "object to `notice`, with a reason, before 2026-01-07T09:00:00Z"
+        "object to `notice`, with a reason, before 2026-01-07 09:00:00 UTC"
     );
     refused(bench.approve("dora"), RefusalCode::NotAwaited);
     bench.advance(hours(48) - SignedDuration::from_nanos(1));
@@ -88,7 +88,7 @@ fn an_objection_that_comes_too_late_is_refused_also_before_the_time_was_noticed(
     bench.advance(hours(48));
     assert_eq!(bench.status(), RunStatus::Held);
     let refusal = refused(bench.act("dora", object("no")), RefusalCode::NotAwaited);
-    assert_eq!(refusal.message, "objections to `notice` were due before 2026-01-07T09:00:00Z");
+    assert_eq!(refusal.message, "objections to `notice` were due before 2026-01-07 09:00:00 UTC");
     bench.act("bob", signal("go", Value::Null)).unwrap();
     assert_eq!(bench.status(), ended("done"));
     let mut plain = held(

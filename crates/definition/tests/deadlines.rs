@@ -1,6 +1,7 @@
 //! The time that work, and a run as a whole, may take.
 
 use holdpoint_core::{Action, NewDuty, RunStatus, Vote, testing::Bench};
+use holdpoint_definition::Definition;
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -39,6 +40,17 @@ states:
   late: { end: late }
   over: { end: over }
 ";
+
+#[test]
+fn the_picture_shows_when_a_run_is_over() {
+    let outline = Definition::parse("work.yaml", WORK).unwrap().definition.outline();
+    let over = outline.states.iter().find(|state| state.name == "over").unwrap();
+    assert_eq!(over.summary, ["over", "10h after submission, at the latest"]);
+    let shown =
+        outline.states.iter().filter(|state| state.summary.len() > 1 && state.ends.is_some());
+    assert_eq!(shown.count(), 1);
+    assert_eq!(outline.expires.map(|one| (one.after, one.to)), Some(("10h".into(), "over".into())));
+}
 
 fn begun() -> Bench {
     submitted(WORK, "ada", json!({}))

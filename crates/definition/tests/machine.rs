@@ -437,9 +437,13 @@ fn how_many_must_agree_can_be_computed() {
     assert_eq!(bench.status(), ended("done"));
 
     // What gives no number of people is refused before anything begins.
-    let source = source.replace("? 2 : 1", "? 0 : -1");
-    for input in [low(), high()] {
-        let refusal = Bench::new(workflow(&source), people()).submit("ada", input);
-        assert!(refused(refusal, RefusalCode::InvalidInput).message.contains("`need` gives `"));
+    for instead in ["? 0 : -1", "? 1001 : 4294967296"] {
+        let source = source.replace("? 2 : 1", instead);
+        for input in [low(), high()] {
+            let refusal = Bench::new(workflow(&source), people()).submit("ada", input);
+            let said = refused(refusal, RefusalCode::InvalidInput).message;
+            assert!(said.contains("`need` gives `"), "{said}");
+            assert!(said.ends_with("which is no whole number from 1 to 1000"), "{said}");
+        }
     }
 }

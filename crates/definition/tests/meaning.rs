@@ -155,6 +155,44 @@ fn what_looks_different_and_means_the_same_is_no_difference() {
 }
 
 #[test]
+fn the_order_of_people_and_who_is_named_twice_mean_nothing() {
+    const ALL: &str = "
+workflow: all
+version: 1
+title: All
+start: agree
+states:
+  agree:
+    hold:
+      approval:
+        rules:
+          peers: { from: PEOPLE, need: 1 }
+          second: { from: role:b, need: 1 }
+          last: { from: PEOPLE, need: 1, after: RULES }
+        not: EXCLUDED
+        veto: { from: PEOPLE, overrule: PEOPLE }
+        duties: { discharge: PEOPLE }
+        escalate: { after: 1d, to: PEOPLE }
+      witness: { from: PEOPLE, for: 1d }
+    on: { released: done, rejected: done, objected: done }
+  done: { end: done }
+";
+    let all = |people: &str, rules: &str, excluded: &str| {
+        let source = ALL.replace("PEOPLE", people).replace("RULES", rules);
+        definition(&source.replace("EXCLUDED", excluded))
+    };
+    let one = all("[role:a, member:b]", "[peers, second]", "[requester, editors]");
+    let other = all(
+        "[member:b, role:a, role:a]",
+        "[second, peers, peers]",
+        "[editors, editors, requester]",
+    );
+    assert_eq!(one.compare(&other), []);
+    let fewer = all("[role:a]", "[peers]", "[editors]");
+    assert_eq!(one.compare(&fewer).len(), 9, "{:?}", one.compare(&fewer));
+}
+
+#[test]
 fn every_difference_in_meaning_is_told() {
     assert_snapshot!(differs(&[
         ("version: 1", "version: 2"),

@@ -143,7 +143,7 @@ fn a_wait_for_a_time_releases() {
     let mut bench =
         submitted(&hold(NOTHING, "wait: { for: 30m }", "{ released: done }"), "ada", json!({}));
     assert_eq!(bench.status(), RunStatus::Held);
-    assert_eq!(bench.view().next_steps[0], "wait until 2026-01-05T09:30:00Z");
+    assert_eq!(bench.view().next_steps[0], "wait until 2026-01-05 09:30:00 UTC");
     bench.advance(secs(30 * 60 - 1));
     assert_eq!(bench.status(), RunStatus::Held);
     bench.advance(secs(1));

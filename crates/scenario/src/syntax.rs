@@ -246,19 +246,14 @@ impl<'f> File<'f> {
 
     /// A duration.
     pub(crate) fn duration(&mut self, node: &Node) -> Option<SignedDuration> {
-        let text = match &node.kind {
-            Kind::Text(text) => text.as_str(),
-            _ => "",
-        };
-        let read = yaml::duration(text);
-        if read.is_none() {
-            let shown = if text.is_empty() { "this".to_owned() } else { format!("`{text}`") };
-            self.reader
-                .findings
-                .add(Code::InvalidDuration, &node.span, format!("{shown} is not a duration"))
-                .help(DURATION);
+        if let Kind::Text(text) = &node.kind {
+            return self.reader.duration(text, &node.span);
         }
-        read
+        self.reader
+            .findings
+            .add(Code::InvalidDuration, &node.span, "this is not a duration")
+            .help(DURATION);
+        None
     }
 
     /// Members with what they hold.
