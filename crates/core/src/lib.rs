@@ -46,5 +46,5 @@ pub use item::{GroupName, Item, ItemName, Items, LabelName, NamedItem};
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use run::{DefinitionRef, Run, RunAnswer};
 pub use selector::{MalformedSelector, Selector};
-pub use view::{RunStatus, RunView};
+pub use view::{RunStatus, RunSummary, RunView};
 pub use workflow::{IllegalEvent, LoadFailure, Loader, Moment, Started, Workflow};

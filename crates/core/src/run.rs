@@ -16,7 +16,7 @@ use crate::{
     effect::{Activity, Effect, EffectKind},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
-    view::{RunStatus, RunView},
+    view::{RunStatus, RunSummary, RunView},
     workflow::{DecideFailure, DynState, DynWorkflow, IllegalEvent, Meta, Moment, Started},
 };
 
@@ -567,6 +567,12 @@ impl Run {
     #[must_use]
     pub fn view(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> RunView {
         workflow.view(&self.state, at)
+    }
+
+    /// What a list says of the run now.
+    #[must_use]
+    pub fn summary(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> RunSummary {
+        workflow.summary(&self.state, at)
     }
 
     /// The run's id.

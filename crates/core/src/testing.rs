@@ -403,7 +403,11 @@ impl Bench {
     #[must_use]
     #[track_caller]
     pub fn view(&self) -> RunView {
-        self.run().view(&*self.workflow, &Moment { now: self.now, project: &self.project })
+        let at = Moment { now: self.now, project: &self.project };
+        let view = self.run().view(&*self.workflow, &at);
+        let summary = self.run().summary(&*self.workflow, &at);
+        assert_eq!(summary, view.clone().into(), "the summary is of another run");
+        view
     }
 
     /// The run's history so far.

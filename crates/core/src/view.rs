@@ -42,6 +42,23 @@ impl RunStatus {
     }
 }
 
+/// What a list says of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    /// What the run is about, in a line.
+    pub title: String,
+    /// The name of the state it is in.
+    pub state: String,
+    /// Where it stands.
+    pub status: RunStatus,
+}
+
+impl From<RunView> for RunSummary {
+    fn from(RunView { title, state, status, .. }: RunView) -> Self {
+        Self { title, state, status }
+    }
+}
+
 /// What a run looks like now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunView {

@@ -15,7 +15,7 @@ use crate::{
     event::{EventData, EventType, NewEvent, TypedEvent},
     id::{ProjectId, RunId},
     project::Project,
-    view::{RunStatus, RunView},
+    view::{RunStatus, RunSummary, RunView},
 };
 
 /// What the world is like when a command is decided: all that a decision may know besides the
@@ -136,6 +136,12 @@ pub trait Workflow: Send + Sync + 'static {
 
     /// What the run looks like to a person now, with who could release what holds it.
     fn view(&self, state: &Self::State, at: &Moment<'_>) -> RunView;
+
+    /// What a list says of the run: what [`view`](Self::view) says, for less. It is asked after every
+    /// command.
+    fn summary(&self, state: &Self::State, at: &Moment<'_>) -> RunSummary {
+        self.view(state, at).into()
+    }
 }
 
 /// A workflow's state, whatever its type. Clones share it until one of them changes.
@@ -236,6 +242,8 @@ pub trait DynWorkflow: Send + Sync {
     fn status(&self, state: &DynState) -> RunStatus;
     /// See [`Workflow::view`].
     fn view(&self, state: &DynState, at: &Moment<'_>) -> RunView;
+    /// See [`Workflow::summary`].
+    fn summary(&self, state: &DynState, at: &Moment<'_>) -> RunSummary;
     /// Writes the state, for a snapshot.
     ///
     /// # Errors
@@ -327,6 +335,13 @@ impl<W: Workflow> DynWorkflow for W {
         state.typed::<W::State>().map_or_else(
             || RunView::new("", FOREIGN_STATE, RunStatus::Stuck),
             |state| Workflow::view(self, state, at),
+        )
+    }
+
+    fn summary(&self, state: &DynState, at: &Moment<'_>) -> RunSummary {
+        state.typed::<W::State>().map_or_else(
+            || RunView::new("", FOREIGN_STATE, RunStatus::Stuck).into(),
+            |state| Workflow::summary(self, state, at),
         )
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use holdpoint_core::{
     Action, Activity, Command, Effect, EffectKind, IllegalEvent, Moment, Refusal, RefusalCode,
-    RunStatus, RunView, Started, Workflow, workflow::Meta,
+    RunStatus, RunSummary, RunView, Started, Workflow, workflow::Meta,
 };
 use serde_json::Value;
 
@@ -132,6 +132,10 @@ impl Workflow for Definition {
 
     fn view(&self, state: &State, at: &Moment<'_>) -> RunView {
         view::view(&self.model, state, at)
+    }
+
+    fn summary(&self, state: &State, _: &Moment<'_>) -> RunSummary {
+        view::summary(&self.model, state)
     }
 }
 

@@ -2,7 +2,7 @@
 //! has come, and what can be done next.
 
 use holdpoint_core::{
-    Moment, RunStatus, RunView, Vote,
+    Moment, RunStatus, RunSummary, RunView, Vote,
     project::OWNER,
     view::{
         BranchView, Candidate, ConditionView, DeadlineView, DutyView, HoldView, RolloutView,
@@ -60,13 +60,19 @@ fn status_at(place: &Place, rollout: Option<&RolloutState>) -> RunStatus {
     }
 }
 
-/// What a run looks like.
-pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
+/// What a list says of a run.
+pub(crate) fn summary(model: &Model, state: &State) -> RunSummary {
     let title = match state.input.get("title").and_then(|title| title.as_str()) {
         Some(title) => title.to_owned(),
         None => model.title.clone(),
     };
-    let mut view = RunView::new(title, state.state(), status(state));
+    RunSummary { title, state: state.state().to_owned(), status: status(state) }
+}
+
+/// What a run looks like.
+pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
+    let RunSummary { title, state: name, status } = summary(model, state);
+    let mut view = RunView::new(title, name, status);
     view.deadline = deadlines::of_run(model, state).map(|(_, at)| DeadlineView {
         at,
         outcome: model.expires.as_ref().map(|(_, to)| to.name.clone()).unwrap_or_default(),

@@ -22,6 +22,7 @@ use crate::{
     load::Library,
     projects::{COMMANDS_WAITING_MAX, ProjectDesk, Projects},
     read_model::Tables,
+    recent::Recent,
     recovery,
     shard::{ASKS_WAITING_MAX, Ask, Shard},
 };
@@ -191,7 +192,8 @@ impl EngineBuilder {
             ReadModelAt::File(path) => Tables::open(Some(path))?,
         };
         let head = recovery::recover(&library, &mut tables).await?;
-        let (read_model, _) = tables.follow(head)?;
+        let highest = tables.highest()?;
+        let read_model = tables.follow(head)?;
         let acknowledged = Acknowledged::default();
         acknowledged.raise(head);
 
@@ -220,6 +222,7 @@ impl EngineBuilder {
                 self.effects,
                 self.resident_runs_max,
                 acknowledged.clone(),
+                Recent::above(highest),
             );
             tasks.push(tokio::spawn(shard.run()));
             shards.push(send);

@@ -29,6 +29,7 @@ mod load;
 mod projects;
 pub mod query;
 mod read_model;
+mod recent;
 mod recovery;
 mod shard;
 mod slot;

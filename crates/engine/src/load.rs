@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use holdpoint_core::{
-    Digest, IllegalEvent, Moment, Project, ProjectId, Run, RunId, RunStatus, RunView, StreamId,
-    Version,
+    Digest, IllegalEvent, Moment, Project, ProjectId, Run, RunId, RunStatus, RunSummary, RunView,
+    StreamId, Version,
     event::Event,
     run::{Due, DueStep},
     workflow::DynWorkflow,
@@ -73,15 +73,33 @@ impl LiveRun {
         }
     }
 
-    /// What the read model keeps of the run.
-    pub(crate) fn record(&self, at: &Moment<'_>) -> RunRecord {
-        let (view, status) = self.look(at);
+    /// What a list says of it.
+    fn summary(&self, at: &Moment<'_>) -> RunSummary {
+        let summed = guard("view", || self.run.summary(&*self.workflow, at));
+        match (summed, &self.broken) {
+            (Ok(summary), None) => summary,
+            (Ok(RunSummary { title, .. }), Some(reason)) => {
+                let state = format!("broken: {reason}");
+                RunSummary { title, state, status: RunStatus::Stuck }
+            }
+            (Err(illegal), _) => {
+                let (title, state) = (String::new(), format!("broken: {illegal}"));
+                RunSummary { title, state, status: RunStatus::Stuck }
+            }
+        }
+    }
+
+    /// What the read model keeps of the run, which is owed `due`.
+    pub(crate) fn record(
+        &self,
+        at: &Moment<'_>,
+        due: &Result<Vec<Due>, IllegalEvent>,
+    ) -> RunRecord {
         let mut wake_at: Option<Timestamp> = None;
         // A run whose definition cannot say what it owes is taken up by the next start, which
         // may have a definition that can.
-        let due = self.due();
         let mut working = due.is_err();
-        for due in due.unwrap_or_default() {
+        for due in due.iter().flatten() {
             let at = match due.step {
                 DueStep::Fire { at } => Some(at),
                 DueStep::Attempt { not_before, .. } => {
@@ -95,7 +113,8 @@ impl LiveRun {
             };
             wake_at = [wake_at, at].into_iter().flatten().min();
         }
-        let row = RunRow::of(0, &self.run, status, view.title, view.state);
+        let RunSummary { title, state, status } = self.summary(at);
+        let row = RunRow::of(0, &self.run, status, title, state);
         RunRecord { row, wake_at, working }
     }
 }

@@ -7,21 +7,30 @@
 //! only take it back, never tear it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, Thread},
 };
 
 use holdpoint_core::{Digest, EventId, ProjectId, RunId, Sequence, Version};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, config::DbConfig, params};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    watch,
+};
 
 use crate::{
     failure::QueryFailure,
     query::{RunFilter, RunRow},
 };
+
+mod writer;
+
+use writer::{Writer, put, set_watermark};
 
 /// Raised whenever the tables change; a file of another version is built again.
 const SCHEMA_VERSION: i64 = 1;
@@ -43,7 +52,7 @@ const SCHEMA: &str = "
 ";
 
 /// How many updates may wait for the writer before the shards wait for it.
-const UPDATES_WAITING_MAX: usize = 4096;
+const UPDATES_WAITING_MAX: usize = 8192;
 
 /// A run as the read model keeps it.
 #[derive(Debug, Clone)]
@@ -96,6 +105,8 @@ pub(crate) struct ReadModel {
     tables: Arc<Mutex<Connection>>,
     updates: mpsc::Sender<Update>,
     progress: watch::Receiver<Progress>,
+    wanted: Arc<AtomicU64>,
+    writer: Thread,
 }
 
 fn lock(tables: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
@@ -209,36 +220,55 @@ impl Tables {
         ids.map(|id| parse(&id?)).collect()
     }
 
+    /// The highest id of a run.
+    pub(crate) fn highest(&self) -> Result<Option<RunId>, QueryFailure> {
+        let highest: Option<String> =
+            self.writing.query_row("SELECT max(id) FROM runs", [], |row| row.get(0))?;
+        highest.map(|id| parse(&id)).transpose()
+    }
+
     /// See [`ReadModel::locate`].
     pub(crate) fn locate(&self, run: RunId) -> Result<Option<Located>, QueryFailure> {
         locate(&self.writing, run)
     }
 
     /// Starts the writer; from now on the tables follow the shards.
-    pub(crate) fn follow(
-        self,
-        head: Sequence,
-    ) -> Result<(ReadModel, thread::JoinHandle<()>), QueryFailure> {
+    pub(crate) fn follow(self, head: Sequence) -> Result<ReadModel, QueryFailure> {
         let writing = Arc::new(Mutex::new(self.writing));
         let reading = self.reading.map(|reading| Arc::new(Mutex::new(reading)));
         let tables = reading.unwrap_or_else(|| Arc::clone(&writing));
         let (updates, waiting) = mpsc::channel(UPDATES_WAITING_MAX);
         let (tell, progress) = watch::channel(Progress { watermark: head, failed: None });
-        let writer =
-            Writer { tables: writing, waiting, ahead: BTreeMap::new(), watermark: head, tell };
+        let wanted = Arc::default();
+        let writer = Writer::new(writing, waiting, Arc::clone(&wanted), head, tell);
         let thread = thread::Builder::new()
             .name("holdpoint-read-model".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
-        Ok((ReadModel { tables, updates, progress }, thread))
+        Ok(ReadModel { tables, updates, progress, wanted, writer: thread.thread().clone() })
     }
 }
 
 impl ReadModel {
     /// Tells a change. A writer that has failed is reported to those who read.
     pub(crate) async fn tell(&self, update: Update) {
-        if self.updates.send(update).await.is_err() {
+        let sent = match self.updates.try_send(update) {
+            Ok(()) => true,
+            Err(TrySendError::Full(update)) => {
+                self.writer.unpark();
+                self.updates.send(update).await.is_ok()
+            }
+            Err(TrySendError::Closed(_)) => false,
+        };
+        if !sent {
             tracing::warn!("the read model has stopped; a restart builds it again");
+        }
+    }
+
+    /// Has what was told up to `sequence` written soon.
+    pub(crate) fn want(&self, sequence: Sequence) {
+        if self.wanted.fetch_max(sequence.0, Ordering::AcqRel) < sequence.0 {
+            self.writer.unpark();
         }
     }
 
@@ -249,6 +279,7 @@ impl ReadModel {
 
     /// Waits until everything up to `sequence` is in the read model.
     pub(crate) async fn reaches(&self, sequence: Sequence) -> Result<(), QueryFailure> {
+        self.want(sequence);
         let mut progress = self.progress.clone();
         let reached = progress
             .wait_for(|progress| progress.failed.is_some() || progress.watermark >= sequence)
@@ -342,134 +373,6 @@ impl ReadModel {
         })
         .await
     }
-}
-
-/// Applies updates in the order of the log.
-struct Writer {
-    tables: Arc<Mutex<Connection>>,
-    waiting: mpsc::Receiver<Update>,
-    /// Commits that are not next yet, by their first sequence.
-    ahead: BTreeMap<Sequence, (Sequence, EventId, Subject)>,
-    watermark: Sequence,
-    tell: watch::Sender<Progress>,
-}
-
-impl Writer {
-    fn run(mut self) {
-        let mut batch = Vec::new();
-        while self.waiting.blocking_recv_many(&mut batch, UPDATES_WAITING_MAX) > 0 {
-            let applied = self.apply(std::mem::take(&mut batch));
-            let failed = applied.err().map(|failure| failure.to_string());
-            let stop = failed.is_some();
-            self.tell.send_replace(Progress { watermark: self.watermark, failed });
-            if stop {
-                return;
-            }
-        }
-    }
-
-    fn apply(&mut self, updates: Vec<Update>) -> Result<(), QueryFailure> {
-        let mut snapshots = Vec::new();
-        for update in updates {
-            match update {
-                Update::Committed { first, last, event, subject } => {
-                    self.ahead.insert(first, (last, event, subject));
-                }
-                Update::Snapshot { run, version, bytes } => snapshots.push((run, version, bytes)),
-            }
-        }
-        // Of a run that was committed to several times only the last state is worth writing, but
-        // its place among the new runs is that of its first, for the sake of its number.
-        let mut order: Vec<Subject> = Vec::new();
-        let mut place: HashMap<RunId, usize> = HashMap::new();
-        let mut reached = (self.watermark, None);
-        while let Some((last, event, subject)) = self.ahead.remove(&reached.0.next()) {
-            reached = (last, Some(event));
-            let known = match &subject {
-                Subject::Run(record) => {
-                    let next = order.len();
-                    let at = *place.entry(record.row.id).or_insert(next);
-                    order.get_mut(at)
-                }
-                Subject::Project(_) | Subject::Unreadable => None,
-            };
-            match known {
-                Some(earlier) => *earlier = subject,
-                None => order.push(subject),
-            }
-        }
-        let mut tables = lock(&self.tables);
-        let transaction = tables.transaction()?;
-        for subject in order {
-            put(&transaction, subject)?;
-        }
-        for (run, version, bytes) in snapshots {
-            transaction
-                .prepare_cached("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3)")?
-                .execute(params![run.to_string(), to_sql(version.0), bytes])?;
-        }
-        let (watermark, last_event) = reached;
-        if let Some(event) = last_event {
-            set_watermark(&transaction, watermark, event)?;
-        }
-        transaction.commit()?;
-        self.watermark = watermark;
-        Ok(())
-    }
-}
-
-fn put(tables: &Connection, subject: Subject) -> Result<(), QueryFailure> {
-    match subject {
-        Subject::Project(project) => {
-            tables
-                .prepare_cached("INSERT OR IGNORE INTO projects VALUES (?1)")?
-                .execute([project.as_str()])?;
-            Ok(())
-        }
-        Subject::Run(record) => put_run(tables, *record),
-        Subject::Unreadable => Ok(()),
-    }
-}
-
-fn put_run(tables: &Connection, mut record: RunRecord) -> Result<(), QueryFailure> {
-    let id = record.row.id.to_string();
-    let project = record.row.project.to_string();
-    let number: i64 = tables
-        .prepare_cached(
-            "SELECT coalesce(
-                (SELECT number FROM runs WHERE id = ?1),
-                (SELECT max(number) FROM runs WHERE project = ?2) + 1,
-                1)",
-        )?
-        .query_row([&id, &project], |row| row.get(0))?;
-    record.row.number = from_sql(number);
-    let body = serde_json::to_string(&record.row)
-        .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
-    tables
-        .prepare_cached("INSERT OR REPLACE INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
-        .execute(params![
-            id,
-            project,
-            number,
-            record.row.status.as_str(),
-            record.row.definition.digest.to_string(),
-            to_sql(record.row.at.sequence.0),
-            record.working,
-            record.wake_at.map(|at| at.to_string()),
-            body,
-        ])?;
-    Ok(())
-}
-
-fn set_watermark(
-    tables: &Connection,
-    sequence: Sequence,
-    event: EventId,
-) -> Result<(), QueryFailure> {
-    tables
-        .prepare_cached("UPDATE watermark SET sequence = ?1, event = ?2")?
-        .execute(params![to_sql(sequence.0), event.to_string()])?;
-    Ok(())
 }
 
 fn locate(tables: &Connection, run: RunId) -> Result<Option<Located>, QueryFailure> {

@@ -118,5 +118,5 @@ async fn refreshed(
     let live = library.load(run, located).await?.live;
     let known = library.projects.get(live.run.project()).ok_or(QueryFailure::NoSuchRun(run))?;
     let at = Moment { now: live.run.updated(), project: &known };
-    Ok(Subject::Run(Box::new(live.record(&at))))
+    Ok(Subject::Run(Box::new(live.record(&at, &live.due()))))
 }

@@ -30,6 +30,7 @@ use crate::{
     guard::guard,
     load::{Library, Loaded},
     read_model::{ReadModel, Update},
+    recent::Recent,
     slot::{Begin, CommandReply, Phase, QueryReply, Slot, Waiting},
 };
 
@@ -107,6 +108,7 @@ pub(crate) struct Shard {
     pub(crate) effects: Effects,
     pub(crate) resident_max: usize,
     pub(crate) acknowledged: Acknowledged,
+    recent: Recent,
     slots: HashMap<RunId, Slot>,
     /// Runs that may leave memory, the one that has been quiet longest first.
     quiet: VecDeque<RunId>,
@@ -128,6 +130,7 @@ impl Shard {
         effects: Effects,
         resident_max: usize,
         acknowledged: Acknowledged,
+        recent: Recent,
     ) -> Self {
         Self {
             asks,
@@ -138,6 +141,7 @@ impl Shard {
             effects,
             resident_max,
             acknowledged,
+            recent,
             slots: HashMap::new(),
             quiet: VecDeque::new(),
             wakes: BTreeSet::new(),
@@ -332,6 +336,7 @@ impl Shard {
                 // It could not be found again yet.
                 slot.listed = true;
                 self.quiet.push_back(run);
+                self.read_model.want(at.sequence);
                 continue;
             }
             if at.version.0.saturating_sub(slot.snapshot.0) >= SNAPSHOT_EVENTS_MIN {

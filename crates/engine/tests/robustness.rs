@@ -520,7 +520,8 @@ async fn a_read_model_that_fails_does_not_make_a_run_unknown() {
     let at = ReadModelAt::File(file.clone());
     let engine = office.builder().read_model(at).start().await.unwrap();
     rusqlite::Connection::open(&file).unwrap().execute_batch("DROP TABLE runs").unwrap();
-    let answer = engine.submit(&office.project, office.submission(new_id(), 1)).await;
+    let run = RunId::from(new_id());
+    let answer = engine.command(run, signal("say", json!(1))).await;
     assert!(matches!(answer, Err(CommandFailure::Query(QueryFailure::ReadModel(_)))), "{answer:?}");
 }
 

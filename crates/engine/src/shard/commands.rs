@@ -4,7 +4,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use holdpoint_core::{
     EventId, IllegalEvent, Moment, Run, RunAnswer, RunId, Sequence, StreamId, Version,
-    run::Decided, workflow::DecideFailure,
+    run::{Decided, Due},
+    workflow::DecideFailure,
 };
 use holdpoint_log::{Append, AppendFailure};
 
@@ -64,11 +65,14 @@ impl Shard {
         let coming = Coming { run: begun, events: events.len() as u64, last };
         let append = Append { stream, expected: Version::ZERO, events };
         self.slots.insert(run, Slot::new(Phase::Appending));
+        let is_new = self.recent.is_new(run);
+        self.recent.add(run);
         let (library, read_model) = (self.library.clone(), self.read_model.clone());
         self.under_way.push(Box::pin(async move {
             // The log tells a second run of the same stream; only the read model can tell a run
             // of another project with the same id.
-            match read_model.locate(run).await {
+            let located = if is_new { Ok(None) } else { read_model.locate(run).await };
+            match located {
                 Ok(Some(_)) => return Done::Known { run, begin },
                 Ok(None) => {}
                 Err(failure) => {
@@ -96,10 +100,10 @@ impl Shard {
             slot.live = Some(LiveRun { run: coming.run, workflow, broken: None });
             slot.phase = Phase::Ready;
         }
-        self.tell_read_model(run, first, answer.sequence, coming.last).await;
+        let due = self.tell_read_model(run, first, answer.sequence, coming.last).await;
         self.acknowledged.raise(answer.sequence);
         let _ = begin.reply.send(Ok(answer));
-        self.settle(run);
+        self.settle_due(run, self.clock.now(), due);
         self.pump(run);
         self.evict().await;
     }
@@ -232,7 +236,7 @@ impl Shard {
         live.run = coming.run;
         live.run.appended(last, answers);
         self.acknowledged.raise(last);
-        self.tell_read_model(run, first, last, event).await;
+        let due = self.tell_read_model(run, first, last, event).await;
         let mut begun = Vec::new();
         let mut ended = Vec::new();
         for Accepted { end, then, .. } in accepted {
@@ -258,7 +262,7 @@ impl Shard {
                 slot.stepping.remove(&effect);
             }
         }
-        self.settle(run);
+        self.settle_due(run, self.clock.now(), due);
         self.pump(run);
         self.evict().await;
     }
@@ -332,21 +336,24 @@ impl Shard {
         self.pump(run);
     }
 
-    /// Tells of durable events, whatever they are: everyone who asks waits for them.
+    /// Tells of durable events, whatever they are: everyone who asks waits for them. Answers with
+    /// what the run is owed now.
     async fn tell_read_model(
         &mut self,
         run: RunId,
         first: Sequence,
         last: Sequence,
         event: EventId,
-    ) {
+    ) -> Result<Vec<Due>, IllegalEvent> {
         let live = self.slots.get(&run).and_then(|slot| slot.live.as_ref());
+        let due = live.map_or_else(|| Ok(Vec::new()), LiveRun::due);
         let record = live.and_then(|live| {
             let project = self.library.projects.get(live.run.project())?;
-            Some(live.record(&Moment { now: live.run.updated(), project: &project }))
+            Some(live.record(&Moment { now: live.run.updated(), project: &project }, &due))
         });
         let subject = record.map_or(Subject::Unreadable, |record| Subject::Run(Box::new(record)));
         self.read_model.tell(Update::Committed { first, last, event, subject }).await;
+        due
     }
 }
 

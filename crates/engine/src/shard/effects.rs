@@ -1,7 +1,7 @@
 //! What the runs of a shard are owed: timers and attempts, begun and ended.
 
 use holdpoint_core::{
-    Action, Activity, EffectId, Outcome, RunId,
+    Action, Activity, EffectId, IllegalEvent, Outcome, RunId,
     run::{Due, DueStep},
 };
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use crate::{
     attempting::{AttemptEnd, perform},
     builder::Effects,
     deciding::own_command,
+    load::LiveRun,
     slot::{Step, Waiting},
 };
 
@@ -22,12 +23,25 @@ impl Shard {
     }
 
     pub(super) fn settle_at(&mut self, run: RunId, now: Timestamp) {
+        let live = self.slots.get(&run).and_then(|slot| slot.live.as_ref());
+        if let Some(due) = live.map(LiveRun::due) {
+            self.settle_due(run, now, due);
+        }
+    }
+
+    /// As [`Shard::settle`], when it is known what the run is owed.
+    pub(super) fn settle_due(
+        &mut self,
+        run: RunId,
+        now: Timestamp,
+        due: Result<Vec<Due>, IllegalEvent>,
+    ) {
         if self.effects == Effects::LeaveAlone {
             return self.list_if_quiet(run);
         }
         let Some(slot) = self.slots.get_mut(&run) else { return };
         let Some(live) = &mut slot.live else { return };
-        let due = live.due().unwrap_or_else(|illegal| {
+        let due = due.unwrap_or_else(|illegal| {
             tracing::error!(%run, error = %illegal, "a run is held by its definition's defect");
             live.broken = Some(illegal.to_string());
             Vec::new()

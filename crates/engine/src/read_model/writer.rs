@@ -1,0 +1,171 @@
+//! The writer of the read model: a thread of its own, which gathers what the shards tell.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use holdpoint_core::{EventId, RunId, Sequence};
+use rusqlite::{Connection, params};
+use tokio::sync::{mpsc, watch};
+
+use super::{Progress, RunRecord, Subject, UPDATES_WAITING_MAX, Update, from_sql, lock, to_sql};
+use crate::failure::QueryFailure;
+
+/// How long the writer lets updates gather that nobody wants yet: of a run that is committed to
+/// several times meanwhile only the last state is written.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Applies updates in the order of the log.
+pub(super) struct Writer {
+    tables: Arc<Mutex<Connection>>,
+    waiting: mpsc::Receiver<Update>,
+    /// What is wanted soon: everything up to this sequence.
+    wanted: Arc<AtomicU64>,
+    /// Commits that are not next yet, by their first sequence.
+    ahead: BTreeMap<Sequence, (Sequence, EventId, Subject)>,
+    watermark: Sequence,
+    tell: watch::Sender<Progress>,
+}
+
+impl Writer {
+    pub(super) const fn new(
+        tables: Arc<Mutex<Connection>>,
+        waiting: mpsc::Receiver<Update>,
+        wanted: Arc<AtomicU64>,
+        watermark: Sequence,
+        tell: watch::Sender<Progress>,
+    ) -> Self {
+        Self { tables, waiting, wanted, ahead: BTreeMap::new(), watermark, tell }
+    }
+
+    pub(super) fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.waiting.blocking_recv_many(&mut batch, UPDATES_WAITING_MAX) > 0 {
+            // Whoever wants something ends the pause.
+            if self.wanted.load(Ordering::Acquire) <= self.watermark.0 {
+                thread::park_timeout(PAUSE);
+            }
+            while batch.len() < UPDATES_WAITING_MAX
+                && let Ok(update) = self.waiting.try_recv()
+            {
+                batch.push(update);
+            }
+            let applied = self.apply(std::mem::take(&mut batch));
+            let failed = applied.err().map(|failure| failure.to_string());
+            let stop = failed.is_some();
+            self.tell.send_replace(Progress { watermark: self.watermark, failed });
+            if stop {
+                return;
+            }
+        }
+    }
+
+    fn apply(&mut self, updates: Vec<Update>) -> Result<(), QueryFailure> {
+        let mut snapshots = Vec::new();
+        for update in updates {
+            match update {
+                Update::Committed { first, last, event, subject } => {
+                    self.ahead.insert(first, (last, event, subject));
+                }
+                Update::Snapshot { run, version, bytes } => snapshots.push((run, version, bytes)),
+            }
+        }
+        // Of a run that was committed to several times only the last state is worth writing, but
+        // its place among the new runs is that of its first, for the sake of its number.
+        let mut order: Vec<Subject> = Vec::new();
+        let mut place: HashMap<RunId, usize> = HashMap::new();
+        let mut reached = (self.watermark, None);
+        while let Some((last, event, subject)) = self.ahead.remove(&reached.0.next()) {
+            reached = (last, Some(event));
+            let known = match &subject {
+                Subject::Run(record) => {
+                    let next = order.len();
+                    let at = *place.entry(record.row.id).or_insert(next);
+                    order.get_mut(at)
+                }
+                Subject::Project(_) | Subject::Unreadable => None,
+            };
+            match known {
+                Some(earlier) => *earlier = subject,
+                None => order.push(subject),
+            }
+        }
+        let mut tables = lock(&self.tables);
+        let transaction = tables.transaction()?;
+        for subject in order {
+            put(&transaction, subject)?;
+        }
+        for (run, version, bytes) in snapshots {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3)")?
+                .execute(params![run.to_string(), to_sql(version.0), bytes])?;
+        }
+        let (watermark, last_event) = reached;
+        if let Some(event) = last_event {
+            set_watermark(&transaction, watermark, event)?;
+        }
+        transaction.commit()?;
+        self.watermark = watermark;
+        Ok(())
+    }
+}
+
+pub(super) fn put(tables: &Connection, subject: Subject) -> Result<(), QueryFailure> {
+    match subject {
+        Subject::Project(project) => {
+            tables
+                .prepare_cached("INSERT OR IGNORE INTO projects VALUES (?1)")?
+                .execute([project.as_str()])?;
+            Ok(())
+        }
+        Subject::Run(record) => put_run(tables, *record),
+        Subject::Unreadable => Ok(()),
+    }
+}
+
+fn put_run(tables: &Connection, mut record: RunRecord) -> Result<(), QueryFailure> {
+    let id = record.row.id.to_string();
+    let project = record.row.project.to_string();
+    let number: i64 = tables
+        .prepare_cached(
+            "SELECT coalesce(
+                (SELECT number FROM runs WHERE id = ?1),
+                (SELECT max(number) FROM runs WHERE project = ?2) + 1,
+                1)",
+        )?
+        .query_row([&id, &project], |row| row.get(0))?;
+    record.row.number = from_sql(number);
+    let body = serde_json::to_string(&record.row)
+        .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
+    tables
+        .prepare_cached("INSERT OR REPLACE INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+        .execute(params![
+            id,
+            project,
+            number,
+            record.row.status.as_str(),
+            record.row.definition.digest.to_string(),
+            to_sql(record.row.at.sequence.0),
+            record.working,
+            record.wake_at.map(|at| at.to_string()),
+            body,
+        ])?;
+    Ok(())
+}
+
+pub(super) fn set_watermark(
+    tables: &Connection,
+    sequence: Sequence,
+    event: EventId,
+) -> Result<(), QueryFailure> {
+    tables
+        .prepare_cached("UPDATE watermark SET sequence = ?1, event = ?2")?
+        .execute(params![to_sql(sequence.0), event.to_string()])?;
+    Ok(())
+}
