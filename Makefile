@@ -1,6 +1,6 @@
 # What developers and CI run. `make ci` is all that CI does.
 
-.PHONY: ci all fmt clippy doc test power cuts kills example demo deny
+.PHONY: ci all fmt clippy doc test fuzz power cuts kills example demo deny
 
 ci: all deny
 
@@ -21,6 +21,13 @@ doc:
 # The README's command for the tests.
 test:
 	cargo test --workspace
+
+# Texts that nobody would write, for the readers of definitions and scenarios: FUZZ_CASES of each of
+# six kinds, none of which may take two seconds; docs/testing-definitions.md.
+FUZZ_CASES = 200000
+fuzz:
+	HOLDPOINT_FUZZ_CASES=$(FUZZ_CASES) HOLDPOINT_FUZZ_SECONDS=2 \
+	cargo test --release -p holdpoint-definition --test definition fuzz:: -- --nocapture
 
 # What survives kills, errors and failures of power; docs/durability.md. Where the power cannot be
 # cut, that part says SKIPPED, or fails when HOLDPOINT_REQUIRE_POWER_CUT is set.

@@ -1,18 +1,95 @@
 //! The parser meets every text: it neither panics nor hangs, and its findings lie in the text.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use holdpoint_core::{Loader as _, testing::Bench};
-use holdpoint_definition::{Definition, Diagnostics, Language, Severity};
-use proptest::prelude::*;
+use holdpoint_definition::{Definition, Diagnostics, Language, SCHEMA, Severity};
+use proptest::{
+    prelude::*,
+    sample::{Index, select},
+};
 use serde_json::{Value, json};
 
-use crate::common::{NORMAL_CHANGE, ROLLING_ROLLOUT, cases, people};
+use crate::{
+    common::{NORMAL_CHANGE, ROLLING_ROLLOUT, cases, people},
+    docs::definitions_of_the_guide,
+    watch,
+};
+
+/// What is changed: all definitions that ship, and those of the cookbook and the guide, so that all
+/// of the language is there.
+static SEEDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let files = ["workflows", "docs/cookbook"].into_iter().flat_map(|directory| {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(directory);
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path())
+    });
+    let definitions = files.filter(|path| !path.to_str().unwrap().ends_with(".scenarios.yaml"));
+    let shipped = definitions.map(|path| fs::read_to_string(path).unwrap());
+    shipped.chain(definitions_of_the_guide()).collect()
+});
+
+/// The language's keys and words, as its schema has them.
+static WORDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    fn collect(schema: &Value, found: &mut BTreeSet<String>) {
+        match schema {
+            Value::Object(members) => {
+                for (key, value) in members {
+                    if let ("properties", Value::Object(properties)) = (key.as_str(), value) {
+                        found.extend(properties.keys().cloned());
+                    }
+                    if let ("enum" | "const", words) = (key.as_str(), value) {
+                        let all =
+                            words.as_array().map_or(std::slice::from_ref(words), Vec::as_slice);
+                        found.extend(all.iter().filter_map(Value::as_str).map(str::to_owned));
+                    }
+                    collect(value, found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    collect(&serde_json::from_str(SCHEMA).unwrap(), &mut found);
+    let others = [
+        "object",
+        "type",
+        "properties",
+        "required",
+        "default",
+        "a",
+        "${input.a}",
+        "role:engineer",
+        "member:ada",
+        "7d",
+        "100%",
+        "60%",
+        "all",
+        "majority",
+        "author",
+        "requester",
+        "input.a == 1",
+        "",
+    ];
+    found.extend(others.map(str::to_owned));
+    assert!(found.len() > 60, "{found:?}");
+    found.into_iter().collect()
+});
 
 /// How many texts of each kind are tried; `HOLDPOINT_FUZZ_CASES` raises it.
 const TEXTS_FEW: u32 = 64;
-/// No text of the bounded size takes longer; a test machine may be slow and busy.
-const PARSE_MAX: Duration = Duration::from_secs(20);
+/// No text of the bounded size takes longer; a test machine may be slow and busy. `HOLDPOINT_FUZZ_SECONDS`
+/// says another time.
+static PARSE_MAX: LazyLock<Duration> = LazyLock::new(|| {
+    let asked = std::env::var("HOLDPOINT_FUZZ_SECONDS").ok().map(|text| text.parse().unwrap());
+    Duration::from_secs(asked.unwrap_or(20))
+});
 
 /// Pieces of the language, to be put where they do not belong.
 const PIECES: [&str; 26] = [
@@ -121,8 +198,9 @@ fn changed(source: &str, changes: &[Change]) -> String {
 #[track_caller]
 fn meets(source: &str) {
     let begun = Instant::now();
+    let _watched = watch::over(source, *PARSE_MAX);
     let parsed = Definition::parse("fuzz.yaml", source);
-    assert!(begun.elapsed() < PARSE_MAX, "it took {:?}:\n{source}", begun.elapsed());
+    assert!(begun.elapsed() < *PARSE_MAX, "it took {:?}:\n{source}", begun.elapsed());
     match parsed {
         Ok(checked) => {
             in_range(&checked.warnings, source);
@@ -167,55 +245,7 @@ fn in_range(findings: &Diagnostics, source: &str) {
 
 /// YAML of any shape, with the language's keys and texts in it.
 fn yaml() -> impl Strategy<Value = Value> {
-    let word = prop::sample::select(vec![
-        "workflow",
-        "version",
-        "title",
-        "input",
-        "start",
-        "states",
-        "hold",
-        "do",
-        "choose",
-        "end",
-        "on",
-        "approval",
-        "rules",
-        "from",
-        "need",
-        "when",
-        "not",
-        "expires",
-        "wait",
-        "for",
-        "until",
-        "signal",
-        "name",
-        "activity",
-        "rollout",
-        "run",
-        "with",
-        "retry",
-        "attempts",
-        "targets",
-        "waves",
-        "each",
-        "healthy",
-        "http",
-        "rollback",
-        "type",
-        "object",
-        "properties",
-        "required",
-        "default",
-        "a",
-        "${input.a}",
-        "role:engineer",
-        "7d",
-        "100%",
-        "input.a == 1",
-        "",
-    ]);
+    let word = select(WORDS.as_slice());
     let leaf = prop_oneof![
         word.clone().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
@@ -226,11 +256,8 @@ fn yaml() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(6, 64, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((word.clone(), inner), 0..8).prop_map(|entries| {
-                Value::Object(
-                    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-                )
-            }),
+            prop::collection::vec((word.clone(), inner), 0..8)
+                .prop_map(|entries| { Value::Object(entries.into_iter().collect(),) }),
         ]
     })
 }
@@ -240,10 +267,31 @@ proptest! {
 
     #[test]
     fn a_changed_definition(
-        first in any::<bool>(),
+        seed in any::<Index>(),
         changes in prop::collection::vec(change(), 1..5),
     ) {
-        meets(&changed(if first { NORMAL_CHANGE } else { ROLLING_ROLLOUT }, &changes));
+        let seed: &String = seed.get(SEEDS.as_slice());
+        meets(&changed(seed, &changes));
+    }
+
+    #[test]
+    fn a_definition_with_parts_of_others(
+        seed in any::<Index>(),
+        other in any::<Index>(),
+        lines in (any::<Index>(), any::<Index>(), 1..12_usize),
+        word in select(WORDS.as_slice()),
+    ) {
+        let (seed, other): (&String, &String) =
+            (seed.get(SEEDS.as_slice()), other.get(SEEDS.as_slice()));
+        let mut text: Vec<&str> = seed.lines().collect();
+        let other: Vec<&str> = other.lines().collect();
+        let (to, from, count) = lines;
+        let (to, from) = (to.index(text.len()), from.index(other.len()));
+        let part = other.iter().skip(from).take(count).copied();
+        let replaced = text.get(to).copied().unwrap_or_default();
+        let key = replaced.replacen(replaced.trim().split(':').next().unwrap_or_default(), &word, 1);
+        text.splice(to..to, part.chain([key.as_str()]));
+        meets(&text.join("\n"));
     }
 
     #[test]

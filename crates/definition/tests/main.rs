@@ -25,6 +25,7 @@ mod properties;
 mod rollout;
 mod targets;
 mod timing;
+mod watch;
 mod work;
 
 /// A test file that nobody names here would never run.

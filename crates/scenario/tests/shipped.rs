@@ -1,6 +1,6 @@
 //! The definitions that ship do what their scenarios say, and the scenarios reach all of them.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use holdpoint_definition::Definition;
 use holdpoint_scenario::Coverage;
@@ -9,9 +9,35 @@ use crate::common::play;
 
 #[test]
 fn every_shipped_definition_does_what_its_scenarios_say() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows");
+    let seen = play_all("workflows");
+    assert!(seen.len() >= 2, "{seen:?}");
+}
+
+/// The policies of the cookbook, which shows each as it is in its file.
+#[test]
+fn every_policy_of_the_cookbook_does_what_its_scenarios_say() {
+    let cookbook = include_str!("../../../docs/cookbook.md");
+    let seen = play_all("docs/cookbook");
+    assert!(seen.len() >= 15, "{seen:?}");
+    for (name, source) in &seen {
+        assert!(
+            cookbook.contains(&format!("\n```yaml\n{source}```\n")),
+            "{name} is not shown as it is"
+        );
+        let scenarios = name.replace(".yaml", ".scenarios.yaml");
+        for file in [name, &scenarios] {
+            assert!(cookbook.contains(&format!("(cookbook/{file})")), "{file} is not linked");
+        }
+    }
+    assert_eq!(cookbook.matches("\n```yaml\n").count(), seen.len(), "a definition is in no file");
+}
+
+/// Plays the scenarios of all definitions in a directory, which must pass and reach everything; the
+/// definitions by the names of their files.
+fn play_all(directory: &str) -> BTreeMap<String, String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(directory);
     let mut faults = Vec::new();
-    let mut seen = 0;
+    let mut seen = BTreeMap::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -22,7 +48,10 @@ fn every_shipped_definition_does_what_its_scenarios_say() {
         let read = |path: &Path| {
             fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         };
-        let definition = Definition::parse(&name, &read(&path)).unwrap().definition;
+        let source = read(&path);
+        let checked = Definition::parse(&name, &source).unwrap_or_else(|found| panic!("{found}"));
+        assert!(checked.warnings.is_empty(), "{}", checked.warnings);
+        let definition = checked.definition;
         let scenarios = read(&path.with_file_name(format!("{stem}.scenarios.yaml")));
         assert!(scenarios.contains(&format!("\ndefinition: {name}\n")), "{name}");
         let mut coverage = Coverage::new(&definition);
@@ -35,8 +64,8 @@ fn every_shipped_definition_does_what_its_scenarios_say() {
         faults.extend(coverage.missed().map(|item| {
             format!("{name}: no scenario reaches {} {}", item.group(), item.in_words())
         }));
-        seen += 1;
+        seen.insert(name, source);
     }
-    assert!(seen >= 2);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+    seen
 }
