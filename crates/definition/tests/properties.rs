@@ -66,6 +66,70 @@ states:
   over: { end: over }
 ";
 
+/// Branches with holds, work, a rollout, and branches of their own.
+const BRANCHES: &str = "
+workflow: branches
+version: 1
+title: Side by side
+expires: { after: 5d, to: over }
+input:
+  type: object
+  required: [targets, bake]
+  properties: { targets: { type: array, items: { type: string } }, bake: { type: string } }
+start: side
+states:
+  side:
+    all:
+      good: [done]
+      OTHERS
+      expires: 3d
+      branches:
+        one:
+          start: authorize
+          states:
+            authorize:
+              hold:
+                approval:
+                  rules: { peer: { from: role:engineer, need: 1 } }
+                  duties: { discharge: [author, role:engineer] }
+                  amended: subset
+                  expires: 3h
+              on: { released: inner, rejected: one-no, expired: one-no }
+            inner:
+              all:
+                good: [fine]
+                others: cancel
+                branches:
+                  x: { start: x-work, states: { x-work: { do: { activity: { run: w }, expires: 8h }, on: { succeeded: x-fine, failed: x-bad, expired: x-bad } }, x-fine: { end: fine }, x-bad: { end: bad } } }
+                  y: { start: y-wait, states: { y-wait: { hold: { signal: { name: go } }, on: { released: y-fine } }, y-fine: { end: fine } } }
+              on: { completed: one-yes, failed: authorize }
+            one-yes: { end: done }
+            one-no: { end: no }
+        two:
+          start: ask
+          states:
+            ask:
+              hold:
+                approval: { rules: { board: { from: [role:board, role:engineer], need: 1 } }, not: [executors], veto: { from: member:fay, overrule: member:cy }, amended: keep }
+                signal: { name: go, when: 'has(signal.n)', expires: 2d }
+              on: { released: roll, rejected: two-no, expired: two-no }
+            roll:
+              do:
+                rollout:
+                  targets: '${input.targets}'
+                  max_parallel: 2
+                  each: { run: deploy }
+                  healthy: { http: 'http://${target}/', for: '${input.bake}' }
+                  rollback: { run: restore }
+              on: { succeeded: two-yes, rolled_back: two-no, failed: two-no }
+            two-yes: { end: done }
+            two-no: { end: no }
+    on: { completed: done, failed: again, expired: over }
+  again: { hold: { wait: { for: 1h } }, on: { released: side } }
+  done: { end: done }
+  over: { end: over }
+";
+
 const MEMBERS: [&str; 8] = ["ada", "bob", "cy", "dora", "eve", "fay", "zed", "engine"];
 const SIGNALS: [&str; 6] =
     ["rollout-continue", "rollout-retry", "rollout-undo", "rollout-take-over", "go", "stop"];
@@ -374,5 +438,19 @@ proptest! {
         steps in steps(),
     ) {
         run(LOOP, by, json!({ "targets": targets, "bake": bake }), &steps);
+    }
+
+    #[test]
+    fn branches_keep_their_word(
+        by in 0..3_usize,
+        targets in targets(),
+        bake in prop::sample::select(vec!["1s", "soon"]),
+        others in prop::sample::select(vec![
+            "others: wait", "others: cancel", "join: any\n      others: cancel",
+        ]),
+        steps in steps(),
+    ) {
+        let input = json!({ "targets": targets, "bake": bake });
+        run(&BRANCHES.replace("OTHERS", others), by, input, &steps);
     }
 }

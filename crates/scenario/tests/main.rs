@@ -10,6 +10,7 @@ mod approvals;
 mod common;
 mod coverage;
 mod docs;
+mod explore;
 mod findings;
 mod play;
 mod properties;
