@@ -374,6 +374,42 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
         ),
         ("holdpoint.run.ended", DefinitionEvent::Ended { outcome: text("completed") }),
         (
+            "holdpoint.child.requested",
+            DefinitionEvent::ChildRequested {
+                state: text("build"),
+                effect: EffectId::new("build#1"),
+                definition: "build-an-image".parse().unwrap(),
+                version: Some(3),
+                input: Arc::new(json!({ "title": "2.0" })),
+            },
+        ),
+        (
+            "holdpoint.child.requested.whichever-version",
+            DefinitionEvent::ChildRequested {
+                state: text("build"),
+                effect: EffectId::new("build#2"),
+                definition: "build-an-image".parse().unwrap(),
+                version: None,
+                input: Arc::new(json!({})),
+            },
+        ),
+        (
+            "holdpoint.child.stopping",
+            DefinitionEvent::ChildStopping {
+                state: text("build"),
+                reason: text("the run was cancelled"),
+                deadline: None,
+            },
+        ),
+        (
+            "holdpoint.child.stopping.late",
+            DefinitionEvent::ChildStopping {
+                state: text("build"),
+                reason: text("the time for it was over"),
+                deadline: Some("2026-01-07T09:00:00Z".parse().unwrap()),
+            },
+        ),
+        (
             "holdpoint.branches.started",
             DefinitionEvent::BranchesStarted {
                 state: text("both"),
@@ -562,6 +598,8 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::TargetRetried(_) => "holdpoint.target.retried",
         DefinitionEvent::TargetTakenOver(_) => "holdpoint.target.taken_over",
         DefinitionEvent::RolloutFinished { .. } => "holdpoint.rollout.finished",
+        DefinitionEvent::ChildRequested { .. } => "holdpoint.child.requested",
+        DefinitionEvent::ChildStopping { .. } => "holdpoint.child.stopping",
         DefinitionEvent::BranchesStarted { .. } => "holdpoint.branches.started",
         DefinitionEvent::BranchesStopping { .. } => "holdpoint.branches.stopping",
         DefinitionEvent::BranchEnded { .. } => "holdpoint.branch.ended",

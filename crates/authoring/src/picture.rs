@@ -64,6 +64,7 @@ pub fn mermaid(outline: &Outline, direction: Direction) -> String {
             StateOf::Rollout => ("[[", "]]"),
             StateOf::Choose => ("{", "}"),
             StateOf::All => ("[/", "/]"),
+            StateOf::Child => ("[[", "]]"),
             StateOf::End => ("([", "])"),
         };
         text.push_str(&format!("  {}{open}{label}{close}\n", id(&state.name)));
@@ -302,7 +303,7 @@ fn size(state: &StateOutline) -> (f64, f64) {
     let sides = match state.kind {
         StateOf::Hold => 3.2 * MARGIN,
         StateOf::Choose => 4.5 * MARGIN,
-        StateOf::Rollout => 2.8 * MARGIN,
+        StateOf::Rollout | StateOf::Child => 2.8 * MARGIN,
         StateOf::Activity | StateOf::All | StateOf::End => 2.0 * MARGIN,
     };
     (widest + sides, rows * LINE + MARGIN)
@@ -503,7 +504,9 @@ impl Place {
         match self.kind {
             StateOf::Hold => MARGIN,
             StateOf::Choose => 2.0 * MARGIN,
-            StateOf::Activity | StateOf::Rollout | StateOf::All | StateOf::End => 0.0,
+            StateOf::Activity | StateOf::Rollout | StateOf::Child | StateOf::All | StateOf::End => {
+                0.0
+            }
         }
     }
 
@@ -565,7 +568,7 @@ fn shape(node: &NodeLabel, state: Option<&StateOutline>) -> String {
             "{}<path class=\"bars\" d=\"M{left:.1} {top:.1}H{right:.1}M{left:.1} {bottom:.1}H{right:.1}\"/>",
             rect("all", 0.0)
         ),
-        StateOf::Rollout => {
+        StateOf::Rollout | StateOf::Child => {
             let (near, far) = (left + 7.0, right - 7.0);
             format!(
                 "{}<path class=\"line\" d=\"M{near:.1} {top:.1}V{bottom:.1}M{far:.1} {top:.1}V{bottom:.1}\"/>",

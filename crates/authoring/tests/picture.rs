@@ -139,6 +139,7 @@ fn what_nobody_could_read_is_not_drawn() {
             parts: Vec::new(),
             evidence: Vec::new(),
             signal: None,
+            run: None,
             activities: Vec::new(),
             ends: None,
             summary: Vec::new(),
@@ -160,6 +161,7 @@ fn outline() -> impl Strategy<Value = Outline> {
         StateOf::Rollout,
         StateOf::Choose,
         StateOf::All,
+        StateOf::Child,
         StateOf::End,
     ];
     let line = select(vec![
@@ -189,6 +191,7 @@ fn outline() -> impl Strategy<Value = Outline> {
                 parts: Vec::new(),
                 evidence: Vec::new(),
                 signal: None,
+                run: None,
                 activities: Vec::new(),
                 ends: None,
                 summary: summary.into_iter().map(str::to_owned).collect(),

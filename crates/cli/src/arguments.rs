@@ -591,6 +591,9 @@ pub(crate) struct Work {
 /// Lists runs.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// Only runs that this one has started: its number, or its id
+    #[arg(long, value_name = "RUN")]
+    pub(crate) children: Option<String>,
     /// Only runs with this status
     #[arg(long)]
     pub(crate) status: Option<Status>,

@@ -98,6 +98,13 @@ fn of_run(event: &RunEvent) -> String {
         RunEvent::Started { workflow, version, .. } => {
             format!("submitted it to {workflow} v{version}")
         }
+        RunEvent::ChildStarted { effect, run } => format!("{effect}: the run {run} was started"),
+        RunEvent::ChildRefused { effect, error } => {
+            format!("{effect}: the run could not be started: {error}")
+        }
+        RunEvent::ChildEnded { effect, outcome, .. } => {
+            format!("{effect}: the run that was started ended: {outcome}")
+        }
         RunEvent::AttemptStarted { effect, activity, attempt: 1 } => {
             format!("began `{activity}` for {}", place(effect))
         }
@@ -268,6 +275,13 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::TargetTakenOver(of) => about("was taken over by a person", of),
         DefinitionEvent::RolloutFinished { outcome, .. } => {
             format!("the rollout is over: {}", outcome.replace('_', " "))
+        }
+        DefinitionEvent::ChildRequested { state, definition, version, .. } => {
+            let version = version.map(|version| format!(" v{version}")).unwrap_or_default();
+            format!("`{state}` asked for a run of {definition}{version}")
+        }
+        DefinitionEvent::ChildStopping { state, reason, .. } => {
+            format!("the run that `{state}` asked for is to be stopped: {reason}")
         }
         DefinitionEvent::BranchesStarted { state, branches } => {
             format!("the branches of `{state}` began side by side: {}", branches.join(", "))

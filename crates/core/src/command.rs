@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     event::{NewEvent, PendingEvent, StreamId},
     evidence::NewEvidence,
-    id::{CommandId, Digest, EffectId, EventId, MalformedId, MemberId},
+    id::{CommandId, Digest, EffectId, EventId, MalformedId, MemberId, RunId},
 };
 
 /// Who caused something: a member of the project, or the engine itself.
@@ -279,6 +279,34 @@ pub enum Action {
         /// Which.
         effect: EffectId,
     },
+    /// The run that started this one wants no more of it.
+    Stop {
+        /// Why.
+        reason: String,
+    },
+    /// The run that an effect asks for has been started.
+    ChildStarted {
+        /// Which effect.
+        effect: EffectId,
+        /// The run.
+        run: RunId,
+    },
+    /// The run that an effect asks for cannot be started.
+    ChildRefused {
+        /// Which effect.
+        effect: EffectId,
+        /// Why not.
+        error: String,
+    },
+    /// The run that an effect asked for has ended.
+    ChildEnded {
+        /// Which effect.
+        effect: EffectId,
+        /// The run.
+        run: RunId,
+        /// How, in its definition's words.
+        outcome: String,
+    },
     /// The engine begins an attempt at an activity.
     AttemptStarted {
         /// Which.
@@ -323,6 +351,10 @@ impl Action {
             | Self::Completed { .. }
             | Self::Failed { .. }
             | Self::TimerFired { .. }
+            | Self::Stop { .. }
+            | Self::ChildStarted { .. }
+            | Self::ChildRefused { .. }
+            | Self::ChildEnded { .. }
             | Self::AttemptStarted { .. }
             | Self::AttemptEnded { .. } => None,
         }
@@ -347,6 +379,10 @@ impl Action {
             Self::Completed { .. }
             | Self::Failed { .. }
             | Self::TimerFired { .. }
+            | Self::Stop { .. }
+            | Self::ChildStarted { .. }
+            | Self::ChildRefused { .. }
+            | Self::ChildEnded { .. }
             | Self::AttemptStarted { .. }
             | Self::AttemptEnded { .. } => true,
         }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::id::EffectId;
+use crate::id::{DefinitionName, EffectId};
 
 /// Something that a run's state asks for.
 ///
@@ -29,6 +29,22 @@ pub enum EffectKind {
     },
     /// Have work done by a worker.
     Activity(Activity),
+    /// Have another run done.
+    Child(ChildRun),
+}
+
+/// Another run that is to be started once, in the same project and for the same requester, and whose end
+/// is waited for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildRun {
+    /// The definition to start with.
+    pub definition: DefinitionName,
+    /// Which version of it; the highest when `None`.
+    pub version: Option<u32>,
+    /// What is submitted.
+    pub input: Value,
+    /// Whether it is to be stopped; one that has not been started is not started any more.
+    pub stop: bool,
 }
 
 /// Work to be done by a worker, at least once; every attempt carries the same idempotency key.

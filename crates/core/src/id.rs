@@ -88,6 +88,23 @@ uuid_id!(
     "run id"
 );
 
+impl RunId {
+    /// The id of the run that this one starts for an effect: always the same, so that starting it twice
+    /// starts one. Its first 48 bits, the time, are this run's.
+    #[must_use]
+    pub fn child(self, effect: &EffectId) -> Self {
+        let name = Digest::of(format!("{self}/{effect}").as_bytes());
+        let mut bytes = *self.0.as_bytes();
+        for (byte, of) in bytes.iter_mut().zip(name.as_bytes()).skip(6) {
+            *byte = *of;
+        }
+        let uuid = uuid::Builder::from_bytes(bytes)
+            .with_version(uuid::Version::SortRand)
+            .with_variant(uuid::Variant::RFC4122);
+        Self(uuid.into_uuid())
+    }
+}
+
 impl From<CommandId> for RunId {
     fn from(command: CommandId) -> Self {
         Self(command.0)

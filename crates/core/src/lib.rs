@@ -35,7 +35,7 @@ pub mod workflow;
 pub use command::{
     Action, Actor, Authentication, Command, NewDuty, Outcome, Refusal, RefusalCode, Vote,
 };
-pub use effect::{Activity, Effect, EffectKind, RetryPolicy};
+pub use effect::{Activity, ChildRun, Effect, EffectKind, RetryPolicy};
 pub use event::{Event, EventData, EventType, NewEvent, PendingEvent, Sequence, StreamId, Version};
 pub use evidence::NewEvidence;
 pub use id::{

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     answers::{Answers, answer_in, answered, answered_by},
     command::{Action, Actor, Command, Refusal, RefusalCode},
-    effect::{Activity, Effect, EffectKind},
+    effect::{Activity, ChildRun, Effect, EffectKind},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
     view::{RunStatus, RunSummary, RunView},
@@ -58,6 +58,35 @@ pub enum RunEvent {
         version: u32,
         /// What was submitted, completed by the definition's defaults.
         input: Value,
+        /// The run that started it, if one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<Parent>,
+    },
+    /// The run that an effect asks for was started.
+    #[serde(rename = "holdpoint.child.started")]
+    ChildStarted {
+        /// Which effect.
+        effect: EffectId,
+        /// The run.
+        run: RunId,
+    },
+    /// The run that an effect asks for could not be started.
+    #[serde(rename = "holdpoint.child.refused")]
+    ChildRefused {
+        /// Which effect.
+        effect: EffectId,
+        /// Why not.
+        error: String,
+    },
+    /// The run that an effect asked for has ended.
+    #[serde(rename = "holdpoint.child.ended")]
+    ChildEnded {
+        /// Which effect.
+        effect: EffectId,
+        /// The run.
+        run: RunId,
+        /// How, in its definition's words.
+        outcome: String,
     },
     /// An attempt at an activity is about to begin.
     #[serde(rename = "holdpoint.activity.started")]
@@ -120,8 +149,11 @@ pub enum RunEvent {
     },
 }
 
-const TYPES: [&str; 7] = [
+const TYPES: [&str; 10] = [
     "holdpoint.run.started",
+    "holdpoint.child.started",
+    "holdpoint.child.refused",
+    "holdpoint.child.ended",
     "holdpoint.activity.started",
     "holdpoint.activity.completed",
     "holdpoint.activity.failed",
@@ -146,6 +178,32 @@ struct Progress {
     running: bool,
     retry_at: Option<Timestamp>,
 }
+
+/// The run that started another, and for what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The run.
+    pub run: RunId,
+    /// Its effect.
+    pub effect: EffectId,
+    /// How many runs stand above the one that was started: 1 for a run that was started by one that
+    /// a member submitted.
+    pub depth: u32,
+}
+
+/// A run that was started by another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    /// The run.
+    pub run: RunId,
+    /// How it ended, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+}
+
+/// No run is deeper than this below one that a member submitted: a definition that starts itself goes
+/// no further.
+pub const DEPTH_MAX: u32 = 8;
 
 /// An effect that a run is owed, and what there is to do about it now.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,6 +231,21 @@ pub enum DueStep {
         /// Not before this time; at once when `None`.
         not_before: Option<Timestamp>,
     },
+    /// Start a run under this id unless there is one, and send [`Action::ChildStarted`] or
+    /// [`Action::ChildRefused`]. One that is to be stopped is not started any more.
+    Start {
+        /// What is to be started.
+        child: ChildRun,
+        /// Its id.
+        run: RunId,
+    },
+    /// When this run has ended, send [`Action::ChildEnded`].
+    Await {
+        /// The run.
+        run: RunId,
+        /// Whether it is to be stopped, by [`Action::Stop`].
+        stop: bool,
+    },
     /// The attempt is under way. When nobody is doing it (the engine was restarted), send
     /// [`Action::AttemptEnded`] with [`Outcome::Unknown`](crate::Outcome::Unknown).
     UnderWay {
@@ -190,6 +263,7 @@ struct Beginning {
     requester: Actor,
     input: Value,
     started: Timestamp,
+    parent: Option<Parent>,
 }
 
 /// One execution of a definition: the sum of its stream's events. Clones share what is large until
@@ -201,6 +275,7 @@ pub struct Run {
     at: RunAnswer,
     answers: Arc<Answers>,
     progress: Arc<BTreeMap<EffectId, Progress>>,
+    children: Arc<BTreeMap<EffectId, Child>>,
     state: DynState,
 }
 
@@ -236,11 +311,27 @@ impl Run {
         input: &Value,
         at: &Moment<'_>,
     ) -> Result<Decided, DecideFailure> {
+        Self::submit_for(None, definition, workflow, command, input, at)
+    }
+
+    /// Decides a submission by another run, see [`Run::submit`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn submit_for(
+        parent: Option<&Parent>,
+        definition: &DefinitionRef,
+        workflow: &dyn DynWorkflow,
+        command: &Command,
+        input: &Value,
+        at: &Moment<'_>,
+    ) -> Result<Decided, DecideFailure> {
         check_depth("input", input)?;
         let first = new_event(&RunEvent::Started {
             workflow: definition.name.clone(),
             version: definition.version,
             input: workflow.complete_input(input.clone()),
+            parent: parent.cloned(),
         })?;
         // It begins with what will be stored, not with what was sent: or a run could be
         // acknowledged that nobody can ever replay.
@@ -256,6 +347,7 @@ impl Run {
             requester: command.actor.clone(),
             input,
             started: at.now,
+            parent: parent.cloned(),
         };
         let mut run = Self::of(workflow, beginning)?;
         let start = Command { action: Action::Start, ..command.clone() };
@@ -279,6 +371,7 @@ impl Run {
             at: RunAnswer { version: Version::ZERO, sequence: Sequence::ZERO },
             answers: Arc::default(),
             progress: Arc::default(),
+            children: Arc::default(),
             state,
             beginning: Arc::new(beginning),
         })
@@ -290,7 +383,7 @@ impl Run {
     /// When `event` is not the first event of a run, or the workflow does not accept its input.
     pub fn begin(workflow: &dyn DynWorkflow, event: &Event) -> Result<Self, IllegalEvent> {
         let illegal = |reason: &str| IllegalEvent::new(&event.kind, reason);
-        let Ok(RunEvent::Started { workflow: name, version, input }) =
+        let Ok(RunEvent::Started { workflow: name, version, input, parent }) =
             RunEvent::from_parts(&event.kind, &event.data)
         else {
             return Err(illegal("a run begins with `holdpoint.run.started`"));
@@ -305,6 +398,7 @@ impl Run {
             requester: event.actor.clone(),
             input,
             started: event.time,
+            parent,
         };
         let begun = Self::of(workflow, beginning);
         let mut run = begun.map_err(|refusal| illegal(&refusal.message))?;
@@ -384,7 +478,9 @@ impl Run {
         let event = RunEvent::from_parts(kind, data).map_err(|e| illegal(e.to_string()))?;
         match event {
             RunEvent::Started { .. } => Err(illegal("the run has been started before".to_owned())),
-            RunEvent::AttemptStarted { .. } | RunEvent::TimerFired { .. }
+            RunEvent::AttemptStarted { .. }
+            | RunEvent::TimerFired { .. }
+            | RunEvent::ChildStarted { .. }
                 if self.status(workflow).is_ended() =>
             {
                 Err(illegal("the run has ended".to_owned()))
@@ -417,6 +513,25 @@ impl Run {
             }
             RunEvent::AttemptUnknown { effect, attempt, .. } => {
                 self.running(&effect, attempt).map_err(illegal)?.running = false;
+                Ok(())
+            }
+            RunEvent::ChildStarted { effect, run } => {
+                if run != self.id().child(&effect) || self.children.contains_key(&effect) {
+                    return Err(illegal(format!("`{effect}` starts another run")));
+                }
+                Arc::make_mut(&mut self.children).insert(effect, Child { run, outcome: None });
+                Ok(())
+            }
+            RunEvent::ChildRefused { effect, .. } if self.children.contains_key(&effect) => {
+                Err(illegal(format!("the run of `{effect}` was started")))
+            }
+            RunEvent::ChildRefused { .. } => Ok(()),
+            RunEvent::ChildEnded { effect, run, outcome } => {
+                let under_way = |child: &&mut Child| child.run == run && child.outcome.is_none();
+                let child = Arc::make_mut(&mut self.children).get_mut(&effect).filter(under_way);
+                let child =
+                    child.ok_or_else(|| illegal(format!("the run {run} was not started")))?;
+                child.outcome = Some(outcome);
                 Ok(())
             }
             RunEvent::TimerFired { due, .. } if meta.time < due => {
@@ -490,6 +605,7 @@ impl Run {
             | Action::Attach { .. }
             | Action::Comment { .. }
             | Action::Signal { .. }
+            | Action::Stop { .. }
             | Action::Cancel { .. } => {
                 if let Action::Signal { data, .. } = &command.action {
                     check_depth("signal's data", data)?;
@@ -498,6 +614,14 @@ impl Run {
                 None
             }
             Action::TimerFired { effect } => Some(decision.fire(effect)?),
+            Action::ChildStarted { effect, run } => {
+                decision.child_started(effect, *run)?;
+                None
+            }
+            Action::ChildRefused { effect, error } => Some(decision.child_refused(effect, error)?),
+            Action::ChildEnded { effect, run, outcome } => {
+                Some(decision.child_ended(effect, *run, outcome)?)
+            }
             Action::AttemptStarted { effect, attempt } => {
                 decision.start_attempt(effect, *attempt)?;
                 None
@@ -540,6 +664,10 @@ impl Run {
             .map(|Effect { id, kind }| {
                 let step = match kind {
                     EffectKind::Timer { due } => DueStep::Fire { at: due },
+                    EffectKind::Child(child) => match self.children.get(&id) {
+                        Some(Child { run, .. }) => DueStep::Await { run: *run, stop: child.stop },
+                        None => DueStep::Start { run: self.id().child(&id), child },
+                    },
                     EffectKind::Activity(activity) => match self.progress.get(&id) {
                         Some(progress) if progress.running => {
                             DueStep::UnderWay { attempt: progress.attempts }
@@ -621,6 +749,18 @@ impl Run {
     #[must_use]
     pub const fn updated(&self) -> Timestamp {
         self.updated
+    }
+
+    /// The run that started it, if one did.
+    #[must_use]
+    pub fn parent(&self) -> Option<&Parent> {
+        self.beginning.parent.as_ref()
+    }
+
+    /// The runs that it has started, by the effects that asked for them.
+    #[must_use]
+    pub fn children(&self) -> &BTreeMap<EffectId, Child> {
+        &self.children
     }
 
     /// Where its last event stands.

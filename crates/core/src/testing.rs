@@ -380,7 +380,7 @@ impl Bench {
                 DueStep::Attempt { activity, .. } => {
                     Some((due.effect.to_string(), activity.name, activity.input))
                 }
-                DueStep::Fire { .. } | DueStep::UnderWay { .. } => None,
+                _ => None,
             })
             .collect()
     }

@@ -169,7 +169,8 @@ pub struct DeadlineView {
 /// One condition of a hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConditionView {
-    /// `approval`, `veto`, `witness`, `evidence`, `wait` or `signal`.
+    /// `approval`, `veto`, `witness`, `evidence`, `wait`, `signal`, or `run` for the end of a run that was
+    /// started.
     pub kind: &'static str,
     /// The rule, evidence or signal; the kind itself where there is no name.
     pub name: String,

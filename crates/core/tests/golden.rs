@@ -17,7 +17,10 @@ use std::path::Path;
 use golden::{Golden, Stored};
 use holdpoint_core::{
     Actor, Authentication, CommandId, Digest, EffectId, EventId, NewEvent, PendingEvent,
-    ProjectEvent, RunId, Sequence, Version, project::Qualification, run::RunEvent, testing::uuid,
+    ProjectEvent, RunId, Sequence, Version,
+    project::Qualification,
+    run::{Parent, RunEvent},
+    testing::uuid,
 };
 use serde_json::json;
 
@@ -39,6 +42,42 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
                     "count": 18_446_744_073_709_551_615_u64,
                     "note": null,
                 }),
+                parent: None,
+            },
+        ),
+        (
+            "holdpoint.run.started.by-a-run",
+            RunEvent::Started {
+                workflow: "build-an-image".parse().unwrap(),
+                version: 1,
+                input: json!({ "title": "2.0" }),
+                parent: Some(Parent {
+                    run: "0199a1b2-c3d4-7000-8000-000000000001".parse().unwrap(),
+                    effect: EffectId::new("build#1"),
+                    depth: 1,
+                }),
+            },
+        ),
+        (
+            "holdpoint.child.started",
+            RunEvent::ChildStarted {
+                effect: EffectId::new("build#1"),
+                run: "0199a1b2-c3d4-7000-8000-000000000002".parse().unwrap(),
+            },
+        ),
+        (
+            "holdpoint.child.refused",
+            RunEvent::ChildRefused {
+                effect: EffectId::new("build#1"),
+                error: "there is no definition `build-an-image`".to_owned(),
+            },
+        ),
+        (
+            "holdpoint.child.ended",
+            RunEvent::ChildEnded {
+                effect: EffectId::new("build#1"),
+                run: "0199a1b2-c3d4-7000-8000-000000000002".parse().unwrap(),
+                outcome: "done".to_owned(),
             },
         ),
         (
@@ -187,6 +226,9 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
 fn run_type(event: &RunEvent) -> &'static str {
     match event {
         RunEvent::Started { .. } => "holdpoint.run.started",
+        RunEvent::ChildStarted { .. } => "holdpoint.child.started",
+        RunEvent::ChildRefused { .. } => "holdpoint.child.refused",
+        RunEvent::ChildEnded { .. } => "holdpoint.child.ended",
         RunEvent::AttemptStarted { .. } => "holdpoint.activity.started",
         RunEvent::AttemptCompleted { .. } => "holdpoint.activity.completed",
         RunEvent::AttemptFailed { .. } => "holdpoint.activity.failed",

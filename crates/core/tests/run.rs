@@ -582,7 +582,10 @@ fn a_submission_names_its_definition() {
     let input = json!({ "host": "web-2" });
     let events = submit(&input).unwrap().events;
     let first = RunEvent::from_parts(&events[0].kind, &events[0].data).unwrap();
-    assert_eq!(first, RunEvent::Started { workflow: "reboot".parse().unwrap(), version: 4, input });
+    assert_eq!(
+        first,
+        RunEvent::Started { workflow: "reboot".parse().unwrap(), version: 4, input, parent: None }
+    );
     assert_eq!(events[1].kind.as_str(), "acme.reboot.asked");
 }
 

@@ -56,8 +56,10 @@ pub(crate) fn outcomes(model: &Model, name: &str, state: &StateModel) -> Vec<&'s
             }
             all
         }
-        StateKind::Activity(_) if state.expires.is_some() => vec!["succeeded", "failed", "expired"],
-        StateKind::Activity(_) => vec!["succeeded", "failed"],
+        StateKind::Activity(_) | StateKind::Child(_) if state.expires.is_some() => {
+            vec!["succeeded", "failed", "expired"]
+        }
+        StateKind::Activity(_) | StateKind::Child(_) => vec!["succeeded", "failed"],
         StateKind::Rollout(rollout) if rollout.rollback.is_some() => {
             vec!["succeeded", "rolled_back", "failed"]
         }
@@ -406,7 +408,10 @@ pub(crate) fn works_without(model: &Model, here: &str, through: &str) -> bool {
         if !seen.insert(name.as_str()) {
             continue;
         }
-        if matches!(state.kind, StateKind::Activity(_) | StateKind::Rollout(_)) {
+        if matches!(
+            state.kind,
+            StateKind::Activity(_) | StateKind::Rollout(_) | StateKind::Child(_)
+        ) {
             return true;
         }
         open.extend(next(model, state).map(|target| target.name.as_str()));

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     check,
+    child::ChildModel,
     hold_model::{Amended, Approval, Hold, Rule, Wait, Witness},
     model::{Model, Rollout, StateKind, StateModel, Work},
     parallel_model::All,
@@ -138,6 +139,7 @@ fn of_state(model: &Model, name: &str, state: &StateModel) -> Facts {
             ways.push(format!("else to {}", otherwise.name));
             facts([("kind", "a choice".to_owned()), ("ways, in order", ways.join("; "))])
         }
+        StateKind::Child(child) => of_child(child),
         StateKind::All(all) => of_all(all),
         StateKind::End { outcome } => {
             facts([("kind", "an end".to_owned()), ("outcome", outcome.clone())])
@@ -155,6 +157,22 @@ fn of_state(model: &Model, name: &str, state: &StateModel) -> Facts {
         }
     }
     found
+}
+
+fn of_child(child: &ChildModel) -> Facts {
+    let ChildModel { definition, version, input, good, stopped } = child;
+    let good: Vec<String> = good.iter().cloned().collect();
+    facts([
+        ("kind", "a run of another definition".to_owned()),
+        ("definition", definition.to_string()),
+        (
+            "its version",
+            version.map_or_else(|| "the highest".to_owned(), |version| version.to_string()),
+        ),
+        ("what is submitted", phrase::tree(input)),
+        ("outcomes that are good", phrase::joined(&good, "and")),
+        ("the run, when this is stopped", stopped.as_str().to_owned()),
+    ])
 }
 
 fn of_all(all: &All) -> Facts {

@@ -23,7 +23,7 @@ pub(crate) fn of_run(model: &Model, state: &State) -> Option<(EffectId, Timestam
 }
 
 /// When the time for the work of the state is over; a rollout's until it is turned round.
-fn of_work(model: &Model, state: &State) -> Option<(EffectId, Timestamp)> {
+pub(crate) fn of_work(model: &Model, state: &State) -> Option<(EffectId, Timestamp)> {
     let name = state.state();
     let span = model.states.get(name)?.expires?;
     let goes_on = match &state.place {
@@ -31,6 +31,7 @@ fn of_work(model: &Model, state: &State) -> Option<(EffectId, Timestamp)> {
         Place::Rollout { .. } => {
             state.rollout.as_ref().is_some_and(|one| one.course == Course::RollingOut)
         }
+        Place::Child(child) => !child.stopping,
         Place::All(fork) => {
             !fork.stops() && !state.cancelled && !state.expired && !state.is_stopped_from_outside()
         }
@@ -62,7 +63,10 @@ impl Draft<'_> {
             self.emit(Event::Expired { state, deadline });
             "the time for the run was over"
         } else if let Some(deadline) = is(of_work(self.model, &self.state)) {
-            if let Place::Activity { .. } | Place::All(_) = self.state.place {
+            if self.stop_child("the time for it was over", Some(deadline)) {
+                return true;
+            }
+            if let Place::Activity { .. } | Place::Child(_) | Place::All(_) = self.state.place {
                 self.emit(Event::WorkExpired { state, deadline });
             }
             "the time for it was over"
@@ -74,6 +78,8 @@ impl Draft<'_> {
             if let Some(next) = rollout::settle(self) {
                 self.enter(next);
             }
+        } else if self.stop_child(reason, None) {
+            return true;
         } else if let Place::All(_) = self.state.place {
             self.stop_branches(reason);
             if let Some(next) = parallel::joined(self) {

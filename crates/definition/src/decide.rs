@@ -176,6 +176,7 @@ impl<'a> Draft<'a> {
                         }
                     }
                 }
+                StateKind::Child(_) => next = self.request_child(&name, visit),
                 StateKind::Rollout(rollout) => {
                     match rollout::plan(rollout, &self.state, &name, self.at.project.items()) {
                         Ok(started) => {
@@ -469,6 +470,11 @@ impl<'a> Draft<'a> {
     /// Decides a cancellation.
     pub(crate) fn cancel(&mut self, reason: &str) -> Result<(), Refusal> {
         self.responsible("cancel this run")?;
+        self.give_up(reason)
+    }
+
+    /// Decides that the run goes no further.
+    pub(crate) fn give_up(&mut self, reason: &str) -> Result<(), Refusal> {
         let reason = reason.trim();
         if reason.is_empty() {
             return Err(invalid("a cancellation needs a reason"));
@@ -484,7 +490,7 @@ impl<'a> Draft<'a> {
         } else if let Place::All(_) = self.state.place {
             self.stop_branches("the run was cancelled");
             parallel::joined(self);
-        } else {
+        } else if !self.stop_child("the run was cancelled", None) {
             self.emit(Event::Ended { outcome: CANCELLED.to_owned() });
         }
         Ok(())
@@ -521,6 +527,11 @@ impl<'a> Draft<'a> {
                 self.go_on();
                 Ok(())
             }
+            Place::Child(child) if child.effect == *effect => {
+                let child = child.clone();
+                self.child_ended(&child, Ok(output));
+                Ok(())
+            }
             Place::Rollout { .. } => {
                 let next = rollout::completed(self, effect, output)?;
                 next.into_iter().for_each(|next| self.enter(next));
@@ -537,6 +548,11 @@ impl<'a> Draft<'a> {
                 let (state, reason) = (state.clone(), error.to_owned());
                 self.emit(Event::WorkFailed { state, reason });
                 self.go_on();
+                Ok(())
+            }
+            Place::Child(child) if child.effect == *effect => {
+                let child = child.clone();
+                self.child_ended(&child, Err(error));
                 Ok(())
             }
             Place::Rollout { .. } => {

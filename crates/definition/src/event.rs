@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use holdpoint_core::{Digest, EffectId, MemberId, NewDuty, QualificationName, RoleName, Vote};
+use holdpoint_core::{
+    DefinitionName, Digest, EffectId, MemberId, NewDuty, QualificationName, RoleName, Vote,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -254,6 +256,32 @@ pub enum DefinitionEvent {
         activity: String,
         /// What the worker is given.
         input: Arc<Value>,
+    },
+    /// A run of another definition was asked for.
+    #[serde(rename = "holdpoint.child.requested")]
+    ChildRequested {
+        /// By which state.
+        state: String,
+        /// The effect's id, from which that of the run follows.
+        effect: EffectId,
+        /// The definition's name.
+        definition: DefinitionName,
+        /// Which version; the highest that is published when the run starts, when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<u32>,
+        /// What is submitted.
+        input: Arc<Value>,
+    },
+    /// The run that was asked for is to be stopped, and its end waited for.
+    #[serde(rename = "holdpoint.child.stopping")]
+    ChildStopping {
+        /// By which state.
+        state: String,
+        /// Why.
+        reason: String,
+        /// The deadline of the state's work, if that is why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
     },
     /// The activity that a state asked for was done; its output is in
     /// `holdpoint.activity.completed`.
@@ -551,6 +579,8 @@ impl DefinitionEvent {
             | Self::WorkFailed { state, .. }
             | Self::WorkExpired { state, .. }
             | Self::Expired { state, .. }
+            | Self::ChildRequested { state, .. }
+            | Self::ChildStopping { state, .. }
             | Self::RolloutStarted { state, .. }
             | Self::WaveStarted { state, .. }
             | Self::RolloutStopped { state, .. }

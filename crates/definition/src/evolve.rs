@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     amending,
+    child::{self, ChildState},
     duties::Duty,
     event::{Ballot, DefinitionEvent as Event, Opened},
     evidence,
@@ -195,6 +196,32 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             fork.expired = true;
             Ok(())
         }
+        (_, Event::ChildRequested { .. } | Event::ChildStopping { .. }) => {
+            child::evolve(model, &mut state.place, event)
+        }
+        (Place::Child(child), Event::WorkSucceeded { state: named, output })
+            if child.state == *named && child.late.is_none() =>
+        {
+            state.outputs.insert(named.clone(), Arc::clone(output));
+            resolve(state, named, "succeeded")
+        }
+        (Place::Child(child), Event::WorkFailed { state: named, .. })
+            if child.state == *named && child.late.is_none() =>
+        {
+            resolve(state, named, "failed")
+        }
+        (Place::Child(child), Event::WorkExpired { state: named, .. })
+            if child.state == *named
+                && (child.late.is_some() || !child::is_awaited(model, named)) =>
+        {
+            resolve(state, named, "expired")
+        }
+        (Place::Child(child), Event::Expired { .. })
+            if !state.expired && child::is_awaited(model, &child.state) =>
+        {
+            state.expired = true;
+            Ok(())
+        }
         (
             _,
             Event::BranchesStarted { .. }
@@ -208,7 +235,11 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             Ok(())
         }
         (
-            Place::Blocked { .. } | Place::Owing { .. } | Place::Hold(_) | Place::Activity { .. },
+            Place::Blocked { .. }
+            | Place::Owing { .. }
+            | Place::Hold(_)
+            | Place::Activity { .. }
+            | Place::Child(_),
             Event::Expired { state: named, .. },
         ) if !state.expired && model.expires.is_some() => {
             state.expired = true;
@@ -248,6 +279,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Place::Hold(_)
             | Place::Activity { .. }
             | Place::Rollout { .. }
+            | Place::Child(_)
             | Place::All(_),
             Event::Cancelled { .. },
         ) if !state.cancelled => {
@@ -259,6 +291,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Place::Owing { state: at, .. }
             | Place::Activity { state: at, .. }
             | Place::Hold(HoldState { hold: at, .. })
+            | Place::Child(ChildState { state: at, .. })
             | Place::Resolved { state: at, .. }
             | Place::Entered { state: at },
             Event::Ended { outcome },
@@ -274,6 +307,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Place::Hold(_)
             | Place::Activity { .. }
             | Place::Rollout { .. }
+            | Place::Child(_)
             | Place::All(_)
             | Place::Resolved { .. }
             | Place::Stopped { .. }
@@ -307,6 +341,7 @@ fn leads(model: &Model, state: &State, to: &str) -> bool {
         | Place::Hold(_)
         | Place::Activity { .. }
         | Place::Rollout { .. }
+        | Place::Child(_)
         | Place::All(_)
         | Place::Stopped { .. }
         | Place::Ended { .. } => false,
@@ -406,7 +441,9 @@ pub(crate) fn work_of<'m>(model: &'m Model, name: &str) -> Option<&'m Work> {
 
 fn is_work(model: &Model, name: &str) -> bool {
     let state = model.states.get(name);
-    state.is_some_and(|state| matches!(state.kind, StateKind::Activity(_) | StateKind::Rollout(_)))
+    state.is_some_and(|state| {
+        matches!(state.kind, StateKind::Activity(_) | StateKind::Rollout(_) | StateKind::Child(_))
+    })
 }
 
 fn is_end(model: &Model, name: &str, ended: &str) -> bool {
@@ -424,6 +461,7 @@ fn describe(place: &Place) -> String {
         Place::Owing { next, .. } => format!("waiting for duties before `{next}`"),
         Place::Hold(open) => format!("held in `{}`", open.hold),
         Place::Activity { state, .. } => format!("at work in `{state}`"),
+        Place::Child(child) => format!("waiting for the run of `{}`", child.state),
         Place::Rollout { state } => format!("rolling out in `{state}`"),
         Place::All(fork) => format!("in the branches of `{}`", fork.state),
         Place::Stopped { state } => format!("stopped in `{state}`"),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     check,
+    child::{ChildModel, Stopped},
     hold_model::{Amended, Approval, Exclusion, Hold, Need, Roster, Rule, Wait, listed},
     model::{Model, Rollout, StateKind, StateModel, Target},
     parallel_model::All,
@@ -120,9 +121,29 @@ fn of_state(state: &StateModel) -> Vec<String> {
             sentences.push(format!("Otherwise it goes on in `{}`.", otherwise.name));
             sentences
         }
+        StateKind::Child(child) => of_child(child),
         StateKind::All(all) => of_all(all),
         StateKind::End { outcome } => vec![format!("The run is over: {outcome}.")],
     }
+}
+
+fn of_child(child: &ChildModel) -> Vec<String> {
+    let good: Vec<String> = child.good.iter().cloned().collect();
+    vec![
+        format!(
+            "A run of `{}` is started with {}, for the same requester; it succeeds when that ends with {}.",
+            phrase::run(child),
+            phrase::tree(&child.input),
+            phrase::joined(&good, "or")
+        ),
+        match child.stopped {
+            Stopped::Cancel => {
+                "Where this run is stopped first, that one is cancelled, and its end waited for."
+            }
+            Stopped::Leave => "Where this run is stopped first, that one goes on by itself.",
+        }
+        .to_owned(),
+    ]
 }
 
 fn of_all(all: &All) -> Vec<String> {

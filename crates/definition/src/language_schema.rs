@@ -10,7 +10,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        syntax, syntax_approval, syntax_hold, syntax_parallel, syntax_targets, syntax_work,
+        syntax, syntax_approval, syntax_child, syntax_hold, syntax_parallel, syntax_targets,
+        syntax_work,
     };
 
     /// Every key of the language is in the schema with its description, and no other.
@@ -32,6 +33,7 @@ mod tests {
             ("/definitions/wait", syntax_hold::WAIT),
             ("/definitions/signal", syntax_hold::SIGNAL),
             ("/definitions/all", syntax_parallel::ALL),
+            ("/definitions/run", syntax_child::RUN),
             ("/definitions/branch", syntax_parallel::BRANCH),
             ("/definitions/do", syntax_work::DO),
             ("/definitions/activity", syntax_work::WORK),

@@ -104,6 +104,7 @@ impl Workflow for Definition {
                 .into_iter()
                 .collect()
             }
+            Place::Child(child) => vec![child.effect()],
             Place::Rollout { state: name } => rollout::pending(&self.model, state, name),
             Place::All(fork) => fork
                 .branches
@@ -166,10 +167,15 @@ impl Draft<'_> {
             Action::Completed { effect, output } => self.completed(effect, output)?,
             Action::Failed { effect, error } => self.failed(effect, error)?,
             Action::TimerFired { effect } => self.timer(effect)?,
-            Action::AttemptStarted { .. } | Action::AttemptEnded { .. } => {
+            Action::Stop { reason } => self.give_up(reason)?,
+            Action::AttemptStarted { .. }
+            | Action::AttemptEnded { .. }
+            | Action::ChildStarted { .. }
+            | Action::ChildRefused { .. }
+            | Action::ChildEnded { .. } => {
                 return Err(Refusal::new(
                     RefusalCode::NotAwaited,
-                    "a definition does not see single attempts",
+                    "a definition sees work only by its end",
                 ));
             }
         }

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
 use serde_json::Value;
 
 use crate::{
+    child::ChildModel,
     expr::{Expr, Vars},
     hold_model::Hold,
     node::Span,
@@ -63,6 +64,7 @@ pub(crate) enum StateKind {
     Hold(Box<Hold>),
     Activity(Box<Work>),
     Rollout(Box<Rollout>),
+    Child(Box<ChildModel>),
     Choose { branches: Vec<(Expr, Target)>, otherwise: Target },
     All(Box<All>),
     End { outcome: String },

@@ -50,6 +50,8 @@ pub struct StateOutline {
     pub evidence: Vec<String>,
     /// The signal that it waits for.
     pub signal: Option<String>,
+    /// The definition of the run that it asks for.
+    pub run: Option<String>,
     /// The activities that it asks for.
     pub activities: Vec<String>,
     /// The outcome of the run, where the state ends it.
@@ -76,6 +78,8 @@ pub enum StateOf {
     Activity,
     /// A `do` with a `rollout`.
     Rollout,
+    /// A `do` with a `run`.
+    Child,
     /// A `choose`.
     Choose,
     /// An `all`.
@@ -150,6 +154,7 @@ pub(crate) fn of(model: &Model) -> Outline {
             parts: Vec::new(),
             evidence: Vec::new(),
             signal: None,
+            run: None,
             activities: Vec::new(),
             ends: None,
             summary: phrase::summary(&state.kind),
@@ -169,6 +174,7 @@ const fn kind(kind: &StateKind) -> StateOf {
         StateKind::Hold(_) => StateOf::Hold,
         StateKind::Activity(_) => StateOf::Activity,
         StateKind::Rollout(_) => StateOf::Rollout,
+        StateKind::Child(_) => StateOf::Child,
         StateKind::Choose { .. } => StateOf::Choose,
         StateKind::All(_) => StateOf::All,
         StateKind::End { .. } => StateOf::End,
@@ -225,6 +231,7 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
                 .chain([Way { on: "else".to_owned(), to: otherwise.name.clone() }])
                 .collect();
         }
+        StateKind::Child(child) => outline.run = Some(child.definition.to_string()),
         StateKind::All(all) => {
             let branch = |(name, start): (&String, &Target)| BranchOutline {
                 name: name.clone(),
@@ -287,6 +294,8 @@ impl Event {
             | Self::TargetStuck(_)
             | Self::TargetRetried(_)
             | Self::TargetTakenOver(_)
+            | Self::ChildRequested { .. }
+            | Self::ChildStopping { .. }
             | Self::BranchesStarted { .. }
             | Self::BranchesStopping { .. }
             | Self::BranchEnded { .. }

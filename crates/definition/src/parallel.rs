@@ -4,6 +4,7 @@ use holdpoint_core::{Action, EffectId, Refusal, RefusalCode};
 use serde_json::Value;
 
 use crate::{
+    child::ChildState,
     decide::{Draft, not_awaited},
     event::DefinitionEvent as Event,
     evolve::hold_of,
@@ -53,7 +54,11 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
             }
             return Ok(());
         }
+        Action::ChildStarted { .. } | Action::ChildRefused { .. } | Action::ChildEnded { .. } => {
+            return draft.act(action);
+        }
         Action::Start
+        | Action::Stop { .. }
         | Action::Comment { .. }
         | Action::Cancel { .. }
         | Action::AttemptStarted { .. }
@@ -209,7 +214,9 @@ fn amend(draft: &mut Draft<'_>, input: &Value, reason: &str) -> Result<(), Refus
                 amended.push((path, event));
             }
             Place::Owing { state, .. } => inner.stands_elsewhere(&state, input)?,
-            Place::Activity { state, .. } | Place::Rollout { state } => {
+            Place::Activity { state, .. }
+            | Place::Rollout { state }
+            | Place::Child(ChildState { state, .. }) => {
                 return Err(not_awaited(format!(
                     "the run cannot be amended while `{state}` is at work with the input as it is"
                 ))
@@ -261,6 +268,9 @@ impl Draft<'_> {
     /// Stops the branch that is looked at where it is, at once or when its rollout has been turned
     /// round.
     fn stop(&mut self, reason: &str) {
+        if self.stop_child(reason, None) {
+            return;
+        }
         match &self.state.place {
             Place::Ended { .. } | Place::Stopped { .. } => {}
             Place::Rollout { .. } => {

@@ -240,6 +240,7 @@ pub(crate) fn evolve(
             | Place::Owing { .. }
             | Place::Hold(_)
             | Place::Activity { .. }
+            | Place::Child(_)
             | Place::Resolved { .. },
             Event::BranchStopped { state: named, .. },
         ) if stopped => {

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::{
+    child::ChildModel,
     evidence::{Again, Demand},
     hold_model::{Approver, Hold, Need, Remind, Roster, Rule, Share, Wait},
     model::{Rollout, StateKind, Timed, Wave, Work},
@@ -19,10 +20,17 @@ pub(crate) fn summary(kind: &StateKind) -> Vec<String> {
         StateKind::Hold(hold) => hold_summary(hold),
         StateKind::Activity(work) => vec![work.run.clone()],
         StateKind::Rollout(rollout) => rollout_summary(rollout),
+        StateKind::Child(child) => vec![format!("run of {}", run(child))],
         StateKind::All(all) => vec![join(all), others(all)],
         StateKind::Choose { .. } => Vec::new(),
         StateKind::End { outcome } => vec![outcome.clone()],
     }
+}
+
+/// The definition of a run, and its version where that is said.
+pub(crate) fn run(child: &ChildModel) -> String {
+    let version = child.version.map(|version| format!(" v{version}")).unwrap_or_default();
+    format!("{}{version}", child.definition)
 }
 
 /// How many branches must end well.

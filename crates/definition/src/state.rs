@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    child::ChildState,
     duties::Duty,
     evidence::Evidence,
     expr::Vars,
@@ -86,6 +87,8 @@ pub(crate) enum Place {
     Owing { state: String, next: String },
     /// An activity is to be done.
     Activity { state: String, effect: EffectId, name: String, input: Arc<Value> },
+    /// A run of another definition is to be done.
+    Child(ChildState),
     /// A rollout is under way.
     Rollout { state: String },
     /// Its branches are under way.
@@ -136,6 +139,7 @@ impl Place {
             | Self::Ended { state, .. } => state,
             Self::Hold(hold) => &hold.hold,
             Self::All(fork) => &fork.state,
+            Self::Child(child) => &child.state,
         }
     }
 }

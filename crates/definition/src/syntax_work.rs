@@ -8,11 +8,11 @@ use crate::{
     model::{Health, Rollout, StateKind, Timed, Wave, Work},
     node::{Kind, Node},
     syntax::Reader,
-    syntax_targets,
+    syntax_child, syntax_targets,
     template::Tree,
 };
 
-pub(crate) const DO: &[&str] = &["activity", "rollout", "expires"];
+pub(crate) const DO: &[&str] = &["activity", "rollout", "run", "expires"];
 pub(crate) const WORK: &[&str] = &["run", "with", "timeout", "retry"];
 pub(crate) const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay"];
 pub(crate) const ROLLOUT: &[&str] =
@@ -36,10 +36,11 @@ pub(crate) fn read(
         None => Some(None),
         Some(node) => fixed(node, "`expires`", reader).map(Some),
     };
-    let kind = match (fields.get("activity"), fields.get("rollout")) {
-        (Some(activity), None) => read_work(activity, "an activity", &[], reader)
+    let kind = match (fields.get("activity"), fields.get("rollout"), fields.get("run")) {
+        (None, None, Some(run)) => syntax_child::read(run, reader),
+        (Some(activity), None, None) => read_work(activity, "an activity", &[], reader)
             .map(|work| StateKind::Activity(work.into())),
-        (None, Some(rollout)) => {
+        (None, Some(rollout), None) => {
             read_rollout(rollout, reader).map(|rollout| StateKind::Rollout(rollout.into()))
         }
         _ => {
@@ -48,9 +49,9 @@ pub(crate) fn read(
                 .add(
                     Code::StateKind,
                     &node.span,
-                    "`do` needs exactly one of `activity` and `rollout`",
+                    "`do` needs exactly one of `activity`, `rollout` and `run`",
                 )
-                .help("an `activity` is done once, a `rollout` once for each target");
+                .help("an `activity` is done once, a `rollout` once for each target, a `run` is one of another definition");
             None
         }
     };

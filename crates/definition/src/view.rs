@@ -37,7 +37,7 @@ fn status_at(place: &Place, rollout: Option<&RolloutState>) -> RunStatus {
         Place::Begin | Place::Entered { .. } | Place::Activity { .. } | Place::Resolved { .. } => {
             RunStatus::Working
         }
-        Place::Hold(_) | Place::Owing { .. } => RunStatus::Held,
+        Place::Hold(_) | Place::Owing { .. } | Place::Child(_) => RunStatus::Held,
         Place::Blocked { .. } => RunStatus::Stuck,
         Place::Rollout { .. } => {
             if rollout.is_some_and(RolloutState::rests) {
@@ -91,6 +91,22 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     };
     for duty in view.duties.iter().filter(|duty| held_up(duty.duty)) {
         view.next_steps.push(format!("discharge the duty {}, with a note", duty.duty));
+    }
+    if let Place::Child(child) = &state.place {
+        let (name, verb) = (&child.definition, if child.stopping { "to stop" } else { "to end" });
+        view.next_steps.push(format!("wait for the run of `{name}` {verb}"));
+        view.holds.push(HoldView {
+            hold: child.state.clone(),
+            since: state.entered,
+            deadline: deadlines::of_work(model, state)
+                .map(|(_, at)| DeadlineView { at, outcome: "expired".to_owned() }),
+            conditions: vec![condition(
+                "run",
+                name.as_str(),
+                false,
+                format!("the end of the run of {name}"),
+            )],
+        });
     }
     if let Place::Blocked { state: name, reason } = &state.place {
         view.next_steps.push(format!("`{name}` cannot be entered: {reason}"));

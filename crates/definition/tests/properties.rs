@@ -275,7 +275,8 @@ impl Watched {
             let what = match &due.step {
                 DueStep::Fire { at } => at.to_string(),
                 DueStep::Attempt { activity, .. } => format!("{activity:?}"),
-                DueStep::UnderWay { .. } => continue,
+                DueStep::Start { child, .. } => format!("{child:?}"),
+                DueStep::UnderWay { .. } | DueStep::Await { .. } => continue,
             };
             let first = self.asked.entry(id.clone()).or_insert_with(|| what.clone());
             assert_eq!(*first, what, "`{id}` asks for something else than before");
@@ -439,6 +440,11 @@ proptest! {
     ) {
         run(LOOP, by, json!({ "targets": targets, "bake": bake }), &steps);
     }
+}
+
+proptest! {
+    // Each run is long, and is replayed from every point.
+    #![proptest_config(cases(RUNS_FEW / 6))]
 
     #[test]
     fn branches_keep_their_word(

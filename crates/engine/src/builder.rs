@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::{
     activity::ActivityHandler,
     catalog::Catalog,
+    children::Nursery,
     clock::{Clock, SystemClock},
     engine::{Acknowledged, Engine, Shared, shard_of},
     failure::StartFailure,
@@ -209,6 +210,7 @@ impl EngineBuilder {
             acknowledged: acknowledged.clone(),
         };
         tasks.push(tokio::spawn(project_desk.run()));
+        let nursery = Nursery::new(library.clone());
         let handlers = Arc::new(self.handlers);
         let mut shards = Vec::with_capacity(self.shards);
         for _ in 0..self.shards {
@@ -223,10 +225,12 @@ impl EngineBuilder {
                 self.resident_runs_max,
                 acknowledged.clone(),
                 Recent::above(highest),
+                nursery.clone(),
             );
             tasks.push(tokio::spawn(shard.run()));
             shards.push(send);
         }
+        nursery.opens(&shards);
         if self.effects == Effects::Perform {
             let (working, waking) = read_model.owed().await?;
             let asks = working
@@ -247,6 +251,7 @@ impl EngineBuilder {
                 library,
                 clock: self.clock,
                 read_model,
+                nursery,
                 acknowledged,
                 tasks: tokio::sync::Mutex::new(tasks),
             }),

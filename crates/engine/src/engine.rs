@@ -10,8 +10,8 @@ use std::{
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, Digest,
-    EventId, Moment, Project, ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode,
-    RunAnswer, RunId, Sequence, StreamId, command::request_of, workflow::DynWorkflow,
+    EffectId, EventId, Moment, Project, ProjectAction, ProjectCommand, ProjectId, Refusal,
+    RefusalCode, RunAnswer, RunId, Sequence, StreamId, command::request_of, workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
 use jiff::Timestamp;
@@ -21,12 +21,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     builder::EngineBuilder,
+    children::Nursery,
     clock::Clock,
     failure::{CommandFailure, QueryFailure},
     guard::guard,
     load::{Library, LiveRun},
     projects::ProjectAsk,
-    query::{AsOf, RunDetail, RunFilter, RunRow},
+    query::{AsOf, Kin, RunDetail, RunFilter, RunRow},
     read_model::ReadModel,
     shard::Ask,
     slot::Begin,
@@ -55,7 +56,7 @@ pub(crate) fn is_too_large(payload: &Value) -> bool {
     serde_json::to_vec(payload).map_or(true, |bytes| bytes.len() > PAYLOAD_BYTES_MAX)
 }
 
-fn check_size(what: &str, payload: &Value) -> Result<(), Refusal> {
+pub(crate) fn check_size(what: &str, payload: &Value) -> Result<(), Refusal> {
     if !is_too_large(payload) {
         return Ok(());
     }
@@ -136,6 +137,7 @@ pub(crate) struct Shared {
     pub library: Library,
     pub clock: Arc<dyn Clock>,
     pub read_model: ReadModel,
+    pub nursery: Nursery,
     pub acknowledged: Acknowledged,
     pub tasks: tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
@@ -260,6 +262,7 @@ impl Engine {
             input,
             project: project.clone(),
             workflow,
+            parent: None,
             reply,
             known: false,
         };
@@ -373,7 +376,20 @@ impl Engine {
         let row = RunRow::of(number, run, status, view.title.clone(), view.state.clone());
         let input = guard("input", || run.input_now(&*live.workflow).clone())
             .unwrap_or_else(|_| run.input().clone());
-        Ok(RunDetail { row, input, view })
+        let kin = async |run: RunId, effect: &EffectId, outcome: Option<&String>| {
+            let number = self.shared.read_model.row(run).await?.map_or(0, |row| row.number);
+            let (effect, outcome) = (effect.clone(), outcome.cloned());
+            Ok::<Kin, QueryFailure>(Kin { run, number, effect, outcome })
+        };
+        let started_by = match run.parent() {
+            Some(parent) => Some(kin(parent.run, &parent.effect, None).await?),
+            None => None,
+        };
+        let mut children = Vec::new();
+        for (effect, child) in run.children() {
+            children.push(kin(child.run, effect, child.outcome.as_ref()).await?);
+        }
+        Ok(RunDetail { row, input, view, started_by, children })
     }
 
     /// The runs that `filter` lets through, the newest of each project first.
@@ -417,14 +433,20 @@ impl Engine {
     /// # Errors
     /// [`QueryFailure::Stopped`].
     pub async fn idle(&self) -> Result<Idle, QueryFailure> {
-        let mut next_timer: Option<Timestamp> = None;
-        for shard in &self.shared.shards {
-            let (reply, answer) = oneshot::channel();
-            shard.send(Ask::Idle(reply)).await.map_err(|_| QueryFailure::Stopped)?;
-            let next = answer.await.map_err(|_| QueryFailure::Stopped)?;
-            next_timer = [next_timer, next].into_iter().flatten().min();
+        loop {
+            let errands = self.shared.nursery.begun();
+            let mut next_timer: Option<Timestamp> = None;
+            for shard in &self.shared.shards {
+                let (reply, answer) = oneshot::channel();
+                shard.send(Ask::Idle(reply)).await.map_err(|_| QueryFailure::Stopped)?;
+                let next = answer.await.map_err(|_| QueryFailure::Stopped)?;
+                next_timer = [next_timer, next].into_iter().flatten().min();
+            }
+            // A run of one shard may have given one of another something to do.
+            if self.shared.nursery.begun() == errands {
+                return Ok(Idle { next_timer });
+            }
         }
-        Ok(Idle { next_timer })
     }
 
     /// Stops the engine: appends under way are finished and answered, attempts under way are

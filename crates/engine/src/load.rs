@@ -106,7 +106,8 @@ impl LiveRun {
                     working = true;
                     not_before
                 }
-                DueStep::UnderWay { .. } => {
+                // What has become of a run that was started is looked at by the next start.
+                DueStep::UnderWay { .. } | DueStep::Start { .. } | DueStep::Await { .. } => {
                     working = true;
                     None
                 }

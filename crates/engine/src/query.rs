@@ -1,7 +1,8 @@
 //! Lists of runs, a run in detail, a run as it was.
 
 use holdpoint_core::{
-    Actor, DefinitionRef, ProjectId, Run, RunAnswer, RunId, RunStatus, RunView, Sequence, Version,
+    Actor, DefinitionRef, EffectId, ProjectId, Run, RunAnswer, RunId, RunStatus, RunView, Sequence,
+    Version,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub struct RunRow {
     pub updated: Timestamp,
     /// Where its last event stands.
     pub at: RunAnswer,
+    /// The run that started it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
 }
 
 impl RunRow {
@@ -55,6 +59,7 @@ impl RunRow {
             started: run.started(),
             updated: run.updated(),
             at: run.at(),
+            parent: run.parent().map(|parent| parent.run),
         }
     }
 }
@@ -69,6 +74,26 @@ pub struct RunDetail {
     pub input: Value,
     /// What it looks like: holds, who could release them, progress.
     pub view: RunView,
+    /// The run that started it, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<Kin>,
+    /// The runs that it has started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Kin>,
+}
+
+/// A run that started another, or was started by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kin {
+    /// The run.
+    pub run: RunId,
+    /// Its number in the project.
+    pub number: u64,
+    /// The effect that it was started for.
+    pub effect: EffectId,
+    /// How it ended, of one that was started and whose end is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
 }
 
 /// Which runs to list; each given field narrows the list.
@@ -80,6 +105,8 @@ pub struct RunFilter {
     pub status: Option<String>,
     /// At most so many, the newest first; all when absent.
     pub limit: Option<u32>,
+    /// Only runs that this one has started.
+    pub parent: Option<RunId>,
 }
 
 /// A moment in a run's past.

@@ -324,12 +324,16 @@ impl ReadModel {
             let mut query = tables.prepare_cached(
                 "SELECT body FROM runs
                  WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR status = ?2)
+                 AND (?4 IS NULL OR json_extract(body, '$.parent') = ?4)
                  ORDER BY project, number DESC LIMIT ?3",
             )?;
             let project = filter.project.map(|project| project.to_string());
             let limit = filter.limit.map_or(-1, i64::from);
+            let parent = filter.parent.map(|parent| parent.to_string());
             let bodies = query
-                .query_map(params![project, filter.status, limit], |row| row.get::<_, String>(0))?;
+                .query_map(params![project, filter.status, limit, parent], |row| {
+                    row.get::<_, String>(0)
+                })?;
             bodies.map(|body| read_body(&body?)).collect()
         })
         .await

@@ -23,6 +23,7 @@ use crate::{
     activity::ActivityHandler,
     attempting::AttemptEnd,
     builder::Effects,
+    children::{Errand, Nursery},
     clock::Clock,
     deciding::Accepted,
     engine::Acknowledged,
@@ -36,6 +37,7 @@ use crate::{
 
 mod commands;
 mod effects;
+mod errands;
 
 use commands::Coming;
 
@@ -64,6 +66,8 @@ pub(crate) enum Ask {
         run: RunId,
         reply: QueryReply,
     },
+    /// A run that this one has started has ended.
+    Child(RunId),
     /// Bring the run into memory and do what it is owed.
     Resume(RunId),
     /// Bring the run into memory at a time.
@@ -109,6 +113,7 @@ pub(crate) struct Shard {
     pub(crate) resident_max: usize,
     pub(crate) acknowledged: Acknowledged,
     recent: Recent,
+    nursery: Nursery,
     slots: HashMap<RunId, Slot>,
     /// Runs that may leave memory, the one that has been quiet longest first.
     quiet: VecDeque<RunId>,
@@ -116,6 +121,7 @@ pub(crate) struct Shard {
     wake_of: HashMap<RunId, Timestamp>,
     under_way: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
     attempts: JoinSet<AttemptEnd>,
+    errands: JoinSet<Errand>,
     idlers: Vec<oneshot::Sender<Option<Timestamp>>>,
 }
 
@@ -131,6 +137,7 @@ impl Shard {
         resident_max: usize,
         acknowledged: Acknowledged,
         recent: Recent,
+        nursery: Nursery,
     ) -> Self {
         Self {
             asks,
@@ -142,12 +149,14 @@ impl Shard {
             resident_max,
             acknowledged,
             recent,
+            nursery,
             slots: HashMap::new(),
             quiet: VecDeque::new(),
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
             under_way: FuturesUnordered::new(),
             attempts: JoinSet::new(),
+            errands: JoinSet::new(),
             idlers: Vec::new(),
         }
     }
@@ -173,11 +182,13 @@ impl Shard {
                         self.attempt_ended(end);
                     }
                 }
+                Some(Ok(errand)) = self.errands.join_next() => self.errand_done(errand),
                 ask = self.asks.recv(), if open => match ask {
                     Some(Ask::Shutdown) | None => {
                         open = false;
                         self.effects = Effects::LeaveAlone;
                         self.attempts.abort_all();
+                        self.errands.abort_all();
                     }
                     Some(ask) => self.take_ask(ask),
                 },
@@ -214,6 +225,7 @@ impl Shard {
                     self.load(run);
                 }
             }
+            Ask::Child(run) => self.child_news(run),
             Ask::WakeAt(run, at) => self.set_wake(run, Some(at)),
             Ask::Idle(reply) => self.idlers.push(reply),
             Ask::Shutdown => {}
@@ -353,7 +365,8 @@ impl Shard {
     }
 
     fn answer_idlers(&mut self) {
-        if self.idlers.is_empty() || !self.under_way.is_empty() || !self.attempts.is_empty() {
+        let under_way = !self.under_way.is_empty() || !self.errands.is_empty();
+        if self.idlers.is_empty() || under_way || !self.attempts.is_empty() {
             return;
         }
         let next = self.wakes.first().map(|(at, _)| *at);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use holdpoint_core::{
-    Activity, Command, DefinitionRef, Digest, EffectId, ProjectId, RunAnswer, Version,
+    Activity, Command, DefinitionRef, Digest, EffectId, ProjectId, RunAnswer, Version, run::Parent,
     workflow::DynWorkflow,
 };
 use serde_json::Value;
@@ -31,6 +31,8 @@ pub(crate) struct Begin {
     pub input: Value,
     pub project: ProjectId,
     pub workflow: Arc<dyn DynWorkflow>,
+    /// The run that submits it, if one does.
+    pub parent: Option<Parent>,
     pub reply: CommandReply,
     /// Whether the log has said that the run exists.
     pub known: bool,
@@ -44,12 +46,17 @@ pub(crate) enum Step {
     Attempt { effect: EffectId, attempt: u32, activity: Activity },
     /// An attempt has ended.
     Ended { effect: EffectId },
+    /// Something is to be told of a run that an effect asks for.
+    Child(EffectId),
 }
 
 impl Step {
     pub(crate) fn effect(&self) -> &EffectId {
         match self {
-            Self::Fire(effect) | Self::Attempt { effect, .. } | Self::Ended { effect } => effect,
+            Self::Fire(effect)
+            | Self::Attempt { effect, .. }
+            | Self::Ended { effect }
+            | Self::Child(effect) => effect,
         }
     }
 }
@@ -83,6 +90,11 @@ pub(crate) struct Slot {
     pub stepping: HashSet<EffectId>,
     /// Attempts whose handler is at work, or whose end is not durable yet.
     pub attempts: HashMap<EffectId, AbortHandle>,
+    /// Errands to runs that were started, and whether there was news meanwhile.
+    pub errands: HashMap<EffectId, bool>,
+    /// Runs that go on, as was found, by the effects that asked for them; and whether they were told to
+    /// stop.
+    pub going_on: HashMap<EffectId, bool>,
     /// Effects about which the run refused a step in this very state: it would refuse it again.
     pub refused: HashSet<EffectId>,
     /// How many commands are still to be appended one by one, after they were not acceptable
@@ -106,6 +118,8 @@ impl Slot {
             waiting: VecDeque::new(),
             stepping: HashSet::new(),
             attempts: HashMap::new(),
+            errands: HashMap::new(),
+            going_on: HashMap::new(),
             refused: HashSet::new(),
             alone: 0,
             reloads: 0,
@@ -120,6 +134,7 @@ impl Slot {
         self.phase == Phase::Ready
             && self.waiting.is_empty()
             && self.attempts.is_empty()
+            && self.errands.is_empty()
             && (!self.working || self.live.as_ref().is_some_and(|live| live.broken.is_some()))
     }
 }

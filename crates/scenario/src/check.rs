@@ -73,7 +73,8 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
             .flat_map(|state| {
                 let rules = state.rules.iter().map(|rule| rule.name.as_str());
                 let evidence = state.evidence.iter().map(String::as_str);
-                rules.chain(evidence).chain(state.signal.as_deref())
+                let named = state.signal.as_deref().into_iter().chain(state.run.as_deref());
+                rules.chain(evidence).chain(named)
             })
             .chain(["wait", "approval", "witness", "veto"])
             .collect(),

@@ -2,7 +2,8 @@
 //! clock goes on while they work.
 
 use holdpoint_core::{
-    Action, Activity, Actor, EffectId, Outcome, run::DueStep, workflow::DecideFailure,
+    Action, Activity, Actor, ChildRun, EffectId, Outcome, RunId, run::DueStep,
+    workflow::DecideFailure,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -11,6 +12,9 @@ use crate::play::Play;
 
 /// No run of a scenario has more events: one that does goes round for ever.
 const EVENTS_MAX: usize = 100_000;
+
+/// How a run ends that was cancelled.
+const CANCELLED: &str = "cancelled";
 
 /// What workers do when they are asked for an activity.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +40,8 @@ pub struct Which {
     pub target: Option<String>,
     /// The step of a rollout: `deploy`, `check` or `restore`.
     pub step: Option<String>,
+    /// Whether a run of a definition of this name is meant, and no activity.
+    pub child: bool,
 }
 
 /// What comes of an attempt at an activity.
@@ -55,6 +61,16 @@ pub enum Reply {
         /// What is known of it.
         reason: String,
     },
+    /// A run that was asked for is started, and ends so.
+    Ends {
+        /// How, in its definition's words.
+        outcome: String,
+    },
+    /// A run that was asked for cannot be started.
+    Refused {
+        /// Why not.
+        error: String,
+    },
     /// Nothing, until somebody says what; or the time that the activity has is over.
     Waits,
 }
@@ -66,7 +82,8 @@ impl Which {
         let fits = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
         };
-        fits(&self.run, Some(&asked.run))
+        self.child == asked.child
+            && fits(&self.run, Some(&asked.run))
             && fits(&self.target, asked.target.as_deref())
             && fits(&self.step, asked.step.as_deref())
     }
@@ -74,6 +91,9 @@ impl Which {
     /// In words, such as `deploy at web-1`.
     #[must_use]
     pub fn in_words(&self) -> String {
+        if self.child {
+            return format!("the run of {}", self.run.as_deref().unwrap_or("any definition"));
+        }
         match (self.run.as_deref().or(self.step.as_deref()), self.target.as_deref()) {
             (Some(run), target) => in_words(run, target),
             (None, Some(target)) => format!("any activity at `{target}`"),
@@ -98,7 +118,9 @@ pub struct Asked {
     pub target: Option<String>,
     /// The step of a rollout.
     pub step: Option<String>,
-    /// What the worker is given.
+    /// Whether it is a run of a definition of this name.
+    pub child: bool,
+    /// What the worker is given, or what is submitted.
     pub with: Value,
 }
 
@@ -113,12 +135,21 @@ impl Asked {
                 },
             );
         let (target, step) = parts.unzip();
-        Self { run: activity.name.clone(), target, step, with: activity.input.clone() }
+        let (run, with) = (activity.name.clone(), activity.input.clone());
+        Self { run, target, step, child: false, with }
+    }
+
+    fn of_run(child: &ChildRun) -> Self {
+        let (run, with) = (child.definition.to_string(), child.input.clone());
+        Self { run, target: None, step: None, child: true, with }
     }
 
     /// In words, such as `deploy at web-1`.
     #[must_use]
     pub fn in_words(&self) -> String {
+        if self.child {
+            return format!("the run of {}", self.run);
+        }
         in_words(&self.run, self.target.as_deref())
     }
 }
@@ -133,6 +164,8 @@ struct UnderWay {
     outcome: Outcome,
     /// Whether somebody is to say what comes of it.
     waits: bool,
+    /// The run that was started, and how it ends, where it is no attempt.
+    child: Option<(RunId, String)>,
 }
 
 /// The workers.
@@ -238,8 +271,7 @@ impl Crew {
             if !is_under_way(play, &one) {
                 continue;
             }
-            let outcome = outcome(reply).unwrap_or(one.outcome);
-            end(play, one.effect, one.attempt, outcome)?;
+            end(play, one.told(reply))?;
         }
         Ok(())
     }
@@ -270,7 +302,27 @@ impl Crew {
             return Err(Stopped::Endless);
         }
         for due in play.due() {
-            let DueStep::Attempt { activity, attempt, not_before } = due.step else { continue };
+            let (activity, attempt, not_before) = match due.step {
+                DueStep::Attempt { activity, attempt, not_before } => {
+                    (activity, attempt, not_before)
+                }
+                DueStep::Start { child, run } => {
+                    self.start(play, due.effect, run, &child)?;
+                    continue;
+                }
+                DueStep::Await { stop: true, .. } => {
+                    // It is cancelled, and ends at once.
+                    let now = play.now();
+                    let mut runs = self.under_way.iter_mut();
+                    if let Some(one) = runs.find(|one| one.effect == due.effect) {
+                        one.ends = one.ends.min(now);
+                        one.waits = false;
+                        one.child = one.child.take().map(|(run, _)| (run, CANCELLED.to_owned()));
+                    }
+                    continue;
+                }
+                DueStep::Fire { .. } | DueStep::UnderWay { .. } | DueStep::Await { .. } => continue,
+            };
             if not_before.is_some_and(|at| at > play.now()) {
                 continue;
             }
@@ -281,6 +333,54 @@ impl Crew {
             let begun = self.answered(play, due.effect, attempt, asked, &activity);
             self.under_way.push(begun);
         }
+        Ok(())
+    }
+
+    /// Starts a run that was asked for. One about which nothing was said goes on until somebody says
+    /// how it ends.
+    fn start(
+        &mut self,
+        play: &mut Play,
+        effect: EffectId,
+        run: RunId,
+        child: &ChildRun,
+    ) -> Result<(), Stopped> {
+        let asked = Asked::of_run(child);
+        self.asked.push(asked.clone());
+        let found = self.answers.iter().zip(&mut self.used).find(|(answer, used)| {
+            answer.which.fits(&asked) && answer.times.is_none_or(|times| **used < times)
+        });
+        let (reply, takes) = match found {
+            Some((answer, used)) => {
+                *used = used.saturating_add(1);
+                (answer.reply.clone(), answer.takes)
+            }
+            None => (Reply::Waits, SignedDuration::ZERO),
+        };
+        let refused = match &reply {
+            Reply::Refused { error } => Some(error.clone()),
+            _ if child.stop => Some("nobody wanted it any more".to_owned()),
+            _ => None,
+        };
+        if let Some(error) = refused {
+            return Ok(play.act(Actor::Engine, Action::ChildRefused { effect, error })?);
+        }
+        play.act(Actor::Engine, Action::ChildStarted { effect: effect.clone(), run })?;
+        let (outcome, ends) = match reply {
+            Reply::Ends { outcome } => {
+                (Some(outcome), play.now().saturating_add(takes).unwrap_or(Timestamp::MAX))
+            }
+            _ => (None, Timestamp::MAX),
+        };
+        self.under_way.push(UnderWay {
+            effect,
+            attempt: 0,
+            asked,
+            ends,
+            outcome: Outcome::Completed(Value::Null),
+            waits: outcome.is_none(),
+            child: Some((run, outcome.unwrap_or_default())),
+        });
         Ok(())
     }
 
@@ -308,7 +408,8 @@ impl Crew {
         let late = takes >= activity.timeout;
         match outcome(reply).filter(|_| !late) {
             Some(outcome) => {
-                UnderWay { effect, attempt, asked, ends: after(takes), outcome, waits: false }
+                let ends = after(takes);
+                UnderWay { effect, attempt, asked, ends, outcome, waits: false, child: None }
             }
             // As the engine says it.
             None => UnderWay {
@@ -321,6 +422,7 @@ impl Crew {
                     retryable: true,
                 },
                 waits: !late,
+                child: None,
             },
         }
     }
@@ -353,7 +455,10 @@ impl Crew {
             .map(|(n, one)| (one.ends, Some(n)));
         let again = play.due().into_iter().filter_map(|due| match due.step {
             DueStep::Attempt { not_before, .. } => not_before.map(|at| (at, None)),
-            DueStep::Fire { .. } | DueStep::UnderWay { .. } => None,
+            DueStep::Fire { .. }
+            | DueStep::UnderWay { .. }
+            | DueStep::Start { .. }
+            | DueStep::Await { .. } => None,
         });
         ends.chain(again).min_by_key(|(at, _)| *at)
     }
@@ -368,7 +473,7 @@ impl Crew {
         play.move_to(at);
         let Some(next) = next.filter(|next| *next < self.under_way.len()) else { return Ok(()) };
         let one = self.under_way.remove(next);
-        end(play, one.effect, one.attempt, one.outcome)
+        end(play, one)
     }
 }
 
@@ -381,7 +486,11 @@ impl Reply {
 fn is_under_way(play: &Play, one: &UnderWay) -> bool {
     play.due().iter().any(|due| {
         due.effect == one.effect
-            && matches!(due.step, DueStep::UnderWay { attempt } if attempt == one.attempt)
+            && match due.step {
+                DueStep::UnderWay { attempt } => one.child.is_none() && attempt == one.attempt,
+                DueStep::Await { run, .. } => one.child.as_ref().is_some_and(|one| one.0 == run),
+                _ => false,
+            }
     })
 }
 
@@ -394,12 +503,32 @@ fn outcome(reply: &Reply) -> Option<Outcome> {
             Some(Outcome::Failed { error: error.clone(), retryable: *retryable })
         }
         Reply::Unknown { reason } => Some(Outcome::Unknown { reason: reason.clone() }),
-        Reply::Waits => None,
+        Reply::Ends { .. } | Reply::Refused { .. } | Reply::Waits => None,
     }
 }
 
-fn end(play: &mut Play, effect: EffectId, attempt: u32, outcome: Outcome) -> Result<(), Stopped> {
-    Ok(play.act(Actor::Engine, Action::AttemptEnded { effect, attempt, outcome })?)
+impl UnderWay {
+    /// With what somebody says comes of it.
+    fn told(self, reply: &Reply) -> Self {
+        match (reply, &self.child) {
+            (Reply::Ends { outcome }, Some((run, _))) => {
+                Self { child: Some((*run, outcome.clone())), ..self }
+            }
+            _ => match outcome(reply) {
+                Some(outcome) => Self { outcome, ..self },
+                None => self,
+            },
+        }
+    }
+}
+
+fn end(play: &mut Play, one: UnderWay) -> Result<(), Stopped> {
+    let UnderWay { effect, attempt, outcome, child, .. } = one;
+    let action = match child {
+        Some((run, outcome)) => Action::ChildEnded { effect, run, outcome },
+        None => Action::AttemptEnded { effect, attempt, outcome },
+    };
+    Ok(play.act(Actor::Engine, action)?)
 }
 
 fn next_timer(play: &Play) -> Option<(Timestamp, EffectId)> {
@@ -407,7 +536,10 @@ fn next_timer(play: &Play) -> Option<(Timestamp, EffectId)> {
         .into_iter()
         .filter_map(|due| match due.step {
             DueStep::Fire { at } => Some((at, due.effect)),
-            DueStep::Attempt { .. } | DueStep::UnderWay { .. } => None,
+            DueStep::Attempt { .. }
+            | DueStep::UnderWay { .. }
+            | DueStep::Start { .. }
+            | DueStep::Await { .. } => None,
         })
         .min()
 }

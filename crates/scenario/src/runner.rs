@@ -234,7 +234,11 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Comment { .. } => "comment".to_owned(),
         Action::Signal { name, .. } => format!("signal `{name}`"),
         Action::Cancel { .. } => "cancel".to_owned(),
-        Action::Completed { .. }
+        Action::Stop { .. }
+        | Action::ChildStarted { .. }
+        | Action::ChildRefused { .. }
+        | Action::ChildEnded { .. }
+        | Action::Completed { .. }
         | Action::Failed { .. }
         | Action::TimerFired { .. }
         | Action::AttemptStarted { .. }

@@ -21,7 +21,8 @@ const BEGIN: &str = "2026-01-05T09:00:00Z";
 
 const TOP: &[&str] = &["definition", "begins", "members", "input", "workers", "scenarios"];
 const SCENARIO: &[&str] = &["given", "when", "then"];
-const GIVEN: &[&str] = &["by", "input", "at", "members", "workers", "refused"];
+const GIVEN: &[&str] = &["by", "input", "at", "members", "workers", "children", "refused"];
+pub(crate) const CHILD: &[&str] = &["definition", "ends", "refused", "takes"];
 const ANSWER: &[&str] = &[
     "run", "target", "step", "times", "takes", "succeeds", "fails", "for_good", "verdict",
     "detail", "unknown", "waits",
@@ -175,6 +176,7 @@ impl<'f> File<'f> {
             Some(node) => self.time(node),
         };
         let mut answers = self.answers(fields.get("workers"))?;
+        answers.extend(self.children(fields.get("children"))?);
         let own_answers = answers.len();
         answers.extend(common.answers.iter().cloned());
         let mut input = common.input.clone();
@@ -370,6 +372,48 @@ impl<'f> File<'f> {
         Some(Answer { which: which?, times, takes: takes?, reply, line })
     }
 
+    /// What comes of the runs that are asked for.
+    fn children(&mut self, node: Option<&Node>) -> Option<Vec<Answer>> {
+        const SHAPE: &str = "`children` is a list of what comes of runs, such as `- { definition: build, ends: done }`";
+        let Some(node) = node else { return Some(Vec::new()) };
+        let Kind::List(items) = &node.kind else {
+            self.reader.wrong(node, SHAPE);
+            return None;
+        };
+        let read: Vec<_> = items.iter().map(|item| self.child(item)).collect();
+        read.into_iter().collect()
+    }
+
+    /// What comes of a run that is asked for.
+    pub(crate) fn child(&mut self, node: &Node) -> Option<Answer> {
+        let fields = self.reader.fields(node, "a run that is asked for", CHILD)?;
+        let run = fields
+            .need(&mut self.reader, "definition")
+            .and_then(|node| self.reader.name(node, "a definition"));
+        let takes = match fields.get("takes") {
+            None => Some(SignedDuration::ZERO),
+            Some(node) => self.duration(node),
+        };
+        let reply = match (fields.get("ends"), fields.get("refused")) {
+            (Some(node), None) => self
+                .reader
+                .name(node, "an outcome of that run")
+                .map(|outcome| Reply::Ends { outcome }),
+            (None, Some(node)) => self
+                .reader
+                .text(node, "why it cannot be started")
+                .map(|error| Reply::Refused { error: error.to_owned() }),
+            _ => {
+                self.reader
+                    .wrong(node, "say how the run ends, `ends: done`, or why it is `refused`");
+                None
+            }
+        };
+        let which = Which { run: Some(run?), child: true, ..Which::default() };
+        let line = self.reader.findings.line(node.span.start);
+        Some(Answer { which, times: None, takes: takes?, reply: reply?, line })
+    }
+
     /// Which activities are meant.
     pub(crate) fn which(&mut self, fields: &yaml::Fields<'_>) -> Option<Which> {
         let mut text = |key: &str, what: &str| match fields.get(key) {
@@ -399,7 +443,7 @@ impl<'f> File<'f> {
                 known.then(|| Some(text.to_owned()))
             }
         };
-        Some(Which { run: run?, target: target?, step: step? })
+        Some(Which { run: run?, target: target?, step: step?, child: false })
     }
 
     /// What comes of an activity.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What else happens in a step than that a member acts.
-const EVENTS: &[&str] = &["after", "at", "work", "members", "expect"];
+const EVENTS: &[&str] = &["after", "at", "work", "child", "members", "expect"];
 const WORK: &[&str] =
     &["run", "target", "step", "succeeds", "fails", "for_good", "verdict", "detail", "unknown"];
 const EXPECT: &[&str] = &[
@@ -76,6 +76,9 @@ pub(crate) fn step(file: &mut File<'_>, node: &Node, members: &mut Members) -> O
         "after" => file.duration(inner).map(StepKind::After),
         "at" => file.time(inner).map(StepKind::At),
         "work" => work(file, inner),
+        "child" => file
+            .child(inner)
+            .map(|answer| StepKind::Work { which: answer.which, reply: answer.reply }),
         "members" => {
             members.append(&mut file.members(inner)?);
             Some(StepKind::Members(members.clone()))

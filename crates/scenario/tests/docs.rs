@@ -40,3 +40,49 @@ fn every_finding_is_listed() {
         assert!(GUIDE.contains(&format!("\n| {code} |")), "{code} is not in the guide");
     }
 }
+
+#[test]
+fn the_page_about_child_runs_says_what_is_so() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/child-runs.md"));
+    let mut blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let definition = Definition::parse("release.yaml", blocks.next().unwrap()).unwrap().definition;
+    let played = crate::common::play(&definition, blocks.next().unwrap());
+    assert_eq!(played.len(), 3);
+    for one in played {
+        assert!(one.failure.is_none(), "{}: {:?}", one.name, one.failure);
+    }
+}
+
+/// A scenario of the page's definition, played.
+fn released(scenario: &str) -> Option<holdpoint_scenario::Failure> {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/child-runs.md"));
+    let source = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let definition = Definition::parse("release.yaml", source).unwrap().definition;
+    let scenarios = format!(
+        "definition: release.yaml\nmembers: {{ ada: [] }}\ninput: {{ title: T, version: '1' }}\nscenarios:\n  one: {scenario}\n"
+    );
+    crate::common::play(&definition, &scenarios).remove(0).failure
+}
+
+#[test]
+fn what_comes_of_child_runs_is_said_by_the_scenario() {
+    let then = |scenario: &str| assert_eq!(released(scenario), None, "{scenario}");
+    then(
+        "{ given: { by: ada, children: [{ definition: build-an-image, refused: no }] }, then: { ended: given-up, happened: [child.refused] } }",
+    );
+    // One that takes longer than it may is cancelled, and one that is cancelled ends at once.
+    then(
+        "{ given: { by: ada, children: [{ definition: build-an-image, ends: built, takes: 5h }] }, when: [{ after: 6h }], then: { ended: given-up, happened: [child.stopping, child.ended, work.expired] } }",
+    );
+    then(
+        "{ given: { by: ada }, when: [{ cancel: { by: ada, reason: no } }], then: { ended: cancelled, happened: [child.stopping, child.ended] } }",
+    );
+    let failure = released(
+        "{ given: { by: ada, children: [{ definition: build-a-imag, ends: built }] }, then: { status: held } }",
+    );
+    assert!(failure.unwrap().differences[0].expected.contains("the run of build-a-imag"));
+    let failure = released(
+        "{ given: { by: ada }, when: [{ child: { definition: other, ends: done } }], then: { status: held } }",
+    );
+    assert!(failure.unwrap().differences[0].got.contains("the run of build-an-image"));
+}

@@ -37,6 +37,8 @@ struct Space {
     members: Vec<MemberId>,
     by: MemberId,
     inputs: Vec<Value>,
+    /// How runs that are asked for end.
+    endings: BTreeSet<String>,
 }
 
 /// A state that was reached, when, and what of its way there counts.
@@ -76,6 +78,7 @@ impl Space {
         };
         let play = Play::new(workflow, reference, &members, beginning.at).unwrap();
         Self {
+            endings: ["cancelled", "completed", "done", "refused"].map(str::to_owned).into(),
             outline: definition.outline(),
             inputs: inputs(&definition, &beginning.input),
             project: play.project().clone(),
@@ -131,7 +134,7 @@ impl Space {
             .into_iter()
             .filter_map(|effect| match effect.kind {
                 EffectKind::Timer { due } => Some((due, effect.id)),
-                EffectKind::Activity(_) => None,
+                EffectKind::Activity(_) | EffectKind::Child(_) => None,
             })
             .collect();
         timers.sort();
@@ -204,13 +207,16 @@ impl Space {
             }
         }
         for effect in Workflow::pending(&self.definition, &at.state) {
-            let EffectKind::Activity(activity) = effect.kind else { continue };
             let verdict = |verdict: &str| json!({ "verdict": verdict });
-            let answers = match activity.name.as_str() {
-                name if name.ends_with("-check") => {
+            let answers = match &effect.kind {
+                EffectKind::Timer { .. } => continue,
+                EffectKind::Activity(activity) if activity.name.ends_with("-check") => {
                     vec![verdict("passed"), verdict("failed"), verdict("inconclusive")]
                 }
-                _ => vec![Value::Null],
+                EffectKind::Activity(_) => vec![Value::Null],
+                EffectKind::Child(_) => {
+                    self.endings.iter().map(|end| json!({ "outcome": end })).collect()
+                }
             };
             for output in answers {
                 let action = Action::Completed { effect: effect.id.clone(), output };

@@ -38,7 +38,12 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
             {
                 context.project(engine)?;
             }
+            let parent = match &arguments.children {
+                Some(run) => Some(context.run(engine, run).await?),
+                None => None,
+            };
             let filter = RunFilter {
+                parent,
                 project: context.project.clone(),
                 status: arguments.status.map(|status| status.as_str().to_owned()),
                 limit: arguments.limit,

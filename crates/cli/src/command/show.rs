@@ -89,7 +89,7 @@ fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
          id        {}\n\
          project   {}\n\
          workflow  {} v{} ({})\n\
-         submitted {} UTC by {requester}\n\
+         submitted {} UTC by {requester}{}\n\
          updated   {} UTC, version {}\n\
          input     {}\n\
          \n\
@@ -102,11 +102,30 @@ fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
         row.definition.version,
         row.definition.digest,
         time(row.started),
+        started_by(detail),
         time(row.updated),
         row.at.version,
         input(&detail.input),
         standing(detail, now),
     )
+}
+
+/// By which run it was submitted, where one did.
+fn started_by(detail: &RunDetail) -> String {
+    let Some(kin) = &detail.started_by else { return String::new() };
+    format!(", started by run {} for {}", kin.number, kin.effect)
+}
+
+/// The runs that it has started.
+fn children_in_words(detail: &RunDetail) -> String {
+    let children = detail.children.iter().map(|kin| {
+        let ended = kin.outcome.as_ref().map_or_else(
+            || format!("goes on, see `holdpoint show {}`", kin.number),
+            |outcome| format!("ended: {outcome}"),
+        );
+        format!("run {}, started for {}: {ended}\n", kin.number, kin.effect)
+    });
+    children.collect()
 }
 
 fn input(input: &Value) -> String {
@@ -120,6 +139,7 @@ fn input(input: &Value) -> String {
 pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     let view = &detail.view;
     let mut text = place(view, now);
+    text.push_str(&children_in_words(detail));
     let waits = |hold: &HoldView| {
         hold.conditions.iter().any(|one| matches!(one.kind, "wait" | "witness") && !one.met)
     };

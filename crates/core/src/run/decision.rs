@@ -2,14 +2,14 @@
 //! follows is decided in the state that it leaves.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Decided, Run, RunEvent, broken, new_event};
 use crate::{
     command::{Action, Command, Outcome, Refusal, RefusalCode},
     effect::{Activity, EffectKind},
     event::NewEvent,
-    id::EffectId,
+    id::{EffectId, RunId},
     workflow::{DecideFailure, DynWorkflow, Meta, Moment},
 };
 
@@ -94,11 +94,65 @@ impl<'a> Decision<'a> {
     fn activity(&self, effect: &EffectId) -> Result<Activity, Refusal> {
         match self.wanted(effect)? {
             EffectKind::Activity(activity) => Ok(activity),
-            EffectKind::Timer { .. } => Err(Refusal::new(
-                RefusalCode::NotAwaited,
-                format!("`{effect}` is a timer, not an activity"),
-            )),
+            EffectKind::Timer { .. } | EffectKind::Child(_) => {
+                Err(Refusal::new(RefusalCode::NotAwaited, format!("`{effect}` is not an activity")))
+            }
         }
+    }
+
+    /// Refuses what is not about a run that is asked for and of which so much is known.
+    fn child(&self, effect: &EffectId, started: Option<RunId>) -> Result<(), Refusal> {
+        let EffectKind::Child(_) = self.wanted(effect)? else {
+            return Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("`{effect}` does not ask for a run"),
+            ));
+        };
+        if self.run.children.get(effect).map(|child| child.run) == started {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            RefusalCode::NotAwaited,
+            match started {
+                Some(run) => format!("the run {run} was not started for `{effect}`"),
+                None => format!("a run was started for `{effect}` before"),
+            },
+        ))
+    }
+
+    pub(super) fn child_started(
+        &mut self,
+        effect: &EffectId,
+        run: RunId,
+    ) -> Result<(), DecideFailure> {
+        self.child(effect, None)?;
+        self.record(&RunEvent::ChildStarted { effect: effect.clone(), run })
+    }
+
+    pub(super) fn child_refused(
+        &mut self,
+        effect: &EffectId,
+        error: &str,
+    ) -> Result<EffectId, DecideFailure> {
+        self.child(effect, None)?;
+        let (effect, error) = (effect.clone(), error.to_owned());
+        self.record(&RunEvent::ChildRefused { effect: effect.clone(), error: error.clone() })?;
+        self.tell(Action::Failed { effect: effect.clone(), error })?;
+        Ok(effect)
+    }
+
+    pub(super) fn child_ended(
+        &mut self,
+        effect: &EffectId,
+        run: RunId,
+        outcome: &str,
+    ) -> Result<EffectId, DecideFailure> {
+        self.child(effect, Some(run))?;
+        let (effect, outcome) = (effect.clone(), outcome.to_owned());
+        let output = json!({ "run": run, "outcome": outcome });
+        self.record(&RunEvent::ChildEnded { effect: effect.clone(), run, outcome })?;
+        self.tell(Action::Completed { effect: effect.clone(), output })?;
+        Ok(effect)
     }
 
     pub(super) fn start_attempt(

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Beginning, DefinitionRef, Progress, Run, RunAnswer, broken};
+use super::{Beginning, Child, DefinitionRef, Parent, Progress, Run, RunAnswer, broken};
 use crate::{
     answers::Answers,
     command::Actor,
@@ -27,6 +27,10 @@ struct Snapshot {
     at: RunAnswer,
     answers: Answers,
     progress: BTreeMap<EffectId, Progress>,
+    #[serde(default)]
+    parent: Option<Parent>,
+    #[serde(default)]
+    children: BTreeMap<EffectId, Child>,
     state: EventData,
 }
 
@@ -47,6 +51,8 @@ impl Run {
             at: self.at,
             answers: Answers::clone(&self.answers),
             progress: BTreeMap::clone(&self.progress),
+            parent: self.parent().cloned(),
+            children: BTreeMap::clone(&self.children),
             state: workflow.snapshot(&self.state)?,
         })
         .map_err(|error| broken("snapshot", error))
@@ -67,11 +73,13 @@ impl Run {
                 requester: snapshot.requester,
                 input: snapshot.input,
                 started: snapshot.started,
+                parent: snapshot.parent,
             }),
             updated: snapshot.updated,
             at: snapshot.at,
             answers: Arc::new(snapshot.answers),
             progress: Arc::new(snapshot.progress),
+            children: Arc::new(snapshot.children),
             state: workflow.restore(&snapshot.state)?,
         })
     }

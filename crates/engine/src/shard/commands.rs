@@ -47,7 +47,10 @@ impl Shard {
         let now = self.clock.now();
         let at = Moment { now, project: &project };
         let Begin { definition, workflow, command, input, .. } = &*begin;
-        let decided = guard("submit", || Run::submit(definition, &**workflow, command, input, &at));
+        let parent = begin.parent.as_ref();
+        let decided = guard("submit", || {
+            Run::submit_for(parent, definition, &**workflow, command, input, &at)
+        });
         let Decided { events, run: begun } = match decided {
             Ok(Ok(decided)) => decided,
             Ok(Err(failure)) => return drop(begin.reply.send(Err(failure.into()))),
@@ -103,6 +106,7 @@ impl Shard {
         let due = self.tell_read_model(run, first, answer.sequence, coming.last).await;
         self.acknowledged.raise(answer.sequence);
         let _ = begin.reply.send(Ok(answer));
+        self.tell_parent(run);
         self.settle_due(run, self.clock.now(), due);
         self.pump(run);
         self.evict().await;
@@ -245,7 +249,9 @@ impl Shard {
                 Then::Own(Step::Attempt { effect, attempt, activity }) => {
                     begun.push((effect, attempt, activity));
                 }
-                Then::Own(Step::Ended { effect } | Step::Fire(effect)) => ended.push(effect),
+                Then::Own(Step::Ended { effect } | Step::Fire(effect) | Step::Child(effect)) => {
+                    ended.push(effect);
+                }
             }
         }
         if let Some(slot) = self.slots.get_mut(&run) {
@@ -262,6 +268,7 @@ impl Shard {
                 slot.stepping.remove(&effect);
             }
         }
+        self.tell_parent(run);
         self.settle_due(run, self.clock.now(), due);
         self.pump(run);
         self.evict().await;

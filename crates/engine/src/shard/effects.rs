@@ -58,6 +58,7 @@ impl Shard {
             }
             wanted
         });
+        let mut errands = Vec::new();
         for due in due {
             let effect = due.effect;
             let own = match due.step {
@@ -78,6 +79,10 @@ impl Shard {
                     let step = Step::Attempt { effect: effect.clone(), attempt, activity };
                     (Action::AttemptStarted { effect: effect.clone(), attempt }, step)
                 }
+                step @ (DueStep::Start { .. } | DueStep::Await { .. }) => {
+                    errands.push((effect, step));
+                    continue;
+                }
                 DueStep::UnderWay { attempt } => {
                     slot.working = true;
                     if slot.attempts.contains_key(&effect) {
@@ -96,6 +101,13 @@ impl Shard {
                 let (action, step) = own;
                 let command = Box::new(own_command(action));
                 slot.waiting.push_back(Waiting::Own { command, step });
+            }
+        }
+        for (effect, step) in errands {
+            match step {
+                DueStep::Start { child, run: other } => self.start_run(run, effect, other, child),
+                DueStep::Await { run: other, stop } => self.look_at_run(run, effect, other, stop),
+                _ => {}
             }
         }
         self.set_wake(run, wake);

@@ -97,7 +97,7 @@ impl Workflow for Expense {
             (Action::TimerFired { .. }, Stage::Claimed) => ended("lapsed"),
             (Action::Completed { .. }, Stage::Approved) => ended("paid"),
             (Action::Failed { .. }, Stage::Approved) => ended("unpaid"),
-            (Action::Cancel { .. }, _) => ended("cancelled"),
+            (Action::Cancel { .. } | Action::Stop { .. }, _) => ended("cancelled"),
             (Action::Signal { data, .. }, _) => {
                 Ok(vec![ExpenseEvent::Noted { note: data.clone() }])
             }
