@@ -11,7 +11,10 @@ use std::{borrow::Cow, fmt, io};
 use jiff::Timestamp;
 use serde::{
     Deserialize, Serialize,
-    de::{DeserializeOwned, value::MapDeserializer},
+    de::{
+        DeserializeOwned,
+        value::{MapAccessDeserializer, MapDeserializer},
+    },
 };
 use serde_json::value::RawValue;
 
@@ -19,6 +22,8 @@ use crate::{
     command::{Actor, Authentication},
     id::{CommandId, Digest, EventId, ProjectId, RunId},
 };
+
+mod parts;
 
 macro_rules! position {
     ($(#[$doc:meta])* $name:ident) => {
@@ -374,15 +379,7 @@ pub trait TypedEvent: Serialize + DeserializeOwned {
     /// # Errors
     /// When the event is not adjacently tagged, or is a variant without data.
     fn to_new_event(&self) -> Result<NewEvent, serde_json::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Parts {
-            #[serde(rename = "type")]
-            kind: String,
-            data: Box<RawValue>,
-        }
-        let parts: Parts = serde_json::from_str(&serde_json::to_string(self)?)?;
-        Ok(NewEvent { kind: EventType::new(parts.kind), data: EventData(parts.data) })
+        parts::write(self)
     }
 
     /// Reads the event from a type and its data.
@@ -390,61 +387,11 @@ pub trait TypedEvent: Serialize + DeserializeOwned {
     /// # Errors
     /// When the type is none of this enum's, or the data does not fit it.
     fn from_parts(kind: &EventType, data: &EventData) -> Result<Self, serde_json::Error> {
-        Self::deserialize(serde::de::value::MapAccessDeserializer::new(parts::Parts::new(
-            kind.as_str(),
-            data.raw(),
-        )))
+        Self::deserialize(MapAccessDeserializer::new(parts::Parts::new(kind.as_str(), data.raw())))
     }
 }
 
 impl<T: Serialize + DeserializeOwned> TypedEvent for T {}
-
-/// A map of two entries, `type` and `data`, to deserialize an adjacently tagged enum from without
-/// joining the two into one text first.
-mod parts {
-    use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, value::StrDeserializer};
-    use serde_json::{Error, value::RawValue};
-
-    pub(super) struct Parts<'a> {
-        kind: Option<&'a str>,
-        data: Option<&'a RawValue>,
-        key: &'static str,
-    }
-
-    impl<'a> Parts<'a> {
-        pub(super) fn new(kind: &'a str, data: &'a RawValue) -> Self {
-            Self { kind: Some(kind), data: Some(data), key: "" }
-        }
-    }
-
-    impl<'de> MapAccess<'de> for Parts<'de> {
-        type Error = Error;
-
-        fn next_key_seed<K: DeserializeSeed<'de>>(
-            &mut self,
-            seed: K,
-        ) -> Result<Option<K::Value>, Error> {
-            self.key = match (&self.kind, &self.data) {
-                (Some(_), _) => "type",
-                (None, Some(_)) => "data",
-                (None, None) => return Ok(None),
-            };
-            let key: StrDeserializer<'_, Error> = self.key.into_deserializer();
-            seed.deserialize(key).map(Some)
-        }
-
-        fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-            if let Some(kind) = self.kind.take() {
-                let kind: StrDeserializer<'_, Error> = kind.into_deserializer();
-                return seed.deserialize(kind);
-            }
-            match self.data.take() {
-                Some(data) => seed.deserialize(data),
-                None => Err(serde::de::Error::missing_field("data")),
-            }
-        }
-    }
-}
 
 /// The types of a workflow's events, all of them, in the order of the enum: for what must know or
 /// miss none.
