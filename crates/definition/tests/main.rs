@@ -23,6 +23,7 @@ mod machine;
 mod meaning;
 mod parallel;
 mod properties;
+mod reference;
 mod rollout;
 mod targets;
 mod timing;
