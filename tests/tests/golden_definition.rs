@@ -20,7 +20,7 @@ use holdpoint_core::{
     RunId, Sequence, Version, Vote, testing::uuid,
 };
 use holdpoint_definition::{
-    Attached, Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule, Opened,
+    Attached, Ballot, CheckTimes, DefinitionEvent, Gate, OfTarget, OpenRule, Opened, Past,
 };
 use serde_json::{Value, json};
 
@@ -487,6 +487,23 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
                 waves: Arc::new(vec![1, 3]),
                 check: Some(CheckTimes { for_ms: 120_000, every_ms: 1_000 }),
                 selector: None,
+                gates: Arc::new(vec![]),
+                switch: false,
+            },
+        ),
+        (
+            "holdpoint.rollout.started.gated",
+            DefinitionEvent::RolloutStarted {
+                state: state(),
+                targets: Arc::new(vec![text("web-1"), text("web-2")]),
+                waves: Arc::new(vec![1, 2]),
+                check: None,
+                selector: None,
+                gates: Arc::new(vec![
+                    Gate { wave: 1, bake_ms: 1_800_000, holds: vec![] },
+                    Gate { wave: 2, bake_ms: 0, holds: vec![2, 3] },
+                ]),
+                switch: true,
             },
         ),
         (
@@ -497,6 +514,8 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
                 waves: Arc::new(vec![1]),
                 check: None,
                 selector: None,
+                gates: Arc::new(vec![]),
+                switch: false,
             },
         ),
         (
@@ -507,11 +526,73 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
                 waves: Arc::new(vec![1, 2]),
                 check: None,
                 selector: Some(text("env=prod, !legacy")),
+                gates: Arc::new(vec![]),
+                switch: false,
             },
         ),
         (
             "holdpoint.rollout.wave_started",
             DefinitionEvent::WaveStarted { state: state(), wave: 2, targets: 2 },
+        ),
+        (
+            "holdpoint.rollout.bake_started",
+            DefinitionEvent::BakeStarted {
+                state: state(),
+                wave: 1,
+                until: "2026-01-05T09:30:00Z".parse().unwrap(),
+            },
+        ),
+        ("holdpoint.rollout.bake_ended", DefinitionEvent::BakeEnded { state: state(), wave: 1 }),
+        (
+            "holdpoint.rollout.held",
+            DefinitionEvent::RolloutHeld {
+                state: state(),
+                wave: 1,
+                from: vec![text("requester"), text("role:release")],
+                need: 2,
+            },
+        ),
+        (
+            "holdpoint.rollout.promoted",
+            DefinitionEvent::Promoted {
+                state: state(),
+                wave: 1,
+                past: Past::Hold,
+                member: "grace".parse().unwrap(),
+                roles: ["release".parse().unwrap()].into(),
+                reason: None,
+            },
+        ),
+        (
+            "holdpoint.rollout.promoted.reason",
+            DefinitionEvent::Promoted {
+                state: state(),
+                wave: 1,
+                past: Past::Bake,
+                member: "grace".parse().unwrap(),
+                roles: ["release".parse().unwrap()].into(),
+                reason: Some(text("the graphs are flat")),
+            },
+        ),
+        (
+            "holdpoint.rollout.paused",
+            DefinitionEvent::RolloutPaused { state: state(), reason: text("an incident") },
+        ),
+        (
+            "holdpoint.rollout.resumed",
+            DefinitionEvent::RolloutResumed { state: state(), reason: None },
+        ),
+        (
+            "holdpoint.rollout.resumed.reason",
+            DefinitionEvent::RolloutResumed { state: state(), reason: Some(text("it is over")) },
+        ),
+        (
+            "holdpoint.target.step_done",
+            DefinitionEvent::TargetStepDone { of: target(None), step: text("drain") },
+        ),
+        (
+            "holdpoint.target.skipped",
+            DefinitionEvent::TargetSkipped(target(Some("it is being replaced"))),
         ),
         ("holdpoint.target.deployed", DefinitionEvent::TargetDeployed(target(None))),
         ("holdpoint.target.healthy", DefinitionEvent::TargetHealthy(target(None))),
@@ -586,6 +667,14 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::Expired { .. } => "holdpoint.run.expired",
         DefinitionEvent::RolloutStarted { .. } => "holdpoint.rollout.started",
         DefinitionEvent::WaveStarted { .. } => "holdpoint.rollout.wave_started",
+        DefinitionEvent::BakeStarted { .. } => "holdpoint.rollout.bake_started",
+        DefinitionEvent::BakeEnded { .. } => "holdpoint.rollout.bake_ended",
+        DefinitionEvent::RolloutHeld { .. } => "holdpoint.rollout.held",
+        DefinitionEvent::Promoted { .. } => "holdpoint.rollout.promoted",
+        DefinitionEvent::RolloutPaused { .. } => "holdpoint.rollout.paused",
+        DefinitionEvent::RolloutResumed { .. } => "holdpoint.rollout.resumed",
+        DefinitionEvent::TargetStepDone { .. } => "holdpoint.target.step_done",
+        DefinitionEvent::TargetSkipped(_) => "holdpoint.target.skipped",
         DefinitionEvent::TargetDeployed(_) => "holdpoint.target.deployed",
         DefinitionEvent::TargetHealthy(_) => "holdpoint.target.healthy",
         DefinitionEvent::TargetFailed(_) => "holdpoint.target.failed",

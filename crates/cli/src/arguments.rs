@@ -14,6 +14,7 @@ use self::{
     evidence::{Attach, EvidenceCommand},
     input::{Amend, Submit},
     items::ItemsCommand,
+    steer::Steer,
     tell::Tell,
 };
 use crate::output::steers;
@@ -21,6 +22,7 @@ use crate::output::steers;
 pub(crate) mod evidence;
 pub(crate) mod input;
 pub(crate) mod items;
+pub(crate) mod steer;
 pub(crate) mod tell;
 
 /// Change approvals and rollouts that stop where they must, go on by themselves where they may,
@@ -94,6 +96,8 @@ pub(crate) enum Command {
     Submit(Submit),
     #[command(flatten)]
     Tell(Tell),
+    #[command(flatten)]
+    Steer(Steer),
     /// Replace the input of a run that is held, or members of it
     Amend(Amend),
     /// Attach evidence to a run: a file, or a reference to what is kept elsewhere
@@ -181,6 +185,7 @@ impl Command {
             Self::Schema => "schema",
             Self::Submit(_) => "submit",
             Self::Tell(tell) => tell.name(),
+            Self::Steer(steer) => steer.name(),
             Self::Amend(_) => "amend",
             Self::Attach(_) => "attach",
             Self::Evidence(_) => "evidence",

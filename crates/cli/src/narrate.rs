@@ -6,7 +6,7 @@ use holdpoint::{
     core::{
         EffectId, Event, RoleName, Vote, event::TypedEvent, project::ProjectEvent, run::RunEvent,
     },
-    definition::{Attached, Ballot, DefinitionEvent, OfTarget, Opened},
+    definition::{Attached, Ballot, DefinitionEvent, OfTarget, Opened, Past},
 };
 use serde_json::Value;
 
@@ -271,8 +271,30 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::TargetStuck(of) => {
             about("could not be restored, and a person must decide", of)
         }
-        DefinitionEvent::TargetRetried(of) => about("is to be restored again", of),
+        DefinitionEvent::TargetRetried(of) => about("is to be tried again", of),
         DefinitionEvent::TargetTakenOver(of) => about("was taken over by a person", of),
+        DefinitionEvent::TargetSkipped(of) => about("was skipped", of),
+        DefinitionEvent::TargetStepDone { of, step } => {
+            about(&format!("passed the step `{step}`"), of)
+        }
+        DefinitionEvent::BakeStarted { wave, until, .. } => {
+            format!("wave {wave} is done and bakes until {}", time(*until))
+        }
+        DefinitionEvent::BakeEnded { wave, .. } => format!("the bake of wave {wave} is over"),
+        DefinitionEvent::RolloutHeld { wave, from, need, .. } => {
+            format!("held after wave {wave} until {need} of {} promote it", from.join(", "))
+        }
+        DefinitionEvent::Promoted { wave, past, roles, reason, .. } => {
+            let past = match past {
+                Past::Bake => "the rest of its bake",
+                Past::Hold => "the hold",
+            };
+            format!("promoted it past {past} after wave {wave}{}{}", held(roles), because(reason))
+        }
+        DefinitionEvent::RolloutPaused { reason, .. } => format!("paused the rollout: {reason}"),
+        DefinitionEvent::RolloutResumed { reason, .. } => {
+            format!("resumed the rollout{}", because(reason))
+        }
         DefinitionEvent::RolloutFinished { outcome, .. } => {
             format!("the rollout is over: {}", outcome.replace('_', " "))
         }
@@ -345,6 +367,10 @@ fn attached_in_words(attached: &Attached) -> String {
 fn held(roles: &BTreeSet<RoleName>) -> String {
     let roles: Vec<_> = roles.iter().map(|role| format!("role {role}")).collect();
     if roles.is_empty() { String::new() } else { format!(" ({})", roles.join(", ")) }
+}
+
+fn because(reason: &Option<String>) -> String {
+    reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 fn about(what: &str, of: &OfTarget) -> String {

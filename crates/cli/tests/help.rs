@@ -39,6 +39,14 @@ fn the_top_level() {
       comment      Say something about a run that decides nothing
       cancel       Stop a run for good
       signal       Tell a run that something happened outside
+      pause        Pause rollouts: what is under way ends, nothing new begins, clocks stop
+      resume       Let paused rollouts go on
+      abort        Let rollouts go no further: what they did is undone, where it can be
+      rollback     Undo a rollout, also one that was done, while its run is held after it
+      promote      Let a rollout go on past what it waits for: a bake, a hold, a check that told nothing
+      retry        Try targets again that failed, could not be restored, or whose check told nothing
+      skip         Leave a target as it is, and let the rollout go on without it
+      take-over    Take care of a target by hand: the rollout leaves it alone
       amend        Replace the input of a run that is held, or members of it
       attach       Attach evidence to a run: a file, or a reference to what is kept elsewhere
       evidence     List the evidence that a run was shown, and get it back
@@ -130,6 +138,14 @@ fn every_command_has_help() {
         "amend",
         "cancel",
         "signal",
+        "pause",
+        "resume",
+        "abort",
+        "rollback",
+        "promote",
+        "retry",
+        "skip",
+        "take-over",
         "work",
         "list",
         "show",

@@ -27,6 +27,7 @@ mod runs;
 mod scenarios;
 mod show;
 mod simulate;
+mod steering;
 mod storage;
 mod streams;
 mod work;

@@ -240,7 +240,8 @@ fn a_rollout_that_has_not_begun() {
       3     web-4   waiting
       3     web-5   waiting
     next: run `holdpoint work`, which does what machines are to do
-    next: undo the rollout: `holdpoint signal 1 rollout-undo`
+    next: begin nothing new: `holdpoint pause 1 --reason TEXT`
+    next: undo the rollout: `holdpoint abort 1 --reason TEXT`
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint list

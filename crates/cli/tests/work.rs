@@ -248,8 +248,9 @@ fn an_undo_that_fails_leaves_a_person_with_the_next_steps() {
       WAVE  TARGET  STATE
       1     web-1   stuck    `/bin/sh` ended with exit status: 7: it said nothing (before that: `/bin/sh` ended with exit status: 1: it said nothing)
       2     web-2   waiting
-    next: try again to restore web-1: `holdpoint signal 1 rollout-retry`
-    next: restore web-1 by hand and say so: `holdpoint signal 1 rollout-take-over`
+    next: try again to restore web-1: `holdpoint retry 1`
+    next: restore web-1 by hand and say so: `holdpoint take-over 1`
+    next: leave a target as it is: `holdpoint skip 1 TARGET --reason TEXT`
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint list --status stuck
@@ -261,9 +262,9 @@ fn an_undo_that_fails_leaves_a_person_with_the_next_steps() {
     "#);
     // The fault is mended, and the very step that the run named is taken.
     configure(&place, "exit 1", "true");
-    assert_snapshot!(place.shows(&["signal 1 rollout-retry --as ada", "work"]), @"
-    $ holdpoint signal 1 rollout-retry --as ada
-    signalled run 1: Version 2
+    assert_snapshot!(place.shows(&["retry 1 --as ada", "work"]), @"
+    $ holdpoint retry 1 --as ada
+    retried run 1: Version 2
     working at `implement`
     rollout: undoing, wave 1 of 2, 1 of 2 targets failed
       WAVE  TARGET  STATE
@@ -289,9 +290,9 @@ fn what_is_stuck_can_be_taken_over() {
     let _filters = filters();
     let place = place("exit 1", "exit 7");
     place.must("work");
-    assert_snapshot!(place.shows(&["signal 1 rollout-take-over --as ada", "work", "show 1"]), @r#"
-    $ holdpoint signal 1 rollout-take-over --as ada
-    signalled run 1: Version 2
+    assert_snapshot!(place.shows(&["take-over 1 --as ada", "work", "show 1"]), @r#"
+    $ holdpoint take-over 1 --as ada
+    took over from run 1: Version 2
     it has ended: failed
     rollout: failed, wave 1 of 2, 1 of 2 targets failed
       WAVE  TARGET  STATE

@@ -255,6 +255,20 @@ pub enum Action {
         /// What came with it.
         data: Value,
     },
+    /// Steer a rollout.
+    Steer {
+        /// What is wanted of it.
+        steering: Steering,
+        /// The target that is meant; where there is none, all that it fits.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The state whose rollout is meant; needed when more than one is under way.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<String>,
+    },
     /// Stop the run for good.
     Cancel {
         /// Why.
@@ -337,7 +351,9 @@ impl Action {
     #[must_use]
     pub fn words(&self) -> Option<&str> {
         match self {
-            Self::Vote { reason, .. } | Self::Withdraw { reason, .. } => reason.as_deref(),
+            Self::Vote { reason, .. }
+            | Self::Withdraw { reason, .. }
+            | Self::Steer { reason, .. } => reason.as_deref(),
             Self::Overrule { reason: text, .. }
             | Self::Object { reason: text, .. }
             | Self::Discharge { note: text, .. }
@@ -375,6 +391,7 @@ impl Action {
             | Self::Amend { .. }
             | Self::Comment { .. }
             | Self::Signal { .. }
+            | Self::Steer { .. }
             | Self::Cancel { .. } => false,
             Self::Completed { .. }
             | Self::Failed { .. }
@@ -386,6 +403,64 @@ impl Action {
             | Self::AttemptStarted { .. }
             | Self::AttemptEnded { .. } => true,
         }
+    }
+}
+
+/// What people want of a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Steering {
+    /// Begin nothing new, until somebody resumes it. Clocks stop.
+    Pause,
+    /// Go on where it was paused.
+    Resume,
+    /// Go no further: undo what was done, where that can be undone.
+    Abort,
+    /// Undo what was done, also after the rollout was done.
+    Rollback,
+    /// Go on past what it waits for: the rest of a bake, a hold after a wave, a check that told
+    /// nothing.
+    Promote,
+    /// Try a target again that failed, could not be restored, or whose check told nothing.
+    Retry,
+    /// Leave a target as it is, and go on without it.
+    Skip,
+    /// A person takes care of a target; the rollout leaves it alone.
+    TakeOver,
+}
+
+impl Steering {
+    /// Every way to steer.
+    pub const ALL: [Self; 8] = [
+        Self::Pause,
+        Self::Resume,
+        Self::Abort,
+        Self::Rollback,
+        Self::Promote,
+        Self::Retry,
+        Self::Skip,
+        Self::TakeOver,
+    ];
+
+    /// The command's name, as it is typed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Abort => "abort",
+            Self::Rollback => "rollback",
+            Self::Promote => "promote",
+            Self::Retry => "retry",
+            Self::Skip => "skip",
+            Self::TakeOver => "take-over",
+        }
+    }
+}
+
+impl fmt::Display for Steering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

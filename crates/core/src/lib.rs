@@ -33,7 +33,7 @@ pub mod view;
 pub mod workflow;
 
 pub use command::{
-    Action, Actor, Authentication, Command, NewDuty, Outcome, Refusal, RefusalCode, Vote,
+    Action, Actor, Authentication, Command, NewDuty, Outcome, Refusal, RefusalCode, Steering, Vote,
 };
 pub use effect::{Activity, ChildRun, Effect, EffectKind, RetryPolicy};
 pub use event::{Event, EventData, EventType, NewEvent, PendingEvent, Sequence, StreamId, Version};

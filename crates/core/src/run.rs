@@ -606,6 +606,7 @@ impl Run {
             | Action::Comment { .. }
             | Action::Signal { .. }
             | Action::Stop { .. }
+            | Action::Steer { .. }
             | Action::Cancel { .. } => {
                 if let Action::Signal { data, .. } = &command.action {
                     check_depth("signal's data", data)?;

@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Digest, MemberId};
+use crate::{
+    command::Actor,
+    id::{Digest, MemberId},
+};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -254,7 +257,7 @@ pub struct Candidate {
 /// How far a rollout has come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RolloutView {
-    /// `rolling_out`, `undoing`, `done`, `undone`, `failed` or `stuck`.
+    /// `rolling_out`, `paused`, `baking`, `held`, `undoing`, `stuck`, `done`, `undone` or `failed`.
     pub phase: &'static str,
     /// The wave that is being worked on, from 1.
     pub wave: u32,
@@ -264,8 +267,52 @@ pub struct RolloutView {
     pub failed: u32,
     /// With so many that have failed the rollout is undone, or goes no further.
     pub failed_max: u32,
+    /// How many targets were skipped.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skipped: u32,
+    /// Who has paused it, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<PauseView>,
+    /// What it waits for after a wave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub between: Option<BetweenView>,
     /// Every target, in the order of the rollout.
     pub targets: Vec<TargetView>,
+}
+
+/// A pause of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PauseView {
+    /// Who wanted it.
+    pub by: Actor,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a rollout waits for after a wave: that its bake is over, or that people promote it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BetweenView {
+    /// After which wave.
+    pub wave: u32,
+    /// Until when it bakes, if it bakes and nobody has paused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Who has promoted it at this hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<MemberId>,
+    /// How many must; 0 where it bakes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub need: u32,
+    /// Who could promote it, and of those who nearly could, what they lack.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One target of a rollout.
@@ -275,8 +322,9 @@ pub struct TargetView {
     pub target: String,
     /// Its wave, from 1.
     pub wave: u32,
-    /// `waiting`, `deploying`, `checking`, `unchecked` (deployed, its check given up), `healthy`,
-    /// `failed`, `restoring`, `restored`, `taken_over` or `stuck`.
+    /// `waiting`, `pre_checking`, `draining`, `deploying`, `verifying`, `undraining`, `checking`,
+    /// `unchecked` (deployed, its check given up), `drained` (out of service, not deployed),
+    /// `healthy`, `failed`, `restoring`, `restored`, `skipped`, `taken_over` or `stuck`.
     pub state: &'static str,
     /// What went wrong, if something did; it stays when the target has been restored.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -60,7 +60,7 @@ pub(crate) fn outcomes(model: &Model, name: &str, state: &StateModel) -> Vec<&'s
             vec!["succeeded", "failed", "expired"]
         }
         StateKind::Activity(_) | StateKind::Child(_) => vec!["succeeded", "failed"],
-        StateKind::Rollout(rollout) if rollout.rollback.is_some() => {
+        StateKind::Rollout(rollout) if rollout.can_undo() => {
             vec!["succeeded", "rolled_back", "failed"]
         }
         StateKind::Rollout(_) => vec!["succeeded", "failed"],

@@ -7,10 +7,11 @@ use serde_json::Value;
 use crate::{
     check,
     child::ChildModel,
-    hold_model::{Amended, Approval, Hold, Rule, Wait, Witness},
-    model::{Model, Rollout, StateKind, StateModel, Work},
+    hold_model::{Amended, Approval, Hold, Rule, Wait, Witness, listed},
+    model::{Model, StateKind, StateModel, Work},
     parallel_model::All,
     phrase,
+    rollout_model::{Order, Rollout},
 };
 
 /// A difference in meaning.
@@ -302,15 +303,54 @@ fn of_work(prefix: &str, work: &Work) -> Facts {
 }
 
 fn of_rollout(rollout: &Rollout) -> Facts {
-    let Rollout { targets, waves, max_failed, max_parallel, each, healthy, rollback } = rollout;
+    let Rollout {
+        targets,
+        order,
+        first,
+        waves,
+        max_failed,
+        max_parallel,
+        max_unavailable,
+        each: _,
+        steps: _,
+        healthy,
+        rollback: _,
+        undo_waves,
+        undo_parallel,
+        switch,
+        control,
+    } = rollout;
+    let order = match order {
+        Order::Listed => "as listed",
+        Order::Name => "by name",
+    };
     let mut found = facts([
         ("kind", "a rollout".to_owned()),
         ("targets", targets.words()),
+        ("order", order.to_owned()),
         ("waves", phrase::waves(waves)),
         ("turned round with so many failed", max_failed.to_string()),
-        ("at most so many at once", max_parallel.to_string()),
+        ("at most so many at once", phrase::parallel(*max_parallel)),
+        ("undone so many at once", phrase::parallel(*undo_parallel)),
+        ("who steers it", listed(control)),
     ]);
-    found.extend(of_work("each: ", each));
+    let mut add = |what: &str, text: String| found.insert(what.to_owned(), text);
+    for entry in waves.iter().filter(|entry| phrase::has_gate(&entry.gate)) {
+        add(&format!("after wave {}", phrase::wave(entry.end)), phrase::gate(&entry.gate));
+    }
+    if let Some(switch) = switch.as_ref().filter(|switch| phrase::has_gate(&switch.gate)) {
+        add("after the switch", phrase::gate(&switch.gate));
+    }
+    if let Some(first) = first {
+        add("those that come first", phrase::tree(first));
+    }
+    if let Some(most) = max_unavailable {
+        add("at most so many out of service", phrase::most(*most));
+    }
+    if !undo_waves.is_empty() {
+        let ends: Vec<String> = undo_waves.iter().map(|wave| phrase::wave(*wave)).collect();
+        add("undone in waves", ends.join(", "));
+    }
     if let Some(health) = healthy {
         found.extend(facts([
             ("healthy: asks", health.http.text().to_owned()),
@@ -319,8 +359,8 @@ fn of_rollout(rollout: &Rollout) -> Facts {
             ("healthy: every", phrase::timed(&health.every)),
         ]));
     }
-    if let Some(work) = rollback {
-        found.extend(of_work("rollback: ", work));
+    for (what, work) in rollout.works() {
+        found.extend(of_work(&format!("{what}: "), work));
     }
     found
 }

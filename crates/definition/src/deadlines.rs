@@ -1,7 +1,7 @@
 //! The time that the work of a state, and a run as a whole, may take.
 
 use holdpoint_core::{Effect, EffectId, EffectKind};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     decide::Draft,
@@ -22,24 +22,34 @@ pub(crate) fn of_run(model: &Model, state: &State) -> Option<(EffectId, Timestam
     Some((EffectId::new("run/deadline"), state.started.checked_add(*after).ok()?))
 }
 
-/// When the time for the work of the state is over; a rollout's until it is turned round.
+/// When the time for the work of the state is over; a rollout's until it is turned round, and not
+/// while it is paused.
 pub(crate) fn of_work(model: &Model, state: &State) -> Option<(EffectId, Timestamp)> {
     let name = state.state();
     let span = model.states.get(name)?.expires?;
-    let goes_on = match &state.place {
-        Place::Activity { .. } => true,
-        Place::Rollout { .. } => {
-            state.rollout.as_ref().is_some_and(|one| one.course == Course::RollingOut)
+    // A pause stops this clock, too.
+    let (pauses, paused_for) = match (&state.place, &state.rollout) {
+        (Place::Activity { .. }, _) => (0, SignedDuration::ZERO),
+        (Place::Rollout { .. }, Some(one))
+            if one.course == Course::RollingOut && one.paused.is_none() =>
+        {
+            (one.pauses, one.paused_for)
         }
-        Place::Child(child) => !child.stopping,
-        Place::All(fork) => {
-            !fork.stops() && !state.cancelled && !state.expired && !state.is_stopped_from_outside()
+        (Place::Child(child), _) if !child.stopping => (0, SignedDuration::ZERO),
+        (Place::All(fork), _)
+            if !fork.stops()
+                && !state.cancelled
+                && !state.expired
+                && !state.is_stopped_from_outside() =>
+        {
+            (0, SignedDuration::ZERO)
         }
-        _ => false,
+        _ => return None,
     };
-    let id = EffectId::new(format!("{name}#{}/deadline", state.visit(name)));
-    let due = state.entered.checked_add(span).ok()?;
-    goes_on.then_some((id, due))
+    let again = if pauses == 0 { String::new() } else { format!("-{}", pauses.saturating_add(1)) };
+    let id = EffectId::new(format!("{name}#{}/deadline{again}", state.visit(name)));
+    let due = state.entered.checked_add(span.checked_add(paused_for)?).ok()?;
+    Some((id, due))
 }
 
 /// The timers of these deadlines.

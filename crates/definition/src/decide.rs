@@ -368,15 +368,6 @@ impl<'a> Draft<'a> {
     /// Decides a signal: it is kept, and taken at once by a hold that waits for it.
     pub(crate) fn signal(&mut self, name: &str, data: &Value) -> Result<(), Refusal> {
         self.member()?;
-        if let Place::Rollout { .. } = self.state.place
-            && rollout::STEERING.contains(&name)
-        {
-            let next = rollout::steer(self, name, data)?;
-            if let Some(next) = next {
-                self.enter(next);
-            }
-            return Ok(());
-        }
         if self.state.cancelled {
             return Err(not_awaited("the run is being cancelled"));
         }
@@ -566,7 +557,7 @@ impl<'a> Draft<'a> {
 
     /// Decides what a timer does.
     pub(crate) fn timer(&mut self, effect: &EffectId) -> Result<(), Refusal> {
-        if self.deadline(effect) || self.hold_timer(effect) {
+        if self.deadline(effect) || self.hold_timer(effect) || rollout::bake_ended(self, effect) {
             return Ok(());
         }
         let Some((open, definition)) = self.hold() else { return Err(unknown(effect)) };
@@ -603,7 +594,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The rollout that the run is in, as defined.
-    pub(crate) fn rollout(&self) -> Option<&'a crate::model::Rollout> {
+    pub(crate) fn rollout(&self) -> Option<&'a crate::rollout_model::Rollout> {
         rollout_of(self.model, self.state.state())
     }
 

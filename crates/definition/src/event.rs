@@ -331,6 +331,12 @@ pub enum DefinitionEvent {
         /// What selected the targets among the project's items.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         selector: Option<String>,
+        /// What lies between a wave and the next, where something does.
+        #[serde(default, skip_serializing_if = "is_empty")]
+        gates: Arc<Vec<Gate>>,
+        /// Whether a switch comes after the last target.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        switch: bool,
     },
     /// A wave began.
     #[serde(rename = "holdpoint.rollout.wave_started")]
@@ -342,6 +348,83 @@ pub enum DefinitionEvent {
         /// How many targets it adds.
         targets: u32,
     },
+    /// A wave is done, and bakes before the rollout goes on.
+    #[serde(rename = "holdpoint.rollout.bake_started")]
+    BakeStarted {
+        /// In which state.
+        state: String,
+        /// Which wave, from 1.
+        wave: u32,
+        /// Until when, if nobody pauses it.
+        until: Timestamp,
+    },
+    /// A bake is over.
+    #[serde(rename = "holdpoint.rollout.bake_ended")]
+    BakeEnded {
+        /// In which state.
+        state: String,
+        /// After which wave.
+        wave: u32,
+    },
+    /// A rollout is held after a wave until people promote it.
+    #[serde(rename = "holdpoint.rollout.held")]
+    RolloutHeld {
+        /// In which state.
+        state: String,
+        /// After which wave.
+        wave: u32,
+        /// Who may promote it: `requester`, `role:NAME` or `member:NAME`.
+        from: Vec<String>,
+        /// How many must.
+        need: u32,
+    },
+    /// Somebody lets a rollout go on past what it waits for after a wave.
+    #[serde(rename = "holdpoint.rollout.promoted")]
+    Promoted {
+        /// In which state.
+        state: String,
+        /// After which wave.
+        wave: u32,
+        /// What they let it go past.
+        past: Past,
+        /// Who.
+        member: MemberId,
+        /// The roles that they held then.
+        roles: BTreeSet<RoleName>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A rollout is paused: its clocks stop, and nothing new begins.
+    #[serde(rename = "holdpoint.rollout.paused")]
+    RolloutPaused {
+        /// In which state.
+        state: String,
+        /// Why.
+        reason: String,
+    },
+    /// A rollout goes on after a pause.
+    #[serde(rename = "holdpoint.rollout.resumed")]
+    RolloutResumed {
+        /// In which state.
+        state: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A step of a target was done, other than its deployment and its check.
+    #[serde(rename = "holdpoint.target.step_done")]
+    TargetStepDone {
+        /// Where.
+        #[serde(flatten)]
+        of: OfTarget,
+        /// Which: `pre_check`, `drain`, `verify`, `undrain`, and on the way back `undo_drain`,
+        /// `restore`, `undo_undrain`.
+        step: String,
+    },
+    /// A target is left as it is, and the rollout goes on without it.
+    #[serde(rename = "holdpoint.target.skipped")]
+    TargetSkipped(OfTarget),
     /// A target was deployed to. Where there is no health check, it is healthy by that.
     #[serde(rename = "holdpoint.target.deployed")]
     TargetDeployed(OfTarget),
@@ -379,10 +462,10 @@ pub enum DefinitionEvent {
     /// A target could not be restored. The rollout rests until a person decides.
     #[serde(rename = "holdpoint.target.stuck")]
     TargetStuck(OfTarget),
-    /// A target is to be restored again.
+    /// A target is to be tried again: to be restored, or one that has failed.
     #[serde(rename = "holdpoint.target.retried")]
     TargetRetried(OfTarget),
-    /// A person takes care of a target that could not be restored.
+    /// A person takes care of a target, and the rollout leaves it alone.
     #[serde(rename = "holdpoint.target.taken_over")]
     TargetTakenOver(OfTarget),
     /// A rollout is over.
@@ -543,6 +626,30 @@ pub struct Attached {
     pub reset: BTreeMap<String, BTreeSet<MemberId>>,
 }
 
+/// What lies between a wave and the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// After which wave, from 1.
+    pub wave: u32,
+    /// How long it bakes then, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bake_ms: u64,
+    /// The holds then, each by its wave in the definition, from 1: waves that add no target fall
+    /// away, their holds do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<u32>,
+}
+
+/// What a rollout waits for after a wave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Past {
+    /// The time that it bakes.
+    Bake,
+    /// A hold.
+    Hold,
+}
+
 /// How long and how often a target's health is checked, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckTimes {
@@ -582,6 +689,12 @@ impl DefinitionEvent {
             | Self::ChildRequested { state, .. }
             | Self::ChildStopping { state, .. }
             | Self::RolloutStarted { state, .. }
+            | Self::BakeStarted { state, .. }
+            | Self::BakeEnded { state, .. }
+            | Self::RolloutHeld { state, .. }
+            | Self::Promoted { state, .. }
+            | Self::RolloutPaused { state, .. }
+            | Self::RolloutResumed { state, .. }
             | Self::WaveStarted { state, .. }
             | Self::RolloutStopped { state, .. }
             | Self::UndoStarted { state, .. }
@@ -618,6 +731,8 @@ impl DefinitionEvent {
             | Self::TargetRestored(of)
             | Self::TargetStuck(of)
             | Self::TargetRetried(of)
+            | Self::TargetSkipped(of)
+            | Self::TargetStepDone { of, .. }
             | Self::TargetTakenOver(of) => Some(&of.state),
             // These are the run's as a whole.
             Self::DutyOpened(_)
@@ -636,7 +751,9 @@ impl DefinitionEvent {
             Self::Blocked { reason, .. }
             | Self::WorkFailed { reason, .. }
             | Self::RolloutStopped { reason, .. }
+            | Self::RolloutPaused { reason, .. }
             | Self::UndoStarted { reason, .. } => Some(reason),
+            Self::Promoted { reason, .. } | Self::RolloutResumed { reason, .. } => reason.as_mut(),
             Self::TargetDeployed(of)
             | Self::TargetHealthy(of)
             | Self::TargetFailed(of)
@@ -645,6 +762,8 @@ impl DefinitionEvent {
             | Self::TargetRestored(of)
             | Self::TargetStuck(of)
             | Self::TargetRetried(of)
+            | Self::TargetSkipped(of)
+            | Self::TargetStepDone { of, .. }
             | Self::TargetTakenOver(of) => of.detail.as_mut(),
             _ => None,
         };
@@ -665,6 +784,15 @@ pub(crate) fn cut(mut text: String) -> String {
     text.truncate(end.unwrap_or_default());
     text.push_str(&format!("… (cut: {whole} bytes in all)"));
     text
+}
+
+fn is_empty<T>(list: &Arc<Vec<T>>) -> bool {
+    list.is_empty()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn is_null(value: &Arc<Value>) -> bool {

@@ -9,7 +9,7 @@ use crate::{
     amending,
     child::{self, ChildState},
     duties::Duty,
-    event::{Ballot, DefinitionEvent as Event, Opened},
+    event::{Ballot, DefinitionEvent as Event, Opened, Past},
     evidence,
     hold_model::Hold,
     hold_state::{Given, HoldState},
@@ -253,6 +253,14 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         (
             Place::Rollout { .. },
             Event::WaveStarted { .. }
+            | Event::BakeStarted { .. }
+            | Event::BakeEnded { .. }
+            | Event::RolloutHeld { .. }
+            | Event::Promoted { .. }
+            | Event::RolloutPaused { .. }
+            | Event::RolloutResumed { .. }
+            | Event::TargetStepDone { .. }
+            | Event::TargetSkipped(_)
             | Event::TargetDeployed(_)
             | Event::TargetHealthy(_)
             | Event::TargetFailed(_)
@@ -266,11 +274,15 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Event::TargetTakenOver(_)
             | Event::RolloutFinished { .. },
         ) => {
-            // What a person makes a rollout do is their work.
-            if let Actor::Member(member) = meta.actor {
-                state.executors.insert(member.clone());
-            }
-            rollout_evolve::evolve(state, event)
+            steered(state, event, meta);
+            rollout_evolve::evolve(state, event, meta)
+        }
+        (
+            Place::Hold(_) | Place::Owing { .. } | Place::Blocked { .. },
+            Event::UndoStarted { state: named, .. },
+        ) => {
+            steered(state, event, meta);
+            rollout_evolve::come_back(state, named, meta)
         }
         (
             Place::Entered { .. }
@@ -314,6 +326,15 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Place::Ended { .. },
             _,
         ) => Err(format!("the run is {}", describe(&state.place))),
+    }
+}
+
+/// What a person makes a rollout do is their work; to let it go on past a hold is not.
+fn steered(state: &mut State, event: &Event, meta: &Meta<'_>) {
+    if let (Actor::Member(member), false) =
+        (meta.actor, matches!(event, Event::Promoted { past: Past::Hold, .. }))
+    {
+        state.executors.insert(member.clone());
     }
 }
 

@@ -6,9 +6,10 @@ use crate::{
     check,
     child::{ChildModel, Stopped},
     hold_model::{Amended, Approval, Exclusion, Hold, Need, Roster, Rule, Wait, listed},
-    model::{Model, Rollout, StateKind, StateModel, Target},
+    model::{Model, StateKind, StateModel, Target},
     parallel_model::All,
     phrase,
+    rollout_model::{Order, Rollout},
 };
 
 /// The definition in plain sentences: what is submitted, and then every state in the order of the
@@ -296,15 +297,8 @@ fn of_rule(rule: &Rule) -> String {
 }
 
 fn of_rollout(rollout: &Rollout) -> Vec<String> {
-    let Rollout { targets, waves, max_failed, max_parallel, each, healthy, rollback } = rollout;
-    let mut sentences = vec![
-        format!("At each target of {} a worker does {}.", targets.words(), phrase::work(each)),
-        format!(
-            "The waves end at {} of all targets; at most {max_parallel} are worked on at once.",
-            phrase::waves(waves)
-        ),
-    ];
-    if let Some(health) = healthy {
+    let mut sentences = of_targets(rollout);
+    if let Some(health) = &rollout.healthy {
         sentences.push(format!(
             "Then {} must answer with status {} for {}, asked every {}.",
             health.http.text(),
@@ -313,17 +307,91 @@ fn of_rollout(rollout: &Rollout) -> Vec<String> {
             phrase::timed(&health.every)
         ));
     }
-    let failures = match max_failed {
+    for entry in rollout.waves.iter().filter(|entry| phrase::has_gate(&entry.gate)) {
+        sentences.push(format!(
+            "After the wave that ends at {}: {}.",
+            phrase::wave(entry.end),
+            phrase::gate(&entry.gate)
+        ));
+    }
+    if let Some(switch) = &rollout.switch {
+        sentences.push(format!(
+            "When all are done, a worker does {}; undone by {}.",
+            phrase::work(&switch.to),
+            phrase::work(&switch.back)
+        ));
+        if phrase::has_gate(&switch.gate) {
+            sentences.push(format!("After that: {}.", phrase::gate(&switch.gate)));
+        }
+    }
+    let failures = match rollout.max_failed {
         1 => "the first target that fails".to_owned(),
         count => format!("{count} failed targets"),
     };
-    sentences.push(match rollback {
+    sentences.push(match &rollout.rollback {
         Some(work) => format!(
-            "With {failures} it is turned round: what was begun is restored in reverse order, by {}.",
+            "With {failures} it is turned round: what was begun is restored in reverse order{}, by {}.",
+            undo_pace(rollout),
             phrase::work(work)
         ),
+        None if rollout.can_undo() => {
+            format!("With {failures} it is turned round: the switch is undone, the targets are not.")
+        }
         None => format!("With {failures} it goes no further, and nothing is restored."),
     });
+    sentences.push(format!("It is steered by {}.", listed(&rollout.control)));
+    sentences
+}
+
+fn undo_pace(rollout: &Rollout) -> String {
+    let mut pace = match rollout.undo_parallel {
+        1 => String::new(),
+        many => format!(", {} at once", phrase::parallel(many)),
+    };
+    if !rollout.undo_waves.is_empty() {
+        let waves: Vec<String> =
+            rollout.undo_waves.iter().map(|wave| phrase::wave(*wave)).collect();
+        pace.push_str(&format!(", in waves that end at {}", waves.join(", ")));
+    }
+    pace
+}
+
+fn of_targets(rollout: &Rollout) -> Vec<String> {
+    let targets = rollout.targets.words();
+    let mut sentences = match &rollout.steps {
+        None => vec![format!(
+            "At each target of {targets} a worker does {}.",
+            phrase::work(&rollout.each)
+        )],
+        Some(steps) => {
+            let step = |what: &str, work| format!("  {what}: {}.", phrase::work(work));
+            let mut all = vec![format!("At each target of {targets}, one after the other:")];
+            all.extend(steps.pre_check.iter().map(|work| step("pre-check", work)));
+            all.extend(steps.drain.iter().map(|(drain, _)| step("out of service", drain)));
+            all.push(step("deploy", &rollout.each));
+            all.extend(steps.verify.iter().map(|work| step("verify", work)));
+            all.extend(steps.drain.iter().map(|(_, undrain)| step("into service", undrain)));
+            all.push("A target at which a step fails is undone at once.".to_owned());
+            all
+        }
+    };
+    if rollout.order == Order::Name {
+        sentences.push("They come in the order of their names.".to_owned());
+    }
+    if let Some(first) = &rollout.first {
+        sentences.push(format!("Those of {} come first.", phrase::tree(first)));
+    }
+    let at_once = match rollout.max_parallel {
+        u32::MAX => "all of a wave".to_owned(),
+        many => format!("at most {many}"),
+    };
+    sentences.push(format!(
+        "The waves end at {} of all targets; {at_once} are worked on at once.",
+        phrase::waves(&rollout.waves)
+    ));
+    if let Some(most) = rollout.max_unavailable {
+        sentences.push(format!("At most {} are out of service at once.", phrase::most(most)));
+    }
     sentences
 }
 

@@ -10,8 +10,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        syntax, syntax_approval, syntax_child, syntax_hold, syntax_parallel, syntax_targets,
-        syntax_work,
+        syntax, syntax_approval, syntax_child, syntax_hold, syntax_parallel, syntax_rollout,
+        syntax_targets, syntax_work,
     };
 
     /// Every key of the language is in the schema with its description, and no other.
@@ -41,6 +41,12 @@ mod tests {
             ("/definitions/rollout", syntax_work::ROLLOUT),
             ("/definitions/targets", syntax_targets::TARGETS),
             ("/definitions/healthy", syntax_work::HEALTHY),
+            ("/definitions/wave", syntax_rollout::WAVE),
+            ("/definitions/waveHold", syntax_rollout::WAVE_HOLD),
+            ("/definitions/steps", syntax_rollout::STEPS),
+            ("/definitions/rollback", syntax_rollout::ROLLBACK),
+            ("/definitions/switch", syntax_rollout::SWITCH),
+            ("/definitions/control", syntax_rollout::CONTROL),
         ] {
             let properties = schema.pointer(&format!("{place}/properties")).unwrap();
             let properties = properties.as_object().unwrap();

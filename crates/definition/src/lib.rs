@@ -61,8 +61,12 @@ mod parallel_model;
 mod parallel_state;
 mod phrase;
 mod rollout;
+mod rollout_control;
 mod rollout_evolve;
+mod rollout_model;
 mod rollout_state;
+mod rollout_steps;
+mod rollout_view;
 mod schema;
 mod state;
 mod syntax;
@@ -71,6 +75,7 @@ mod syntax_child;
 mod syntax_evidence;
 mod syntax_hold;
 mod syntax_parallel;
+mod syntax_rollout;
 mod syntax_targets;
 mod syntax_work;
 mod targets;
@@ -81,7 +86,9 @@ pub mod yaml;
 
 pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
-pub use event::{Attached, Ballot, CheckTimes, DefinitionEvent, OfTarget, OpenRule, Opened};
+pub use event::{
+    Attached, Ballot, CheckTimes, DefinitionEvent, Gate, OfTarget, OpenRule, Opened, Past,
+};
 pub use language_schema::SCHEMA;
 pub use outline::{
     ApprovalPart, BranchOutline, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way,

@@ -15,7 +15,7 @@ use crate::{
     Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
-    evolve, parallel, rollout, schema,
+    evolve, parallel, rollout, rollout_control, schema,
     state::{Place, State},
     view,
 };
@@ -163,6 +163,10 @@ impl Draft<'_> {
             Action::Amend { input, reason } => self.amend(input, reason)?,
             Action::Comment { text } => self.comment(text)?,
             Action::Signal { name, data } => self.signal(name, data)?,
+            Action::Steer { steering, target, reason, state } => {
+                let (target, reason) = (target.as_deref(), reason.as_deref());
+                rollout_control::steer(self, *steering, target, reason, state.as_deref())?;
+            }
             Action::Cancel { reason } => self.cancel(reason)?,
             Action::Completed { effect, output } => self.completed(effect, output)?,
             Action::Failed { effect, error } => self.failed(effect, error)?,

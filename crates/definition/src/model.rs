@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use holdpoint_core::{DefinitionName, QualificationName, RetryPolicy};
 use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     hold_model::Hold,
     node::Span,
     parallel_model::{All, Within},
-    targets::Targets,
+    rollout_model::Rollout,
     template::{Template, Tree},
 };
 
@@ -99,20 +100,9 @@ pub(crate) struct Work {
     pub(crate) retry: RetryPolicy,
 }
 
-/// An activity over targets.
-#[derive(Debug)]
-pub(crate) struct Rollout {
-    pub(crate) targets: Targets,
-    pub(crate) waves: Vec<Wave>,
-    pub(crate) max_failed: u32,
-    pub(crate) max_parallel: u32,
-    pub(crate) each: Work,
-    pub(crate) healthy: Option<Health>,
-    pub(crate) rollback: Option<Work>,
-}
-
 /// How many targets, of all, are to be done when the wave is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Wave {
     Count(u32),
     Percent(u32),

@@ -220,9 +220,8 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
         }
         StateKind::Activity(work) => outline.activities.push(work.run.clone()),
         StateKind::Rollout(rollout) => {
-            outline.activities.push(rollout.each.run.clone());
+            outline.activities.extend(rollout.works().map(|(_, work)| work.run.clone()));
             outline.activities.extend(rollout.healthy.iter().map(|_| HTTP_CHECK.to_owned()));
-            outline.activities.extend(rollout.rollback.iter().map(|work| work.run.clone()));
         }
         StateKind::Choose { branches, otherwise } => {
             outline.ways = branches
@@ -283,6 +282,14 @@ impl Event {
             | Self::WorkRequested { .. }
             | Self::RolloutStarted { .. }
             | Self::WaveStarted { .. }
+            | Self::BakeStarted { .. }
+            | Self::BakeEnded { .. }
+            | Self::RolloutHeld { .. }
+            | Self::Promoted { .. }
+            | Self::RolloutPaused { .. }
+            | Self::RolloutResumed { .. }
+            | Self::TargetStepDone { .. }
+            | Self::TargetSkipped(_)
             | Self::TargetDeployed(_)
             | Self::TargetHealthy(_)
             | Self::TargetFailed(_)

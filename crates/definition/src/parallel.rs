@@ -1,6 +1,6 @@
 //! Parallel branches in decisions: which branch a command is about, and when branches join.
 
-use holdpoint_core::{Action, EffectId, Refusal, RefusalCode};
+use holdpoint_core::{Action, EffectId, Refusal, RefusalCode, Steering};
 use serde_json::Value;
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     hold_model::Hold,
     model::{CANCELLED, Model},
     rollout,
+    rollout_state::Course,
     state::{Place, State},
 };
 
@@ -30,6 +31,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         | Action::Failed { effect, .. }
         | Action::TimerFired { effect } => asking(draft.model, effect),
         Action::Signal { name, data } => return signal(draft, name, data),
+        Action::Steer { steering, state, .. } => steered(draft, *steering, state.as_deref())?,
         Action::Amend { input, reason } => return amend(draft, input, reason),
         Action::Discharge { .. } => {
             draft.act(action)?;
@@ -140,10 +142,6 @@ fn meant(draft: &Draft<'_>, named: Option<&str>, fits: fn(&Hold) -> bool) -> Res
 /// Decides a signal: the first branch, in the order of their names, that waits for it and accepts
 /// it takes it.
 fn signal(draft: &mut Draft<'_>, name: &str, data: &Value) -> Result<(), Refusal> {
-    if rollout::STEERING.contains(&name) {
-        let path = steered(draft, data)?;
-        return within(draft, &path, |draft| draft.signal(name, data));
-    }
     let waiting: Vec<Path> = draft
         .state
         .leaves()
@@ -167,18 +165,25 @@ fn signal(draft: &mut Draft<'_>, name: &str, data: &Value) -> Result<(), Refusal
     refused.map_or_else(|| draft.signal(name, data), Err)
 }
 
-/// The branch with the rollout that is steered.
-fn steered(draft: &Draft<'_>, data: &Value) -> Result<Path, Refusal> {
+/// The branch with the rollout that is steered: one that is under way, or else one that could be
+/// undone yet.
+fn steered(draft: &Draft<'_>, steering: Steering, state: Option<&str>) -> Result<Path, Refusal> {
     let leaves = draft.state.leaves();
-    let mut rollouts: Vec<(&Path, &str)> = leaves
-        .iter()
-        .filter_map(|(path, focus)| match &focus.place {
-            Place::Rollout { state } => Some((path, state.as_str())),
-            _ => None,
-        })
-        .collect();
-    if let Some(state) = data.get("state").and_then(Value::as_str) {
-        rollouts.retain(|(_, name)| *name == state);
+    let of = |under_way: bool| -> Vec<(&Path, &str)> {
+        leaves
+            .iter()
+            .filter_map(|(path, focus)| {
+                let rollout = focus.rollout.as_ref()?;
+                let here = matches!(focus.place, Place::Rollout { .. });
+                let fits = here == under_way && (here || rollout.course == Course::Done);
+                fits.then_some((path, rollout.state.as_str()))
+            })
+            .filter(|(_, name)| state.is_none_or(|state| state == *name))
+            .collect()
+    };
+    let mut rollouts = of(true);
+    if rollouts.is_empty() && steering == Steering::Rollback {
+        rollouts = of(false);
     }
     match rollouts.as_slice() {
         [] => Ok(Path::new()),
@@ -192,10 +197,7 @@ fn steered(draft: &Draft<'_>, data: &Value) -> Result<Path, Refusal> {
                     names.len()
                 ),
             )
-            .needs(format!(
-                "send the state with it, as `{{\"state\": NAME}}`: one of {}",
-                names.join(", ")
-            )))
+            .needs(format!("name the state, with `--state`: one of {}", names.join(", "))))
         }
     }
 }

@@ -203,6 +203,14 @@ pub(crate) fn where_it_belongs(
     applied
 }
 
+impl State {
+    /// Whether a state is in the branch that is looked at, or outside of all as the run is.
+    pub(crate) fn is_where(&self, model: &Model, name: &str) -> bool {
+        let path = model.path(name).unwrap_or_default();
+        path.iter().map(|within| &within.branch).eq(&self.branch())
+    }
+}
+
 /// Adds an event about branches.
 pub(crate) fn evolve(
     model: &Model,

@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::{
     child::ChildModel,
     evidence::{Again, Demand},
-    hold_model::{Approver, Hold, Need, Remind, Roster, Rule, Share, Wait},
-    model::{Rollout, StateKind, Timed, Wave, Work},
+    hold_model::{Approver, Hold, Need, Remind, Roster, Rule, Share, Wait, listed},
+    model::{StateKind, Timed, Wave, Work},
     parallel_model::{All, Join, Others},
+    rollout_model::{GateModel, Most, Rollout, WaveEntry},
     syntax_evidence::size_in_words,
     template::{Template, Tree},
 };
@@ -80,6 +81,10 @@ fn hold_summary(hold: &Hold) -> Vec<String> {
 
 fn rollout_summary(rollout: &Rollout) -> Vec<String> {
     let mut lines = vec![format!("{} in waves {}", rollout.each.run, waves(&rollout.waves))];
+    for entry in rollout.waves.iter().filter(|entry| has_gate(&entry.gate)) {
+        lines.push(format!("after {}: {}", wave(entry.end), gate(&entry.gate)));
+    }
+    lines.extend(rollout.switch.iter().map(|switch| format!("then {}", switch.to.run)));
     lines.extend(rollout.rollback.iter().map(|work| format!("{} to undo", work.run)));
     lines
 }
@@ -201,15 +206,54 @@ pub(crate) fn demand(demand: &Demand) -> Vec<String> {
 }
 
 /// The waves of a rollout: `1, 25%, 100%`.
-pub(crate) fn waves(waves: &[Wave]) -> String {
-    let waves: Vec<String> = waves
-        .iter()
-        .map(|wave| match wave {
-            Wave::Count(count) => count.to_string(),
-            Wave::Percent(percent) => format!("{percent}%"),
-        })
-        .collect();
+pub(crate) fn waves(waves: &[WaveEntry]) -> String {
+    let waves: Vec<String> = waves.iter().map(|entry| wave(entry.end)).collect();
     waves.join(", ")
+}
+
+/// The end of a wave.
+pub(crate) fn wave(wave: Wave) -> String {
+    match wave {
+        Wave::Count(count) => count.to_string(),
+        Wave::Percent(percent) => format!("{percent}%"),
+    }
+}
+
+/// Whether something lies behind a wave.
+pub(crate) const fn has_gate(gate: &GateModel) -> bool {
+    gate.bake.is_some() || gate.hold.is_some()
+}
+
+/// What lies behind a wave: `bake 30m, then 2 of role head promote it`.
+pub(crate) fn gate(gate: &GateModel) -> String {
+    let bake = gate.bake.iter().map(|span| format!("bake {}", timed(span)));
+    let hold = gate.hold.iter().map(|hold| {
+        let not = match hold.not.as_slice() {
+            [] => String::new(),
+            not => {
+                let not: Vec<String> = not.iter().map(|one| one.as_str().to_owned()).collect();
+                format!(", not {}", joined(&not, "or"))
+            }
+        };
+        match &hold.from {
+            None => format!("until somebody who steers it promotes it{not}"),
+            Some(from) => format!("until {} of {} promote it{not}", hold.need, listed(from)),
+        }
+    });
+    bake.chain(hold).collect::<Vec<_>>().join(", then ")
+}
+
+/// How many at most: `3` or `25%`.
+pub(crate) fn most(most: Most) -> String {
+    match most {
+        Most::Count(count) => count.to_string(),
+        Most::Percent(percent) => format!("{percent}%"),
+    }
+}
+
+/// How many at once.
+pub(crate) fn parallel(parallel: u32) -> String {
+    if parallel == u32::MAX { "all".to_owned() } else { parallel.to_string() }
 }
 
 /// When work is tried again.

@@ -1,31 +1,28 @@
-//! What happens in a rollout: its plan, what the end of each step means, and what people decide
-//! where it rests.
+//! What happens in a rollout: its plan, what it is owed, and what the end of each step means. What
+//! people decide is in `rollout_control`.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use holdpoint_core::{
-    Activity, Effect, EffectId, EffectKind, Items, Refusal, RefusalCode, RetryPolicy,
-};
-use jiff::SignedDuration;
+use holdpoint_core::{Activity, Effect, EffectId, EffectKind, Items, Refusal, RetryPolicy};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
-    decide::{Draft, not_awaited, unknown},
-    event::{CheckTimes, DefinitionEvent as Event},
+    decide::{Draft, unknown},
+    event::{CheckTimes, DefinitionEvent as Event, Gate},
     expr::Vars,
-    model::{Health, Model, Rollout, Work},
+    model::{Health, Model, Work},
     rollout_evolve::rollout_of,
-    rollout_state::{Course, RolloutState, Step},
+    rollout_model::{Controller, GateModel, Order, Rollout},
+    rollout_state::{Between, Course, RolloutState, SWITCH},
+    rollout_steps::{Phase, Step},
     state::State,
-    template::COMPUTED_BYTES_MAX,
+    targets::Resolved,
+    template::{COMPUTED_BYTES_MAX, Tree},
 };
 
 /// The activity that checks a target's health.
 pub(crate) const HTTP_CHECK: &str = "http-check";
-
-/// The signals by which people steer a rollout.
-pub(crate) const STEERING: [&str; 4] =
-    ["rollout-continue", "rollout-undo", "rollout-retry", "rollout-take-over"];
 
 /// What a health check takes longer than it watches, at most.
 const CHECK_GRACE: SignedDuration = SignedDuration::from_mins(1);
@@ -39,27 +36,27 @@ pub(crate) fn plan(
     items: &Items,
 ) -> Result<Event, String> {
     let vars = state.vars();
-    let resolved = rollout.targets.resolve(&vars, items)?;
+    let resolved = rollout.targets.resolve(&vars, items, |names| arrange(rollout, &vars, names))?;
+    if rollout.switch.is_some() && resolved.names.iter().any(|name| name == SWITCH) {
+        return Err(format!("no target can be called `{SWITCH}` where there is one"));
+    }
+    let filled = |work: &Work, vars: &Vars<'_>| input(work, vars, COMPUTED_BYTES_MAX).map(drop);
     for target in &resolved.names {
         let vars = Vars { target: Some(target), ..vars };
-        let filled = |work: &Work| input(work, &vars, COMPUTED_BYTES_MAX).map(drop);
-        filled(&rollout.each)
-            .and_then(|()| rollout.rollback.as_ref().map_or(Ok(()), filled))
+        works_at_targets(rollout)
+            .try_for_each(|work| filled(work, &vars))
             .and_then(|()| match &rollout.healthy {
                 Some(health) => health.http.render_url(&vars).map(drop),
                 None => Ok(()),
             })
             .map_err(|reason| format!("for the target `{target}`: {reason}"))?;
     }
-    let count = u32::try_from(resolved.names.len()).map_err(|error| error.to_string())?;
-    let mut waves: Vec<u32> = rollout.waves.iter().map(|wave| wave.end(count)).collect();
-    // With few targets, waves can end where the one before did, or go on for longer than it.
-    let mut reached = 0;
-    waves.retain(|end| {
-        let grows = *end > reached;
-        reached = reached.max(*end);
-        grows
-    });
+    if let Some(switch) = &rollout.switch {
+        filled(&switch.to, &vars)
+            .and_then(|()| filled(&switch.back, &vars))
+            .map_err(|reason| format!("for the switch: {reason}"))?;
+    }
+    let (waves, gates) = waves(rollout, &resolved, &vars)?;
     let check = match &rollout.healthy {
         None => None,
         Some(health) => Some(CheckTimes {
@@ -69,11 +66,115 @@ pub(crate) fn plan(
     };
     Ok(Event::RolloutStarted {
         state: name.to_owned(),
-        waves: Arc::new(resolved.apart(&waves)),
+        waves: Arc::new(waves),
         targets: Arc::new(resolved.names),
         check,
         selector: resolved.selector,
+        gates: Arc::new(gates),
+        switch: rollout.switch.is_some(),
     })
+}
+
+/// The activities that are asked for at each target.
+fn works_at_targets(rollout: &Rollout) -> impl Iterator<Item = &Work> {
+    let steps = rollout.steps.iter().flat_map(|steps| {
+        let drain = steps.drain.iter().flat_map(|(drain, undrain)| [drain, undrain]);
+        steps.pre_check.iter().chain(drain).chain(&steps.verify)
+    });
+    [&rollout.each].into_iter().chain(steps).chain(&rollout.rollback)
+}
+
+/// Puts the targets into their order.
+fn arrange(rollout: &Rollout, vars: &Vars<'_>, targets: &mut Vec<String>) -> Result<(), String> {
+    if rollout.order == Order::Name {
+        targets.sort();
+    }
+    let Some(first) = &rollout.first else { return Ok(()) };
+    let first = names(first, vars)?;
+    let known: BTreeSet<&str> = targets.iter().map(String::as_str).collect();
+    if let Some(unknown) = first.iter().find(|name| !known.contains(name.as_str())) {
+        return Err(format!("`{unknown}` is to come first, and is no target of the rollout"));
+    }
+    let early: BTreeSet<&str> = first.iter().map(String::as_str).collect();
+    if early.len() < first.len() {
+        return Err("a target is to come first twice".to_owned());
+    }
+    let rest: Vec<String> =
+        targets.iter().filter(|target| !early.contains(target.as_str())).cloned().collect();
+    *targets = first.into_iter().chain(rest).collect();
+    Ok(())
+}
+
+fn names(list: &Tree, vars: &Vars<'_>) -> Result<Vec<String>, String> {
+    let Value::Array(items) = list.render(vars, COMPUTED_BYTES_MAX)? else {
+        return Err("those that come first are not a list".to_owned());
+    };
+    items
+        .into_iter()
+        .map(|item| match item {
+            Value::String(name) => Ok(name),
+            other => Err(format!("`{other}` is not the name of a target")),
+        })
+        .collect()
+}
+
+/// The waves of these targets, and what lies behind them. With few targets, waves can end where the
+/// one before did, or before that: they fall away, and what lies behind them comes after the one
+/// before.
+fn waves(
+    rollout: &Rollout,
+    resolved: &Resolved,
+    vars: &Vars<'_>,
+) -> Result<(Vec<u32>, Vec<Gate>), String> {
+    let count = u32::try_from(resolved.names.len()).map_err(|error| error.to_string())?;
+    let mut ends: Vec<u32> = Vec::new();
+    for entry in &rollout.waves {
+        let end = entry.end.end(count);
+        if ends.last().is_none_or(|last| end > *last) {
+            ends.push(end);
+        }
+    }
+    let apart = resolved.apart(&ends);
+    let mut gates: Vec<Gate> = Vec::new();
+    let mut reached = 0;
+    for (number, entry) in (1_u32..).zip(&rollout.waves) {
+        reached = entry.end.end(count).max(reached);
+        // Targets that must not be in one wave make more of it: what lies behind it is behind the
+        // last of those.
+        let wave = apart.partition_point(|end| *end < reached).saturating_add(1);
+        add_gate(&mut gates, wave, number, &entry.gate, vars)?;
+    }
+    if let Some(switch) = &rollout.switch {
+        let number = u32::try_from(rollout.waves.len()).unwrap_or(u32::MAX).saturating_add(1);
+        add_gate(&mut gates, apart.len().saturating_add(1), number, &switch.gate, vars)?;
+    }
+    Ok((apart, gates))
+}
+
+fn add_gate(
+    gates: &mut Vec<Gate>,
+    wave: usize,
+    number: u32,
+    model: &GateModel,
+    vars: &Vars<'_>,
+) -> Result<(), String> {
+    let wave = u32::try_from(wave).map_err(|error| error.to_string())?;
+    let bake_ms = match &model.bake {
+        None => 0,
+        Some(span) => millis(span.eval(vars)?),
+    };
+    if bake_ms == 0 && model.hold.is_none() {
+        return Ok(());
+    }
+    let holds = model.hold.iter().map(|_| number);
+    match gates.last_mut().filter(|gate| gate.wave == wave) {
+        Some(gate) => {
+            gate.bake_ms = gate.bake_ms.max(bake_ms);
+            gate.holds.extend(holds);
+        }
+        None => gates.push(Gate { wave, bake_ms, holds: holds.collect() }),
+    }
+    Ok(())
 }
 
 fn millis(span: SignedDuration) -> u64 {
@@ -89,43 +190,58 @@ fn input(work: &Work, vars: &Vars<'_>, max: usize) -> Result<Value, String> {
     Ok(input)
 }
 
-/// What a rollout is owed: the step that is under way at each target that is worked on.
+/// What a rollout is owed: the step that is under way at each target that is worked on, and the end
+/// of a bake.
 pub(crate) fn pending(model: &Model, state: &State, name: &str) -> Vec<Effect> {
     let (Some(rollout), Some(now)) = (rollout_of(model, name), &state.rollout) else {
         return Vec::new();
     };
-    now.active
-        .iter()
-        .filter_map(|index| {
-            let step = now.step(*index)?;
-            let vars = Vars { target: Some(now.target(*index)), ..state.vars() };
-            // The plan has filled in each of these before, with the same values.
-            let activity = activity(rollout, now, step, &vars).ok()?;
-            let id = now.effect(*index, step);
-            Some(Effect { id, kind: EffectKind::Activity(activity) })
-        })
-        .collect()
+    let steps = now.active.iter().filter_map(|index| {
+        let step = now.step(*index)?;
+        // The plan has filled in each of these before, with the same values.
+        let activity = activity(rollout, now, *index, step, state).ok()?;
+        let id = now.effect(*index, step);
+        Some(Effect { id, kind: EffectKind::Activity(activity) })
+    });
+    let bake = match now.between {
+        Between::Baking { until } if now.paused.is_none() => {
+            Some(Effect { id: now.bake_effect(), kind: EffectKind::Timer { due: until } })
+        }
+        _ => None,
+    };
+    steps.chain(bake).collect()
 }
 
-fn activity(
+/// The activity of a step.
+pub(crate) fn activity(
     rollout: &Rollout,
     now: &RolloutState,
+    index: u32,
     step: Step,
-    vars: &Vars<'_>,
+    state: &State,
 ) -> Result<Activity, String> {
+    let steps = rollout.steps.as_ref();
+    let drain = || steps.and_then(|steps| steps.drain.as_ref());
+    let switch = rollout.switch.as_ref().filter(|_| now.is_switch(index));
+    let target = switch.is_none().then(|| now.target(index));
+    let vars = Vars { target, ..state.vars() };
     let work = match step {
-        Step::Deploy => Some(&rollout.each),
-        Step::Restore => rollout.rollback.as_ref(),
+        Step::PreCheck => steps.and_then(|steps| steps.pre_check.as_ref()),
+        Step::Drain | Step::UndoDrain => drain().map(|(drain, _)| drain),
+        Step::Deploy => Some(switch.map_or(&rollout.each, |switch| &switch.to)),
+        Step::Verify => steps.and_then(|steps| steps.verify.as_ref()),
+        Step::Undrain | Step::UndoUndrain => drain().map(|(_, undrain)| undrain),
+        Step::Restore => switch.map(|switch| &switch.back).or(rollout.rollback.as_ref()),
         Step::Check => {
             let health = rollout.healthy.as_ref().ok_or("there is no health check")?;
-            return check(health, now.check.ok_or("there is no health check")?, vars);
+            return check(health, now.check.ok_or("there is no health check")?, &vars);
         }
     };
     let work = work.ok_or("there is no such step")?;
     Ok(Activity {
         name: work.run.clone(),
         // The plan has measured it.
-        input: input(work, vars, usize::MAX)?,
+        input: input(work, &vars, usize::MAX)?,
         timeout: work.timeout,
         retry: work.retry.clone(),
     })
@@ -160,15 +276,20 @@ pub(crate) fn settle(draft: &mut Draft<'_>) -> Option<String> {
             state: state.clone(),
             outcome: outcome.to_owned(),
         };
+        // What ends now has been begun; what follows from it waits for whoever resumes it.
+        if rollout.paused.is_some() {
+            return None;
+        }
         match rollout.course {
             Course::RollingOut if rollout.has_failed() => {
-                let reason = match rollout.failed {
-                    1 => "1 target failed".to_owned(),
-                    failed => format!("{failed} targets failed"),
-                };
+                let reason = failures(rollout);
                 turn_back(draft, &reason);
             }
             Course::RollingOut if !rollout.is_wave_done() => return None,
+            Course::RollingOut if !rollout.is_past_gate() => {
+                let waits = gate(draft)?;
+                draft.emit(waits);
+            }
             Course::RollingOut if rollout.wave < rollout.wave_count() => {
                 let wave = rollout.wave.saturating_add(1);
                 let targets = rollout.wave_end(wave).saturating_sub(rollout.wave_end(rollout.wave));
@@ -192,17 +313,71 @@ pub(crate) fn settle(draft: &mut Draft<'_>) -> Option<String> {
     }
 }
 
+/// What begins after a wave that is done, if something does: its bake, and then its holds.
+fn gate(draft: &Draft<'_>) -> Option<Event> {
+    let rollout = draft.state.rollout.as_ref()?;
+    let (state, wave) = (rollout.state.clone(), rollout.wave);
+    let gate = rollout.gate()?;
+    let holds = match &rollout.between {
+        Between::Wave if gate.bake_ms > 0 => {
+            let span = SignedDuration::from_millis(i64::try_from(gate.bake_ms).unwrap_or(i64::MAX));
+            let until = draft.at.now.saturating_add(span).unwrap_or(Timestamp::MAX);
+            return Some(Event::BakeStarted { state, wave, until });
+        }
+        Between::Wave => 0,
+        Between::Passed { holds } => *holds,
+        Between::Baking { .. } | Between::Held { .. } => return None,
+    };
+    let definition = draft.rollout()?;
+    let hold = definition.hold(*gate.holds.get(holds)?)?;
+    let from = hold.from.as_ref().unwrap_or(&definition.control);
+    let from = from.iter().map(Controller::named).collect();
+    Some(Event::RolloutHeld { state, wave, from, need: hold.need })
+}
+
+/// Decides the end of a bake, if that is what a timer is about.
+pub(crate) fn bake_ended(draft: &mut Draft<'_>, effect: &EffectId) -> bool {
+    let Some(rollout) = &draft.state.rollout else { return false };
+    match rollout.between {
+        Between::Baking { until }
+            if until <= draft.at.now
+                && rollout.paused.is_none()
+                && rollout.bake_effect() == *effect => {}
+        _ => return false,
+    }
+    let (state, wave) = (rollout.state.clone(), rollout.wave);
+    draft.emit(Event::BakeEnded { state, wave });
+    if let Some(next) = settle(draft) {
+        draft.enter(next);
+    }
+    true
+}
+
+fn failures(rollout: &RolloutState) -> String {
+    let last = rollout.count().saturating_sub(1);
+    if rollout.is_switch(last) && rollout.phase(last).has_failed() {
+        return "the switch failed".to_owned();
+    }
+    match rollout.failed {
+        1 => "1 target failed".to_owned(),
+        failed => format!("{failed} targets failed"),
+    }
+}
+
 /// Undoes a rollout, or stops it where there is no undoing. One that is not going forward is left
-/// as it is.
+/// as it is, but for a pause, which ends.
 pub(crate) fn turn_back(draft: &mut Draft<'_>, reason: &str) {
     let (Some(definition), Some(rollout)) = (draft.rollout(), &draft.state.rollout) else {
         return;
     };
+    let (state, reason) = (rollout.state.clone(), reason.to_owned());
     if rollout.course != Course::RollingOut {
+        if rollout.paused.is_some() {
+            draft.emit(Event::RolloutResumed { state, reason: Some(reason) });
+        }
         return;
     }
-    let (state, reason) = (rollout.state.clone(), reason.to_owned());
-    draft.emit(if definition.rollback.is_some() {
+    draft.emit(if definition.can_undo() {
         Event::UndoStarted { state, reason }
     } else {
         Event::RolloutStopped { state, reason }
@@ -217,9 +392,24 @@ pub(crate) fn completed(
 ) -> Result<Option<String>, Refusal> {
     let rollout = draft.state.rollout.as_ref().ok_or_else(|| unknown(effect))?;
     let (index, step) = rollout.find(effect).ok_or_else(|| unknown(effect))?;
+    let phase = rollout.phase(index);
+    let path = rollout.path.of(rollout.is_switch(index));
+    let done =
+        || Event::TargetStepDone { of: rollout.of(index, None), step: step.as_str().to_owned() };
     let event = match step {
         Step::Deploy => Event::TargetDeployed(rollout.of(index, None)),
-        Step::Restore => Event::TargetRestored(rollout.of(index, None)),
+        Step::Restore | Step::UndoUndrain
+            if path.undo_next(phase).is_none() && phase != Phase::Returning =>
+        {
+            Event::TargetRestored(rollout.of(index, None))
+        }
+        Step::PreCheck
+        | Step::Drain
+        | Step::Verify
+        | Step::Undrain
+        | Step::UndoDrain
+        | Step::Restore
+        | Step::UndoUndrain => done(),
         Step::Check => {
             let detail = output.get("detail").and_then(Value::as_str).map(str::to_owned);
             match output.get("verdict").and_then(Value::as_str) {
@@ -245,75 +435,16 @@ pub(crate) fn failed(
     let rollout = draft.state.rollout.as_ref().ok_or_else(|| unknown(effect))?;
     let (index, step) = rollout.find(effect).ok_or_else(|| unknown(effect))?;
     let of = |detail: String| rollout.of(index, Some(detail));
+    // Of several steps it must be told which failed.
+    let told = match step {
+        Step::Deploy | Step::Restore if !rollout.path.undoes_failed => error.to_owned(),
+        _ => format!("{}: {error}", step.as_str()),
+    };
     let event = match step {
-        Step::Deploy => Event::TargetFailed(of(error.to_owned())),
-        Step::Restore => Event::TargetStuck(of(error.to_owned())),
         Step::Check => Event::TargetInconclusive(of(format!("the check was not made: {error}"))),
+        step if step.is_undo() => Event::TargetStuck(of(told)),
+        _ => Event::TargetFailed(of(told)),
     };
     draft.emit(event);
     Ok(settle(draft))
-}
-
-/// Decides what a person wants of a rollout.
-pub(crate) fn steer(
-    draft: &mut Draft<'_>,
-    name: &str,
-    data: &Value,
-) -> Result<Option<String>, Refusal> {
-    draft.responsible("steer this rollout")?;
-    let definition = draft.rollout().ok_or_else(|| not_awaited("there is no rollout"))?;
-    let rollout = draft.state.rollout.as_ref().ok_or_else(|| not_awaited("there is no rollout"))?;
-    if name == "rollout-undo" {
-        if definition.rollback.is_none() {
-            return Err(not_awaited("this rollout cannot be undone: it has no `rollback`"));
-        }
-        if rollout.course != Course::RollingOut {
-            return Err(not_awaited("the rollout is being undone already"));
-        }
-        let reason = data.get("reason").and_then(Value::as_str);
-        turn_back(draft, reason.unwrap_or("a person decided so"));
-        return Ok(settle(draft));
-    }
-    let detail = data.get("reason").and_then(Value::as_str).map(str::to_owned);
-    let only = only_target(data)?;
-    let chosen = |among: &BTreeSet<u32>| -> Vec<u32> {
-        among
-            .iter()
-            .copied()
-            .filter(|index| only.is_none_or(|only| rollout.target(*index) == only))
-            .collect()
-    };
-    let unclear = chosen(&rollout.unclear);
-    let stuck = chosen(&rollout.stuck);
-    let of = |index: &u32| rollout.of(*index, detail.clone());
-    let events: Vec<Event> = match name {
-        "rollout-continue" => unclear.iter().map(of).map(Event::TargetHealthy).collect(),
-        "rollout-retry" => {
-            let checks = unclear.iter().map(of).map(Event::TargetRechecked);
-            checks.chain(stuck.iter().map(of).map(Event::TargetRetried)).collect()
-        }
-        _ => stuck.iter().map(of).map(Event::TargetTakenOver).collect(),
-    };
-    if events.is_empty() {
-        let refusal = not_awaited(format!("no target waits for `{name}`"));
-        return Err(match only {
-            Some(only) => refusal.needs(format!("the target `{only}` does not rest")),
-            None => refusal,
-        });
-    }
-    for event in events {
-        draft.emit(event);
-    }
-    Ok(settle(draft))
-}
-
-fn only_target(data: &Value) -> Result<Option<&str>, Refusal> {
-    match data.get("target") {
-        None => Ok(None),
-        Some(Value::String(target)) => Ok(Some(target)),
-        Some(other) => Err(Refusal::new(
-            RefusalCode::InvalidInput,
-            format!("`{other}` is not the name of a target"),
-        )),
-    }
 }

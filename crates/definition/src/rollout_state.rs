@@ -8,47 +8,120 @@ use std::{
     sync::Arc,
 };
 
-use holdpoint_core::EffectId;
+use holdpoint_core::{Actor, EffectId, MemberId};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{CheckTimes, OfTarget};
+use crate::{
+    event::{CheckTimes, Gate, OfTarget},
+    model::Wave,
+    rollout_steps::{Path, Phase, Step},
+};
+
+/// The name of what comes after the last target, in a rollout with a `switch`.
+pub(crate) const SWITCH: &str = "switch";
 
 /// A rollout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RolloutState {
     pub(crate) state: String,
     pub(crate) visit: u32,
+    /// The targets, and the switch after them if there is one.
     pub(crate) targets: Arc<Vec<String>>,
-    /// How many targets are done by the end of each wave.
+    /// How many targets are done by the end of each wave; the switch is a wave of its own.
     pub(crate) waves: Arc<Vec<u32>>,
+    /// What lies between a wave and the next.
+    pub(crate) gates: Arc<Vec<Gate>>,
     pub(crate) check: Option<CheckTimes>,
     /// How many may fail before it is turned round: with the last of them it is.
     pub(crate) failures_max: u32,
     /// How many may be worked on at once.
     pub(crate) parallel: usize,
+    /// How many may be out of service at once.
+    pub(crate) unavailable_max: Option<u32>,
+    /// The steps that there are at a target.
+    pub(crate) path: Path,
+    /// How it is undone.
+    pub(crate) undo: Undo,
     pub(crate) phases: Vec<Phase>,
     /// The wave that is worked on, from 1; 0 before the first.
     pub(crate) wave: u32,
+    /// What of the gate after the wave is passed.
+    pub(crate) between: Between,
+    /// How many bakes there were, one that goes on after a pause counted anew.
+    pub(crate) bakes: u32,
     /// The next target to begin with.
     pub(crate) next: u32,
+    /// The targets that are to be begun before that: people want them tried again.
+    pub(crate) queue: BTreeSet<u32>,
     /// The targets that are worked on.
     pub(crate) active: BTreeSet<u32>,
     /// The targets whose check told nothing.
     pub(crate) unclear: BTreeSet<u32>,
-    /// The targets that could not be restored.
-    pub(crate) stuck: BTreeSet<u32>,
+    /// The targets that could not be undone, and the step that failed.
+    pub(crate) stuck: BTreeMap<u32, Phase>,
+    /// The targets that were taken out of service and are not back yet.
+    pub(crate) drained: BTreeSet<u32>,
+    /// How many have failed and were not seen to since.
     pub(crate) failed: u32,
+    /// How many of those are as they failed: nothing has undone them.
+    pub(crate) down: u32,
+    /// How many were skipped.
+    pub(crate) skipped: u32,
+    /// How many are in a person's hands, or were left as they are when the rollout was undone.
     pub(crate) taken_over: u32,
-    /// How often a target's check or restoration was asked for again.
+    /// How often a target was tried again.
     pub(crate) again: BTreeMap<u32, u32>,
+    /// How often undoing a target was tried again.
+    pub(crate) undone_again: BTreeMap<u32, u32>,
     /// What went wrong at a target on the way forward; it stays when the target is restored.
     pub(crate) details: BTreeMap<u32, String>,
     /// Why a target could not be restored at the last attempt.
-    #[serde(default)]
     pub(crate) unrestored: BTreeMap<u32, String>,
     pub(crate) course: Course,
+    /// Who has paused it.
+    pub(crate) paused: Option<Pause>,
+    /// How often it was paused before.
+    pub(crate) pauses: u32,
+    /// How long it was paused before, in all.
+    pub(crate) paused_for: SignedDuration,
     /// When undoing: targets from here on need not be looked at any more.
     pub(crate) undo_below: u32,
+    /// When undoing: how many were begun.
+    pub(crate) undo_from: u32,
+}
+
+/// How a rollout is undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Undo {
+    /// How many of those that were begun are undone by the end of each wave.
+    pub(crate) waves: Arc<Vec<Wave>>,
+    /// How many are undone at once.
+    pub(crate) parallel: usize,
+}
+
+/// A pause, and who wanted it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pause {
+    pub(crate) by: Actor,
+    pub(crate) since: Timestamp,
+    pub(crate) reason: String,
+}
+
+/// Where a rollout is after a wave.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Between {
+    /// Nowhere: the wave is worked on, or nothing of its gate has begun.
+    #[default]
+    Wave,
+    /// It bakes, until a time.
+    Baking { until: Timestamp },
+    /// The bake is over, and so many of its holds are released.
+    Passed { holds: usize },
+    /// It is held, after so many holds that were released: these have promoted it, of as many as
+    /// must.
+    Held { holds: usize, by: BTreeSet<MemberId>, need: u32 },
 }
 
 /// Where a rollout is going.
@@ -59,7 +132,7 @@ pub(crate) enum Course {
     RollingOut,
     /// Nowhere: what is in flight ends.
     Stopping,
-    /// Back.
+    /// Back: what is in flight ends, then everything is undone in reverse.
     Undoing,
     /// It is over.
     Done,
@@ -69,35 +142,8 @@ pub(crate) enum Course {
     Failed,
 }
 
-/// Where a target is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Phase {
-    Waiting,
-    Deploying,
-    Checking,
-    /// Its check told nothing.
-    Unclear,
-    /// Its check was given up when the rollout stopped.
-    Unchecked,
-    Healthy,
-    Failed,
-    Restoring,
-    Restored,
-    Stuck,
-    TakenOver,
-}
-
-/// What is done to a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Deploy,
-    Check,
-    Restore,
-}
-
 impl RolloutState {
-    /// How many targets there are.
+    /// How many targets there are, the switch included.
     pub(crate) fn count(&self) -> u32 {
         u32::try_from(self.targets.len()).unwrap_or(u32::MAX)
     }
@@ -107,6 +153,11 @@ impl RolloutState {
         self.targets.get(at(index)).map_or("", String::as_str)
     }
 
+    /// Whether this is the switch, and no target.
+    pub(crate) fn is_switch(&self, index: u32) -> bool {
+        self.path.switch && index.saturating_add(1) == self.count()
+    }
+
     /// Where a target is.
     pub(crate) fn phase(&self, index: u32) -> Phase {
         self.phases.get(at(index)).copied().unwrap_or(Phase::Waiting)
@@ -114,8 +165,13 @@ impl RolloutState {
 
     /// Moves a target on.
     pub(crate) fn set(&mut self, index: u32, phase: Phase) {
-        if let Some(place) = self.phases.get_mut(at(index)) {
-            *place = phase;
+        let Some(place) = self.phases.get_mut(at(index)) else { return };
+        let before = std::mem::replace(place, phase);
+        if before == Phase::Failed {
+            self.down = self.down.saturating_sub(1);
+        }
+        if phase == Phase::Failed {
+            self.down = self.down.saturating_add(1);
         }
     }
 
@@ -135,30 +191,32 @@ impl RolloutState {
         wave.checked_sub(1).and_then(|n| self.waves.get(at(n))).copied().unwrap_or(0)
     }
 
+    /// What lies after the wave that is worked on.
+    pub(crate) fn gate(&self) -> Option<&Gate> {
+        self.gates.iter().find(|gate| gate.wave == self.wave)
+    }
+
     /// The step that is under way at a target that is worked on.
     pub(crate) fn step(&self, index: u32) -> Option<Step> {
-        match self.phase(index) {
-            Phase::Deploying => Some(Step::Deploy),
-            Phase::Checking => Some(Step::Check),
-            Phase::Restoring => Some(Step::Restore),
-            _ => None,
-        }
+        self.phase(index).step()
     }
 
     /// The effect of a step; it does not depend on when it is asked for.
     pub(crate) fn effect(&self, index: u32, step: Step) -> EffectId {
         let (state, visit, target) = (&self.state, self.visit, self.target(index));
-        let step = match step {
-            Step::Deploy => return EffectId::new(format!("{state}#{visit}/{target}/deploy")),
-            Step::Check => "check",
-            Step::Restore => "restore",
-        };
-        EffectId::new(match self.again.get(&index) {
+        let again = if step.is_undo() { &self.undone_again } else { &self.again };
+        let step = step.as_str();
+        EffectId::new(match again.get(&index) {
             None => format!("{state}#{visit}/{target}/{step}"),
             Some(again) => {
                 format!("{state}#{visit}/{target}/{step}-{}", again.saturating_add(1))
             }
         })
+    }
+
+    /// The timer that ends the bake that is under way.
+    pub(crate) fn bake_effect(&self) -> EffectId {
+        EffectId::new(format!("{}#{}/bake-{}", self.state, self.visit, self.bakes))
     }
 
     /// The target and step of an effect that is under way.
@@ -167,6 +225,12 @@ impl RolloutState {
             let step = self.step(*index)?;
             (self.effect(*index, step) == *effect).then_some((*index, step))
         })
+    }
+
+    /// The number of a target, by its name.
+    pub(crate) fn index_of(&self, name: &str) -> Option<u32> {
+        let at = self.targets.iter().position(|target| target == name)?;
+        u32::try_from(at).ok()
     }
 
     /// An event's account of a target.
@@ -197,46 +261,100 @@ impl RolloutState {
 
     /// Gives what may be begun with to the workers, in order.
     pub(crate) fn fill(&mut self) {
+        // What was begun is brought to its end, whoever pauses; nothing else begins.
+        if self.paused.is_some() {
+            return;
+        }
         match self.course {
-            Course::RollingOut => {
-                // The failure that reaches the limit comes before the turn that follows from it:
-                // nothing may begin in between.
-                if self.has_failed() {
-                    return;
-                }
-                let end = self.wave_end(self.wave);
-                while self.unclear.is_empty()
-                    && self.next < end
-                    && self.active.len() < self.parallel
-                {
-                    self.set(self.next, Phase::Deploying);
-                    self.active.insert(self.next);
-                    self.next = self.next.saturating_add(1);
-                }
-            }
-            // One at a time, so that the order is strictly the reverse.
-            Course::Undoing => {
-                while self.active.is_empty() && self.undo_below > 0 {
-                    self.undo_below = self.undo_below.saturating_sub(1);
-                    let index = self.undo_below;
-                    if matches!(
-                        self.phase(index),
-                        Phase::Unchecked | Phase::Healthy | Phase::Failed
-                    ) {
-                        self.again.remove(&index);
-                        self.set(index, Phase::Restoring);
-                        self.active.insert(index);
-                    }
-                }
-            }
+            Course::RollingOut => self.fill_forward(),
+            Course::Undoing => self.fill_back(),
             Course::Stopping | Course::Done | Course::Undone | Course::Failed => {}
         }
     }
 
-    /// Turns the rollout round, or stops it. Deployments that are under way end first: to restore
-    /// a target while something still deploys to it would race. Checks are given up.
-    pub(crate) fn turn(&mut self, course: Course) {
+    fn fill_forward(&mut self) {
+        // The failure that reaches the limit comes before the turn that follows from it: nothing
+        // may begin in between.
+        if self.has_failed() {
+            return;
+        }
+        while let Some(index) = self.candidate()
+            && !self.rests_forward()
+            && self.has_room_for(index)
+        {
+            if !self.queue.remove(&index) {
+                self.next = index.saturating_add(1);
+            }
+            self.begin(index, self.path.first(self.is_switch(index)));
+        }
+    }
+
+    /// The target that comes next in the wave that is worked on: first those that are tried again.
+    fn candidate(&self) -> Option<u32> {
+        let end = self.wave_end(self.wave);
+        let next = || (self.next..end).find(|index| self.phase(*index) == Phase::Waiting);
+        self.queue.first().copied().or_else(next)
+    }
+
+    fn has_room_for(&self, index: u32) -> bool {
+        // What is tried again is out of service already.
+        let itself = u32::from(self.phase(index) == Phase::Failed);
+        let working = u32::try_from(self.active.len()).unwrap_or(u32::MAX);
+        let out = working.saturating_add(self.down).saturating_sub(itself);
+        self.unavailable_max.is_none_or(|most| out < most) && self.active.len() < self.parallel
+    }
+
+    /// Begins with a step at a target.
+    pub(crate) fn begin(&mut self, index: u32, phase: Phase) {
+        if matches!(phase, Phase::Draining | Phase::UndoDraining) {
+            self.drained.insert(index);
+        }
+        self.set(index, phase);
+        self.active.insert(index);
+    }
+
+    /// Undoes in reverse order: strictly so, when one is undone at a time.
+    fn fill_back(&mut self) {
+        // To undo a target while something still deploys to it would race.
+        let busy = |one: &Self| one.active.iter().any(|index| !one.phase(*index).is_undoing());
+        while self.undo_below > 0 && self.active.len() < self.undo.parallel && !busy(self) {
+            let index = self.undo_below.saturating_sub(1);
+            // A wave begins when all of the one before are undone.
+            let waits = !self.active.is_empty() || !self.stuck.is_empty();
+            if waits && self.begins_undo_wave(index) {
+                return;
+            }
+            self.undo_below = index;
+            if let Some(phase) = self.undo_first(index) {
+                self.begin(index, phase);
+            }
+        }
+    }
+
+    /// Whether a target is the first that is undone of a wave other than the first.
+    fn begins_undo_wave(&self, index: u32) -> bool {
+        let done = self.undo_from.saturating_sub(index.saturating_add(1));
+        if done == 0 {
+            return false;
+        }
+        let after_switch = self.path.switch && index.saturating_add(2) == self.count();
+        after_switch || self.undo.waves.iter().any(|wave| wave.end(self.undo_from) == done)
+    }
+
+    /// What undoes a target first, if something does.
+    pub(crate) fn undo_first(&self, index: u32) -> Option<Phase> {
+        let path = self.path.of(self.is_switch(index));
+        path.undo_first(self.phase(index), self.drained.contains(&index))
+    }
+
+    /// Turns the rollout round, or stops it. Steps that are under way end first: to restore a
+    /// target while something still deploys to it would race. Checks are given up.
+    pub(crate) fn turn(&mut self, course: Course, at: Timestamp) {
+        self.resume(at);
         self.course = course;
+        self.between = Between::Wave;
+        let queued = std::mem::take(&mut self.queue);
+        self.failed = self.failed.saturating_add(u32::try_from(queued.len()).unwrap_or(u32::MAX));
         let unclear = std::mem::take(&mut self.unclear);
         let checking: Vec<u32> = self
             .active
@@ -250,17 +368,37 @@ impl RolloutState {
             self.set(index, Phase::Unchecked);
         }
         self.undo_below = self.next;
+        self.undo_from = self.next;
         self.fill();
     }
 
-    /// Whether as many targets have failed as may.
+    /// Ends a pause, if there is one, and adds up how long it was.
+    pub(crate) fn resume(&mut self, at: Timestamp) {
+        let Some(pause) = self.paused.take() else { return };
+        let span = at.duration_since(pause.since).max(SignedDuration::ZERO);
+        self.paused_for = self.paused_for.saturating_add(span);
+        // A clock that is set anew is another effect.
+        self.pauses = self.pauses.saturating_add(1);
+        if let Between::Baking { until } = &mut self.between {
+            *until = until.saturating_add(span).unwrap_or(Timestamp::MAX);
+            self.bakes = self.bakes.saturating_add(1);
+        }
+    }
+
+    /// Whether so many targets have failed that it goes no further: as many as may, or all that
+    /// there were.
     pub(crate) fn has_failed(&self) -> bool {
-        self.failed >= self.failures_max
+        let all = self.count().saturating_sub(u32::from(self.path.switch));
+        let gone = self.failed.saturating_add(self.skipped);
+        let last = self.count().saturating_sub(1);
+        let unswitched =
+            self.is_switch(last) && self.phase(last).has_failed() && !self.queue.contains(&last);
+        self.failed >= self.failures_max || (self.failed > 0 && gone >= all) || unswitched
     }
 
     /// Whether the wave that is worked on is done.
     pub(crate) fn is_wave_done(&self) -> bool {
-        self.active.is_empty() && self.unclear.is_empty() && self.next >= self.wave_end(self.wave)
+        self.active.is_empty() && !self.rests_forward() && self.candidate().is_none()
     }
 
     /// Whether all that was to be undone, or to end, has.
@@ -269,9 +407,38 @@ impl RolloutState {
         self.active.is_empty() && self.stuck.is_empty() && !left
     }
 
+    /// Whether the gate after the wave is passed.
+    pub(crate) fn is_past_gate(&self) -> bool {
+        let Some(gate) = self.gate() else { return true };
+        match &self.between {
+            Between::Wave => gate.bake_ms == 0 && gate.holds.is_empty(),
+            Between::Passed { holds } => *holds >= gate.holds.len(),
+            Between::Baking { .. } | Between::Held { .. } => false,
+        }
+    }
+
+    fn rests_forward(&self) -> bool {
+        !self.unclear.is_empty() || !self.stuck.is_empty()
+    }
+
+    /// Whether what has failed leaves no room to go on.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.course == Course::RollingOut
+            && self.paused.is_none()
+            && self.active.is_empty()
+            && !self.has_failed()
+            && self.candidate().is_some_and(|index| !self.has_room_for(index))
+    }
+
     /// Whether a person must decide before it can go on.
     pub(crate) fn rests(&self) -> bool {
-        !self.unclear.is_empty() || !self.stuck.is_empty()
+        self.rests_forward() || self.is_starved()
+    }
+
+    /// Whether it waits for people or for a time, and nothing is worked on.
+    pub(crate) fn is_held(&self) -> bool {
+        let between = matches!(self.between, Between::Baking { .. } | Between::Held { .. });
+        self.active.is_empty() && (self.paused.is_some() || between)
     }
 }
 

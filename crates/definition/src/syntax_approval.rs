@@ -361,7 +361,7 @@ pub(crate) fn read_approvers(node: &Node, reader: &mut Reader<'_>) -> Option<Vec
     read.into_iter().collect()
 }
 
-fn read_approver(node: &Node, reader: &mut Reader<'_>) -> Option<Approver> {
+pub(crate) fn read_approver(node: &Node, reader: &mut Reader<'_>) -> Option<Approver> {
     let Kind::Text(text) = &node.kind else {
         reader.wrong(node, "approvers are named by `role:NAME` or `member:NAME`");
         return None;

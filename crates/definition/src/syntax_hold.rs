@@ -148,21 +148,7 @@ fn read_wait(node: &Node, reader: &mut Reader<'_>) -> Option<Wait> {
 
 fn read_signal(node: &Node, reader: &mut Reader<'_>) -> Option<SignalWait> {
     let fields = reader.fields(node, "a signal", SIGNAL)?;
-    let name = fields.need(reader, "name").and_then(|node| {
-        let name = reader.name(node, "a signal")?;
-        if name.starts_with("rollout-") {
-            reader
-                .findings
-                .add(
-                    Code::MalformedName,
-                    &node.span,
-                    format!("the signal `{name}` has a reserved name"),
-                )
-                .help("signals that begin with `rollout-` steer rollouts: choose another name");
-            return None;
-        }
-        Some(name)
-    });
+    let name = fields.need(reader, "name").and_then(|node| reader.name(node, "a signal"));
     let when = match fields.get("when") {
         None => Some(None),
         Some(node) => reader.expr(node, &["signal"]).map(Some),

@@ -58,7 +58,7 @@ fn word(node: &Node, key: &str, words: &[&str], reader: &mut Reader<'_>) -> Opti
     found
 }
 
-fn read_list(node: &Node, reader: &mut Reader<'_>) -> Option<Tree> {
+pub(crate) fn read_list(node: &Node, reader: &mut Reader<'_>) -> Option<Tree> {
     match &node.kind {
         Kind::List(items) if items.is_empty() => {
             reader

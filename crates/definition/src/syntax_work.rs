@@ -5,18 +5,34 @@ use jiff::SignedDuration;
 
 use crate::{
     diagnostics::DiagnosticCode as Code,
-    model::{Health, Rollout, StateKind, Timed, Wave, Work},
+    hold_model::Approver,
+    model::{Health, StateKind, Timed, Wave, Work},
     node::{Kind, Node},
-    syntax::Reader,
-    syntax_child, syntax_targets,
+    rollout_model::{Controller, GateModel, Order, Rollout, WaveEntry},
+    syntax::{Fields, Reader},
+    syntax_child, syntax_rollout, syntax_targets,
     template::Tree,
 };
 
 pub(crate) const DO: &[&str] = &["activity", "rollout", "run", "expires"];
 pub(crate) const WORK: &[&str] = &["run", "with", "timeout", "retry"];
 pub(crate) const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay"];
-pub(crate) const ROLLOUT: &[&str] =
-    &["targets", "waves", "max_failed", "max_parallel", "each", "healthy", "rollback"];
+pub(crate) const ROLLOUT: &[&str] = &[
+    "targets",
+    "order",
+    "first",
+    "waves",
+    "max_failed",
+    "max_parallel",
+    "max_unavailable",
+    "each",
+    "steps",
+    "healthy",
+    "rollback",
+    "switch",
+    "switch_back",
+    "control",
+];
 pub(crate) const HEALTHY: &[&str] = &["http", "expect", "for", "every"];
 
 const TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(10);
@@ -65,6 +81,15 @@ fn read_work(
     reader: &mut Reader<'_>,
 ) -> Option<Work> {
     let fields = reader.fields(node, what, WORK)?;
+    work(&fields, also, reader)
+}
+
+/// What is done, of a mapping that may say more.
+pub(crate) fn work(
+    fields: &Fields<'_>,
+    also: &[&'static str],
+    reader: &mut Reader<'_>,
+) -> Option<Work> {
     let run = fields.need(reader, "run").and_then(|node| reader.name(node, "an activity"));
     let with = match fields.get("with") {
         None => Some(Tree::empty()),
@@ -159,85 +184,111 @@ fn read_rollout(node: &Node, reader: &mut Reader<'_>) -> Option<Rollout> {
     let fields = reader.fields(node, "a rollout", ROLLOUT)?;
     let targets =
         fields.need(reader, "targets").and_then(|node| syntax_targets::read(node, reader));
+    let order = match fields.get("order") {
+        None => Some(Order::Listed),
+        Some(node) => syntax_rollout::read_order(node, reader),
+    };
+    let first = match fields.get("first") {
+        None => Some(None),
+        Some(node) => syntax_targets::read_list(node, reader).map(Some),
+    };
     let waves = match fields.get("waves") {
-        None => Some(vec![Wave::Percent(100)]),
-        Some(node) => read_waves(node, reader),
+        None => Some(vec![WaveEntry { end: Wave::Percent(100), gate: GateModel::default() }]),
+        Some(node) => syntax_rollout::read_waves(node, reader),
     };
     let max_failed = match fields.get("max_failed") {
         None => Some(1),
         Some(node) => reader.count(node, "`max_failed`"),
     };
-    let max_parallel = match fields.get("max_parallel") {
-        None => Some(PARALLEL_DEFAULT),
-        Some(node) => reader.count(node, "`max_parallel`"),
+    let max_parallel = syntax_rollout::read_parallel(&fields, PARALLEL_DEFAULT, reader);
+    let max_unavailable = match fields.get("max_unavailable") {
+        None => Some(None),
+        Some(node) => syntax_rollout::read_most(node, "`max_unavailable`", reader).map(Some),
     };
-    let each =
-        fields.need(reader, "each").and_then(|node| read_work(node, "`each`", &["target"], reader));
+    let done = match (fields.get("each"), fields.get("steps")) {
+        (Some(each), None) => {
+            read_work(each, "`each`", &["target"], reader).map(|work| (work, None))
+        }
+        (None, Some(steps)) => {
+            syntax_rollout::read_steps(steps, reader).map(|(deploy, steps)| (deploy, Some(steps)))
+        }
+        _ => {
+            reader
+                .findings
+                .add(
+                    Code::MissingKey,
+                    &node.span,
+                    "a rollout has exactly one of `each` and `steps`",
+                )
+                .help("`each` is one activity for each target, `steps` are several");
+            None
+        }
+    };
     let healthy = match fields.get("healthy") {
         None => Some(None),
         Some(node) => read_healthy(node, reader).map(Some),
     };
     let rollback = match fields.get("rollback") {
         None => Some(None),
-        Some(node) => read_work(node, "`rollback`", &["target"], reader).map(Some),
+        Some(node) => read_rollback(node, reader).map(Some),
+    };
+    let switch = match (fields.get("switch"), fields.get("switch_back")) {
+        (None, None) => Some(None),
+        (Some(to), back) => syntax_rollout::read_switch(to, back, reader).map(Some),
+        (None, Some(back)) => {
+            reader
+                .findings
+                .add(
+                    Code::MissingKey,
+                    &back.span,
+                    "the rollout has a `switch_back` and no `switch`",
+                )
+                .help("say what is switched when all targets are healthy: `switch: { run: … }`");
+            None
+        }
+    };
+    let control = match fields.get("control") {
+        None => Some(vec![
+            Controller::Requester,
+            Controller::Approver(Approver::Role(holdpoint_core::project::OWNER.parse().ok()?)),
+        ]),
+        Some(node) => syntax_rollout::read_control(node, reader),
+    };
+    let (each, steps) = done?;
+    let (rollback, undo_waves, undo_parallel) = match rollback? {
+        None => (None, Vec::new(), 1),
+        Some((work, waves, parallel)) => (Some(work), waves, parallel),
     };
     Some(Rollout {
         targets: targets?,
+        order: order?,
+        first: first?,
         waves: waves?,
         max_failed: max_failed?,
         max_parallel: max_parallel?,
-        each: each?,
+        max_unavailable: max_unavailable?,
+        each,
+        steps,
         healthy: healthy?,
-        rollback: rollback?,
+        rollback,
+        undo_waves: undo_waves.into(),
+        undo_parallel,
+        switch: switch?,
+        control: control?,
     })
 }
 
-fn read_waves(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Wave>> {
-    const SHAPE: &str = "waves are numbers or percentages of targets done by their end, each more \
-                         than the one before, the last `100%`: `[1, 25%, 100%]`";
-    let Kind::List(items) = &node.kind else {
-        reader.wrong(node, SHAPE);
-        return None;
+/// What restores a target, and in which waves.
+fn read_rollback(node: &Node, reader: &mut Reader<'_>) -> Option<(Work, Vec<Wave>, u32)> {
+    let fields = reader.fields(node, "`rollback`", syntax_rollout::ROLLBACK)?;
+    let work = work(&fields, &["target"], reader);
+    let waves = match fields.get("waves") {
+        None => Some(Vec::new()),
+        Some(node) => syntax_rollout::read_undo_waves(node, reader),
     };
-    let mut waves = Vec::with_capacity(items.len());
-    for item in items {
-        let wave = match &item.kind {
-            Kind::Int(count) => u32::try_from(*count).ok().filter(|n| *n >= 1).map(Wave::Count),
-            Kind::Text(text) => text
-                .strip_suffix('%')
-                .and_then(|percent| percent.parse().ok())
-                .filter(|percent| (1..=100).contains(percent))
-                .map(Wave::Percent),
-            _ => None,
-        };
-        let Some(wave) = wave else {
-            reader.findings.add(Code::InvalidWaves, &item.span, "this is not a wave").help(SHAPE);
-            return None;
-        };
-        let shrinks = match (waves.last(), wave) {
-            (Some(Wave::Count(before)), Wave::Count(now)) => now <= *before,
-            (Some(Wave::Percent(before)), Wave::Percent(now)) => now <= *before,
-            (Some(Wave::Percent(100)), Wave::Count(_)) => true,
-            _ => false,
-        };
-        if shrinks {
-            reader
-                .findings
-                .add(Code::InvalidWaves, &item.span, "this wave adds no targets")
-                .help(SHAPE);
-            return None;
-        }
-        waves.push(wave);
-    }
-    if waves.last() != Some(&Wave::Percent(100)) {
-        let span = items.last().map_or(&node.span, |last| &last.span);
-        reader
-            .findings
-            .add(Code::InvalidWaves, span, "the last wave does not reach every target")
-            .help("end the waves with `100%`");
-        return None;
-    }
-    Some(waves)
+    // One at a time, unless the author knows: so that the order is strictly the reverse.
+    let parallel = syntax_rollout::read_parallel(&fields, 1, reader);
+    Some((work?, waves?, parallel?))
 }
 
 fn read_healthy(node: &Node, reader: &mut Reader<'_>) -> Option<Health> {

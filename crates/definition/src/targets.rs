@@ -64,8 +64,14 @@ pub(crate) struct Resolved {
 
 impl Targets {
     /// The targets, in order.
-    pub(crate) fn resolve(&self, vars: &Vars<'_>, items: &Items) -> Result<Resolved, String> {
-        let (names, selector) = match &self.from {
+    /// `arrange` puts those that do not depend on each other into the order that is wanted.
+    pub(crate) fn resolve(
+        &self,
+        vars: &Vars<'_>,
+        items: &Items,
+        arrange: impl FnOnce(&mut Vec<String>) -> Result<(), String>,
+    ) -> Result<Resolved, String> {
+        let (mut names, selector) = match &self.from {
             From::List(tree) => (listed(tree, vars)?, None),
             From::Select(template) => {
                 let text = template.render_text(vars)?;
@@ -82,6 +88,7 @@ impl Targets {
         if let Some(target) = self.unknown(&names, items) {
             return Err(format!("the project has no item `{target}`"));
         }
+        arrange(&mut names)?;
         let ordered = match self.order {
             Order::Given => names.into_iter().map(|name| (name, None)).collect(),
             Order::Apart | Order::Together => items.by_dependency(&names),

@@ -4,10 +4,7 @@
 use holdpoint_core::{
     Moment, RunStatus, RunSummary, RunView, Vote,
     project::OWNER,
-    view::{
-        BranchView, Candidate, ConditionView, DeadlineView, DutyView, HoldView, RolloutView,
-        TargetView, VoteView,
-    },
+    view::{BranchView, Candidate, ConditionView, DeadlineView, DutyView, HoldView, VoteView},
 };
 
 use crate::{
@@ -21,8 +18,8 @@ use crate::{
     model::{CANCELLED, Model},
     parallel_state::Fork,
     phrase,
-    rollout_evolve::rollout_of,
-    rollout_state::{Course, Phase, RolloutState},
+    rollout_state::RolloutState,
+    rollout_view,
     state::{Place, State},
     voting::needs_now,
 };
@@ -40,7 +37,9 @@ fn status_at(place: &Place, rollout: Option<&RolloutState>) -> RunStatus {
         Place::Hold(_) | Place::Owing { .. } | Place::Child(_) => RunStatus::Held,
         Place::Blocked { .. } => RunStatus::Stuck,
         Place::Rollout { .. } => {
-            if rollout.is_some_and(RolloutState::rests) {
+            if rollout.is_some_and(RolloutState::is_held) {
+                RunStatus::Held
+            } else if rollout.is_some_and(RolloutState::rests) {
                 RunStatus::Stuck
             } else {
                 RunStatus::Working
@@ -114,9 +113,11 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     }
     if let Some(rollout) = &state.rollout {
         if let Place::Rollout { .. } = state.place {
-            view.next_steps = rollout_steps(rollout, can_undo(model, rollout));
+            view.next_steps = rollout_view::steps(model, rollout);
+        } else if matches!(status(state), RunStatus::Held | RunStatus::Stuck) && !state.cancelled {
+            view.next_steps.extend(rollout_view::way_back(model, state, rollout));
         }
-        view.rollout = Some(rollout_view(rollout));
+        view.rollout = Some(rollout_view::view(model, state, rollout, at));
     }
     if let Place::All(fork) = &state.place {
         add_branches(model, state, fork, at, &mut view);
@@ -352,72 +353,4 @@ fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> 
         steps.push(format!("send the signal `{}`", signal.name));
     }
     steps
-}
-
-fn can_undo(model: &Model, rollout: &RolloutState) -> bool {
-    rollout.course == Course::RollingOut
-        && rollout_of(model, &rollout.state).is_some_and(|rollout| rollout.rollback.is_some())
-}
-
-fn rollout_steps(rollout: &RolloutState, can_undo: bool) -> Vec<String> {
-    let named = |indices: &std::collections::BTreeSet<u32>| {
-        let shown: Vec<&str> = indices.iter().take(5).map(|index| rollout.target(*index)).collect();
-        let more = indices.len().saturating_sub(shown.len());
-        let shown = shown.join(", ");
-        if more == 0 { shown } else { format!("{shown} and {more} more") }
-    };
-    let mut steps = Vec::new();
-    if !rollout.unclear.is_empty() {
-        let targets = named(&rollout.unclear);
-        steps.push(format!("take {targets} for healthy: send the signal `rollout-continue`"));
-        steps.push(format!("check {targets} again: send the signal `rollout-retry`"));
-    }
-    if !rollout.stuck.is_empty() {
-        let targets = named(&rollout.stuck);
-        steps.push(format!("try again to restore {targets}: send the signal `rollout-retry`"));
-        steps.push(format!(
-            "restore {targets} by hand and say so: send the signal `rollout-take-over`"
-        ));
-    }
-    if can_undo {
-        steps.push("undo the rollout: send the signal `rollout-undo`".to_owned());
-    }
-    steps
-}
-
-fn rollout_view(rollout: &RolloutState) -> RolloutView {
-    let phase = match rollout.course {
-        Course::RollingOut | Course::Undoing if rollout.rests() => "stuck",
-        Course::RollingOut | Course::Stopping => "rolling_out",
-        Course::Undoing => "undoing",
-        Course::Done => "done",
-        Course::Undone => "undone",
-        Course::Failed => "failed",
-    };
-    RolloutView {
-        phase,
-        wave: rollout.wave,
-        waves: rollout.wave_count(),
-        failed: rollout.failed,
-        failed_max: rollout.failures_max,
-        targets: (0..rollout.count())
-            .map(|index| TargetView {
-                target: rollout.target(index).to_owned(),
-                wave: rollout.wave_of(index),
-                state: match rollout.phase(index) {
-                    Phase::Waiting => "waiting",
-                    Phase::Deploying => "deploying",
-                    Phase::Checking => "checking",
-                    Phase::Unchecked => "unchecked",
-                    Phase::Healthy => "healthy",
-                    Phase::Failed => "failed",
-                    Phase::Restoring => "restoring",
-                    Phase::Restored => "restored",
-                    Phase::TakenOver => "taken_over",
-                    Phase::Unclear | Phase::Stuck => "stuck",
-                },
-                error: rollout.error(index),
-            })
-            .collect(),
-    }
 }

@@ -7,7 +7,7 @@ use holdpoint_core::{
     Action, NewDuty, RefusalCode, RunStatus, Vote,
     testing::{Bench, project, types},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::common::{
     cancel, data, ended, faults, hours, last, people, refused, submitted, workflow,
@@ -549,7 +549,7 @@ states:
     bench.submit("ada", json!({})).unwrap();
     bench.attempt("roll#1/a/deploy", crate::common::done()).unwrap();
     bench.attempt("roll#1/a/check", crate::common::verdict("inconclusive")).unwrap();
-    bench.act("ada", crate::common::signal("rollout-continue", Value::Null)).unwrap();
+    bench.act("ada", crate::common::steer(holdpoint_core::Steering::Promote, None, None)).unwrap();
     assert_eq!(bench.view().state, "look");
     let refusal = refused(bench.approve("ada"), RefusalCode::SelfApproval);
     assert_eq!(refusal.message, "`ada` carries the run out and nobody decides on their own work");

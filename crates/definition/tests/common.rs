@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdpoint_core::{
-    Action, Outcome, Project, Refusal, RefusalCode, RunStatus,
+    Action, Outcome, Project, Refusal, RefusalCode, RunStatus, Steering,
     event::Event,
     testing::{Bench, project},
     view::TargetView,
@@ -77,6 +77,12 @@ pub(crate) fn refused<T: std::fmt::Debug>(
 /// A signal with data.
 pub(crate) fn signal(name: &str, data: Value) -> Action {
     Action::Signal { name: name.to_owned(), data }
+}
+
+/// Steers a rollout.
+pub(crate) fn steer(steering: Steering, target: Option<&str>, reason: Option<&str>) -> Action {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    Action::Steer { steering, target: owned(target), reason: owned(reason), state: None }
 }
 
 /// A cancellation.

@@ -8,8 +8,10 @@ use holdpoint_definition::{Definition, DefinitionEvent, DiagnosticCode};
 const GUIDE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/definitions.md"));
 
 /// The pages that say more of one subject.
-const PAGES: [&str; 1] =
-    [include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/evidence.md"))];
+const PAGES: [&str; 2] = [
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/evidence.md")),
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rollouts.md")),
+];
 
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
 

@@ -108,6 +108,8 @@ const UNSEEN: &[&str] = &[
     "wait-until-a-local-time",
     "wait-until-not-a-time",
     "way-out-of-a-branch",
+    "wave-bakes-for-no-time",
+    "wave-held-for-too-many",
     "waves-end-early",
     "waves-shrink",
     "witness-for-no-time",

@@ -25,6 +25,8 @@ mod parallel;
 mod properties;
 mod reference;
 mod rollout;
+mod stages;
+mod steering;
 mod targets;
 mod timing;
 mod watch;

@@ -97,8 +97,43 @@ fn a_definition_is_told_in_sentences() {
       The waves end at 100% of all targets; at most 50 are worked on at once.
       Then http://${target}/ must answer with status 200 for 2m, asked every 1s.
       With the first target that fails it goes no further, and nothing is restored.
+      It is steered by the requester or role owner.
       When succeeded, the run is over: done.
       When failed, the run is over: refused.
+
+    The requester and members with the role owner can cancel a run at any time, with a reason.
+    "#);
+}
+
+#[test]
+fn a_rollout_is_told_with_all_that_it_has() {
+    let source = include_str!("samples/valid/rollout-with-everything.yaml");
+    let told = definition(source).explain();
+    let rollout = told.split("\nroll\n").nth(1).unwrap();
+    assert_snapshot!(rollout, @r#"
+      At each target of input.targets, one after the other:
+        pre-check: `look` with {"at":"${target}"} (at most 10m an attempt, one attempt).
+        out of service: `drain` (at most 10m an attempt, one attempt).
+        deploy: `deploy` (at most 10m an attempt, up to 2 attempts, with pauses of 1s).
+        verify: `verify` (at most 10m an attempt, one attempt).
+        into service: `undrain` (at most 10m an attempt, one attempt).
+      A target at which a step fails is undone at once.
+      They come in the order of their names.
+      Those of input.canaries come first.
+      The waves end at 1, 10%, 50%, 100% of all targets; all of a wave are worked on at once.
+      At most 25% are out of service at once.
+      Then http://${target}/health must answer with status 200 for 0s, asked every 1s.
+      After the wave that ends at 1: bake input.bake.
+      After the wave that ends at 10%: until somebody who steers it promotes it.
+      After the wave that ends at 50%: bake 1h, then until 2 of role release or member ada promote it, not requester or executors.
+      When all are done, a worker does `switch` with {"to":"new"} (at most 10m an attempt, one attempt); undone by `switch` with {"to":"old"} (at most 10m an attempt, one attempt).
+      After that: bake 10m, then until somebody who steers it promotes it.
+      With 3 failed targets it is turned round: what was begun is restored in reverse order, 10 at once, in waves that end at 1, 100%, by `restore` (at most 10m an attempt, one attempt).
+      It is steered by the requester or role release.
+      After 12h it is turned round.
+      When succeeded, the run is over: done.
+      When rolled back, the run is over: done.
+      When failed, the run is over: done.
 
     The requester and members with the role owner can cancel a run at any time, with a reason.
     "#);

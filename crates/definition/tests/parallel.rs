@@ -1,7 +1,7 @@
 //! Parallel branches: what each command is about, how they join, and what stops them.
 
 use holdpoint_core::{
-    Action, Outcome, RefusalCode, RunStatus, Vote,
+    Action, Outcome, RefusalCode, RunStatus, Steering, Vote,
     testing::{Bench, types},
 };
 use serde_json::{Value, json};
@@ -492,14 +492,16 @@ fn where_several_rollouts_could_be_steered_it_must_be_said_which() {
         bench.attempt(effect, verdict("inconclusive")).unwrap();
     }
     assert_eq!(bench.status(), RunStatus::Stuck);
-    let go_on = |data: Value| signal("rollout-continue", data);
-    let refusal = refused(bench.act("ada", go_on(json!(null))), RefusalCode::AmbiguousBranch);
-    assert_eq!(
-        refusal.needed,
-        ["send the state with it, as `{\"state\": NAME}`: one of `y-roll`, `two-roll`"]
-    );
-    bench.act("ada", go_on(json!({ "state": "two-roll" }))).unwrap();
-    bench.act("ada", go_on(json!(null))).unwrap();
+    let promote = |state: Option<&str>| Action::Steer {
+        steering: Steering::Promote,
+        target: None,
+        reason: None,
+        state: state.map(str::to_owned),
+    };
+    let refusal = refused(bench.act("ada", promote(None)), RefusalCode::AmbiguousBranch);
+    assert_eq!(refusal.needed, ["name the state, with `--state`: one of `y-roll`, `two-roll`"]);
+    bench.act("ada", promote(Some("two-roll"))).unwrap();
+    bench.act("ada", promote(None)).unwrap();
     bench.attempt("x-work#1", Outcome::Completed(json!(1))).unwrap();
     assert_eq!(bench.status(), ended("good"));
     replays(&bench);

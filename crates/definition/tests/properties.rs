@@ -6,7 +6,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, EffectId, Moment, NewDuty, Outcome, RunStatus, Vote, run::DueStep, testing::Bench,
+    Action, EffectId, Moment, NewDuty, Outcome, RunStatus, Steering, Vote, run::DueStep,
+    testing::Bench,
 };
 use holdpoint_definition::Definition;
 use jiff::SignedDuration;
@@ -130,9 +131,45 @@ states:
   over: { end: over }
 ";
 
+/// A rollout with everything that one can have.
+const STAGED: &str = "
+workflow: staged
+version: 1
+title: Step by step
+input:
+  type: object
+  required: [targets]
+  properties: { targets: { type: array, items: { type: string } } }
+start: roll
+states:
+  roll:
+    do:
+      rollout:
+        targets: '${input.targets}'
+        order: name
+        waves: [{ to: 1, bake: 10m }, { to: 50%, hold: { from: [role:engineer, role:board], need: 2, not: requester } }, { to: 100%, bake: 5m, hold: manual }]
+        max_failed: 2
+        max_parallel: all
+        max_unavailable: 50%
+        steps:
+          pre_check: { run: look }
+          drain: { run: drain }
+          deploy: { run: deploy }
+          verify: { run: verify }
+          undrain: { run: undrain }
+        healthy: { http: 'http://${target}/' }
+        rollback: { run: restore, waves: [1, 100%], max_parallel: 2 }
+        switch: { run: switch, bake: 1m }
+        switch_back: { run: switch-back }
+        control: { from: [requester, role:engineer] }
+      expires: 12h
+    on: { succeeded: observe, rolled_back: done, failed: done }
+  observe: { hold: { wait: { for: 2h } }, on: { released: done } }
+  done: { end: done }
+";
+
 const MEMBERS: [&str; 8] = ["ada", "bob", "cy", "dora", "eve", "fay", "zed", "engine"];
-const SIGNALS: [&str; 6] =
-    ["rollout-continue", "rollout-retry", "rollout-undo", "rollout-take-over", "go", "stop"];
+const SIGNALS: [&str; 2] = ["go", "stop"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -209,21 +246,31 @@ fn action() -> impl Strategy<Value = Action> {
         5 => Action::Object { hold: None, reason: "no".to_owned() },
         _ => Action::Comment { text: "well".to_owned() },
     });
-    let signal = (0..SIGNALS.len(), 0..6).prop_map(|(name, data)| Action::Signal {
+    let signal = (0..SIGNALS.len(), 0..4).prop_map(|(name, data)| Action::Signal {
         name: SIGNALS[name].to_owned(),
         data: match data {
             0 => json!(null),
             1 => json!({ "n": 1 }),
             2 => json!({ "n": 2 }),
-            3 => json!({ "target": "b", "reason": "seen" }),
-            4 => json!({ "target": 7 }),
             _ => json!([]),
         },
     });
+    let steering = (
+        prop::sample::select(Steering::ALL.to_vec()),
+        prop::option::of(prop::sample::select(vec!["a", "b", "c", "switch", "z"])),
+        prop::option::weighted(0.8, Just("seen".to_owned())),
+    )
+        .prop_map(|(steering, target, reason)| Action::Steer {
+            steering,
+            target: target.map(str::to_owned),
+            reason,
+            state: None,
+        });
     prop_oneof![
         20 => vote,
         8 => about_votes,
-        20 => signal,
+        8 => signal,
+        24 => steering,
         1 => Just(Action::Cancel { reason: "enough".to_owned() }),
         1 => Just(Action::Start),
     ]
@@ -287,7 +334,10 @@ impl Watched {
         match self.bench.status() {
             RunStatus::Working => assert!(!due.is_empty(), "nothing works: {view:?}"),
             RunStatus::Held => {
-                assert!(!view.holds.is_empty() || !view.duties.is_empty(), "{view:?}");
+                let rollout = view.rollout.as_ref();
+                let waits =
+                    rollout.is_some_and(|one| one.paused.is_some() || one.between.is_some());
+                assert!(waits || !view.holds.is_empty() || !view.duties.is_empty(), "{view:?}");
                 assert!(!view.next_steps.is_empty(), "{view:?}");
             }
             RunStatus::Stuck => assert!(!view.next_steps.is_empty(), "no way out: {view:?}"),
@@ -429,6 +479,11 @@ proptest! {
     #[test]
     fn a_rollout_keeps_its_word(by in 0..3_usize, targets in targets(), steps in steps()) {
         run(ROLLING_ROLLOUT, by, json!({ "title": "t", "targets": targets, "version": "2" }), &steps);
+    }
+
+    #[test]
+    fn a_staged_rollout_keeps_its_word(by in 0..3_usize, targets in targets(), steps in steps()) {
+        run(STAGED, by, json!({ "targets": targets }), &steps);
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Rollouts: waves, failures, undoing, and where a person decides.
 
 use holdpoint_core::{
-    Action, EffectId, Outcome, RefusalCode, RunStatus,
+    Action, EffectId, Outcome, RefusalCode, RunStatus, Steering,
     run::DueStep,
     testing::{Bench, types},
 };
 use serde_json::{Value, json};
 
 use crate::common::{
-    cancel, data, done, ended, fatal, flaky, last, open, people, refused, secs, signal, submitted,
+    cancel, data, done, ended, fatal, flaky, last, open, people, refused, secs, steer, submitted,
     targets, verdict, workflow,
 };
 
@@ -276,16 +276,15 @@ fn an_inconclusive_check_rests_until_a_person_decides() {
     assert_eq!(
         bench.view().next_steps[..3],
         [
-            "take t1 for healthy: send the signal `rollout-continue`",
-            "check t1 again: send the signal `rollout-retry`",
-            "undo the rollout: send the signal `rollout-undo`",
+            "take t1 for healthy with `promote`",
+            "check t1 again with `retry`",
+            "leave a target as it is with `skip`",
         ]
     );
     // What is under way ends; nothing new begins.
     end(&mut bench, "t2", "check", verdict("passed"));
     assert!(open(&bench).is_empty());
-    let reason = json!({ "reason": "the probe was blocked" });
-    bench.act("ada", signal("rollout-continue", reason)).unwrap();
+    bench.act("ada", steer(Steering::Promote, None, Some("the probe was blocked"))).unwrap();
     assert_eq!(last(&bench, "target.healthy")["detail"], "the probe was blocked");
     assert_eq!(open(&bench), [id("t3", "deploy")]);
 }
@@ -319,10 +318,10 @@ fn a_check_that_was_not_made_tells_nothing() {
 #[test]
 fn a_check_made_again_is_another_effect() {
     let mut bench = resting();
-    bench.act("ada", signal("rollout-retry", json!({ "target": "t1" }))).unwrap();
+    bench.act("ada", steer(Steering::Retry, Some("t1"), None)).unwrap();
     assert_eq!(open(&bench), [id("t1", "check-2"), id("t2", "check")]);
     end(&mut bench, "t1", "check-2", verdict("inconclusive"));
-    bench.act("ada", signal("rollout-retry", json!(null))).unwrap();
+    bench.act("ada", steer(Steering::Retry, None, None)).unwrap();
     assert_eq!(open(&bench)[0], id("t1", "check-3"));
     end(&mut bench, "t1", "check-3", verdict("failed"));
     assert_eq!(targets(&bench)[0], "t1:failed");
@@ -331,11 +330,13 @@ fn a_check_made_again_is_another_effect() {
 #[test]
 fn a_person_undoes_a_resting_rollout() {
     let mut bench = resting();
-    bench.act("ada", signal("rollout-undo", json!({ "reason": "better safe" }))).unwrap();
+    bench.act("ada", steer(Steering::Abort, None, Some("better safe"))).unwrap();
     assert_eq!(last(&bench, "rollout.undo_started")["reason"], "better safe");
     assert_eq!(open(&bench), [id("t2", "restore")]);
-    let refusal =
-        refused(bench.act("ada", signal("rollout-undo", json!(null))), RefusalCode::NotAwaited);
+    let refusal = refused(
+        bench.act("ada", steer(Steering::Abort, None, Some("better safe"))),
+        RefusalCode::NotAwaited,
+    );
     assert_eq!(refusal.message, "the rollout is being undone already");
     end(&mut bench, "t2", "restore", done());
     end(&mut bench, "t1", "restore", done());
@@ -345,24 +346,22 @@ fn a_person_undoes_a_resting_rollout() {
 #[test]
 fn only_those_responsible_steer() {
     let mut bench = resting();
-    for name in ["rollout-continue", "rollout-retry", "rollout-undo", "rollout-take-over"] {
-        let refusal =
-            refused(bench.act("bob", signal(name, json!(null))), RefusalCode::NotEligible);
-        assert_eq!(refusal.message, "`bob` may not steer this rollout");
-        refused(bench.act("zed", signal(name, json!(null))), RefusalCode::NotMember);
+    for steering in Steering::ALL {
+        let refusal = refused(
+            bench.act("bob", steer(steering, Some("t1"), Some("so"))),
+            RefusalCode::NotEligible,
+        );
+        assert_eq!(refusal.message, format!("`bob` may not steer this rollout (`{steering}`)"));
+        assert_eq!(refusal.needed, ["the requester or role owner: ada"]);
+        refused(bench.act("zed", steer(steering, None, Some("so"))), RefusalCode::NotMember);
     }
-    let other = bench.act("ada", signal("rollout-continue", json!({ "target": "t2" })));
+    let other = bench.act("ada", steer(Steering::Promote, Some("t2"), None));
     let refusal = refused(other, RefusalCode::NotAwaited);
-    assert_eq!(refusal.needed, ["the target `t2` does not rest"]);
-    let shapeless = bench.act("ada", signal("rollout-continue", json!({ "target": 2 })));
-    refused(shapeless, RefusalCode::InvalidInput);
-    let stuck = bench.act("ada", signal("rollout-take-over", json!(null)));
-    assert_eq!(
-        refused(stuck, RefusalCode::NotAwaited).message,
-        "no target waits for `rollout-take-over`"
-    );
-    let unknown = bench.act("ada", signal("rollout-pause", json!(null)));
-    refused(unknown, RefusalCode::NotAwaited);
+    assert_eq!(refusal.message, "the target `t2` waits for nobody to promote it");
+    let nobody = bench.act("ada", steer(Steering::Promote, Some("t9"), None));
+    refused(nobody, RefusalCode::NotFound);
+    let stuck = bench.act("ada", steer(Steering::TakeOver, None, None));
+    assert_eq!(refused(stuck, RefusalCode::NotAwaited).message, "no target is stuck");
 }
 
 /// `t3` to `t1` are being undone, and `t3` could not be restored.
@@ -370,7 +369,7 @@ fn stuck() -> Bench {
     let mut bench = submitted(&unchecked(), "ada", names(3));
     deploy(&mut bench, "t1");
     deploy(&mut bench, "t2");
-    bench.act("ada", signal("rollout-undo", json!(null))).unwrap();
+    bench.act("ada", steer(Steering::Abort, None, Some("better safe"))).unwrap();
     assert_eq!(open(&bench), [id("t3", "deploy")], "what is under way ends first");
     deploy(&mut bench, "t3");
     assert_eq!(end(&mut bench, "t3", "restore", fatal("no backup")), ["target.stuck"]);
@@ -385,8 +384,9 @@ fn a_target_that_cannot_be_restored_is_stuck() {
     assert_eq!(
         bench.view().next_steps,
         [
-            "try again to restore t3: send the signal `rollout-retry`",
-            "restore t3 by hand and say so: send the signal `rollout-take-over`",
+            "try again to restore t3 with `retry`",
+            "restore t3 by hand and say so with `take-over`",
+            "leave a target as it is with `skip`",
             "cancel the run, as `ada` or a member with the role `owner`",
         ]
     );
@@ -394,7 +394,7 @@ fn a_target_that_cannot_be_restored_is_stuck() {
     end(&mut bench, "t2", "restore", done());
     end(&mut bench, "t1", "restore", done());
     assert_eq!(bench.status(), RunStatus::Stuck);
-    bench.act("ada", signal("rollout-retry", json!({ "target": "t3" }))).unwrap();
+    bench.act("ada", steer(Steering::Retry, Some("t3"), None)).unwrap();
     assert_eq!(open(&bench), [id("t3", "restore-2")]);
     end(&mut bench, "t3", "restore-2", done());
     assert_eq!(bench.status(), ended("undone"));
@@ -415,7 +415,7 @@ fn what_went_wrong_at_a_target_is_shown_when_it_has_been_restored() {
     assert_eq!(errors(&bench), [None, failure()]);
     end(&mut bench, "t2", "restore", fatal("no backup"));
     assert_eq!(errors(&bench)[1].as_deref(), Some("no backup (before that: disk full)"));
-    bench.act("ada", signal("rollout-retry", json!({ "reason": "mended" }))).unwrap();
+    bench.act("ada", steer(Steering::Retry, None, Some("mended"))).unwrap();
     assert_eq!(errors(&bench), [None, failure()], "of the attempt before nothing is left");
     end(&mut bench, "t2", "restore-2", done());
     end(&mut bench, "t1", "restore", done());
@@ -427,10 +427,10 @@ fn what_went_wrong_at_a_target_is_shown_when_it_has_been_restored() {
 fn a_check_that_is_made_again_shows_no_old_error() {
     let mut bench = resting();
     assert_eq!(errors(&bench)[0].as_deref(), Some("it inconclusive"));
-    bench.act("ada", signal("rollout-retry", json!({ "reason": "the probe is back" }))).unwrap();
+    bench.act("ada", steer(Steering::Retry, None, Some("the probe is back"))).unwrap();
     assert_eq!(errors(&bench), [None, None, None]);
     end(&mut bench, "t1", "check-2", verdict("inconclusive"));
-    bench.act("ada", signal("rollout-continue", json!({ "reason": "it is fine" }))).unwrap();
+    bench.act("ada", steer(Steering::Promote, None, Some("it is fine"))).unwrap();
     assert_eq!(errors(&bench), [None, None, None]);
 }
 
@@ -473,8 +473,7 @@ fn a_step_whose_input_is_too_large_fails_before_the_first_target() {
 #[test]
 fn what_is_said_of_each_target_is_of_a_bounded_length() {
     let mut bench = stuck();
-    let reason = json!({ "reason": "é".repeat(50_000) });
-    bench.act("ada", signal("rollout-retry", reason)).unwrap();
+    bench.act("ada", steer(Steering::Retry, None, Some(&"é".repeat(50_000)))).unwrap();
     let detail = last(&bench, "target.retried")["detail"].as_str().unwrap().to_owned();
     assert!(detail.ends_with("é… (cut: 100000 bytes in all)"), "{detail}");
     assert!(detail.len() < 4_200);
@@ -483,8 +482,7 @@ fn what_is_said_of_each_target_is_of_a_bounded_length() {
 #[test]
 fn a_target_that_a_person_takes_over_fails_the_rollout() {
     let mut bench = stuck();
-    let reason = json!({ "target": "t3", "reason": "reinstalled by hand" });
-    bench.act("ada", signal("rollout-take-over", reason)).unwrap();
+    bench.act("ada", steer(Steering::TakeOver, Some("t3"), Some("reinstalled by hand"))).unwrap();
     assert_eq!(last(&bench, "target.taken_over")["detail"], "reinstalled by hand");
     assert_eq!(targets(&bench)[2], "t3:taken_over");
     assert_eq!(errors(&bench)[2].as_deref(), Some("no backup"), "not what the person said");
@@ -504,8 +502,10 @@ fn without_a_rollback_a_rollout_stops() {
     let events = fail(&mut bench, "t4");
     assert_eq!(events, ["target.failed", "rollout.stopped"]);
     assert_eq!(open(&bench), [id("t5", "deploy")], "what is under way ends");
-    let refusal =
-        refused(bench.act("ada", signal("rollout-undo", json!(null))), RefusalCode::NotAwaited);
+    let refusal = refused(
+        bench.act("ada", steer(Steering::Rollback, None, Some("better safe"))),
+        RefusalCode::NotAwaited,
+    );
     assert_eq!(refusal.message, "this rollout cannot be undone: it has no `rollback`");
     deploy(&mut bench, "t5");
     assert_eq!(bench.status(), ended("failed"));
@@ -528,7 +528,7 @@ fn cancelling_undoes_first() {
     // A cancelled run does not leave a stuck target behind.
     end(&mut bench, "t1", "restore", done());
     assert_eq!(bench.status(), RunStatus::Stuck);
-    bench.act("bob", signal("rollout-retry", json!(null))).unwrap();
+    bench.act("bob", steer(Steering::Retry, None, None)).unwrap();
     end(&mut bench, "t2", "restore-2", done());
     assert_eq!(bench.status(), ended("cancelled"));
     assert_eq!(last(&bench, "rollout.finished")["outcome"], "rolled_back");
@@ -550,7 +550,7 @@ fn cancelling_an_undone_rollout_lets_it_end() {
     let mut bench = stuck();
     let events = bench.act("ada", cancel("and no more")).unwrap();
     assert_eq!(types(&events), ["run.cancelled"]);
-    bench.act("ada", signal("rollout-take-over", json!(null))).unwrap();
+    bench.act("ada", steer(Steering::TakeOver, None, None)).unwrap();
     end(&mut bench, "t2", "restore", done());
     end(&mut bench, "t1", "restore", done());
     assert_eq!(bench.status(), ended("cancelled"));

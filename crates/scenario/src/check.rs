@@ -10,10 +10,6 @@ use holdpoint_definition::{
 
 use crate::suite::{MentionKind, Suite};
 
-/// The signals by which people steer a rollout; the language has them, not the definition.
-const STEERING: [&str; 4] =
-    ["rollout-continue", "rollout-undo", "rollout-retry", "rollout-take-over"];
-
 impl Suite {
     /// Findings about what the scenarios name and the definition does not have.
     #[must_use]
@@ -81,11 +77,7 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
         MentionKind::Activity => {
             states.flat_map(|state| &state.activities).map(String::as_str).collect()
         }
-        MentionKind::Signal => {
-            let rollouts = outline.states.iter().any(|state| state.kind == StateOf::Rollout);
-            let steering = STEERING.into_iter().filter(|_| rollouts);
-            states.filter_map(|state| state.signal.as_deref()).chain(steering).collect()
-        }
+        MentionKind::Signal => states.filter_map(|state| state.signal.as_deref()).collect(),
         MentionKind::Hold => states
             .filter(|state| state.kind == StateOf::Hold)
             .map(|state| state.name.as_str())

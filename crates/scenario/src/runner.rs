@@ -233,6 +233,7 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Amend { .. } => "amend".to_owned(),
         Action::Comment { .. } => "comment".to_owned(),
         Action::Signal { name, .. } => format!("signal `{name}`"),
+        Action::Steer { steering, .. } => steering.to_string(),
         Action::Cancel { .. } => "cancel".to_owned(),
         Action::Stop { .. }
         | Action::ChildStarted { .. }

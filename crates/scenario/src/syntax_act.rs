@@ -1,6 +1,6 @@
 //! From YAML to what a member does in a step.
 
-use holdpoint_core::{Action, MemberId, NewDuty, Vote};
+use holdpoint_core::{Action, MemberId, NewDuty, Steering, Vote};
 use holdpoint_definition::yaml::{Fields, Kind, Node};
 use serde_json::Value;
 
@@ -25,9 +25,30 @@ pub(crate) const ACTS: &[(&str, &str, &[&str])] = &[
     ("amend", "`amend`", &["by", "input", "reason"]),
     ("cancel", "`cancel`", &["by", "reason"]),
     ("signal", "`signal`", &["by", "name", "data"]),
+    ("pause", "`pause`", STEER),
+    ("resume", "`resume`", STEER),
+    ("abort", "`abort`", STEER),
+    ("rollback", "`rollback`", STEER),
+    ("promote", "`promote`", STEER),
+    ("retry", "`retry`", STEER),
+    ("skip", "`skip`", STEER),
+    ("take-over", "`take-over`", STEER),
 ];
+/// What steers a rollout; of parallel ones, in which state it is.
+const STEER: &[&str] = &["by", "target", "reason", "state"];
 /// Those that can be said by who does them: `approve: grace` is short for `approve: { by: grace }`.
-const SHORT: &[&str] = &["approve", "reject", "veto", "withdraw", "object", "recount"];
+const SHORT: &[&str] = &[
+    "approve",
+    "reject",
+    "veto",
+    "withdraw",
+    "object",
+    "recount",
+    "resume",
+    "promote",
+    "retry",
+    "take-over",
+];
 const DUTY: &[&str] = &["text", "before"];
 
 /// Reads what a member does; `kind` is one of [`ACTS`].
@@ -131,9 +152,20 @@ impl Given<'_> {
                 let patch = self.need(file, "input")?.to_json();
                 return Some(Deed::Amend { patch, reason: self.reason(file)? });
             }
-            _ => self.signal(file)?,
+            "signal" => self.signal(file)?,
+            steering => self.steer(file, steering)?,
         };
         Some(Deed::Action(action))
+    }
+
+    fn steer(&self, file: &mut File<'_>, kind: &str) -> Option<Action> {
+        let steering = Steering::ALL.into_iter().find(|steering| steering.as_str() == kind)?;
+        let state = self.text(file, "state")?;
+        if let (Some(state), Some(node)) = (&state, self.get("state")) {
+            mention(file, MentionKind::State, state, node);
+        }
+        let (target, reason) = (self.text(file, "target")?, self.text(file, "reason")?);
+        Some(Action::Steer { steering, target, reason, state })
     }
 
     fn vote(&self, file: &mut File<'_>, vote: Vote) -> Option<Action> {

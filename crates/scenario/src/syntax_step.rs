@@ -325,13 +325,19 @@ fn target_state(file: &mut File<'_>, node: &Node) -> Option<String> {
     // As `TargetView` has them.
     const STATES: &[&str] = &[
         "waiting",
+        "pre_checking",
+        "draining",
         "deploying",
+        "verifying",
+        "undraining",
         "checking",
         "unchecked",
+        "drained",
         "healthy",
         "failed",
         "restoring",
         "restored",
+        "skipped",
         "taken_over",
         "stuck",
     ];

@@ -19,6 +19,7 @@ pub(crate) mod run;
 pub(crate) mod salvage;
 pub(crate) mod show;
 pub(crate) mod simulate;
+pub(crate) mod steer;
 pub(crate) mod submit;
 pub(crate) mod test;
 pub(crate) mod verify;

@@ -2,10 +2,10 @@
 
 use holdpoint::{
     core::{
-        MemberId, RunAnswer, RunStatus, RunView, Sequence, Version, Vote,
+        MemberId, RunAnswer, RunStatus, RunView, Sequence, Steering, Version, Vote,
         view::{
-            BranchView, Candidate, ConditionView, DutyView, EvidenceView, HoldView, RolloutView,
-            TargetView,
+            BetweenView, BranchView, Candidate, ConditionView, DutyView, EvidenceView, HoldView,
+            RolloutView, TargetView,
         },
     },
     engine::{AsOf, RunDetail, RunRow},
@@ -145,7 +145,7 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     };
     if works(&view.status, &view.branches) && !view.state.is_empty() {
         text.push_str("next: run `holdpoint work`, which does what machines are to do\n");
-    } else if view.holds.iter().any(waits) {
+    } else if view.holds.iter().any(waits) || bakes(view) {
         text.push_str("next: run `holdpoint work`, which notices when the time has come\n");
     }
     for step in &view.next_steps {
@@ -159,13 +159,26 @@ fn works(status: &RunStatus, branches: &[BranchView]) -> bool {
     *status == RunStatus::Working || branches.iter().any(|one| works(&one.status, &one.branches))
 }
 
+/// Whether it is a rollout itself that is held.
+fn waits_within(view: &RunView) -> bool {
+    view.rollouts().iter().any(|rollout| {
+        !matches!(rollout.phase, "done" | "undone" | "failed")
+            && (rollout.paused.is_some() || rollout.between.is_some())
+    })
+}
+
+fn bakes(view: &RunView) -> bool {
+    let until = |rollout: &&RolloutView| rollout.between.as_ref().and_then(|one| one.until);
+    view.rollouts().iter().any(|rollout| until(rollout).is_some())
+}
+
 /// Where a run stands and what holds it.
 pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
     let mut text = match &view.status {
         RunStatus::Ended { outcome } => format!("it has ended: {outcome}\n"),
         // Its first event says only what was submitted.
         _ if view.state.is_empty() => "submitted, and at no state yet\n".to_owned(),
-        RunStatus::Held if view.holds.is_empty() => {
+        RunStatus::Held if view.holds.is_empty() && !waits_within(view) => {
             format!("held after `{}`, for what was made a condition\n", view.state)
         }
         RunStatus::Held => format!("held at `{}`\n", view.state),
@@ -189,7 +202,7 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
         text.push_str(&evidence_in_words(evidence));
     }
     for rollout in view.rollouts() {
-        text.push_str(&rollout_in_words(rollout));
+        text.push_str(&rollout_in_words(rollout, now));
     }
     if let Some(deadline) = &view.deadline {
         text.push_str(&format!(
@@ -213,8 +226,16 @@ fn branches_in_words(branches: &[BranchView], depth: usize, text: &mut String) {
     }
 }
 
-/// A step that says which signal to send, with how that is typed.
+/// A step that says what to send, with how that is typed.
 fn with_command(step: &str, number: u64) -> String {
+    if let Some((before, steering)) = steering_of(step) {
+        let more = match steering {
+            Steering::Skip => " TARGET --reason TEXT",
+            Steering::Pause | Steering::Abort | Steering::Rollback => " --reason TEXT",
+            Steering::Resume | Steering::Promote | Steering::Retry | Steering::TakeOver => "",
+        };
+        return format!("{before}: `holdpoint {steering} {number}{more}`");
+    }
     match step
         .rsplit_once("send the signal `")
         .map(|(before, name)| (before, name.strip_suffix('`')))
@@ -222,6 +243,13 @@ fn with_command(step: &str, number: u64) -> String {
         Some((before, Some(name))) => format!("{before}`holdpoint signal {number} {name}`"),
         _ => step.to_owned(),
     }
+}
+
+/// What a step does, and how people steer a rollout to it.
+fn steering_of(step: &str) -> Option<(&str, Steering)> {
+    let (before, name) = step.strip_suffix('`')?.rsplit_once(" with `")?;
+    let steering = Steering::ALL.into_iter().find(|one| one.as_str() == name)?;
+    Some((before.trim_end_matches(','), steering))
 }
 
 fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
@@ -305,19 +333,58 @@ fn evidence_in_words(evidence: &EvidenceView) -> String {
     )
 }
 
-fn rollout_in_words(rollout: &RolloutView) -> String {
+fn between_in_words(between: &BetweenView, now: Timestamp) -> String {
+    let wave = between.wave;
+    if between.need == 0 {
+        return match between.until {
+            Some(at) => format!(
+                "  wave {wave} bakes until {} UTC (in {})\n",
+                time(at),
+                span(at.duration_since(now))
+            ),
+            None => format!("  wave {wave} bakes; its clock stands still\n"),
+        };
+    }
+    let mut text =
+        format!("  held after wave {wave}: {} of {} promoted it\n", between.by.len(), between.need);
+    let (can, cannot): (Vec<&Candidate>, Vec<&Candidate>) =
+        between.candidates.iter().partition(|candidate| candidate.lacks.is_none());
+    let names: Vec<_> = can.iter().map(|candidate| candidate.member.as_str()).collect();
+    let names =
+        if names.is_empty() { "nobody in the project".to_owned() } else { names.join(", ") };
+    text.push_str(&format!("           can promote it: {names}\n"));
+    for candidate in cannot {
+        let lacks = line(candidate.lacks.as_deref().unwrap_or_default());
+        text.push_str(&format!("           cannot: {}, who {lacks}\n", candidate.member));
+    }
+    text
+}
+
+fn rollout_in_words(rollout: &RolloutView, now: Timestamp) -> String {
     let limit = match rollout.phase {
-        "rolling_out" => format!(" (undone at {})", rollout.failed_max),
+        "rolling_out" | "paused" | "baking" | "held" => {
+            format!(" (undone at {})", rollout.failed_max)
+        }
         _ => String::new(),
     };
+    let skipped = match rollout.skipped {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped"),
+    };
     let mut text = format!(
-        "rollout: {}, wave {} of {}, {} of {} failed{limit}\n",
+        "rollout: {}, wave {} of {}, {} of {} failed{limit}{skipped}\n",
         rollout.phase.replace('_', " "),
         rollout.wave,
         rollout.waves,
         rollout.failed,
         count(rollout.targets.len() as u64, "target"),
     );
+    if let Some(pause) = &rollout.paused {
+        let by = pause.by.member().map_or("engine", MemberId::as_str);
+        let since = time(pause.since);
+        text.push_str(&format!("  paused by {by} since {since} UTC: {}\n", line(&pause.reason)));
+    }
+    text.extend(rollout.between.as_ref().map(|between| between_in_words(between, now)));
     text.push_str(&table(
         &["  WAVE", "TARGET", "STATE", ""],
         rollout.targets.iter().map(|target| {

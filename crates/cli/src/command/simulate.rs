@@ -32,6 +32,8 @@ comment MEMBER TEXT
 recount MEMBER
 cancel MEMBER REASON
 signal MEMBER NAME [DATA]
+pause, resume, abort, rollback, promote MEMBER [REASON]
+retry, skip, take-over MEMBER [TARGET [REASON]]
 after DURATION                    let time pass, such as `after 7d`
 at TIME                           let time pass until then
 work [ACTIVITY[@TARGET]] DONE     tell workers what comes of their work: `succeeds`, `fails REASON`,
@@ -348,6 +350,10 @@ fn asked(read: &str) -> Asked<'_> {
         "comment" => comment(rest),
         "cancel" => act("cancel", rest, "`cancel MEMBER REASON`"),
         "signal" => signal(rest),
+        "pause" | "resume" | "abort" | "rollback" | "promote" => {
+            act(word, rest, "`pause MEMBER REASON`, `promote MEMBER`")
+        }
+        "retry" | "skip" | "take-over" => about_target(word, rest),
         "after" | "at" => Asked::Step(format!("{word}: {rest}")),
         "work" => work(rest),
         _ if !word.ends_with(':') && !word.starts_with('{') => Asked::Unknown(word),
@@ -423,6 +429,18 @@ fn comment<'l>(rest: &str) -> Asked<'l> {
         }
         None => Asked::Incomplete("`comment MEMBER TEXT`"),
     }
+}
+
+fn about_target<'l>(kind: &str, rest: &str) -> Asked<'l> {
+    let mut words = rest.splitn(3, char::is_whitespace);
+    let Some(by) = words.next().filter(|by| !by.is_empty()) else {
+        return Asked::Incomplete("`retry MEMBER [TARGET]`, `skip MEMBER TARGET REASON`");
+    };
+    let mut step = format!("{kind}: {{ by: {by}");
+    for (key, value) in ["target", "reason"].into_iter().zip(words) {
+        step.push_str(&format!(", {key}: {}", quoted(value.trim())));
+    }
+    Asked::Step(format!("{step} }}"))
 }
 
 fn signal<'l>(rest: &str) -> Asked<'l> {

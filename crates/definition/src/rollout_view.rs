@@ -1,0 +1,179 @@
+//! What a rollout looks like to a person: how far it has come, what it waits for, and what can be
+//! done next.
+
+use holdpoint_core::{
+    MemberId, Moment,
+    view::{BetweenView, Candidate, PauseView, RolloutView, TargetView},
+};
+
+use crate::{
+    hold_model::listed,
+    model::Model,
+    rollout_control::{may_promote, open_hold},
+    rollout_evolve::rollout_of,
+    rollout_model::Rollout,
+    rollout_state::{Between, Course, RolloutState},
+    state::State,
+};
+
+/// How many targets a sentence names.
+const NAMED_MAX: usize = 5;
+
+/// What can be done about a rollout that is under way.
+pub(crate) fn steps(model: &Model, rollout: &RolloutState) -> Vec<String> {
+    let Some(definition) = rollout_of(model, &rollout.state) else { return Vec::new() };
+    let mut steps = Vec::new();
+    if let Some(pause) = &rollout.paused {
+        let by = pause.by.member().map_or("the engine", MemberId::as_str);
+        steps.push(format!("go on, after the pause of {by}, with `resume`"));
+    }
+    if !rollout.unclear.is_empty() {
+        let targets = named(rollout, rollout.unclear.iter());
+        steps.push(format!("take {targets} for healthy with `promote`"));
+        steps.push(format!("check {targets} again with `retry`"));
+    }
+    if !rollout.stuck.is_empty() {
+        let targets = named(rollout, rollout.stuck.keys());
+        steps.push(format!("try again to restore {targets} with `retry`"));
+        steps.push(format!("restore {targets} by hand and say so with `take-over`"));
+    }
+    if rollout.rests() {
+        steps.push("leave a target as it is with `skip`".to_owned());
+    }
+    if rollout.is_starved() {
+        steps.push("try a target that failed again with `retry`".to_owned());
+    }
+    match &rollout.between {
+        Between::Baking { until } if rollout.paused.is_none() => {
+            steps.push(format!("wait until {until}"));
+            steps.push("go on before the time is over with `promote`".to_owned());
+        }
+        Between::Held { .. } => {
+            let from = open_hold(definition, rollout).map(|hold| promoters(definition, hold));
+            steps.push(format!(
+                "go on after wave {}, as {}, with `promote`",
+                rollout.wave,
+                from.unwrap_or_default()
+            ));
+        }
+        _ => {}
+    }
+    if rollout.course == Course::RollingOut {
+        if rollout.paused.is_none() && !rollout.is_held() && !rollout.rests() {
+            steps.push("begin nothing new with `pause`".to_owned());
+        }
+        let what = if definition.can_undo() { "undo the rollout" } else { "go no further" };
+        steps.push(format!("{what} with `abort`"));
+    }
+    steps
+}
+
+/// How the run can come back to a rollout that was done.
+pub(crate) fn way_back(model: &Model, state: &State, rollout: &RolloutState) -> Option<String> {
+    let definition = rollout_of(model, &rollout.state)?;
+    let done = rollout.course == Course::Done && state.is_where(model, &rollout.state);
+    (done && definition.can_undo()).then(|| {
+        format!(
+            "undo the rollout of `{}`, as {}, with `rollback`",
+            rollout.state,
+            listed(&definition.control)
+        )
+    })
+}
+
+fn promoters(definition: &Rollout, hold: &crate::rollout_model::WaveHold) -> String {
+    listed(hold.from.as_ref().unwrap_or(&definition.control))
+}
+
+fn named<'a>(rollout: &RolloutState, indices: impl ExactSizeIterator<Item = &'a u32>) -> String {
+    let count = indices.len();
+    let shown: Vec<&str> = indices.take(NAMED_MAX).map(|index| rollout.target(*index)).collect();
+    let more = count.saturating_sub(shown.len());
+    let shown = shown.join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+/// How far a rollout has come.
+pub(crate) fn view(
+    model: &Model,
+    state: &State,
+    rollout: &RolloutState,
+    at: &Moment<'_>,
+) -> RolloutView {
+    RolloutView {
+        phase: phase(rollout),
+        wave: rollout.wave,
+        waves: rollout.wave_count(),
+        failed: rollout.failed,
+        failed_max: rollout.failures_max,
+        skipped: rollout.skipped,
+        paused: rollout.paused.as_ref().map(|pause| PauseView {
+            by: pause.by.clone(),
+            since: pause.since,
+            reason: pause.reason.clone(),
+        }),
+        between: between(model, state, rollout, at),
+        targets: (0..rollout.count())
+            .map(|index| TargetView {
+                target: rollout.target(index).to_owned(),
+                wave: rollout.wave_of(index),
+                state: rollout.phase(index).as_str(),
+                error: rollout.error(index),
+            })
+            .collect(),
+    }
+}
+
+fn phase(rollout: &RolloutState) -> &'static str {
+    match (rollout.course, &rollout.between) {
+        (Course::Done, _) => "done",
+        (Course::Undone, _) => "undone",
+        (Course::Failed, _) => "failed",
+        _ if rollout.paused.is_some() => "paused",
+        _ if rollout.rests() => "stuck",
+        (Course::Undoing, _) => "undoing",
+        (_, Between::Baking { .. }) => "baking",
+        (_, Between::Held { .. }) => "held",
+        _ => "rolling_out",
+    }
+}
+
+fn between(
+    model: &Model,
+    state: &State,
+    rollout: &RolloutState,
+    at: &Moment<'_>,
+) -> Option<BetweenView> {
+    let wave = rollout.wave;
+    match &rollout.between {
+        // While it is paused nobody knows until when.
+        Between::Baking { until } => {
+            let until = rollout.paused.is_none().then_some(*until);
+            let (by, candidates) = (Vec::new(), Vec::new());
+            Some(BetweenView { wave, until, by, need: 0, candidates })
+        }
+        Between::Held { by, need, .. } => {
+            let definition = rollout_of(model, &rollout.state)?;
+            let hold = open_hold(definition, rollout)?;
+            let from = hold.from.as_ref().unwrap_or(&definition.control);
+            let mut candidates: Vec<Candidate> = at
+                .project
+                .members()
+                .iter()
+                .filter(|(id, member)| from.iter().any(|one| one.is(state, id, member)))
+                .map(|(id, member)| {
+                    let lacks = if by.contains(id) {
+                        Some("has promoted it".to_owned())
+                    } else {
+                        may_promote(definition, hold, state, id, member).err().map(|(_, why)| why)
+                    };
+                    Candidate { member: id.clone(), lacks }
+                })
+                .collect();
+            candidates.sort_by_key(|candidate| candidate.lacks.is_some());
+            let by = by.iter().cloned().collect();
+            Some(BetweenView { wave, until: None, by, need: *need, candidates })
+        }
+        Between::Wave | Between::Passed { .. } => None,
+    }
+}
