@@ -36,6 +36,19 @@ const MEMBER: &str =
     "a member holds a list of `role:NAME`, `qualified:NAME` and `{ qualified: NAME, until: TIME }`";
 const REPLY: &str = "say one of `succeeds`, `fails`, `verdict`, `unknown` and `waits`";
 
+/// The steps of a rollout at a target, as its effects name them.
+const STEPS: &[&str] = &[
+    "pre_check",
+    "drain",
+    "deploy",
+    "verify",
+    "undrain",
+    "check",
+    "undo_drain",
+    "restore",
+    "undo_undrain",
+];
+
 impl Suite {
     /// Reads a file of scenarios. `file` is the name that findings show.
     ///
@@ -433,12 +446,12 @@ impl<'f> File<'f> {
             None => Some(None),
             Some(node) => {
                 let text = self.reader.text(node, "the step of a rollout")?;
-                let known = ["deploy", "check", "restore"].contains(&text);
+                let known = STEPS.contains(&text);
                 if !known {
                     self.reader
                         .findings
                         .add(Code::WrongKind, &node.span, format!("there is no step `{text}`"))
-                        .help("the steps of a rollout are `deploy`, `check` and `restore`");
+                        .help(format!("the steps of a rollout are {}", yaml::listed(STEPS)));
                 }
                 known.then(|| Some(text.to_owned()))
             }

@@ -15,7 +15,8 @@ use std::{
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, Digest, EffectId, EffectKind, MemberId,
-    Moment, NewDuty, Project, RunId, Started, Vote, Workflow, view::HoldView, workflow::Meta,
+    Moment, NewDuty, Project, RunId, Started, Steering, Vote, Workflow, view::HoldView,
+    workflow::Meta,
 };
 use holdpoint_definition::{ApprovalPart, Definition, DefinitionEvent, Outline, State};
 use holdpoint_scenario::{Beginning, Play, Suite};
@@ -195,14 +196,12 @@ impl Space {
                 (to, events)
             }));
         }
-        if view
-            .rollouts()
-            .iter()
-            .any(|one| matches!(one.phase, "rolling_out" | "undoing" | "stuck"))
-        {
-            for name in ["continue", "undo", "retry", "take-over"] {
-                let name = format!("rollout-{name}");
-                let action = Action::Signal { name, data: Value::Null };
+        if view.rollouts().iter().any(|one| !matches!(one.phase, "done" | "undone" | "failed")) {
+            for steering in
+                [Steering::Promote, Steering::Abort, Steering::Retry, Steering::TakeOver]
+            {
+                let (target, reason, state) = (None, Some("so".to_owned()), None);
+                let action = Action::Steer { steering, target, reason, state };
                 found.extend(self.send(at, requester(), action));
             }
         }
@@ -405,7 +404,7 @@ fn plain(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(plain),
         Value::Object(members) => {
-            for forgotten in ["visit", "reminded", "again"] {
+            for forgotten in ["visit", "reminded", "again", "undone_again", "bakes", "pauses"] {
                 members.remove(forgotten);
             }
             members.values_mut().for_each(plain);

@@ -29,13 +29,13 @@ fn about(scenario: &str) -> String {
 fn every_fault_of_shape_is_found() {
     assert_snapshot!(about("{ given: { by: ada }, when: [{}, { approve: grace, after: 1d }, { after: 1d, refused: HP1001 }, approve], then: {} }"), @"
     HP2101 nothing happens in this step
-      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `recount`, `discharge`, `comment`, `amend`, `cancel`, `signal`, `after`, `at`, `work`, `child`, `members`, `expect`
+      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `recount`, `discharge`, `comment`, `amend`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `expect`
     HP2101 this step is of several kinds: `approve`, `after`
-      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `recount`, `discharge`, `comment`, `amend`, `cancel`, `signal`, `after`, `at`, `work`, `child`, `members`, `expect`
+      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `recount`, `discharge`, `comment`, `amend`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `expect`
     HP2101 `after` is never refused
-      `refused` goes with what members do: `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `recount`, `discharge`, `comment`, `amend`, `cancel`, `signal`
+      `refused` goes with what members do: `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `recount`, `discharge`, `comment`, `amend`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`
     HP2004 a text cannot stand here
-      a step is a mapping with the keys `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `recount`, `discharge`, `comment`, `amend`, `cancel`, `signal`, `after`, `at`, `work`, `child`, `members`, `expect`, `refused`
+      a step is a mapping with the keys `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `recount`, `discharge`, `comment`, `amend`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `expect`, `refused`
     HP2105 nothing is expected
       say at least one of `state`, `status`, `ended`, `waiting_for`, `could_approve`, `vetoes`, `duties`, `comments`, `input`, `deadline`, `branches`, `targets`, `happened`, `never`, `asked`
     ");
@@ -51,7 +51,7 @@ fn every_fault_of_shape_is_found() {
     HP2004 there is no verdict `bad`
       a verdict is `passed`, `failed` or `inconclusive`
     HP2004 there is no step `x`
-      the steps of a rollout are `deploy`, `check` and `restore`
+      the steps of a rollout are `pre_check`, `drain`, `deploy`, `verify`, `undrain`, `check`, `undo_drain`, `restore`, `undo_undrain`
     HP2018 `1mo` is not a duration
       durations are such as `90s`, `10m`, `2h 30m` or `7d`; a day has 24 hours
     ");
