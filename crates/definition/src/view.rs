@@ -114,7 +114,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     if let Some(rollout) = &state.rollout {
         if let Place::Rollout { .. } = state.place {
             view.next_steps = rollout_view::steps(model, rollout);
-        } else if matches!(status(state), RunStatus::Held | RunStatus::Stuck) && !state.cancelled {
+        } else if matches!(view.status, RunStatus::Held | RunStatus::Stuck) && !state.cancelled {
             view.next_steps.extend(rollout_view::way_back(model, state, rollout));
         }
         view.rollout = Some(rollout_view::view(model, state, rollout, at));
