@@ -1,9 +1,9 @@
 //! Requests to change a run, who makes them, and the refusal that answers "no".
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// Who caused something: a member of the project, or the engine itself.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Actor {
     /// A member; as text `member:NAME`.
     Member(MemberId),
@@ -48,6 +48,12 @@ impl From<Actor> for String {
     }
 }
 
+impl Serialize for Actor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl TryFrom<String> for Actor {
     type Error = MalformedId;
 
@@ -66,12 +72,12 @@ impl TryFrom<String> for Actor {
 /// example `local:root` for a shell user with access to the data directory, or `engine`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Authentication(String);
+pub struct Authentication(Arc<str>);
 
 impl Authentication {
     /// States how the actor was authenticated.
     #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 

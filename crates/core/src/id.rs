@@ -5,7 +5,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -249,8 +249,8 @@ impl fmt::Debug for EffectId {
 }
 
 /// A SHA-256 digest; as text `sha256:` and 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -296,9 +296,14 @@ impl fmt::Debug for Digest {
     }
 }
 
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const BEFORE: &[u8] = b"sha256:";
+        let mut text = [0; BEFORE.len() + 64];
+        let (before, digits) = text.split_at_mut(BEFORE.len());
+        before.copy_from_slice(BEFORE);
+        hex::encode_to_slice(self.0, digits).map_err(S::Error::custom)?;
+        serializer.serialize_str(str::from_utf8(&text).map_err(S::Error::custom)?)
     }
 }
 
