@@ -35,6 +35,20 @@ impl Suite {
         &self.definition.0
     }
 
+    /// The signals that its scenarios send, with what comes with them, but for those that are refused.
+    pub fn signals(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.scenarios.iter().flat_map(|scenario| &scenario.steps).filter_map(|step| {
+            match &step.kind {
+                StepKind::Act(Act {
+                    deed: Deed::Action(Action::Signal { name, data }),
+                    refused: None,
+                    ..
+                }) => Some((name.as_str(), data)),
+                _ => None,
+            }
+        })
+    }
+
     /// The scenarios, in the order of the file.
     #[must_use]
     pub fn scenarios(&self) -> &[Scenario] {

@@ -38,6 +38,8 @@ struct Space {
     members: Vec<MemberId>,
     by: MemberId,
     inputs: Vec<Value>,
+    /// What comes with signals besides nothing, as scenarios send them.
+    signals: BTreeMap<String, Value>,
     /// How runs that are asked for end.
     endings: BTreeSet<String>,
 }
@@ -82,6 +84,7 @@ impl Space {
             endings: ["cancelled", "completed", "done", "refused"].map(str::to_owned).into(),
             outline: definition.outline(),
             inputs: inputs(&definition, &beginning.input),
+            signals: BTreeMap::new(),
             project: play.project().clone(),
             members: members.into_keys().collect(),
             by: beginning.by.clone(),
@@ -190,11 +193,13 @@ impl Space {
             if !awaited && signalled > 0 {
                 continue;
             }
-            let action = Action::Signal { name: name.to_owned(), data: json!({}) };
-            found.extend(self.send(at, requester(), action).map(|(mut to, events)| {
-                to.done.1 += u32::from(!awaited);
-                (to, events)
-            }));
+            for data in [Some(&json!({})), self.signals.get(name)].into_iter().flatten() {
+                let action = Action::Signal { name: name.to_owned(), data: data.clone() };
+                found.extend(self.send(at, requester(), action).map(|(mut to, events)| {
+                    to.done.1 += u32::from(!awaited);
+                    (to, events)
+                }));
+            }
         }
         if view.rollouts().iter().any(|one| !matches!(one.phase, "done" | "undone" | "failed")) {
             for steering in
@@ -469,7 +474,10 @@ fn shipped() -> Vec<Space> {
         let source = read(&path.with_file_name(&definition));
         let definition = Definition::parse(&definition, &source).unwrap().definition;
         let suite = Suite::parse(&name, &read(&path)).unwrap();
-        found.push(Space::new(definition, &suite.beginning().unwrap()));
+        let mut space = Space::new(definition, &suite.beginning().unwrap());
+        let signals = suite.signals().filter(|(_, data)| data.is_object());
+        space.signals = signals.map(|(name, data)| (name.to_owned(), data.clone())).collect();
+        found.push(space);
     }
     found
 }
