@@ -79,8 +79,8 @@ pub(crate) enum Update {
 pub(crate) enum Subject {
     Run(Box<RunRecord>),
     Project(ProjectId),
-    /// Events that do not replay: there is nothing to keep of them, and what comes after them
-    /// must not wait for them.
+    /// Events of a run that is not in memory any more: there is nothing to keep of them, and what
+    /// comes after them must not wait for them.
     Unreadable,
 }
 
@@ -106,7 +106,16 @@ pub(crate) struct ReadModel {
     updates: mpsc::Sender<Update>,
     progress: watch::Receiver<Progress>,
     wanted: Arc<AtomicU64>,
-    writer: Thread,
+    writer: Arc<Awake>,
+}
+
+/// Ends the writer's pause when it is let go, so that the tables are not written to long after.
+struct Awake(Thread);
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.unpark();
+    }
 }
 
 fn lock(tables: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
@@ -245,7 +254,8 @@ impl Tables {
             .name("holdpoint-read-model".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
-        Ok(ReadModel { tables, updates, progress, wanted, writer: thread.thread().clone() })
+        let writer = Arc::new(Awake(thread.thread().clone()));
+        Ok(ReadModel { tables, updates, progress, wanted, writer })
     }
 }
 
@@ -255,7 +265,7 @@ impl ReadModel {
         let sent = match self.updates.try_send(update) {
             Ok(()) => true,
             Err(TrySendError::Full(update)) => {
-                self.writer.unpark();
+                self.writer.0.unpark();
                 self.updates.send(update).await.is_ok()
             }
             Err(TrySendError::Closed(_)) => false,
@@ -268,7 +278,7 @@ impl ReadModel {
     /// Has what was told up to `sequence` written soon.
     pub(crate) fn want(&self, sequence: Sequence) {
         if self.wanted.fetch_max(sequence.0, Ordering::AcqRel) < sequence.0 {
-            self.writer.unpark();
+            self.writer.0.unpark();
         }
     }
 
