@@ -24,6 +24,10 @@ use holdpoint_definition::{
 };
 use serde_json::{Value, json};
 
+fn items() -> std::collections::BTreeSet<holdpoint_core::ItemName> {
+    ["db-1.example.com".parse().unwrap(), "web-1".parse().unwrap()].into()
+}
+
 fn text(text: &str) -> String {
     text.to_owned()
 }
@@ -294,6 +298,27 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
             DefinitionEvent::Commented {
                 state: text("authorize"),
                 text: text("the vendor calls at noon"),
+            },
+        ),
+        (
+            "holdpoint.lock.requested",
+            DefinitionEvent::LocksRequested { hold: text("schedule"), items: items() },
+        ),
+        (
+            "holdpoint.lock.granted",
+            DefinitionEvent::LocksGranted { hold: text("schedule"), items: items() },
+        ),
+        (
+            "holdpoint.lock.released",
+            DefinitionEvent::LocksReleased { state: text("review"), items: items() },
+        ),
+        (
+            "holdpoint.lock.broken",
+            DefinitionEvent::LockBroken {
+                item: "db-1.example.com".parse().unwrap(),
+                member: "dora".parse().unwrap(),
+                roles: ["head".parse().unwrap()].into(),
+                reason: text("the run hangs, and nothing is at work any more"),
             },
         ),
         ("holdpoint.wait.elapsed", DefinitionEvent::WaitElapsed { hold: text("authorize") }),
@@ -650,6 +675,10 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::Amended { .. } => "holdpoint.run.amended",
         DefinitionEvent::EvidenceAttached(_) => "holdpoint.evidence.attached",
         DefinitionEvent::Commented { .. } => "holdpoint.run.commented",
+        DefinitionEvent::LocksRequested { .. } => "holdpoint.lock.requested",
+        DefinitionEvent::LocksGranted { .. } => "holdpoint.lock.granted",
+        DefinitionEvent::LocksReleased { .. } => "holdpoint.lock.released",
+        DefinitionEvent::LockBroken { .. } => "holdpoint.lock.broken",
         DefinitionEvent::WaitElapsed { .. } => "holdpoint.wait.elapsed",
         DefinitionEvent::SignalReceived { .. } => "holdpoint.signal.received",
         DefinitionEvent::SignalConsumed { .. } => "holdpoint.signal.consumed",

@@ -14,6 +14,7 @@ use self::{
     evidence::{Attach, EvidenceCommand},
     input::{Amend, Submit},
     items::ItemsCommand,
+    locks::Locks,
     steer::Steer,
     tell::Tell,
 };
@@ -22,6 +23,7 @@ use crate::output::steers;
 pub(crate) mod evidence;
 pub(crate) mod input;
 pub(crate) mod items;
+pub(crate) mod locks;
 pub(crate) mod steer;
 pub(crate) mod tell;
 
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     /// Keep the configuration items of a project: labels, groups, dependencies
     #[command(subcommand)]
     Items(ItemsCommand),
+    /// List the locks on items, who holds them and who waits; or break one
+    Locks(Locks),
     /// Publish and read workflow definitions
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
@@ -174,6 +178,7 @@ impl Command {
             Self::Init(_) => "init",
             Self::Project(_) => "project",
             Self::Items(_) => "items",
+            Self::Locks(_) => "locks",
             Self::Definitions(_) => "definitions",
             Self::Check(_) => "check",
             Self::Test(_) => "test",

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use holdpoint::{
     core::{
-        EffectId, Event, RoleName, Vote, event::TypedEvent, project::ProjectEvent, run::RunEvent,
+        EffectId, Event, ItemName, RoleName, Vote, event::TypedEvent, project::ProjectEvent,
+        run::RunEvent,
     },
     definition::{Attached, Ballot, DefinitionEvent, OfTarget, Opened, Past},
 };
@@ -83,6 +84,11 @@ fn of_project(event: &ProjectEvent) -> String {
             format!("{}: {}", parts.join(" and "), a_few(&names))
         }
     }
+}
+
+/// The first items of many.
+fn some_items(items: &BTreeSet<ItemName>) -> String {
+    a_few(&items.iter().map(ItemName::as_str).collect::<Vec<_>>())
 }
 
 /// The first names of many.
@@ -200,6 +206,18 @@ fn of_definition(event: &DefinitionEvent) -> String {
         }
         DefinitionEvent::EvidenceAttached(attached) => attached_in_words(attached),
         DefinitionEvent::Commented { text, .. } => format!("commented: {text}"),
+        DefinitionEvent::LocksRequested { hold, items } => {
+            format!("`{hold}` waits for the locks on {}", some_items(items))
+        }
+        DefinitionEvent::LocksGranted { items, .. } => {
+            format!("it holds the locks on {}", some_items(items))
+        }
+        DefinitionEvent::LocksReleased { items, .. } => {
+            format!("gave back the locks on {}", some_items(items))
+        }
+        DefinitionEvent::LockBroken { item, roles, reason, .. } => {
+            format!("broke the lock on {item}{}: {reason}", held(roles))
+        }
         DefinitionEvent::WaitElapsed { hold } => format!("the wait of `{hold}` is over"),
         DefinitionEvent::SignalReceived { name, data } if data.is_null() => {
             format!("signalled `{name}`")

@@ -17,6 +17,7 @@ fn the_top_level() {
       init         Make a data directory
       project      Create and change projects: members, roles, qualifications
       items        Keep the configuration items of a project: labels, groups, dependencies
+      locks        List the locks on items, who holds them and who waits; or break one
       definitions  Publish and read workflow definitions
       check        Check definitions and scenarios: everything that is wrong, with its place and a
                    remedy
@@ -106,6 +107,8 @@ fn every_command_has_help() {
         "project role revoke",
         "project qualify",
         "project disqualify",
+        "locks",
+        "locks break",
         "items",
         "items list",
         "items show",

@@ -21,6 +21,7 @@ mod help;
 mod hostile_arguments;
 mod hostile_files;
 mod items;
+mod locks;
 mod projects;
 mod proofs;
 mod runs;

@@ -10,6 +10,7 @@ use crate::{
     event::{NewEvent, PendingEvent, StreamId},
     evidence::NewEvidence,
     id::{CommandId, Digest, EffectId, EventId, MalformedId, MemberId, RunId},
+    item::ItemName,
 };
 
 /// Who caused something: a member of the project, or the engine itself.
@@ -294,6 +295,18 @@ pub enum Action {
         /// What the last attempt said.
         error: String,
     },
+    /// Take the lock on an item from the run that holds it.
+    BreakLock {
+        /// Which item.
+        item: ItemName,
+        /// Why.
+        reason: String,
+    },
+    /// All the locks that the run waits for are its own.
+    LocksGranted {
+        /// The request.
+        effect: EffectId,
+    },
     /// A timer is due.
     TimerFired {
         /// Which.
@@ -364,6 +377,7 @@ impl Action {
             | Self::Object { reason: text, .. }
             | Self::Discharge { note: text, .. }
             | Self::Amend { reason: text, .. }
+            | Self::BreakLock { reason: text, .. }
             | Self::Comment { text }
             | Self::Cancel { reason: text } => Some(text),
             Self::Attach { note, .. } => note.as_deref(),
@@ -372,6 +386,7 @@ impl Action {
             | Self::Signal { .. }
             | Self::Completed { .. }
             | Self::Failed { .. }
+            | Self::LocksGranted { .. }
             | Self::TimerFired { .. }
             | Self::Stop { .. }
             | Self::ChildStarted { .. }
@@ -398,9 +413,11 @@ impl Action {
             | Self::Comment { .. }
             | Self::Signal { .. }
             | Self::Steer { .. }
-            | Self::Cancel { .. } => false,
+            | Self::Cancel { .. }
+            | Self::BreakLock { .. } => false,
             Self::Completed { .. }
             | Self::Failed { .. }
+            | Self::LocksGranted { .. }
             | Self::TimerFired { .. }
             | Self::Stop { .. }
             | Self::ChildStarted { .. }

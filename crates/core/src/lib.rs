@@ -13,6 +13,7 @@
 //! | [`evidence`] | what a run is shown, known by its digest |
 //! | [`effect`] | what a run's state asks of the outside world, and its retry policy |
 //! | [`item`], [`selector`] | configuration items: labels, groups, dependencies, and selecting them |
+//! | [`lock`] | locks on items: who holds them, who waits, and who is given what |
 //! | [`run`] | one execution of a definition: idempotency, attempts, timers, replay |
 //! | [`project`] | members, roles, qualifications and published definitions |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
@@ -24,6 +25,7 @@ pub mod event;
 pub mod evidence;
 pub mod id;
 pub mod item;
+pub mod lock;
 pub mod project;
 pub mod run;
 pub mod selector;
@@ -43,6 +45,7 @@ pub use id::{
     RoleName, RunId,
 };
 pub use item::{GroupName, Item, ItemName, Items, LabelName, NamedItem};
+pub use lock::Claims;
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use run::{DefinitionRef, Run, RunAnswer};
 pub use selector::{MalformedSelector, Selector};

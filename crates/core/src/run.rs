@@ -16,6 +16,7 @@ use crate::{
     effect::{Activity, ChildRun, Effect, EffectKind},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
+    lock::Claims,
     view::{RunStatus, RunSummary, RunView},
     workflow::{DecideFailure, DynState, DynWorkflow, IllegalEvent, Meta, Moment, Started},
 };
@@ -570,7 +571,7 @@ impl Run {
         if command.action.is_engines() && command.actor != Actor::Engine {
             return Err(Refusal::new(
                 RefusalCode::NotEligible,
-                "timers and attempts at activities are the engine's own",
+                "timers, locks and attempts at activities are the engine's own",
             )
             .into());
         }
@@ -607,11 +608,16 @@ impl Run {
             | Action::Signal { .. }
             | Action::Stop { .. }
             | Action::Steer { .. }
-            | Action::Cancel { .. } => {
+            | Action::Cancel { .. }
+            | Action::BreakLock { .. } => {
                 if let Action::Signal { data, .. } = &command.action {
                     check_depth("signal's data", data)?;
                 }
                 decision.pass_on(command)?;
+                None
+            }
+            Action::LocksGranted { effect } => {
+                decision.take_locks(effect)?;
                 None
             }
             Action::TimerFired { effect } => Some(decision.fire(effect)?),
@@ -684,6 +690,12 @@ impl Run {
                 Due { effect: id, step }
             })
             .collect()
+    }
+
+    /// The locks that the run holds and waits for.
+    #[must_use]
+    pub fn claims(&self, workflow: &dyn DynWorkflow) -> Claims {
+        workflow.claims(&self.state)
     }
 
     /// Where the run stands.

@@ -77,6 +77,9 @@ pub struct RunView {
     pub deadline: Option<DeadlineView>,
     /// What holds it; empty when nothing does.
     pub holds: Vec<HoldView>,
+    /// The items whose locks the run holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<String>,
     /// What is still to be done for approvals that were given on conditions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub duties: Vec<DutyView>,
@@ -104,6 +107,7 @@ impl RunView {
             status,
             deadline: None,
             holds: Vec::new(),
+            locks: Vec::new(),
             duties: Vec::new(),
             evidence: Vec::new(),
             rollout: None,
@@ -172,7 +176,7 @@ pub struct DeadlineView {
 /// One condition of a hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConditionView {
-    /// `approval`, `veto`, `witness`, `evidence`, `wait`, `signal`, or `run` for the end of a run that was
+    /// `approval`, `veto`, `witness`, `evidence`, `wait`, `signal`, `lock`, or `run` for the end of a run that was
     /// started.
     pub kind: &'static str,
     /// The rule, evidence or signal; the kind itself where there is no name.

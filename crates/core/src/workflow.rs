@@ -14,6 +14,7 @@ use crate::{
     effect::Effect,
     event::{EventData, EventType, NewEvent, TypedEvent},
     id::{ProjectId, RunId},
+    lock::Claims,
     project::Project,
     view::{RunStatus, RunSummary, RunView},
 };
@@ -126,6 +127,15 @@ pub trait Workflow: Send + Sync + 'static {
     /// All that is owed to the outside world in this state.
     fn pending(&self, state: &Self::State) -> Vec<Effect>;
 
+    /// The locks on configuration items that the run holds and waits for in this state. An engine
+    /// answers a request with [`LocksGranted`](crate::Action::LocksGranted) when the run may have all
+    /// that it asks for; the state must hold them then, and no longer ask.
+    ///
+    /// A run that waits for locks must hold none, or two runs could wait for each other.
+    fn claims(&self, _state: &Self::State) -> Claims {
+        Claims::default()
+    }
+
     /// The input as it is now, for a workflow whose input can be amended.
     fn input<'s>(&self, _state: &'s Self::State) -> Option<&'s Value> {
         None
@@ -236,6 +246,8 @@ pub trait DynWorkflow: Send + Sync {
     ) -> Result<(), IllegalEvent>;
     /// See [`Workflow::pending`].
     fn pending(&self, state: &DynState) -> Vec<Effect>;
+    /// See [`Workflow::claims`].
+    fn claims(&self, state: &DynState) -> Claims;
     /// See [`Workflow::input`].
     fn input<'s>(&self, state: &'s DynState) -> Option<&'s Value>;
     /// See [`Workflow::status`].
@@ -321,6 +333,10 @@ impl<W: Workflow> DynWorkflow for W {
 
     fn pending(&self, state: &DynState) -> Vec<Effect> {
         state.typed::<W::State>().map(|state| Workflow::pending(self, state)).unwrap_or_default()
+    }
+
+    fn claims(&self, state: &DynState) -> Claims {
+        state.typed::<W::State>().map(|state| Workflow::claims(self, state)).unwrap_or_default()
     }
 
     fn input<'s>(&self, state: &'s DynState) -> Option<&'s Value> {

@@ -15,6 +15,7 @@ use crate::{
     evolve::hold_of,
     hold_model::{Amended, Approval, Exclusion},
     hold_state::HoldState,
+    locking::Locking,
     model::Model,
     state::{Place, State},
     template::COMPUTED_BYTES_MAX,
@@ -122,6 +123,11 @@ impl Draft<'_> {
         let rules = after.rules(definition, &open.rules).map_err(cannot)?;
         let not_applicable = after.not_applicable(definition).map_err(cannot)?;
         let (until, deadline) = after.times(definition, opened).map_err(cannot)?;
+        definition
+            .lock
+            .as_ref()
+            .map_or(Ok(()), |lock| after.lock_items(lock).map(drop))
+            .map_err(cannot)?;
         let keep = match policy {
             Amended::Keep => true,
             Amended::Subset => is_within(input, &self.state.input),
@@ -209,6 +215,7 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
         return Err("an approval is kept that there is not".to_owned());
     }
     open.rules.clone_from(rules);
+    open.locking = Locking::default();
     open.not_applicable.clone_from(not_applicable);
     open.waited = open.waited && until.is_none_or(|until| until <= meta.time);
     (open.until, open.deadline) = (*until, *deadline);

@@ -24,6 +24,7 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
         check_outcomes(model, name, state, findings);
         if let StateKind::Hold(hold) = &state.kind {
             check_rules(hold, findings);
+            check_lock(name, state, hold, findings);
             check_evidence(hold, findings);
             check_witness(name, state, hold, findings);
             check_deadline(model, name, state, hold, findings);
@@ -194,6 +195,19 @@ fn check_rules(hold: &Hold, findings: &mut Findings) {
                 "every rule has a condition; where none is true, nobody can release the hold",
             )
             .help("leave `when` out of one rule, or `choose` before the hold");
+    }
+}
+
+/// A run waits for locks only while it holds none; a branch cannot know what the others hold.
+fn check_lock(name: &str, state: &StateModel, hold: &Hold, findings: &mut Findings) {
+    if hold.lock.is_some() && state.within.is_some() {
+        findings
+            .add(
+                Code::LockInBranch,
+                &state.span,
+                format!("`{name}` takes locks in a branch, where others may hold some"),
+            )
+            .help("take the locks of all branches in a hold before the `all`");
     }
 }
 

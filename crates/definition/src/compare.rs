@@ -8,6 +8,7 @@ use crate::{
     check,
     child::ChildModel,
     hold_model::{Amended, Approval, Hold, Rule, Wait, Witness, listed},
+    locking,
     model::{Model, StateKind, StateModel, Work},
     parallel_model::All,
     phrase,
@@ -149,6 +150,9 @@ fn of_state(model: &Model, name: &str, state: &StateModel) -> Facts {
     if let Some(span) = state.expires {
         found.insert("work may take".to_owned(), phrase::duration(span));
     }
+    if state.unlock {
+        found.insert("unlocks".to_owned(), "what the run has locked".to_owned());
+    }
     if let Some(within) = &state.within {
         found.insert("in the branch".to_owned(), format!("{} of {}", within.branch, within.all));
     }
@@ -194,7 +198,7 @@ fn of_all(all: &All) -> Facts {
 }
 
 fn of_hold(hold: &Hold) -> Facts {
-    let Hold { approval, witness, evidence, wait, signal, expires } = hold;
+    let Hold { approval, witness, evidence, wait, signal, lock, expires } = hold;
     let mut found = facts([("kind", "a hold".to_owned())]);
     if let Some(approval) = approval {
         found.extend(of_approval(approval));
@@ -222,6 +226,10 @@ fn of_hold(hold: &Hold) -> Facts {
         Some(Wait::Until(at)) => {
             found.insert("waits until".to_owned(), phrase::template(at));
         }
+    }
+    if let Some(lock) = lock {
+        found.insert("locks".to_owned(), phrase::tree(&lock.items));
+        found.insert("who may break a lock".to_owned(), locking::breakers(lock));
     }
     if let Some(signal) = signal {
         found.insert("signal".to_owned(), signal.name.clone());

@@ -130,6 +130,9 @@ impl<'a> Draft<'a> {
             let Some(state) = self.model.states.get(&name).filter(|_| !self.broken) else {
                 return;
             };
+            if state.unlock {
+                self.release_locks(name.clone());
+            }
             match &state.kind {
                 StateKind::End { outcome } => self.end(name, outcome),
                 StateKind::All(_) => {
@@ -222,6 +225,7 @@ impl<'a> Draft<'a> {
     fn open(&self, name: &str, hold: &Hold) -> Result<Event, String> {
         let rules = self.rules(hold, &[])?;
         let (until, deadline) = self.times(hold, self.at.now)?;
+        hold.lock.as_ref().map_or(Ok(()), |lock| self.lock_items(lock).map(drop))?;
         let not_applicable = self.not_applicable(hold)?;
         let (hold, digest) = (name.to_owned(), self.state.digest);
         Ok(Event::HoldOpened { hold, digest, rules, not_applicable, until, deadline })
@@ -328,6 +332,10 @@ impl<'a> Draft<'a> {
         }
         if open_until_passed(self) {
             self.not_objected();
+        }
+        let (open, _) = self.hold()?;
+        if open.is_complete_but_for_locks(definition, &self.state, self.at.now) {
+            self.ask_for_locks();
         }
         let (open, _) = self.hold()?;
         if !open.is_complete(definition, &self.state, self.at.now) {

@@ -109,6 +109,8 @@ codes! {
     EvidenceAfterVotes = "HP2035", Error;
     /// A text that should say which items are meant, and does not.
     MalformedSelector = "HP2055", Error;
+    /// A hold in a branch takes locks.
+    LockInBranch = "HP2056", Error;
     /// A way leads into a branch, or out of one, or a branch begins elsewhere.
     BranchCrossed = "HP2060", Error;
     /// Two states have the same name.

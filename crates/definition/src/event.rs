@@ -6,7 +6,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    DefinitionName, Digest, EffectId, MemberId, NewDuty, QualificationName, RoleName, Vote,
+    DefinitionName, Digest, EffectId, ItemName, MemberId, NewDuty, QualificationName, RoleName,
+    Vote,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -159,6 +160,42 @@ pub enum DefinitionEvent {
         state: String,
         /// What.
         text: String,
+    },
+    /// A hold that has all else waits for locks from now on.
+    #[serde(rename = "holdpoint.lock.requested")]
+    LocksRequested {
+        /// Which hold.
+        hold: String,
+        /// On which items.
+        items: BTreeSet<ItemName>,
+    },
+    /// The run holds these locks from now on: all that it has asked for.
+    #[serde(rename = "holdpoint.lock.granted")]
+    LocksGranted {
+        /// For which hold.
+        hold: String,
+        /// On which items.
+        items: BTreeSet<ItemName>,
+    },
+    /// The run gave all its locks back. The end of a run does so without this.
+    #[serde(rename = "holdpoint.lock.released")]
+    LocksReleased {
+        /// In which state.
+        state: String,
+        /// On which items.
+        items: BTreeSet<ItemName>,
+    },
+    /// Somebody took a lock from the run.
+    #[serde(rename = "holdpoint.lock.broken")]
+    LockBroken {
+        /// On which item.
+        item: ItemName,
+        /// By whom.
+        member: MemberId,
+        /// The roles that they held then.
+        roles: BTreeSet<RoleName>,
+        /// Why.
+        reason: String,
     },
     /// The time that a hold waits for has come.
     #[serde(rename = "holdpoint.wait.elapsed")]
@@ -705,6 +742,7 @@ impl DefinitionEvent {
             | Self::BranchStopped { state, .. }
             | Self::BranchesJoined { state, .. }
             | Self::DutiesAwaited { before: state, .. }
+            | Self::LocksReleased { state, .. }
             | Self::Cancelled { state, .. } => Some(state),
             Self::HoldOpened { hold, .. }
             | Self::VoteWithdrawn { hold, .. }
@@ -719,6 +757,8 @@ impl DefinitionEvent {
             | Self::NotObjected { hold, .. }
             | Self::Reminded { hold, .. }
             | Self::Escalated { hold, .. }
+            | Self::LocksRequested { hold, .. }
+            | Self::LocksGranted { hold, .. }
             | Self::HoldExpired { hold, .. } => Some(hold),
             Self::ApprovalGranted(ballot)
             | Self::ApprovalRejected(ballot)
@@ -737,6 +777,7 @@ impl DefinitionEvent {
             // These are the run's as a whole.
             Self::DutyOpened(_)
             | Self::DutyDischarged { .. }
+            | Self::LockBroken { .. }
             | Self::Commented { .. }
             | Self::EvidenceAttached(_)
             | Self::SignalReceived { .. }

@@ -13,6 +13,7 @@ use crate::{
     evidence,
     hold_model::Hold,
     hold_state::{Given, HoldState},
+    locking::{self, Locking},
     model::{CANCELLED, Model, StateKind, Work},
     parallel_state, rollout_evolve,
     state::{Place, Signal, State},
@@ -67,6 +68,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 witnessed: false,
                 reminded: 0,
                 escalated: false,
+                locking: Locking::default(),
             });
             Ok(())
         }
@@ -105,6 +107,13 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         }
         (_, Event::DutiesAwaited { before, .. }) => rest_before(model, state, before),
         (_, Event::Commented { .. }) => Ok(()),
+        (
+            _,
+            Event::LocksRequested { .. }
+            | Event::LocksGranted { .. }
+            | Event::LocksReleased { .. }
+            | Event::LockBroken { .. },
+        ) => locking::evolve(state, event, meta),
         (Place::Hold(open), Event::WaitElapsed { hold }) if open.hold == *hold && !open.waited => {
             open.waited = true;
             Ok(())

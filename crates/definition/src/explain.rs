@@ -6,6 +6,7 @@ use crate::{
     check,
     child::{ChildModel, Stopped},
     hold_model::{Amended, Approval, Exclusion, Hold, Need, Roster, Rule, Wait, listed},
+    locking,
     model::{Model, StateKind, StateModel, Target},
     parallel_model::All,
     phrase,
@@ -38,6 +39,9 @@ pub(crate) fn explain(model: &Model) -> String {
                 _ => "it is given up",
             };
             sentences.push(format!("After {} {then}.", phrase::duration(span)));
+        }
+        if state.unlock {
+            sentences.push("The locks that the run holds are given back.".to_owned());
         }
         sentences.extend(onward(model, name, state));
         text.extend(sentences.iter().map(|sentence| format!("  {sentence}\n")));
@@ -195,6 +199,13 @@ fn of_hold(hold: &Hold) -> Vec<String> {
             .map(|when| format!(", with data for which `{}`", when.text()))
             .unwrap_or_default();
         sentences.push(format!("It waits for the signal `{}`{when}.", signal.name));
+    }
+    if let Some(lock) = &hold.lock {
+        sentences.push(format!(
+            "When it has all else it waits for {}, which it holds until the run ends or unlocks them; {} may break one.",
+            locking::words(lock),
+            locking::breakers(lock)
+        ));
     }
     let spans: Vec<String> = hold.expiries().map(phrase::timed).collect();
     match spans.as_slice() {

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use crate::{
     evidence::Demand,
     expr::{Expr, Vars},
+    locking::Lock,
     model::Timed,
     node::Span,
     template::Template,
@@ -21,6 +22,7 @@ pub(crate) struct Hold {
     pub(crate) evidence: Vec<Demand>,
     pub(crate) wait: Option<Wait>,
     pub(crate) signal: Option<SignalWait>,
+    pub(crate) lock: Option<Lock>,
     pub(crate) expires: Option<Timed>,
 }
 

@@ -6,7 +6,7 @@ use holdpoint_core::{Digest, EffectId, MemberId, NewDuty, Vote};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{approval, event::OpenRule, hold_model::Hold, state::State};
+use crate::{approval, event::OpenRule, hold_model::Hold, locking::Locking, state::State};
 
 /// An open hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub(crate) struct HoldState {
     pub(crate) reminded: u32,
     /// Whether others may approve as well.
     pub(crate) escalated: bool,
+    /// How far it has come with its locks.
+    #[serde(default)]
+    pub(crate) locking: Locking,
 }
 
 /// A vote that stands.
@@ -128,10 +131,26 @@ impl HoldState {
 
     /// Whether all that the hold waits for is there at a moment, and nobody holds it by a veto.
     pub(crate) fn is_complete(&self, hold: &Hold, state: &State, now: Timestamp) -> bool {
+        self.is_complete_but_for_locks(hold, state, now)
+            && (hold.lock.is_none() || self.locking.is_met())
+    }
+
+    /// As [`HoldState::is_complete`], whether the hold has its locks or not.
+    pub(crate) fn is_complete_but_for_locks(
+        &self,
+        hold: &Hold,
+        state: &State,
+        now: Timestamp,
+    ) -> bool {
+        self.is_ready(hold)
+            && hold.demands(self).all(|demand| demand.lacks(self, state, now).is_none())
+    }
+
+    /// Whether all is there that does not depend on what time it is, besides the locks.
+    pub(crate) fn is_ready(&self, hold: &Hold) -> bool {
         (hold.approval.is_none() || self.is_approved())
             && self.vetoes().next().is_none()
             && (hold.witness.is_none() || self.witnessed)
-            && hold.demands(self).all(|demand| demand.lacks(self, state, now).is_none())
             && (hold.wait.is_none() || self.waited)
             && (hold.signal.is_none() || self.signalled)
     }

@@ -10,8 +10,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        syntax, syntax_approval, syntax_child, syntax_hold, syntax_parallel, syntax_rollout,
-        syntax_targets, syntax_work,
+        syntax, syntax_approval, syntax_child, syntax_hold, syntax_lock, syntax_parallel,
+        syntax_rollout, syntax_targets, syntax_work,
     };
 
     /// Every key of the language is in the schema with its description, and no other.
@@ -30,6 +30,7 @@ mod tests {
             ("/definitions/remind", syntax_approval::REMIND),
             ("/definitions/escalate", syntax_approval::ESCALATE),
             ("/definitions/witness", syntax_approval::WITNESS),
+            ("/definitions/lockMapping", syntax_lock::LOCK),
             ("/definitions/wait", syntax_hold::WAIT),
             ("/definitions/signal", syntax_hold::SIGNAL),
             ("/definitions/all", syntax_parallel::ALL),

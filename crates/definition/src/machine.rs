@@ -6,8 +6,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, Activity, Command, Effect, EffectKind, IllegalEvent, Moment, Refusal, RefusalCode,
-    RunStatus, RunSummary, RunView, Started, Workflow, workflow::Meta,
+    Action, Activity, Claims, Command, Effect, EffectKind, IllegalEvent, Moment, Refusal,
+    RefusalCode, RunStatus, RunSummary, RunView, Started, Workflow, workflow::Meta,
 };
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::{
     Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
-    evolve, parallel, rollout, rollout_control, schema,
+    evolve, locking, parallel, rollout, rollout_control, schema,
     state::{Place, State},
     view,
 };
@@ -48,6 +48,7 @@ impl Workflow for Definition {
             expired: false,
             cancelled: false,
             rollout: None,
+            locks: BTreeMap::new(),
             place: Place::Begin,
             outside: Vec::new(),
         })
@@ -123,6 +124,10 @@ impl Workflow for Definition {
         pending
     }
 
+    fn claims(&self, state: &State) -> Claims {
+        locking::claims(&self.model, state)
+    }
+
     fn input<'s>(&self, state: &'s State) -> Option<&'s Value> {
         Some(&state.input)
     }
@@ -171,6 +176,8 @@ impl Draft<'_> {
             Action::Completed { effect, output } => self.completed(effect, output)?,
             Action::Failed { effect, error } => self.failed(effect, error)?,
             Action::TimerFired { effect } => self.timer(effect)?,
+            Action::LocksGranted { effect } => self.locks_granted(effect)?,
+            Action::BreakLock { item, reason } => self.break_lock(item, reason)?,
             Action::Stop { reason } => self.give_up(reason)?,
             Action::AttemptStarted { .. }
             | Action::AttemptEnded { .. }

@@ -51,6 +51,8 @@ pub(crate) struct StateModel {
     pub(crate) within: Option<Within>,
     /// How long its work may take.
     pub(crate) expires: Option<SignedDuration>,
+    /// Whether the run gives its locks back when it enters it.
+    pub(crate) unlock: bool,
     /// Where each outcome leads.
     pub(crate) on: BTreeMap<String, Target>,
     /// Where the key `on` stands, if there is one.

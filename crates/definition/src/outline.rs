@@ -277,6 +277,10 @@ impl Event {
             | Self::Escalated { .. }
             | Self::Expired { .. }
             | Self::WaitElapsed { .. }
+            | Self::LocksRequested { .. }
+            | Self::LocksGranted { .. }
+            | Self::LocksReleased { .. }
+            | Self::LockBroken { .. }
             | Self::SignalReceived { .. }
             | Self::SignalConsumed { .. }
             | Self::WorkRequested { .. }

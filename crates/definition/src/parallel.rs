@@ -29,7 +29,8 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         Action::Object { hold, .. } => meant(draft, hold.as_deref(), |one| one.witness.is_some())?,
         Action::Completed { effect, .. }
         | Action::Failed { effect, .. }
-        | Action::TimerFired { effect } => asking(draft.model, effect),
+        | Action::TimerFired { effect }
+        | Action::LocksGranted { effect } => asking(draft.model, effect),
         Action::Signal { name, data } => return signal(draft, name, data),
         Action::Steer { steering, state, .. } => steered(draft, *steering, state.as_deref())?,
         Action::Amend { input, reason } => return amend(draft, input, reason),
@@ -63,6 +64,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         | Action::Stop { .. }
         | Action::Comment { .. }
         | Action::Cancel { .. }
+        | Action::BreakLock { .. }
         | Action::AttemptStarted { .. }
         | Action::AttemptEnded { .. } => Path::new(),
     };

@@ -8,6 +8,7 @@ use crate::{
     child::ChildModel,
     evidence::{Again, Demand},
     hold_model::{Approver, Hold, Need, Remind, Roster, Rule, Share, Wait, listed},
+    locking,
     model::{StateKind, Timed, Wave, Work},
     parallel_model::{All, Join, Others},
     rollout_model::{GateModel, Most, Rollout, WaveEntry},
@@ -75,6 +76,7 @@ fn hold_summary(hold: &Hold) -> Vec<String> {
         Some(Wait::Until(at)) => lines.push(format!("wait until {}", template(at))),
     }
     lines.extend(hold.signal.iter().map(|signal| format!("signal {}", signal.name)));
+    lines.extend(hold.lock.as_ref().map(locking::words));
     lines.extend(hold.expiries().map(|span| format!("expires after {}", timed(span))));
     lines
 }

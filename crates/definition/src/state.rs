@@ -16,6 +16,7 @@ use crate::{
     evidence::Evidence,
     expr::Vars,
     hold_state::HoldState,
+    locking::Locks,
     parallel_state::{Fork, Outside},
     rollout_state::RolloutState,
 };
@@ -57,6 +58,9 @@ pub struct State {
     pub(crate) cancelled: bool,
     /// The rollout that is under way, or the last that was.
     pub(crate) rollout: Option<RolloutState>,
+    /// The locks that the run holds.
+    #[serde(default)]
+    pub(crate) locks: Locks,
     pub(crate) place: Place,
     /// What is outside of the branch that is looked at, the outermost first. What belongs to a place,
     /// as `entered` and `rollout` do, is put aside with it: see `parallel_state::Focus`.

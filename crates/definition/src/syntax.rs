@@ -18,7 +18,7 @@ use crate::{
 
 pub(crate) const TOP: &[&str] =
     &["workflow", "version", "title", "input", "start", "expires", "states"];
-pub(crate) const STATE: &[&str] = &["hold", "do", "choose", "all", "end", "on"];
+pub(crate) const STATE: &[&str] = &["hold", "do", "choose", "all", "end", "unlock", "on"];
 
 pub(crate) const EXPIRES: &[&str] = &["after", "to"];
 
@@ -414,6 +414,14 @@ pub(crate) fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Opt
         }),
         _ => reader.name(inner, "an outcome").map(|outcome| StateKind::End { outcome }),
     };
+    let unlock = match fields.get("unlock").map(|node| (node, &node.kind)) {
+        None => Some(false),
+        Some((_, Kind::Bool(unlock))) => Some(*unlock),
+        Some((node, _)) => {
+            reader.wrong(node, "`unlock` is `true` or `false`");
+            None
+        }
+    };
     let on = match fields.get("on") {
         None => Some(BTreeMap::new()),
         Some(on) => read_on(on, reader),
@@ -428,7 +436,7 @@ pub(crate) fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Opt
     };
     let span = key.span.clone();
     let (kind, on, within) = (read?, on?, None);
-    Some(StateModel { span, kind, within, expires, on, on_span, outcome_spans })
+    Some(StateModel { span, kind, within, expires, unlock: unlock?, on, on_span, outcome_spans })
 }
 
 fn read_on(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Target>> {

@@ -8,10 +8,11 @@ use crate::{
     model::{Timed, duration, is_out_of_range},
     node::{Kind, Node, Span},
     syntax::{Reader, listed},
-    syntax_approval, syntax_evidence,
+    syntax_approval, syntax_evidence, syntax_lock,
 };
 
-pub(crate) const HOLD: &[&str] = &["approval", "witness", "evidence", "wait", "signal", "expires"];
+pub(crate) const HOLD: &[&str] =
+    &["approval", "witness", "evidence", "wait", "signal", "lock", "expires"];
 pub(crate) const WAIT: &[&str] = &["for", "until"];
 pub(crate) const SIGNAL: &[&str] = &["name", "when", "expires"];
 
@@ -84,13 +85,19 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         got(read.is_some());
         read
     });
+    let lock = fields.get("lock").and_then(|node| {
+        let read = syntax_lock::read(node, reader);
+        got(read.is_some());
+        read
+    });
     let expires = read_expires(fields.get("expires"), reader);
     got(expires.is_some());
     let waits = approval.is_some()
         || witness.is_some()
         || !evidence.is_empty()
         || wait.is_some()
-        || signal.is_some();
+        || signal.is_some()
+        || lock.is_some();
     if whole && !waits {
         let conditions: Vec<&str> = HOLD.iter().copied().filter(|key| *key != "expires").collect();
         reader
@@ -100,7 +107,7 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         return None;
     }
     let expires = expires.flatten();
-    whole.then_some(Hold { approval, witness, evidence, wait, signal, expires })
+    whole.then_some(Hold { approval, witness, evidence, wait, signal, lock, expires })
 }
 
 pub(crate) fn read_expires(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Option<Timed>> {

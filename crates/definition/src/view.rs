@@ -15,6 +15,7 @@ use crate::{
     evolve::hold_of,
     hold_model::{Approval, Hold, listed},
     hold_state::HoldState,
+    locking,
     model::{CANCELLED, Model},
     parallel_state::Fork,
     phrase,
@@ -82,6 +83,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         view.next_steps = hold_steps(hold, open, state, at);
         view.holds.push(hold_view(hold, open, state, at));
     }
+    view.locks = locking::held(state);
     view.duties = state.duties.iter().map(|duty| duty_view(model, duty, at)).collect();
     view.evidence = evidence::views(state);
     let held_up = |duty: u32| match &state.place {
@@ -182,6 +184,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         let summary = format!("the signal {}", signal.name);
         conditions.push(condition("signal", &signal.name, open.signalled, summary));
     }
+    conditions.extend(locking::condition(hold, open));
     HoldView {
         hold: open.hold.clone(),
         since: open.opened,
@@ -348,6 +351,9 @@ fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> 
     );
     if let Some(until) = open.until.filter(|_| !open.waited) {
         steps.push(format!("wait until {}", phrase::moment(until)));
+    }
+    if open.locking.waits_for().is_some() {
+        steps.push("wait for the locks: `holdpoint locks` says who holds them".to_owned());
     }
     if let Some(signal) = hold.signal.as_ref().filter(|_| !open.signalled) {
         steps.push(format!("send the signal `{}`", signal.name));

@@ -8,8 +8,9 @@ use holdpoint_definition::{Definition, DefinitionEvent, DiagnosticCode};
 const GUIDE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/definitions.md"));
 
 /// The pages that say more of one subject.
-const PAGES: [&str; 2] = [
+const PAGES: [&str; 3] = [
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/evidence.md")),
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/locks.md")),
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rollouts.md")),
 ];
 

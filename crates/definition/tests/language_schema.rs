@@ -73,6 +73,7 @@ const UNSEEN: &[&str] = &[
     "input-not-a-schema",
     "input-pattern-broken",
     "input-reference-outside",
+    "lock-in-a-branch",
     "loop-that-waits-for-nothing",
     "loop-without-hold",
     "macro-within-a-macro",

@@ -21,6 +21,7 @@ use crate::{
     engine::{Acknowledged, Engine, Shared, shard_of},
     failure::StartFailure,
     load::Library,
+    locks::LockDesk,
     projects::{COMMANDS_WAITING_MAX, ProjectDesk, Projects},
     read_model::Tables,
     recent::Recent,
@@ -213,6 +214,9 @@ impl EngineBuilder {
         let nursery = Nursery::new(library.clone());
         let handlers = Arc::new(self.handlers);
         let mut shards = Vec::with_capacity(self.shards);
+        let performs = self.effects == Effects::Perform;
+        let (locks, news) = mpsc::unbounded_channel();
+        let locks = performs.then_some(locks);
         for _ in 0..self.shards {
             let (send, asks) = mpsc::channel(ASKS_WAITING_MAX);
             let shard = Shard::new(
@@ -224,6 +228,7 @@ impl EngineBuilder {
                 self.effects,
                 self.resident_runs_max,
                 acknowledged.clone(),
+                locks.clone(),
                 Recent::above(highest),
                 nursery.clone(),
             );
@@ -231,7 +236,11 @@ impl EngineBuilder {
             shards.push(send);
         }
         nursery.opens(&shards);
-        if self.effects == Effects::Perform {
+        if performs {
+            let runs = read_model.claims(None).await?;
+            let runs =
+                runs.into_iter().map(|(run, project, _, claims)| (run, project, claims)).collect();
+            tasks.push(tokio::spawn(LockDesk::new(runs, news, shards.clone()).run()));
             let (working, waking) = read_model.owed().await?;
             let asks = working
                 .into_iter()
@@ -253,6 +262,7 @@ impl EngineBuilder {
                 read_model,
                 nursery,
                 acknowledged,
+                locks,
                 tasks: tokio::sync::Mutex::new(tasks),
             }),
         })

@@ -26,8 +26,9 @@ use crate::{
     failure::{CommandFailure, QueryFailure},
     guard::guard,
     load::{Library, LiveRun},
+    locks::{LockNews, TellLocks},
     projects::ProjectAsk,
-    query::{AsOf, Kin, RunDetail, RunFilter, RunRow},
+    query::{AsOf, Kin, LockRow, RunDetail, RunFilter, RunRow},
     read_model::ReadModel,
     shard::Ask,
     slot::Begin,
@@ -139,6 +140,7 @@ pub(crate) struct Shared {
     pub read_model: ReadModel,
     pub nursery: Nursery,
     pub acknowledged: Acknowledged,
+    pub locks: Option<TellLocks>,
     pub tasks: tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
@@ -401,6 +403,36 @@ impl Engine {
         self.shared.read_model.rows(filter.clone()).await
     }
 
+    /// The locks that runs hold and wait for, of all projects or of one: by item, its holder first, then
+    /// those who wait, in the order in which they will be given it.
+    ///
+    /// # Errors
+    /// See [`QueryFailure`].
+    pub async fn locks(&self, project: Option<&ProjectId>) -> Result<Vec<LockRow>, QueryFailure> {
+        self.caught_up().await?;
+        let mut rows = Vec::new();
+        for (run, project, number, claims) in
+            self.shared.read_model.claims(project.cloned()).await?
+        {
+            let held = claims.held.into_iter().map(|(item, since)| (item, since, true));
+            let waiting = claims.wanted.into_iter().flat_map(|wanted| {
+                let since = wanted.since;
+                wanted.items.into_iter().map(move |item| (item, since, false))
+            });
+            rows.extend(held.chain(waiting).map(|(item, since, held)| {
+                let project = project.clone();
+                LockRow { project, item, run, number, held, since }
+            }));
+        }
+        rows.sort_by(|a, b| {
+            let key = |row: &LockRow| {
+                (row.project.clone(), row.item.clone(), !row.held, row.since, row.run)
+            };
+            key(a).cmp(&key(b))
+        });
+        Ok(rows)
+    }
+
     /// The runs with this number: of every project that has so many runs, or of `project` alone.
     ///
     /// # Errors
@@ -435,6 +467,8 @@ impl Engine {
     pub async fn idle(&self) -> Result<Idle, QueryFailure> {
         loop {
             let errands = self.shared.nursery.begun();
+            // What one run gives back another may be given.
+            let granted = self.grants_sent().await?;
             let mut next_timer: Option<Timestamp> = None;
             for shard in &self.shared.shards {
                 let (reply, answer) = oneshot::channel();
@@ -443,10 +477,18 @@ impl Engine {
                 next_timer = [next_timer, next].into_iter().flatten().min();
             }
             // A run of one shard may have given one of another something to do.
-            if self.shared.nursery.begun() == errands {
+            if self.grants_sent().await? == granted && self.shared.nursery.begun() == errands {
                 return Ok(Idle { next_timer });
             }
         }
+    }
+
+    /// How many locks were granted by what has been told until now.
+    async fn grants_sent(&self) -> Result<u64, QueryFailure> {
+        let Some(locks) = &self.shared.locks else { return Ok(0) };
+        let (reply, answer) = oneshot::channel();
+        locks.send(LockNews::Count(reply)).map_err(|_| QueryFailure::Stopped)?;
+        answer.await.map_err(|_| QueryFailure::Stopped)
     }
 
     /// Stops the engine: appends under way are finished and answered, attempts under way are
@@ -459,6 +501,9 @@ impl Engine {
         }
         // As above.
         let _ = self.shared.desk.send(ProjectAsk::Shutdown).await;
+        if let Some(locks) = &self.shared.locks {
+            let _ = locks.send(LockNews::Stop);
+        }
         let mut tasks = self.shared.tasks.lock().await;
         for task in tasks.drain(..) {
             if let Err(error) = task.await

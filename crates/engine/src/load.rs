@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use holdpoint_core::{
-    Digest, IllegalEvent, Moment, Project, ProjectId, Run, RunId, RunStatus, RunSummary, RunView,
-    StreamId, Version,
+    Claims, Digest, IllegalEvent, Moment, Project, ProjectId, Run, RunId, RunStatus, RunSummary,
+    RunView, StreamId, Version,
     event::Event,
     run::{Due, DueStep},
     workflow::DynWorkflow,
@@ -51,6 +51,14 @@ impl LiveRun {
     /// See [`Run::due`].
     pub(crate) fn due(&self) -> Result<Vec<Due>, IllegalEvent> {
         guard("pending", || self.run.due(&*self.workflow))
+    }
+
+    /// See [`Run::claims`]. A run whose definition cannot say what it holds keeps nothing from others.
+    pub(crate) fn claims(&self) -> Claims {
+        let claims = guard("claims", || self.run.claims(&*self.workflow)).unwrap_or_default();
+        // Nothing more is decided about a broken run.
+        let wanted = claims.wanted.filter(|_| self.broken.is_none());
+        Claims { held: claims.held, wanted }
     }
 
     /// What the run looks like; a run that is held by a defect says so, whatever its workflow
@@ -116,7 +124,7 @@ impl LiveRun {
         }
         let RunSummary { title, state, status } = self.summary(at);
         let row = RunRow::of(0, &self.run, status, title, state);
-        RunRecord { row, wake_at, working }
+        RunRecord { row, wake_at, working, claims: self.claims() }
     }
 }
 

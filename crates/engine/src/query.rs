@@ -1,8 +1,8 @@
 //! Lists of runs, a run in detail, a run as it was.
 
 use holdpoint_core::{
-    Actor, DefinitionRef, EffectId, ProjectId, Run, RunAnswer, RunId, RunStatus, RunView, Sequence,
-    Version,
+    Actor, DefinitionRef, EffectId, ItemName, ProjectId, Run, RunAnswer, RunId, RunStatus, RunView,
+    Sequence, Version,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,23 @@ pub struct Kin {
     /// How it ended, of one that was started and whose end is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
+}
+
+/// A lock on an item that a run holds or waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LockRow {
+    /// The project.
+    pub project: ProjectId,
+    /// The item.
+    pub item: ItemName,
+    /// The run.
+    pub run: RunId,
+    /// The run's number in its project.
+    pub number: u64,
+    /// Whether the run holds the lock; otherwise it waits for it.
+    pub held: bool,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// Which runs to list; each given field narrows the list.

@@ -15,7 +15,7 @@ use std::{
     thread::{self, Thread},
 };
 
-use holdpoint_core::{Digest, EventId, ProjectId, RunId, Sequence, Version};
+use holdpoint_core::{Claims, Digest, EventId, ProjectId, RunId, Sequence, Version};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, config::DbConfig, params};
 use tokio::sync::{
@@ -33,7 +33,7 @@ mod writer;
 use writer::{Writer, put, set_watermark};
 
 /// Raised whenever the tables change; a file of another version is built again.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE watermark (sequence INTEGER NOT NULL, event TEXT NOT NULL);
@@ -41,11 +41,12 @@ const SCHEMA: &str = "
     CREATE TABLE runs (
         id TEXT PRIMARY KEY, project TEXT NOT NULL, number INTEGER NOT NULL,
         status TEXT NOT NULL, digest TEXT NOT NULL, sequence INTEGER NOT NULL,
-        working INTEGER NOT NULL, wake_at TEXT, body TEXT NOT NULL,
+        working INTEGER NOT NULL, wake_at TEXT, body TEXT NOT NULL, locks TEXT,
         UNIQUE (project, number)
     );
     CREATE INDEX runs_by_sequence ON runs (sequence);
     CREATE INDEX runs_working ON runs (working) WHERE working = 1;
+    CREATE INDEX runs_locking ON runs (id) WHERE locks IS NOT NULL;
     CREATE INDEX runs_waking ON runs (id) WHERE wake_at IS NOT NULL;
     CREATE TABLE snapshots (run TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL);
     INSERT INTO watermark VALUES (0, '');
@@ -63,6 +64,8 @@ pub(crate) struct RunRecord {
     pub wake_at: Option<Timestamp>,
     /// Whether there is work for machines.
     pub working: bool,
+    /// The locks that it holds and waits for.
+    pub claims: Claims,
 }
 
 /// A change that the shards tell.
@@ -363,6 +366,33 @@ impl ReadModel {
             let ids =
                 query.query_map(params![to_sql(number), project], |row| row.get::<_, String>(0))?;
             ids.map(|id| parse(&id?)).collect()
+        })
+        .await
+    }
+
+    /// What runs hold and wait for, of all projects or of one.
+    pub(crate) async fn claims(
+        &self,
+        project: Option<ProjectId>,
+    ) -> Result<Vec<(RunId, ProjectId, u64, Claims)>, QueryFailure> {
+        self.ask(move |tables| {
+            let mut query = tables.prepare_cached(
+                "SELECT id, project, number, locks FROM runs
+                 WHERE locks IS NOT NULL AND (?1 IS NULL OR project = ?1)",
+            )?;
+            let project = project.map(|project| project.to_string());
+            let found = query.query_map([project], |row| {
+                let id = (row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+                Ok((id, row.get(2)?, row.get::<_, String>(3)?))
+            })?;
+            found
+                .map(|row| {
+                    let ((id, project), number, locks) = row?;
+                    let claims = serde_json::from_str(&locks)
+                        .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
+                    Ok((parse(&id)?, parse(&project)?, from_sql(number), claims))
+                })
+                .collect()
         })
         .await
     }

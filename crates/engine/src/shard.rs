@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use holdpoint_core::{Command, RunId, Sequence, event::EventType};
+use holdpoint_core::{Command, EffectId, RunId, Sequence, event::EventType};
 use holdpoint_log::AppendFailure;
 use jiff::Timestamp;
 use tokio::{
@@ -30,6 +30,7 @@ use crate::{
     failure::{CommandFailure, QueryFailure},
     guard::guard,
     load::{Library, Loaded},
+    locks::TellLocks,
     read_model::{ReadModel, Update},
     recent::Recent,
     slot::{Begin, CommandReply, Phase, QueryReply, Slot, Waiting},
@@ -72,6 +73,11 @@ pub(crate) enum Ask {
     Resume(RunId),
     /// Bring the run into memory at a time.
     WakeAt(RunId, Timestamp),
+    /// The run may have the locks that it waits for.
+    Granted {
+        run: RunId,
+        effect: EffectId,
+    },
     /// Answer with the next timer when nothing is under way.
     Idle(oneshot::Sender<Option<Timestamp>>),
     Shutdown,
@@ -112,6 +118,8 @@ pub(crate) struct Shard {
     pub(crate) effects: Effects,
     pub(crate) resident_max: usize,
     pub(crate) acknowledged: Acknowledged,
+    /// Where claims are told; nobody grants anything where effects are left alone.
+    pub(crate) locks: Option<TellLocks>,
     recent: Recent,
     nursery: Nursery,
     slots: HashMap<RunId, Slot>,
@@ -136,6 +144,7 @@ impl Shard {
         effects: Effects,
         resident_max: usize,
         acknowledged: Acknowledged,
+        locks: Option<TellLocks>,
         recent: Recent,
         nursery: Nursery,
     ) -> Self {
@@ -148,6 +157,7 @@ impl Shard {
             effects,
             resident_max,
             acknowledged,
+            locks,
             recent,
             nursery,
             slots: HashMap::new(),
@@ -226,6 +236,7 @@ impl Shard {
                 }
             }
             Ask::Child(run) => self.child_news(run),
+            Ask::Granted { run, effect } => self.granted(run, effect),
             Ask::WakeAt(run, at) => self.set_wake(run, Some(at)),
             Ask::Idle(reply) => self.idlers.push(reply),
             Ask::Shutdown => {}

@@ -6,8 +6,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    Activity, Command, DefinitionRef, Digest, EffectId, ProjectId, RunAnswer, Version, run::Parent,
-    workflow::DynWorkflow,
+    Activity, Claims, Command, DefinitionRef, Digest, EffectId, ProjectId, RunAnswer, Version,
+    run::Parent, workflow::DynWorkflow,
 };
 use serde_json::Value;
 use tokio::{sync::oneshot, task::AbortHandle};
@@ -48,12 +48,15 @@ pub(crate) enum Step {
     Ended { effect: EffectId },
     /// Something is to be told of a run that an effect asks for.
     Child(EffectId),
+    /// Take the locks that were granted.
+    Lock(EffectId),
 }
 
 impl Step {
     pub(crate) fn effect(&self) -> &EffectId {
         match self {
             Self::Fire(effect)
+            | Self::Lock(effect)
             | Self::Attempt { effect, .. }
             | Self::Ended { effect }
             | Self::Child(effect) => effect,
@@ -97,6 +100,8 @@ pub(crate) struct Slot {
     pub going_on: HashMap<EffectId, bool>,
     /// Effects about which the run refused a step in this very state: it would refuse it again.
     pub refused: HashSet<EffectId>,
+    /// What was told last of what the run holds and waits for, if something was.
+    pub claims: Option<Claims>,
     /// How many commands are still to be appended one by one, after they were not acceptable
     /// together.
     pub alone: usize,
@@ -121,6 +126,7 @@ impl Slot {
             errands: HashMap::new(),
             going_on: HashMap::new(),
             refused: HashSet::new(),
+            claims: None,
             alone: 0,
             reloads: 0,
             working: false,

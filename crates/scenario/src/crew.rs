@@ -211,6 +211,7 @@ impl Crew {
     /// When the workflow has a defect, or never comes to rest.
     pub fn settle(&mut self, play: &mut Play) -> Result<(), Stopped> {
         loop {
+            take_locks(play)?;
             self.begin(play)?;
             let work = self.next_work(play);
             let timer = next_timer(play)
@@ -229,6 +230,7 @@ impl Crew {
     /// As [`Crew::settle`].
     pub fn wait_until(&mut self, play: &mut Play, end: Timestamp) -> Result<(), Stopped> {
         loop {
+            take_locks(play)?;
             self.begin(play)?;
             let timer = next_timer(play);
             let work = self.next_end(play);
@@ -542,6 +544,16 @@ fn next_timer(play: &Play) -> Option<(Timestamp, EffectId)> {
             | DueStep::Await { .. } => None,
         })
         .min()
+}
+
+/// Gives the run the locks that it waits for: there is no other that could hold them.
+fn take_locks(play: &mut Play) -> Result<(), Stopped> {
+    let Some(effect) = play.locks_wanted() else { return Ok(()) };
+    match play.act(Actor::Engine, Action::LocksGranted { effect }) {
+        // It waits for something else again.
+        Err(DecideFailure::Refused(_)) => Ok(()),
+        taken => Ok(taken?),
+    }
 }
 
 fn fire(play: &mut Play, at: Timestamp, effect: EffectId) -> Result<(), Stopped> {

@@ -7,9 +7,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use holdpoint_core::{
-    Action, Actor, Authentication, Command, CommandId, DefinitionRef, Digest, Event, EventId,
-    IllegalEvent, MemberId, Moment, PendingEvent, Project, ProjectEvent, ProjectId, RoleName, Run,
-    RunAnswer, RunView, Sequence, StreamId, Version,
+    Action, Actor, Authentication, Command, CommandId, DefinitionRef, Digest, EffectId, Event,
+    EventId, IllegalEvent, MemberId, Moment, PendingEvent, Project, ProjectEvent, ProjectId,
+    RoleName, Run, RunAnswer, RunView, Sequence, StreamId, Version,
     event::TypedEvent,
     id::MalformedId,
     project::Qualification,
@@ -129,6 +129,13 @@ impl Play {
     #[must_use]
     pub const fn project(&self) -> &Project {
         &self.project
+    }
+
+    /// The locks that the run waits for, if it waits for some.
+    #[must_use]
+    pub fn locks_wanted(&self) -> Option<EffectId> {
+        let run = self.run.as_ref()?;
+        run.claims(&*self.workflow).wanted.map(|wanted| wanted.effect)
     }
 
     /// What the run is owed now; nothing before it is submitted.

@@ -235,7 +235,9 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Signal { name, .. } => format!("signal `{name}`"),
         Action::Steer { steering, .. } => steering.to_string(),
         Action::Cancel { .. } => "cancel".to_owned(),
-        Action::Stop { .. }
+        Action::BreakLock { .. } => "break a lock".to_owned(),
+        Action::LocksGranted { .. }
+        | Action::Stop { .. }
         | Action::ChildStarted { .. }
         | Action::ChildRefused { .. }
         | Action::ChildEnded { .. }

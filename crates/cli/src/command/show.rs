@@ -195,6 +195,9 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
         }
         text.push_str(&hold_in_words(hold, now));
     }
+    if !view.locks.is_empty() {
+        text.push_str(&format!("it holds the locks on {}\n", view.locks.join(", ")));
+    }
     for duty in &view.duties {
         text.push_str(&duty_in_words(duty));
     }

@@ -91,6 +91,24 @@ impl<'a> Decision<'a> {
         Ok(effect.clone())
     }
 
+    /// Gives the run the locks that it waits for.
+    pub(super) fn take_locks(&mut self, effect: &EffectId) -> Result<(), DecideFailure> {
+        let before = self.workflow.claims(&self.run.state).wanted;
+        let Some(wanted) = before.filter(|wanted| wanted.effect == *effect) else {
+            return Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("the run does not wait for the locks of `{effect}` now"),
+            )
+            .into());
+        };
+        self.pass_on(self.command)?;
+        if self.workflow.claims(&self.run.state).wanted == Some(wanted) {
+            let reason = format!("the workflow still waits for the locks of `{effect}`");
+            return Err(broken("claims", reason).into());
+        }
+        Ok(())
+    }
+
     fn activity(&self, effect: &EffectId) -> Result<Activity, Refusal> {
         match self.wanted(effect)? {
             EffectKind::Activity(activity) => Ok(activity),

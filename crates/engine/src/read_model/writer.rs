@@ -141,10 +141,16 @@ fn put_run(tables: &Connection, mut record: RunRecord) -> Result<(), QueryFailur
         )?
         .query_row([&id, &project], |row| row.get(0))?;
     record.row.number = from_sql(number);
+    let locks = (!record.claims.is_empty())
+        .then(|| serde_json::to_string(&record.claims))
+        .transpose()
+        .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
     let body = serde_json::to_string(&record.row)
         .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
     tables
-        .prepare_cached("INSERT OR REPLACE INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+        .prepare_cached(
+            "INSERT OR REPLACE INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
         .execute(params![
             id,
             project,
@@ -155,6 +161,7 @@ fn put_run(tables: &Connection, mut record: RunRecord) -> Result<(), QueryFailur
             record.working,
             record.wake_at.map(|at| at.to_string()),
             body,
+            locks,
         ])?;
     Ok(())
 }

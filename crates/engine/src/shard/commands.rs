@@ -249,7 +249,12 @@ impl Shard {
                 Then::Own(Step::Attempt { effect, attempt, activity }) => {
                     begun.push((effect, attempt, activity));
                 }
-                Then::Own(Step::Ended { effect } | Step::Fire(effect) | Step::Child(effect)) => {
+                Then::Own(
+                    Step::Ended { effect }
+                    | Step::Fire(effect)
+                    | Step::Lock(effect)
+                    | Step::Child(effect),
+                ) => {
                     ended.push(effect);
                 }
             }

@@ -13,6 +13,7 @@ use crate::{
     builder::Effects,
     deciding::own_command,
     load::LiveRun,
+    locks::LockNews,
     slot::{Step, Waiting},
 };
 
@@ -111,7 +112,44 @@ impl Shard {
             }
         }
         self.set_wake(run, wake);
+        self.tell_locks(run);
         self.list_if_quiet(run);
+    }
+
+    /// Tells what the run holds and waits for, where that is news. Locks that it has refused in this
+    /// very state are not asked for again.
+    fn tell_locks(&mut self, run: RunId) {
+        let Some(locks) = &self.locks else { return };
+        let Some(slot) = self.slots.get_mut(&run) else { return };
+        let Some(live) = &slot.live else { return };
+        let mut claims = live.claims();
+        claims.wanted = claims.wanted.filter(|wanted| !slot.refused.contains(&wanted.effect));
+        // Of a run that was just read nothing can have been told that is not so, unless an append of
+        // its failed.
+        let is_known = match &slot.claims {
+            Some(told) => *told == claims,
+            None => claims.is_empty() && slot.reloads == 0,
+        };
+        if !is_known {
+            slot.claims = Some(claims.clone());
+            let project = live.run.project().clone();
+            // The desk ends after the shards.
+            let _ = locks.send(LockNews::Claims { run, project, claims });
+        }
+    }
+
+    /// Has the run take the locks that were granted to it.
+    pub(super) fn granted(&mut self, run: RunId, effect: EffectId) {
+        if !self.slots.contains_key(&run) {
+            self.load(run);
+        }
+        if let Some(slot) = self.slots.get_mut(&run)
+            && slot.stepping.insert(effect.clone())
+        {
+            let command = Box::new(own_command(Action::LocksGranted { effect: effect.clone() }));
+            slot.waiting.push_back(Waiting::Own { command, step: Step::Lock(effect) });
+        }
+        self.pump(run);
     }
 
     pub(super) fn set_wake(&mut self, run: RunId, at: Option<Timestamp>) {

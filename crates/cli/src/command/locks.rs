@@ -1,0 +1,82 @@
+//! `holdpoint locks`: who holds the locks on items, and who waits for them.
+
+use holdpoint::{
+    core::{Action, Command, ItemName, Refusal, RefusalCode},
+    engine::LockRow,
+};
+use serde_json::json;
+
+use crate::{
+    arguments::locks::{LockBreak, Locks, LocksCommand},
+    command::run,
+    context::Context,
+    failure::Failure,
+    output::{Answer, table, time},
+};
+
+/// Does what `locks` says.
+pub(crate) async fn locks(context: &Context, locks: Locks) -> Result<Answer, Failure> {
+    match locks.command {
+        None => list(context).await,
+        Some(LocksCommand::Break(asked)) => take(context, asked).await,
+    }
+}
+
+async fn list(context: &Context) -> Result<Answer, Failure> {
+    let (rows, several) = context
+        .with_engine_at_rest(async |engine| {
+            if let Some(name) = &context.project
+                && engine.project(name).is_none()
+            {
+                context.project(engine)?;
+            }
+            let rows = engine.locks(context.project.as_ref()).await?;
+            Ok((rows, engine.projects().len() > 1))
+        })
+        .await?;
+    let text = if rows.is_empty() {
+        "no locks\n".to_owned()
+    } else {
+        table(
+            &["ITEM", "RUN", "", "SINCE (UTC)"],
+            rows.iter().map(|row| {
+                let run = if several {
+                    format!("{}/{}", row.project, row.number)
+                } else {
+                    row.number.to_string()
+                };
+                let how = if row.held { "holds it" } else { "waits for it" };
+                vec![row.item.to_string(), run, how.to_owned(), time(row.since)]
+            }),
+        )
+    };
+    Answer::new(text, &json!({ "locks": rows }))
+}
+
+/// Takes a lock from the run that holds it.
+async fn take(context: &Context, asked: LockBreak) -> Result<Answer, Failure> {
+    let LockBreak { item, reason, acting } = asked;
+    let who = acting.who()?;
+    context
+        .with_engine_at_rest(async |engine| {
+            let project = context.project(engine)?;
+            let rows = engine.locks(Some(project.id())).await?;
+            let holder = holder(&rows, &item).ok_or_else(|| {
+                Refusal::new(RefusalCode::NotAwaited, format!("no run holds the lock on `{item}`"))
+                    .needs("`holdpoint locks` lists the locks that are held")
+            })?;
+            let command = Command {
+                id: who.command,
+                actor: who.actor,
+                auth: who.auth,
+                trace: None,
+                action: Action::BreakLock { item: item.clone(), reason },
+            };
+            run::send(engine, holder, command, &format!("broke the lock on `{item}` of")).await
+        })
+        .await
+}
+
+fn holder(rows: &[LockRow], item: &ItemName) -> Option<holdpoint::core::RunId> {
+    rows.iter().find(|row| row.held && row.item == *item).map(|row| row.run)
+}
