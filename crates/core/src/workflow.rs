@@ -396,6 +396,15 @@ pub trait Loader: Send + Sync {
     /// # Errors
     /// When `source` is not a definition of this language.
     fn load(&self, source: &str) -> Result<LoadedDefinition, LoadFailure>;
+
+    /// Loads a definition that is to be published. What is found wrong with a definition only since a
+    /// later version is refused here, and not where runs of it are loaded.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and when something is wrong with it by today's rules.
+    fn accept(&self, source: &str) -> Result<LoadedDefinition, LoadFailure> {
+        self.load(source)
+    }
 }
 
 /// A definition that has been loaded.

@@ -12,7 +12,7 @@ use crate::{
     expr::did_you_mean,
     hold_model::{Approval, Approver, Hold, Rule, Wait},
     model::{Model, StateKind, StateModel, Target, Timed},
-    parallel_check,
+    outputs_check, parallel_check,
 };
 
 /// Checks a model as a whole.
@@ -37,6 +37,7 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
     // Where targets do not exist, what follows would only repeat that.
     if !findings.has_errors() {
         check_reach(model, findings);
+        outputs_check::check(model, findings);
         check_loops(model, findings);
     }
 }

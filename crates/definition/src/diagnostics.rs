@@ -35,6 +35,13 @@ macro_rules! codes {
                 }
             }
 
+            /// Whether definitions with such a finding could be published by an earlier version: what is
+            /// stored goes on with it.
+            #[must_use]
+            pub const fn is_forgiven(self) -> bool {
+                matches!(self, Self::ExpressionType | Self::NeverEqual | Self::NoOutput)
+            }
+
             /// Whether the finding is about a file of scenarios and never about a definition.
             #[must_use]
             pub fn is_of_scenarios(self) -> bool {
@@ -117,6 +124,12 @@ codes! {
     DuplicateState = "HP2061", Error;
     /// A branch cannot end well, or `good` names an outcome that no branch has.
     BranchEnds = "HP2062", Error;
+    /// What an expression gives does not fit where it stands, or what it is used for.
+    ExpressionType = "HP2063", Error;
+    /// A value is compared with what it never is.
+    NeverEqual = "HP2064", Error;
+    /// A state whose output is used cannot have left one.
+    NoOutput = "HP2065", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.

@@ -11,7 +11,10 @@ use cel::{
 };
 use serde_json::Value;
 
-use crate::schema;
+use crate::{
+    expr_types::{self, Kinds},
+    schema,
+};
 
 /// The longest expression, in bytes.
 const EXPRESSION_BYTES_MAX: usize = 2_000;
@@ -93,6 +96,13 @@ pub(crate) enum FaultKind {
     Syntax,
     Unknown,
     Optional,
+    /// Kinds of value that do not fit.
+    Type,
+    /// Values that are never equal.
+    Never,
+    /// The output of a state is used, whose name is the message: whether it can be there shows the whole
+    /// definition.
+    Uses,
 }
 
 /// An expression that can be evaluated.
@@ -103,6 +113,7 @@ pub(crate) struct Expr {
     /// The members of `input` that are used; `None` when `input` is used whole.
     inputs: Option<BTreeSet<String>>,
     uses_states: bool,
+    kinds: Kinds,
 }
 
 impl Expr {
@@ -150,22 +161,37 @@ impl Expr {
             bound: Vec::new(),
             loops: Vec::new(),
             tested: BTreeSet::new(),
+            tested_states: BTreeSet::new(),
             inputs: Some(BTreeSet::new()),
             uses_states: false,
             faults: Vec::new(),
         };
         walk.collect_tests(program.expression());
         walk.visit(program.expression());
+        let wrong = |fault: &Fault| matches!(fault.kind, FaultKind::Unknown | FaultKind::Syntax);
+        let mut kinds = Kinds::ANY;
+        // Where names are wrong, what follows from them would only repeat that.
+        if !walk.faults.iter().any(wrong) {
+            let (found, misfits) = expr_types::infer(program.expression(), scope);
+            kinds = found;
+            for one in misfits {
+                let kind = if one.never { FaultKind::Never } else { FaultKind::Type };
+                walk.fault(one.id, kind, one.message, Some(one.help));
+            }
+        }
         let Walk { inputs, uses_states, faults, .. } = walk;
-        (
-            Some(Self { text: text.to_owned(), program: Arc::new(program), inputs, uses_states }),
-            faults,
-        )
+        let (text, program) = (text.to_owned(), Arc::new(program));
+        (Some(Self { text, program, inputs, uses_states, kinds }), faults)
     }
 
     /// The expression as it was written.
     pub(crate) fn text(&self) -> &str {
         self.text.trim()
+    }
+
+    /// The kinds of value that it can give.
+    pub(crate) const fn kinds(&self) -> Kinds {
+        self.kinds
     }
 
     /// Evaluates the expression.
@@ -279,6 +305,16 @@ fn root(node: &IdedExpr) -> Option<&str> {
     }
 }
 
+/// The state of `states.NAME`.
+fn state_named(node: &IdedExpr) -> Option<&str> {
+    match &node.expr {
+        Ast::Select(select) if matches!(&select.operand.expr, Ast::Ident(name) if name == "states") => {
+            Some(&select.field)
+        }
+        _ => None,
+    }
+}
+
 /// How many items a list of literals has.
 fn literals(node: &IdedExpr) -> Option<usize> {
     match &node.expr {
@@ -328,6 +364,8 @@ struct Walk<'a> {
     loops: Vec<Loop<'a>>,
     /// Inputs that the expression asks for with `has(…)`.
     tested: BTreeSet<&'a str>,
+    /// States that it asks for so.
+    tested_states: BTreeSet<&'a str>,
     inputs: Option<BTreeSet<String>>,
     uses_states: bool,
     faults: Vec<Fault>,
@@ -353,6 +391,12 @@ impl<'a> Walk<'a> {
             && matches!(&select.operand.expr, Ast::Ident(name) if name == "input")
         {
             self.tested.insert(&select.field);
+        }
+        if let Ast::Select(select) = &node.expr
+            && select.test
+            && let Some(state) = state_named(&select.operand).or_else(|| state_named(node))
+        {
+            self.tested_states.insert(state);
         }
         for child in children(node) {
             self.collect_tests(child);
@@ -532,7 +576,8 @@ impl<'a> Walk<'a> {
     fn visit_states(&mut self, steps: &[(u64, &'a str, bool)]) {
         self.uses_states = true;
         let mut steps = steps.iter();
-        if let Some((id, state, _)) = steps.next()
+        let named = steps.next();
+        if let Some((id, state, _)) = named
             && !self.scope.states.contains(*state)
         {
             let names = || self.scope.states.iter().map(String::as_str);
@@ -542,6 +587,12 @@ impl<'a> Walk<'a> {
                     format!("the states are {}", names().collect::<Vec<_>>().join(", "))
                 });
             self.fault(*id, FaultKind::Unknown, format!("there is no state `{state}`"), Some(help));
+        }
+        let used = named.filter(|(_, state, _)| {
+            self.scope.states.contains(*state) && !self.tested_states.contains(state)
+        });
+        if let Some((id, state, _)) = used {
+            self.fault(*id, FaultKind::Uses, (*state).to_owned(), None);
         }
         if let Some((id, member, _)) = steps.next()
             && *member != "output"
@@ -556,7 +607,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
+pub(crate) fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
     match &node.expr {
         Ast::Unspecified | Ast::Ident(_) | Ast::Literal(_) => Vec::new(),
         Ast::Select(select) => vec![&*select.operand],
@@ -634,7 +685,7 @@ mod tests {
         });
         let states = BTreeSet::from(["build".to_owned()]);
         let (_, faults) = Template::compile(text, &scope_of(&schema, &states));
-        faults.into_iter().next().map(|fault| {
+        faults.into_iter().find(|fault| fault.kind != FaultKind::Uses).map(|fault| {
             (fault.kind, text.get(fault.at..fault.at + fault.length).unwrap_or("?").to_owned())
         })
     }

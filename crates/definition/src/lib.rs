@@ -47,6 +47,7 @@ mod evidence;
 mod evolve;
 mod explain;
 mod expr;
+mod expr_types;
 mod hold_model;
 mod hold_state;
 mod hold_timers;
@@ -56,6 +57,7 @@ mod machine;
 mod model;
 mod node;
 mod outline;
+mod outputs_check;
 mod parallel;
 mod parallel_check;
 mod parallel_model;
@@ -121,17 +123,22 @@ impl Definition {
     /// # Errors
     /// All findings, when one of them keeps the definition from being used.
     pub fn parse(file: &str, source: &str) -> Result<Checked, Diagnostics> {
-        let mut findings = diagnostics::Findings::new(file, source);
-        let model =
-            node::read(source, &mut findings).and_then(|root| syntax::read(&root, &mut findings));
-        if let Some(model) = &model {
-            check::check(model, &mut findings);
-        }
-        let found = findings.finish();
+        let (model, found) = read(file, source);
         match model {
             Some(model) if !found.has_errors() => {
                 Ok(Checked { definition: Self { model: Arc::new(model) }, warnings: found })
             }
+            _ => Err(found),
+        }
+    }
+
+    /// Reads a definition that was published, perhaps by an earlier version, which found less.
+    fn stored(source: &str) -> Result<Self, Diagnostics> {
+        let (model, found) = read("definition", source);
+        let wrong =
+            |one: &Diagnostic| one.code.severity() == Severity::Error && !one.code.is_forgiven();
+        match model {
+            Some(model) if !found.iter().any(wrong) => Ok(Self { model: Arc::new(model) }),
             _ => Err(found),
         }
     }
@@ -179,6 +186,17 @@ impl Definition {
     }
 }
 
+/// A definition as far as it can be read, and all that is found about it.
+fn read(file: &str, source: &str) -> (Option<model::Model>, Diagnostics) {
+    let mut findings = diagnostics::Findings::new(file, source);
+    let model =
+        node::read(source, &mut findings).and_then(|root| syntax::read(&root, &mut findings));
+    if let Some(model) = &model {
+        check::check(model, &mut findings);
+    }
+    (model, findings.finish())
+}
+
 /// The loader of the declarative language.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Language;
@@ -189,13 +207,23 @@ impl Loader for Language {
     }
 
     fn load(&self, source: &str) -> Result<LoadedDefinition, LoadFailure> {
-        let Checked { definition, .. } = Definition::parse("definition", source)
-            .map_err(|findings| LoadFailure { reason: findings.to_string() })?;
-        Ok(LoadedDefinition {
-            name: definition.name().clone(),
-            version: definition.version(),
-            title: definition.title().to_owned(),
-            workflow: Arc::new(definition),
-        })
+        Definition::stored(source)
+            .map(loaded)
+            .map_err(|findings| LoadFailure { reason: findings.to_string() })
+    }
+
+    fn accept(&self, source: &str) -> Result<LoadedDefinition, LoadFailure> {
+        Definition::parse("definition", source)
+            .map(|checked| loaded(checked.definition))
+            .map_err(|findings| LoadFailure { reason: findings.to_string() })
+    }
+}
+
+fn loaded(definition: Definition) -> LoadedDefinition {
+    LoadedDefinition {
+        name: definition.name().clone(),
+        version: definition.version(),
+        title: definition.title().to_owned(),
+        workflow: Arc::new(definition),
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     expr::{Expr, Vars},
     hold_model::Hold,
     node::Span,
+    outputs_check::Use,
     parallel_model::{All, Within},
     rollout_model::Rollout,
     template::{Template, Tree},
@@ -32,6 +33,8 @@ pub(crate) struct Model {
     /// How long a run may take, and where it goes then.
     pub(crate) expires: Option<(SignedDuration, Target)>,
     pub(crate) states: BTreeMap<String, StateModel>,
+    /// The outputs that expressions use.
+    pub(crate) uses: Vec<Use>,
 }
 
 /// The name of a state to go to, and where it is named.

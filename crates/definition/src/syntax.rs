@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use crate::{
     diagnostics::{DiagnosticCode as Code, Findings},
     expr::{Expr, Fault, FaultKind, Scope, did_you_mean},
+    expr_types::Kinds,
     model::{Model, StateKind, StateModel, Target, is_name},
     node::{Key, Kind, Node, Span},
+    outputs_check::Use,
     syntax_hold, syntax_parallel, syntax_work,
     template::{Template, Tree},
 };
@@ -60,13 +62,23 @@ pub struct Reader<'f> {
     pub(crate) states: BTreeSet<String>,
     /// The states of branches that have been read.
     pub(crate) branch_states: Vec<(String, StateModel)>,
+    /// The state that is being read.
+    state: String,
+    /// The outputs that expressions use.
+    uses: Vec<Use>,
 }
 
 impl<'f> Reader<'f> {
     /// Reads a file about which there are these findings so far.
     pub fn new(findings: &'f mut Findings) -> Self {
-        let (states, branch_states) = (BTreeSet::new(), Vec::new());
-        Self { findings, schema: json!({}), states, branch_states }
+        Self {
+            findings,
+            schema: json!({}),
+            states: BTreeSet::new(),
+            branch_states: Vec::new(),
+            state: String::new(),
+            uses: Vec::new(),
+        }
     }
 
     /// The entries of a mapping; unknown keys are reported.
@@ -171,7 +183,23 @@ impl<'f> Reader<'f> {
         let scope = Scope { schema: &self.schema, states: &self.states, also };
         let (expr, faults) = Expr::compile(&text, &scope);
         self.report(node, &text, faults);
+        if let Some(expr) = &expr {
+            self.gives(node, expr.kinds(), Kinds::BOOL, "a condition is true or false");
+        }
         expr
+    }
+
+    /// Reports what an expression gives, where it can be nothing of what is wanted there.
+    pub(crate) fn gives(&mut self, node: &Node, kinds: Kinds, wanted: Kinds, what: &str) {
+        if !kinds.may_be(wanted) {
+            self.findings
+                .add(
+                    Code::ExpressionType,
+                    &node.span,
+                    format!("{what}, and this gives {}", kinds.in_words()),
+                )
+                .help("see what the schema of `input` says about what is used here");
+        }
     }
 
     /// A text that may hold expressions.
@@ -217,6 +245,13 @@ impl<'f> Reader<'f> {
                 FaultKind::Syntax => Code::ExpressionSyntax,
                 FaultKind::Unknown => Code::UnknownVariable,
                 FaultKind::Optional => Code::OptionalInput,
+                FaultKind::Type => Code::ExpressionType,
+                FaultKind::Never => Code::NeverEqual,
+                FaultKind::Uses => {
+                    let (within, of) = (self.state.clone(), fault.message);
+                    self.uses.push(Use { within, of, span });
+                    continue;
+                }
             };
             let added = self.findings.add(code, &span, fault.message);
             if let Some(help) = fault.help {
@@ -275,6 +310,7 @@ pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
         version: version?,
         title: title?,
         schema: reader.schema,
+        uses: reader.uses,
         validator: validator?,
         start: start?,
         expires: expires?,
@@ -400,6 +436,7 @@ pub(crate) fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Opt
         return None;
     };
     let inner = fields.get(kind)?;
+    reader.state.clone_from(&key.name);
     let mut expires = None;
     let read = match *kind {
         "hold" => syntax_hold::read(inner, reader).map(|hold| StateKind::Hold(hold.into())),

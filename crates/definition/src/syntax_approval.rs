@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use crate::{
     diagnostics::DiagnosticCode as Code,
+    expr_types::Kinds,
     hold_model::{
         Amended, Approval, Approver, Discharger, Escalate, Exclusion, Named, Need, Remind, Roster,
         Rule, Share, Veto, Witness,
@@ -291,6 +292,7 @@ fn read_need(node: &Node, reader: &mut Reader<'_>) -> Option<Need> {
             );
         return None;
     }
+    reader.gives(node, template.kinds(), Kinds::NUMBER, "`need` is a whole number");
     Some(Need::Computed(template))
 }
 

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use crate::{
     diagnostics::DiagnosticCode as Code,
+    expr_types::Kinds,
     hold_model::{Hold, SignalWait, Wait},
     model::{Timed, duration, is_out_of_range},
     node::{Kind, Node, Span},
@@ -30,7 +31,15 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let Some(text) = template.literal() else { return Some(Timed::Computed(template)) };
+        let Some(text) = template.literal() else {
+            self.gives(
+                node,
+                template.kinds(),
+                Kinds::TEXT,
+                &format!("{what} is a duration such as `10m`"),
+            );
+            return Some(Timed::Computed(template));
+        };
         self.duration(text, &node.span).map(Timed::Fixed)
     }
 
@@ -141,6 +150,7 @@ fn read_wait(node: &Node, reader: &mut Reader<'_>) -> Option<Wait> {
                     );
                 return None;
             }
+            reader.gives(until, template.kinds(), Kinds::TEXT, "`until` is a time, as a text");
             Some(Wait::Until(template))
         }
         _ => {

@@ -4,6 +4,7 @@ use holdpoint_core::Selector;
 
 use crate::{
     diagnostics::DiagnosticCode as Code,
+    expr_types::Kinds,
     node::{Kind, Node},
     syntax::Reader,
     targets::{From, Order, Targets},
@@ -67,7 +68,13 @@ pub(crate) fn read_list(node: &Node, reader: &mut Reader<'_>) -> Option<Tree> {
                 .help("list the targets, or take them from the input: `${input.targets}`");
             None
         }
-        Kind::List(_) | Kind::Text(_) => reader.tree(node, &[]),
+        Kind::List(_) | Kind::Text(_) => {
+            let tree = reader.tree(node, &[])?;
+            if let Tree::Text(template) = &tree {
+                reader.gives(node, template.kinds(), Kinds::LIST, "`targets` is a list of names");
+            }
+            Some(tree)
+        }
         _ => {
             reader.wrong(node, "`targets` is a list of names, or `${…}` that gives one");
             None

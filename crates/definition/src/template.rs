@@ -4,7 +4,10 @@ use std::io;
 
 use serde_json::Value;
 
-use crate::expr::{Expr, Fault, FaultKind, Scope, Vars};
+use crate::{
+    expr::{Expr, Fault, FaultKind, Scope, Vars},
+    expr_types::Kinds,
+};
 
 /// What a definition computes has at most so many bytes as JSON; an event has little more.
 pub(crate) const COMPUTED_BYTES_MAX: usize = 256 * 1024;
@@ -94,6 +97,14 @@ impl Template {
     /// The template as it was written.
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The kinds of value that it can give.
+    pub(crate) fn kinds(&self) -> Kinds {
+        match self.parts.as_slice() {
+            [Part::Expr(expr)] => expr.kinds(),
+            _ => Kinds::TEXT,
+        }
     }
 
     /// The text, when there is no expression in it.

@@ -30,6 +30,7 @@ mod stages;
 mod steering;
 mod targets;
 mod timing;
+mod types;
 mod watch;
 mod work;
 

@@ -365,10 +365,10 @@ fn an_expression_that_fails_is_an_error_and_never_a_crash() {
         "!input.n",
         "input.n ? true : false",
         "[input.n].all(x, x.y)",
-        "b'a'",
+        "dyn(b'a')",
         "type(input.n)",
-        "null",
-        "'a'",
+        "dyn(null)",
+        "dyn('a')",
     ] {
         let source = format!(
             "

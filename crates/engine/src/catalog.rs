@@ -23,11 +23,19 @@ impl Catalog {
         Self { loaders, loaded: Mutex::default() }
     }
 
-    /// Loads a definition that need not be published yet.
-    pub(crate) fn load(
+    /// Loads a definition that is to be published.
+    pub(crate) fn accept(
         &self,
         language: &str,
         source: &str,
+    ) -> Result<LoadedDefinition, LoadFailure> {
+        self.by(language, |loader| loader.accept(source))
+    }
+
+    fn by(
+        &self,
+        language: &str,
+        load: impl FnOnce(&dyn Loader) -> Result<LoadedDefinition, LoadFailure>,
     ) -> Result<LoadedDefinition, LoadFailure> {
         let loader = self.loaders.iter().find(|loader| loader.language() == language);
         let loader = loader.ok_or_else(|| LoadFailure {
@@ -36,7 +44,7 @@ impl Catalog {
                 self.loaders.iter().map(|one| one.language()).collect::<Vec<_>>().join(", ")
             ),
         })?;
-        guard("load", || loader.load(source))
+        guard("load", || load(&**loader))
             .unwrap_or_else(|illegal| Err(LoadFailure { reason: illegal.to_string() }))
     }
 
@@ -56,7 +64,8 @@ impl Catalog {
                 project.id()
             ),
         })?;
-        let workflow = self.load(&published.language, &published.source)?.workflow;
+        let loaded = self.by(&published.language, |loader| loader.load(&published.source))?;
+        let workflow = loaded.workflow;
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(loaded.entry(*digest).or_insert(workflow)))
     }

@@ -197,7 +197,7 @@ impl Engine {
             .shared
             .library
             .catalog
-            .load(language, source)
+            .accept(language, source)
             .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.to_string()))?;
         let action = ProjectAction::Publish {
             name: loaded.name,

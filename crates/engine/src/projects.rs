@@ -119,7 +119,7 @@ impl ProjectDesk {
         if let ProjectAction::Publish { name, version, language, source, .. } = &command.action {
             let loaded = self
                 .catalog
-                .load(language, source)
+                .accept(language, source)
                 .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.to_string()))?;
             if loaded.name != *name || loaded.version != *version {
                 return Err(Refusal::new(
