@@ -1,6 +1,6 @@
 # What developers and CI run. `make ci` is all that CI does.
 
-.PHONY: ci all fmt clippy doc test fuzz power cuts kills example demo deny
+.PHONY: ci all fmt clippy doc test fuzz speed power cuts kills example demo deny
 
 ci: all deny
 
@@ -28,6 +28,10 @@ FUZZ_CASES = 200000
 fuzz:
 	HOLDPOINT_FUZZ_CASES=$(FUZZ_CASES) HOLDPOINT_FUZZ_SECONDS=2 \
 	cargo test --release -p holdpoint-definition --test definition fuzz:: -- --nocapture
+
+# How long a definition of 2,000 lines takes to be checked; docs/performance.md.
+speed:
+	cargo test --release -p holdpoint-definition --test definition large:: -- --nocapture
 
 # What survives kills, errors and failures of power; docs/durability.md. Where the power cannot be
 # cut, that part says SKIPPED, or fails when HOLDPOINT_REQUIRE_POWER_CUT is set.

@@ -19,6 +19,7 @@ mod explore;
 mod findings;
 mod fuzz;
 mod language_schema;
+mod large;
 mod locks;
 mod machine;
 mod meaning;
