@@ -20,6 +20,10 @@ pub(crate) const NORMAL_CHANGE: &str =
 pub(crate) const ROLLING_ROLLOUT: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/rolling-rollout.yaml"));
 
+/// The one with a canary.
+pub(crate) const CANARY_ROLLOUT: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/canary-rollout.yaml"));
+
 /// A definition that must be free of errors.
 #[track_caller]
 pub(crate) fn workflow(source: &str) -> Arc<Definition> {

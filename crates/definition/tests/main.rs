@@ -29,6 +29,7 @@ mod reference;
 mod rollout;
 mod stages;
 mod steering;
+mod sweep;
 mod targets;
 mod timing;
 mod types;

@@ -1,0 +1,269 @@
+//! Faults at every place of the shipped rollouts: whatever fails, wherever, the end is done, undone or
+//! a place where a person is told what to do, and the machines are as the history says.
+
+use std::collections::BTreeMap;
+
+use holdpoint_core::{
+    Action, EffectId, Outcome, RunStatus, Steering, run::DueStep, testing::Bench,
+};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::common::{CANARY_ROLLOUT, ROLLING_ROLLOUT, done, fatal, steer, submitted, verdict};
+
+const TARGETS: [&str; 3] = ["a", "b", "c"];
+const FORWARD: [&str; 6] = ["pre_check", "drain", "deploy", "verify", "undrain", "check"];
+const BACK: [&str; 3] = ["undo_drain", "restore", "undo_undrain"];
+/// More than any of these rollouts takes.
+const TURNS_MAX: usize = 200;
+
+/// What a machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    Old,
+    New,
+    /// Something began to change it and did not come to its end.
+    Torn,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Machine {
+    version: Version,
+    serves: bool,
+}
+
+/// The machines, apart from what the log says of them.
+#[derive(Clone, Debug)]
+struct World(BTreeMap<String, Machine>);
+
+impl World {
+    fn new() -> Self {
+        let machine = Machine { version: Version::Old, serves: true };
+        Self(TARGETS.iter().map(|name| ((*name).to_owned(), machine)).collect())
+    }
+
+    /// Does a step at a machine; one that fails has come half-way.
+    fn perform(&mut self, target: &str, step: &str, good: bool) {
+        let machine = self.0.get_mut(target).unwrap();
+        match step {
+            "drain" | "undo_drain" => machine.serves = false,
+            "undrain" | "undo_undrain" => machine.serves |= good,
+            "deploy" => machine.version = if good { Version::New } else { Version::Torn },
+            "restore" => machine.version = if good { Version::Old } else { Version::Torn },
+            _ => {}
+        }
+    }
+
+    /// Whether the machines are as the run says.
+    fn agrees(&self, bench: &Bench, source: &str, what: &str) {
+        let all = bench.view().rollout.unwrap().targets;
+        for target in all {
+            let machine = self.0[&target.target];
+            let is = (machine.version, machine.serves);
+            let told = match target.state {
+                "healthy" => is == (Version::New, true),
+                "waiting" | "restored" => is == (Version::Old, true),
+                // With steps it was undone at once, and else it is as it failed.
+                "failed" if source == CANARY_ROLLOUT => is == (Version::Old, true),
+                "failed" => machine.version != Version::Old,
+                // A person said so, and knows.
+                "taken_over" | "skipped" => true,
+                other => panic!("{what}: {} is {other} at the end", target.target),
+            };
+            assert!(told, "{what}: {} is {}, and {machine:?}", target.target, target.state);
+        }
+    }
+}
+
+/// What is to go wrong, once.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    target: &'static str,
+    step: &'static str,
+    inconclusive: bool,
+}
+
+/// Who decides what where a person must.
+#[derive(Clone, Copy, Debug)]
+enum Person {
+    TriesAgain,
+    TakesOver,
+    Skips,
+    Aborts,
+}
+
+/// `go#1/a/check-2` as its target and step.
+fn parts(effect: &str) -> (String, String) {
+    let (_, rest) = effect.split_once('/').unwrap();
+    let (target, step) = rest.rsplit_once('/').unwrap();
+    (target.to_owned(), step.split_once('-').map_or(step, |(step, _)| step).to_owned())
+}
+
+/// Drives a rollout to its end; aborts it after so many activities.
+fn drive(
+    source: &'static str,
+    faults: &[Fault],
+    person: Person,
+    abort_after: Option<usize>,
+) -> (Bench, World) {
+    let input = json!({ "title": "t", "targets": TARGETS, "version": "2" });
+    let mut bench = submitted(source, "ada", input);
+    let mut world = World::new();
+    let mut faults = faults.to_vec();
+    let mut performed = 0;
+    for _ in 0..TURNS_MAX {
+        if abort_after == Some(performed) {
+            performed += 1;
+            // It may be on its way back already.
+            let _ = bench.act("ada", steer(Steering::Abort, None, Some("enough")));
+            continue;
+        }
+        if let Some((effect, _, _)) = bench.open_activities().into_iter().next() {
+            performed += 1;
+            let (target, step) = parts(&effect);
+            let fault = faults.iter().position(|one| one.target == target && one.step == step);
+            let fault = fault.map(|at| faults.remove(at));
+            world.perform(&target, &step, true);
+            world.perform(&target, &step, fault.is_none());
+            let outcome = match fault {
+                Some(Fault { inconclusive: true, .. }) => verdict("inconclusive"),
+                Some(_) if step == "check" => verdict("failed"),
+                Some(_) => fatal("broken"),
+                None if step == "check" => verdict("passed"),
+                None => done(),
+            };
+            // Nobody knows how the first attempt ended: it is done twice, under the same key.
+            let lost = Outcome::Unknown { reason: "the engine went away".to_owned() };
+            bench.attempt(&effect, lost).unwrap();
+            bench.attempt(&effect, outcome.clone()).unwrap();
+            let again = Action::AttemptEnded { effect: EffectId::new(effect), attempt: 2, outcome };
+            bench.act("engine", again).expect_err("an outcome counts once");
+            continue;
+        }
+        match bench.status() {
+            RunStatus::Ended { .. } => return (bench, world),
+            RunStatus::Stuck => decide(&mut bench, person),
+            RunStatus::Held if bench.view().state == "review" => {
+                bench.approve("bob").unwrap();
+            }
+            RunStatus::Held if bench.view().rollout.unwrap().phase == "held" => {
+                bench.act("bob", steer(Steering::Promote, None, None)).unwrap();
+            }
+            status => {
+                let waits = bench.due().iter().any(|due| matches!(due.step, DueStep::Fire { .. }));
+                assert!(waits, "{faults:?} {person:?}: {status:?} with nothing to wait for");
+                bench.advance(SignedDuration::from_hours(1));
+            }
+        }
+    }
+    panic!("{faults:?} {person:?} {abort_after:?}: it comes to no end: {:?}", bench.view());
+}
+
+/// Does what one of the next steps says, where the run is stuck.
+fn decide(bench: &mut Bench, person: Person) {
+    let view = bench.view();
+    let named = |steering: Steering| {
+        view.next_steps.iter().any(|step| step.ends_with(&format!("with `{steering}`")))
+    };
+    let rollout = view.rollout.as_ref().unwrap();
+    let stuck = rollout.targets.iter().find(|target| target.state == "stuck").unwrap();
+    let (steering, target) = match person {
+        Person::TakesOver if named(Steering::TakeOver) => (Steering::TakeOver, None),
+        Person::Skips => (Steering::Skip, Some(stuck.target.clone())),
+        Person::Aborts if named(Steering::Abort) => (Steering::Abort, None),
+        _ => (Steering::Retry, None),
+    };
+    assert!(named(steering), "{steering}: {:?}", view.next_steps);
+    bench.act("ada", steer(steering, target.as_deref(), Some("so"))).unwrap();
+}
+
+const PEOPLE: [Person; 4] = [Person::TriesAgain, Person::TakesOver, Person::Skips, Person::Aborts];
+
+/// Drives a rollout, and answers with how it ended.
+fn check(
+    source: &'static str,
+    faults: &[Fault],
+    person: Person,
+    abort_after: Option<usize>,
+) -> String {
+    let (bench, world) = drive(source, faults, person, abort_after);
+    let what = format!("{faults:?} {person:?} {abort_after:?}");
+    world.agrees(&bench, source, &what);
+    match bench.status() {
+        RunStatus::Ended { outcome } => outcome,
+        other => panic!("{what}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_step_fails_once_at_every_target() {
+    for source in [ROLLING_ROLLOUT, CANARY_ROLLOUT] {
+        let mut ends = BTreeMap::new();
+        for target in TARGETS {
+            for step in FORWARD {
+                for inconclusive in [false, true] {
+                    if inconclusive && step != "check" {
+                        continue;
+                    }
+                    for person in PEOPLE {
+                        let fault = Fault { target, step, inconclusive };
+                        let end = check(source, &[fault], person, None);
+                        *ends.entry(end).or_insert(0) += 1;
+                    }
+                }
+            }
+        }
+        assert!(ends.contains_key("completed") && ends.contains_key("rolled-back"), "{ends:?}");
+    }
+}
+
+#[test]
+fn every_step_back_fails_once_wherever_the_rollout_is_turned_round() {
+    for source in [ROLLING_ROLLOUT, CANARY_ROLLOUT] {
+        let mut ends = BTreeMap::new();
+        for abort_after in (0..20).step_by(3) {
+            for target in TARGETS {
+                for step in BACK {
+                    for person in [Person::TriesAgain, Person::TakesOver, Person::Skips] {
+                        let fault = Fault { target, step, inconclusive: false };
+                        let end = check(source, &[fault], person, Some(abort_after));
+                        *ends.entry(end).or_insert(0) += 1;
+                    }
+                }
+            }
+        }
+        assert!(ends.contains_key("failed") && ends.contains_key("rolled-back"), "{ends:?}");
+    }
+}
+
+#[test]
+fn every_beginning_of_a_history_is_a_run_that_asks_for_the_same() {
+    for source in [ROLLING_ROLLOUT, CANARY_ROLLOUT] {
+        let faults =
+            ["deploy", "restore"].map(|step| Fault { target: "b", step, inconclusive: false });
+        let (bench, _) = drive(source, &faults, Person::TriesAgain, Some(9));
+        let whole = bench.replay(bench.history().len()).unwrap();
+        assert_eq!(format!("{:?}", bench.run()), format!("{whole:?}"));
+        for count in 1..=bench.history().len() {
+            bench.replay(count).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_target_that_fails_and_cannot_be_undone_at_once_has_a_way_out() {
+    for target in TARGETS {
+        for step in FORWARD.into_iter().skip(1) {
+            for back in BACK {
+                for person in PEOPLE {
+                    let inconclusive = false;
+                    let faults = [
+                        Fault { target, step, inconclusive },
+                        Fault { target, step: back, inconclusive },
+                    ];
+                    check(CANARY_ROLLOUT, &faults, person, None);
+                }
+            }
+        }
+    }
+}
