@@ -7,6 +7,7 @@
 //! | 2 | wrong usage or input: nothing has changed |
 //! | 3 | damaged or failing storage, or a defect |
 //! | 4 | another process works on the directory: nothing has changed, and another try may succeed |
+//! | 5 | `work` has done what it could, and runs wait for activities that are not configured here |
 
 use std::io::{self, Write};
 
@@ -47,6 +48,8 @@ pub(crate) enum Failure {
     Disproved(Told),
     /// Another process works on the directory.
     Busy(Told),
+    /// Runs wait for activities that are not configured here.
+    Unconfigured(Told),
     /// Nobody reads what we write any more.
     BrokenPipe,
 }
@@ -80,6 +83,10 @@ impl Failure {
         Self::Expectation(Told::new(message, help))
     }
 
+    pub(crate) fn unconfigured(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Unconfigured(Told::new(message, help))
+    }
+
     /// The program did something that it must never do, and said what to the log.
     pub(crate) fn defect() -> Self {
         Self::storage(
@@ -96,6 +103,7 @@ impl Failure {
             Self::Usage(_) | Self::Findings(_) | Self::Inventory(_) => 2,
             Self::Storage(_) => 3,
             Self::Busy(_) => 4,
+            Self::Unconfigured(_) => 5,
         }
     }
 
@@ -116,7 +124,8 @@ impl Failure {
                 | Self::Storage(told)
                 | Self::Expectation(told)
                 | Self::Disproved(told)
-                | Self::Busy(told),
+                | Self::Busy(told)
+                | Self::Unconfigured(told),
                 false,
             ) => in_words(None, &told.message, &told.help),
         };
@@ -155,6 +164,7 @@ impl Failure {
             Self::Expectation(told) => error("expectation", told),
             Self::Disproved(told) => error("disproved", told),
             Self::Busy(told) => error("busy", told),
+            Self::Unconfigured(told) => error("unconfigured", told),
         }})
     }
 }
@@ -247,7 +257,9 @@ fn remedies(refusal: &Refusal) -> Vec<String> {
         }
         RefusalCode::AlreadyVoted => "`holdpoint show RUN` says whose vote is still open",
         RefusalCode::AmbiguousBranch => "name the hold: `holdpoint show RUN` says which are open",
-        RefusalCode::NotAwaited => "`holdpoint show RUN` says what the run waits for now",
+        RefusalCode::NotAwaited | RefusalCode::NotUnknown => {
+            "`holdpoint show RUN` says what the run waits for now"
+        }
         RefusalCode::RunEnded => "submit it anew; `holdpoint history RUN` says how it ended",
         RefusalCode::InvalidInput => "correct what was given, and send it again",
         RefusalCode::NotFound | RefusalCode::AlreadyExists => {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use holdpoint::{
     core::{
-        EffectId, Event, ItemName, RoleName, Vote, event::TypedEvent, project::ProjectEvent,
-        run::RunEvent,
+        EffectId, Event, ItemName, RoleName, Settled, Vote, event::TypedEvent,
+        project::ProjectEvent, run::RunEvent,
     },
     definition::{Attached, Ballot, DefinitionEvent, OfTarget, Opened, Past},
 };
@@ -127,8 +127,20 @@ fn of_run(event: &RunEvent) -> String {
         RunEvent::AttemptFailed { effect, attempt, error, retry_at: None } => {
             format!("{effect} failed at attempt {attempt}, the last: {error}")
         }
-        RunEvent::AttemptUnknown { effect, attempt, reason } => {
+        RunEvent::AttemptUnknown { effect, attempt, reason, .. } => {
             format!("nobody knows how attempt {attempt} at {effect} ended: {reason}")
+        }
+        RunEvent::AttemptSettled { effect, attempt, settled, detail, retry_at, .. } => {
+            let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            let how = match (settled, retry_at) {
+                (Settled::Done, _) => "had done it",
+                (Settled::NotDone, _) => "had not done it, and it is tried again",
+                (Settled::Failed, _) => "counts as failed",
+                (Settled::Again, _) => "is followed by another",
+                (Settled::Unknown, Some(_)) => "stays unknown, and it is tried again",
+                (Settled::Unknown, None) => "stays unknown until somebody decides",
+            };
+            format!("settled that attempt {attempt} at {effect} {how}{detail}")
         }
         RunEvent::AttemptAbandoned { effect, attempt } => {
             format!("gave up attempt {attempt} at {effect}: the run had moved on")

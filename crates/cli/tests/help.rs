@@ -38,6 +38,7 @@ fn the_top_level() {
       recount      Count the votes on a hold with the project's members as they are now
       discharge    Say that a duty has been done
       comment      Say something about a run that decides nothing
+      settle       Say what became of an attempt whose end nobody knows
       cancel       Stop a run for good
       signal       Tell a run that something happened outside
       pause        Pause rollouts: what is under way ends, nothing new begins, clocks stop
@@ -83,7 +84,7 @@ fn the_top_level() {
           --json               Print one JSON document instead of text
 
     Exit codes: 0 done, 1 refused, 2 wrong usage or input, 3 damaged or failing storage, 4 in use by
-    another process.
+    another process, 5 `work` left what is not configured here.
     Try it: holdpoint demo
     ");
     let bare = place.run::<&str>(&[]);
@@ -138,6 +139,7 @@ fn every_command_has_help() {
         "recount",
         "discharge",
         "comment",
+        "settle",
         "amend",
         "cancel",
         "signal",

@@ -333,11 +333,166 @@ fn what_a_program_says_cannot_steer_the_terminal() {
 
 #[test]
 fn an_activity_that_is_not_configured_is_named() {
+    let _filters = filters();
     let place = place("true", "true");
     place.write(&format!("{DATA}/holdpoint.toml"), "");
-    let ran = place.sh("work");
-    assert_eq!(ran.code, Some(0), "{ran}");
-    assert!(ran.errors.contains("no activity `deploy` is configured here"), "{ran}");
+    assert_snapshot!(place.shows(&["work", "show 1", "list"]), @r#"
+    $ holdpoint work
+    error: the activity `deploy` is not configured here, and run 1 waits for it
+    help: configure it in the directory's `holdpoint.toml`, then run `holdpoint work` again
+    nothing left that can be done here
+    [exit 5]
+
+    $ holdpoint show 1
+    run 1: Version 2
+    id        [uuid]
+    project   lab
+    workflow  roll v1 (sha256:[digest])
+    submitted [time] UTC by ada
+    updated   [time] UTC, version 4
+    input     title = "Version 2"
+
+    working at `implement`
+    rollout: rolling out, wave 1 of 2, 0 of 2 targets failed (undone at 1)
+      WAVE  TARGET  STATE
+      1     web-1   deploying
+      2     web-2   waiting
+      waiting  no activity `deploy` is configured here
+    next: configure it in the directory's `holdpoint.toml`, then run `holdpoint work`
+    next: undo the rollout: `holdpoint signal 1 rollout-undo`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint list
+    RUN  TITLE      DEFINITION  STATE      STATUS            REQUESTER  UPDATED (UTC)
+    1    Version 2  roll v1     implement  no `deploy` here  ada        [time]
+    "#);
+    let listed = place.ask("list");
+    assert_eq!(listed["runs"][0]["unconfigured"], serde_json::json!(["deploy"]));
+    configure(&place, "true", "true");
+    place.must("work");
+    assert_eq!(place.ask("show 1")["outcome"], "completed");
+}
+
+const SHIP: &str = "
+workflow: ship
+version: 1
+title: Ship
+start: ship
+states:
+  ship:
+    do: { activity: { run: deploy, settle: { run: look } } }
+    on: { succeeded: notify, failed: broken }
+  notify:
+    do: { activity: { run: notify, with: { release: '${states.ship.output.json.release}' }, repeatable: false } }
+    on: { succeeded: done, failed: broken }
+  done: { end: done }
+  broken: { end: broken }
+";
+
+/// Has the program killed when the activity has said `pid` and does not end; and ends what the
+/// activity left behind.
+fn kill_during(place: &Place) {
+    let mut working = place.command(&words("work")).spawn().unwrap();
+    let pid = place.path("pid");
+    let until = Instant::now() + Duration::from_secs(30);
+    while !pid.exists() {
+        assert!(Instant::now() < until, "the work does not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    working.kill().unwrap();
+    working.wait().unwrap();
+    let left: i32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+    fs::remove_file(pid).unwrap();
+    if let Some(left) = rustix::process::Pid::from_raw(left) {
+        // It may have ended with the program.
+        let _ = rustix::process::kill_process(left, rustix::process::Signal::KILL);
+    }
+}
+
+#[test]
+fn after_a_crash_the_check_says_what_was_done_or_a_person_does() {
+    let _filters = filters();
+    let place = Place::lab();
+    place.write("ship.yaml", SHIP);
+    place.must("definitions publish ship.yaml --as ada");
+    let hang = "echo $$ > ../pid.new; mv ../pid.new ../pid; exec sleep 1000";
+    let settled = r#"{ "settled": "done", "output": { "json": { "release": 7 } } }"#;
+    let configure = |notify: &str| {
+        place.write(
+            &format!("{DATA}/holdpoint.toml"),
+            format!(
+                "[activity.deploy]\ncommand = [\"/bin/sh\", \"-c\", '{hang}']\n\
+                 [activity.look]\ncommand = [\"/bin/echo\", '{settled}']\n\
+                 [activity.notify]\ncommand = [\"/bin/sh\", \"-c\", '{notify}']\n"
+            ),
+        );
+    };
+    configure(hang);
+    place.must("submit ship --as ada");
+    kill_during(&place);
+    // `deploy` would hang again, so it is not done again; and now `notify` hangs.
+    kill_during(&place);
+    assert_snapshot!(place.shows(&["work", "show 1", "list"]), @r#"
+    $ holdpoint work
+    [time]  run 1  nobody knows how attempt 1 at notify#1 ended: the engine stopped during the attempt
+    run 1 (Ship) is stuck at `notify`: `holdpoint show 1` says what can be done
+    nothing left to do
+
+    $ holdpoint show 1
+    run 1: Ship
+    id        [uuid]
+    project   lab
+    workflow  ship v1 (sha256:[digest])
+    submitted [time] UTC by ada
+    updated   [time] UTC, version 11
+    input     
+
+    stuck at `notify`: a person must decide how it goes on
+      unknown  how attempt 1 at `notify#1` (`notify`) ended, since [time] UTC: the engine stopped during the attempt
+    next: say what became of `notify#1`: it was done, it failed, or do it again: `holdpoint settle 1 done|failed|again --effect notify#1 --reason TEXT`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint list
+    RUN  TITLE  DEFINITION  STATE   STATUS  REQUESTER  UPDATED (UTC)
+    1    Ship   ship v1     notify  stuck   ada        [time]
+    "#);
+    place.sh("settle 1 done --reason seen --effect ship#1 --as ada").fails_well(1, &"another");
+    place.sh("settle 1 done --reason seen --as bob").fails_well(1, &"not responsible");
+    place.sh("settle 1 failed --output 1 --reason seen --as ada").fails_well(2, &"an output");
+    assert_snapshot!(place.shows(&[
+        "settle 1 done --reason 'the mail is there' --as ada",
+        "settle 1 done --reason again --as ada",
+        "history 1"
+    ]), @r#"
+    $ holdpoint settle 1 done --reason 'the mail is there' --as ada
+    settled run 1: Ship
+    it has ended: done
+
+    $ holdpoint settle 1 done --reason again --as ada
+    error[HP1007]: the run has ended with `done`
+    help: submit it anew; `holdpoint history RUN` says how it ended
+    [exit 1]
+
+    $ holdpoint history 1
+    run 1: Ship
+      [time]  ada     submitted it to ship v1
+      [time]  ada     it reached `ship`
+      [time]  ada     `ship` asked for `deploy`
+      [time]  engine  began `deploy` for ship#1
+      [time]  engine  nobody knows how attempt 1 at ship#1 ended: the engine stopped during the attempt
+      [time]  engine  settled that attempt 1 at ship#1 had done it
+      [time]  engine  the work of `ship` succeeded
+      [time]  engine  it reached `notify`
+      [time]  engine  `notify` asked for `notify`
+      [time]  engine  began `notify` for notify#1
+      [time]  engine  nobody knows how attempt 1 at notify#1 ended: the engine stopped during the attempt
+      [time]  ada     settled that attempt 1 at notify#1 had done it: the mail is there
+      [time]  ada     the work of `notify` succeeded
+      [time]  ada     it reached `done`
+      [time]  ada     it ended: done
+
+    times are UTC; with `--json` every event is printed as it is stored
+    "#);
 }
 
 #[test]

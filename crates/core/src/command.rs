@@ -11,6 +11,7 @@ use crate::{
     evidence::NewEvidence,
     id::{CommandId, Digest, EffectId, EventId, MalformedId, MemberId, RunId},
     item::ItemName,
+    settlement::{Ruling, Settlement},
 };
 
 /// Who caused something: a member of the project, or the engine itself.
@@ -281,6 +282,16 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// Say what became of an attempt whose end nobody knows.
+    Settle {
+        /// Which activity; needed when there are several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        effect: Option<EffectId>,
+        /// What became of it.
+        ruling: Ruling,
+        /// How that is known, or why it does not matter.
+        reason: String,
+    },
     /// An activity has been done.
     Completed {
         /// Which.
@@ -356,6 +367,15 @@ pub enum Action {
         /// How.
         outcome: Outcome,
     },
+    /// A check was asked how an attempt ended of which nobody knows.
+    AttemptSettled {
+        /// Which.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+        /// What the check found out.
+        settlement: Settlement,
+    },
 }
 
 impl Action {
@@ -379,6 +399,7 @@ impl Action {
             | Self::Amend { reason: text, .. }
             | Self::BreakLock { reason: text, .. }
             | Self::Comment { text }
+            | Self::Settle { reason: text, .. }
             | Self::Cancel { reason: text } => Some(text),
             Self::Attach { note, .. } => note.as_deref(),
             Self::Start
@@ -393,7 +414,8 @@ impl Action {
             | Self::ChildRefused { .. }
             | Self::ChildEnded { .. }
             | Self::AttemptStarted { .. }
-            | Self::AttemptEnded { .. } => None,
+            | Self::AttemptEnded { .. }
+            | Self::AttemptSettled { .. } => None,
         }
     }
 
@@ -413,6 +435,7 @@ impl Action {
             | Self::Comment { .. }
             | Self::Signal { .. }
             | Self::Steer { .. }
+            | Self::Settle { .. }
             | Self::Cancel { .. }
             | Self::BreakLock { .. } => false,
             Self::Completed { .. }
@@ -424,7 +447,8 @@ impl Action {
             | Self::ChildRefused { .. }
             | Self::ChildEnded { .. }
             | Self::AttemptStarted { .. }
-            | Self::AttemptEnded { .. } => true,
+            | Self::AttemptEnded { .. }
+            | Self::AttemptSettled { .. } => true,
         }
     }
 }
@@ -523,6 +547,12 @@ pub enum Outcome {
         /// Whether another attempt makes sense.
         retryable: bool,
     },
+    /// Nobody answered in time, or the answer was lost. Of work that may be repeated that is a
+    /// failure worth another attempt; of other work nobody knows then whether it was done.
+    Unanswered {
+        /// What is known of it.
+        error: String,
+    },
     /// Nobody knows: the engine or the worker went away during the attempt.
     Unknown {
         /// What is known of it.
@@ -563,11 +593,13 @@ pub enum RefusalCode {
     DependencyCircle,
     /// A rollout would be given a target twice.
     DuplicateTarget,
+    /// No attempt of which the end is unknown is meant.
+    NotUnknown,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -583,6 +615,7 @@ impl RefusalCode {
         Self::UnknownItem,
         Self::DependencyCircle,
         Self::DuplicateTarget,
+        Self::NotUnknown,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -604,6 +637,7 @@ impl RefusalCode {
             Self::UnknownItem => "HP1020",
             Self::DependencyCircle => "HP1021",
             Self::DuplicateTarget => "HP1022",
+            Self::NotUnknown => "HP1027",
         }
     }
 }

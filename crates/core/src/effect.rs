@@ -58,6 +58,39 @@ pub struct Activity {
     pub timeout: SignedDuration,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// What to do when nobody knows how an attempt ended.
+    pub settling: Settling,
+}
+
+/// What to do when nobody knows how an attempt at an activity ended. By default the work is simply
+/// done again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settling {
+    /// Who is asked whether the work was done.
+    pub check: Option<Box<SettleCheck>>,
+    /// Whether the work may be done again while nobody knows whether it was done; otherwise a
+    /// person decides.
+    pub repeatable: bool,
+}
+
+impl Default for Settling {
+    fn default() -> Self {
+        Self { check: None, repeatable: true }
+    }
+}
+
+/// An activity that only looks whether the work of another was done. It may be asked any number
+/// of times, and is given the idempotency key of the work that it is asked about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SettleCheck {
+    /// The name under which the operator has registered it.
+    pub name: String,
+    /// What it is given.
+    pub input: Value,
+    /// How long one attempt may take.
+    pub timeout: SignedDuration,
+    /// When it is asked again because it could not be asked; its attempts are not recorded.
+    pub retry: RetryPolicy,
 }
 
 /// When to try a failed activity again.

@@ -15,6 +15,7 @@
 //! | [`item`], [`selector`] | configuration items: labels, groups, dependencies, and selecting them |
 //! | [`lock`] | locks on items: who holds them, who waits, and who is given what |
 //! | [`run`] | one execution of a definition: idempotency, attempts, timers, replay |
+//! | [`settlement`] | how it is settled what became of an attempt whose end nobody knows |
 //! | [`project`] | members, roles, qualifications and published definitions |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
 
@@ -29,6 +30,7 @@ pub mod lock;
 pub mod project;
 pub mod run;
 pub mod selector;
+pub mod settlement;
 #[cfg(feature = "test-util")]
 pub mod testing;
 pub mod view;
@@ -37,7 +39,7 @@ pub mod workflow;
 pub use command::{
     Action, Actor, Authentication, Command, NewDuty, Outcome, Refusal, RefusalCode, Steering, Vote,
 };
-pub use effect::{Activity, ChildRun, Effect, EffectKind, RetryPolicy};
+pub use effect::{Activity, ChildRun, Effect, EffectKind, RetryPolicy, SettleCheck, Settling};
 pub use event::{Event, EventData, EventType, NewEvent, PendingEvent, Sequence, StreamId, Version};
 pub use evidence::NewEvidence;
 pub use id::{
@@ -49,5 +51,6 @@ pub use lock::Claims;
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use run::{DefinitionRef, Run, RunAnswer};
 pub use selector::{MalformedSelector, Selector};
+pub use settlement::{Ruling, Settled, Settlement};
 pub use view::{RunStatus, RunSummary, RunView};
 pub use workflow::{IllegalEvent, LoadFailure, Loader, Moment, Started, Workflow};

@@ -13,18 +13,21 @@ use serde_json::Value;
 use crate::{
     answers::{Answers, answer_in, answered, answered_by},
     command::{Action, Actor, Command, Refusal, RefusalCode},
-    effect::{Activity, ChildRun, Effect, EffectKind},
+    effect::{Activity, ChildRun, Effect, EffectKind, SettleCheck},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
     lock::Claims,
-    view::{RunStatus, RunSummary, RunView},
+    settlement::Settled,
+    view::{RunStatus, RunSummary},
     workflow::{DecideFailure, DynState, DynWorkflow, IllegalEvent, Meta, Moment, Started},
 };
 
 mod decision;
+mod settling;
 mod snapshot;
 
 use decision::{Decision, check_depth};
+use settling::Unsettled;
 
 /// Names one version of a definition; the digest is its identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +125,8 @@ pub enum RunEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
     },
-    /// Nobody knows how an attempt ended. The next carries the same idempotency key.
+    /// Nobody knows how an attempt ended. What comes of that is the activity's
+    /// [`Settling`](crate::Settling); the next attempt carries the same idempotency key.
     #[serde(rename = "holdpoint.activity.unknown")]
     AttemptUnknown {
         /// Which effect.
@@ -131,6 +135,29 @@ pub enum RunEvent {
         attempt: u32,
         /// What is known of it.
         reason: String,
+        /// Whether it is one of the attempts that may fail, unless it was done: it began, and
+        /// nobody answered in time.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        counts: bool,
+    },
+    /// It was settled how an attempt ended of which nobody knew, by a check or by a person.
+    #[serde(rename = "holdpoint.activity.settled")]
+    AttemptSettled {
+        /// Which effect.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+        /// How.
+        settled: Settled,
+        /// What the work would have answered; `null` and absent are the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Value>,
+        /// What the check says, or the person's reason.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// When the next attempt is due; absent when there is to be none, or none yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
     },
     /// The run moved on while an attempt was under way; its outcome no longer counts.
     #[serde(rename = "holdpoint.activity.abandoned")]
@@ -150,7 +177,7 @@ pub enum RunEvent {
     },
 }
 
-const TYPES: [&str; 10] = [
+const TYPES: [&str; 11] = [
     "holdpoint.run.started",
     "holdpoint.child.started",
     "holdpoint.child.refused",
@@ -159,6 +186,7 @@ const TYPES: [&str; 10] = [
     "holdpoint.activity.completed",
     "holdpoint.activity.failed",
     "holdpoint.activity.unknown",
+    "holdpoint.activity.settled",
     "holdpoint.activity.abandoned",
     "holdpoint.timer.fired",
 ];
@@ -178,6 +206,9 @@ struct Progress {
     failures: u32,
     running: bool,
     retry_at: Option<Timestamp>,
+    /// That nobody knows how the last attempt ended. A new start forgets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unsettled: Option<Unsettled>,
 }
 
 /// The run that started another, and for what.
@@ -250,6 +281,24 @@ pub enum DueStep {
     /// The attempt is under way. When nobody is doing it (the engine was restarted), send
     /// [`Action::AttemptEnded`] with [`Outcome::Unknown`](crate::Outcome::Unknown).
     UnderWay {
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// Nobody knows how the attempt ended: have the check look, and send
+    /// [`Action::AttemptSettled`].
+    Settle {
+        /// The name of the activity that is asked about.
+        activity: String,
+        /// Who is asked.
+        check: Box<SettleCheck>,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// Nobody knows how the attempt ended, and a person must say what became of it
+    /// ([`Action::Settle`]).
+    Rest {
+        /// The activity's name.
+        activity: String,
         /// Which attempt.
         attempt: u32,
     },
@@ -480,9 +529,10 @@ impl Run {
         match event {
             RunEvent::Started { .. } => Err(illegal("the run has been started before".to_owned())),
             RunEvent::AttemptStarted { .. }
+            | RunEvent::AttemptSettled { .. }
             | RunEvent::TimerFired { .. }
             | RunEvent::ChildStarted { .. }
-                if self.status(workflow).is_ended() =>
+                if workflow.status(&self.state).is_ended() =>
             {
                 Err(illegal("the run has ended".to_owned()))
             }
@@ -494,6 +544,7 @@ impl Run {
                 progress.attempts = attempt;
                 progress.running = true;
                 progress.retry_at = None;
+                progress.unsettled = None;
                 Ok(())
             }
             RunEvent::AttemptCompleted { effect, attempt, .. }
@@ -512,9 +563,15 @@ impl Run {
                 }
                 Ok(())
             }
-            RunEvent::AttemptUnknown { effect, attempt, .. } => {
-                self.running(&effect, attempt).map_err(illegal)?.running = false;
+            RunEvent::AttemptUnknown { effect, attempt, reason, counts } => {
+                let progress = self.running(&effect, attempt).map_err(illegal)?;
+                progress.running = false;
+                progress.unsettled =
+                    Some(Unsettled { reason, since: meta.time, counts, asked: None });
                 Ok(())
+            }
+            RunEvent::AttemptSettled { effect, attempt, settled, detail, retry_at, .. } => {
+                self.settled(&effect, attempt, settled, detail, retry_at).map_err(illegal)
             }
             RunEvent::ChildStarted { effect, run } => {
                 if run != self.id().child(&effect) || self.children.contains_key(&effect) {
@@ -561,7 +618,7 @@ impl Run {
         command: &Command,
         at: &Moment<'_>,
     ) -> Result<Decided, DecideFailure> {
-        if let RunStatus::Ended { outcome } = self.status(workflow) {
+        if let RunStatus::Ended { outcome } = workflow.status(&self.state) {
             return Err(Refusal::new(
                 RefusalCode::RunEnded,
                 format!("the run has ended with `{outcome}`"),
@@ -636,6 +693,12 @@ impl Run {
             Action::AttemptEnded { effect, attempt, outcome } => {
                 decision.end_attempt(effect, *attempt, outcome)?
             }
+            Action::AttemptSettled { effect, attempt, settlement } => {
+                decision.settle(effect, *attempt, settlement)?
+            }
+            Action::Settle { effect, ruling, reason } => {
+                decision.rule(effect.as_ref(), ruling, reason)?
+            }
         };
         decision.finish(answered.as_ref())
     }
@@ -679,11 +742,17 @@ impl Run {
                         Some(progress) if progress.running => {
                             DueStep::UnderWay { attempt: progress.attempts }
                         }
-                        Some(progress) => DueStep::Attempt {
-                            activity,
-                            attempt: progress.attempts.saturating_add(1),
-                            not_before: progress.retry_at,
-                        },
+                        Some(progress) => progress
+                            .unsettled
+                            .as_ref()
+                            .and_then(|unsettled| {
+                                settling::step(unsettled, &activity, progress.attempts)
+                            })
+                            .unwrap_or(DueStep::Attempt {
+                                activity,
+                                attempt: progress.attempts.saturating_add(1),
+                                not_before: progress.retry_at,
+                            }),
                         None => DueStep::Attempt { activity, attempt: 1, not_before: None },
                     },
                 };
@@ -701,19 +770,20 @@ impl Run {
     /// Where the run stands.
     #[must_use]
     pub fn status(&self, workflow: &dyn DynWorkflow) -> RunStatus {
-        workflow.status(&self.state)
-    }
-
-    /// What the run looks like to a person now.
-    #[must_use]
-    pub fn view(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> RunView {
-        workflow.view(&self.state, at)
+        match workflow.status(&self.state) {
+            RunStatus::Working if self.rests(workflow) => RunStatus::Stuck,
+            status => status,
+        }
     }
 
     /// What a list says of the run now.
     #[must_use]
     pub fn summary(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> RunSummary {
-        workflow.summary(&self.state, at)
+        let mut summary = workflow.summary(&self.state, at);
+        if summary.status == RunStatus::Working && self.rests(workflow) {
+            summary.status = RunStatus::Stuck;
+        }
+        summary
     }
 
     /// The run's id.

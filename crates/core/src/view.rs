@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     command::Actor,
-    id::{Digest, MemberId},
+    id::{Digest, EffectId, MemberId},
 };
 
 /// Where a run stands.
@@ -93,6 +93,9 @@ pub struct RunView {
     /// in `holds`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<BranchView>,
+    /// Attempts of which nobody knows how they ended, while that is to be settled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<UnknownView>,
     /// What a person can do next, one way a line.
     pub next_steps: Vec<String>,
 }
@@ -112,6 +115,7 @@ impl RunView {
             evidence: Vec::new(),
             rollout: None,
             branches: Vec::new(),
+            unknown: Vec::new(),
             next_steps: Vec::new(),
         }
     }
@@ -317,6 +321,27 @@ pub struct BetweenView {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+/// An attempt of which nobody knows how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownView {
+    /// The effect.
+    pub effect: EffectId,
+    /// The activity's name.
+    pub activity: String,
+    /// Which attempt, counted from 1.
+    pub attempt: u32,
+    /// Since when nobody knows.
+    pub since: Timestamp,
+    /// What is known of it.
+    pub reason: String,
+    /// The check that is asked about it now; a person decides when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asks: Option<String>,
+    /// What the check said that did not know either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
 }
 
 /// One target of a rollout.

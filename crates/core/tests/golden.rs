@@ -17,7 +17,7 @@ use std::path::Path;
 use golden::{Golden, Stored};
 use holdpoint_core::{
     Actor, Authentication, CommandId, Digest, EffectId, EventId, NewEvent, PendingEvent,
-    ProjectEvent, RunId, Sequence, Version,
+    ProjectEvent, RunId, Sequence, Settled, Version,
     project::Qualification,
     run::{Parent, RunEvent},
     testing::uuid,
@@ -124,6 +124,38 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
                 effect: effect(),
                 attempt: 2,
                 reason: "the engine stopped during the attempt".to_owned(),
+                counts: false,
+            },
+        ),
+        (
+            "holdpoint.activity.unknown.counts",
+            RunEvent::AttemptUnknown {
+                effect: effect(),
+                attempt: 2,
+                reason: "no answer within 10m".to_owned(),
+                counts: true,
+            },
+        ),
+        (
+            "holdpoint.activity.settled",
+            RunEvent::AttemptSettled {
+                effect: effect(),
+                attempt: 2,
+                settled: Settled::Done,
+                output: Some(json!({ "release": 7 })),
+                detail: Some("release 7 is there".to_owned()),
+                retry_at: None,
+            },
+        ),
+        (
+            "holdpoint.activity.settled.not-done",
+            RunEvent::AttemptSettled {
+                effect: effect(),
+                attempt: 2,
+                settled: Settled::NotDone,
+                output: None,
+                detail: None,
+                retry_at: Some("2026-01-05T09:00:02.5Z".parse().unwrap()),
             },
         ),
         (
@@ -233,6 +265,7 @@ fn run_type(event: &RunEvent) -> &'static str {
         RunEvent::AttemptCompleted { .. } => "holdpoint.activity.completed",
         RunEvent::AttemptFailed { .. } => "holdpoint.activity.failed",
         RunEvent::AttemptUnknown { .. } => "holdpoint.activity.unknown",
+        RunEvent::AttemptSettled { .. } => "holdpoint.activity.settled",
         RunEvent::AttemptAbandoned { .. } => "holdpoint.activity.abandoned",
         RunEvent::TimerFired { .. } => "holdpoint.timer.fired",
     }

@@ -61,6 +61,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             any_json().prop_map(Outcome::Completed),
             any::<bool>().prop_map(|retryable| Outcome::Failed { error: "no".into(), retryable }),
             Just(Outcome::Unknown { reason: "gone".into() }),
+            Just(Outcome::Unanswered { error: "late".into() }),
         ]
     };
     let vote = select(vec![holdpoint_core::Vote::Approve, holdpoint_core::Vote::Reject]);

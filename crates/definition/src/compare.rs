@@ -9,7 +9,7 @@ use crate::{
     child::ChildModel,
     hold_model::{Amended, Approval, Hold, Rule, Wait, Witness, listed},
     locking,
-    model::{Model, StateKind, StateModel, Work},
+    model::{Model, Settle, StateKind, StateModel, Work},
     parallel_model::All,
     phrase,
     rollout_model::{Order, Rollout},
@@ -301,13 +301,24 @@ fn of_rule(rule: &Rule) -> Facts {
 }
 
 fn of_work(prefix: &str, work: &Work) -> Facts {
-    let Work { run, with, timeout, retry } = work;
-    facts([
+    let Work { run, with, timeout, retry, settle, repeatable } = work;
+    let mut found = facts([
         (&format!("{prefix}activity"), run.clone()),
         (&format!("{prefix}given to the worker"), phrase::tree(with)),
         (&format!("{prefix}timeout of an attempt"), phrase::duration(*timeout)),
         (&format!("{prefix}attempts"), phrase::retry(retry)),
-    ])
+    ]);
+    if settle.is_some() || !repeatable {
+        let what = format!("{prefix}when its end is unknown");
+        found.insert(what, phrase::unknown(work));
+    }
+    if let Some(Settle { run: _, with: _, timeout, retry }) = settle {
+        found.extend(facts([
+            (&format!("{prefix}settle: timeout of an attempt"), phrase::duration(*timeout)),
+            (&format!("{prefix}settle: attempts"), phrase::retry(retry)),
+        ]));
+    }
+    found
 }
 
 fn of_rollout(rollout: &Rollout) -> Facts {

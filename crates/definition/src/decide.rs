@@ -22,6 +22,7 @@ use crate::{
     model::{CANCELLED, Model, StateKind},
     parallel, rollout,
     rollout_evolve::rollout_of,
+    settling,
     state::{Place, State},
     template::COMPUTED_BYTES_MAX,
 };
@@ -166,7 +167,9 @@ impl<'a> Draft<'a> {
                     Err(reason) => self.emit(Event::Blocked { state: name, reason }),
                 },
                 StateKind::Activity(work) => {
-                    match work.with.render(&self.state.vars(), COMPUTED_BYTES_MAX) {
+                    let vars = self.state.vars();
+                    let input = work.with.render(&vars, COMPUTED_BYTES_MAX);
+                    match input.and_then(|input| settling::check(work, &vars).map(|()| input)) {
                         Ok(input) => self.emit(Event::WorkRequested {
                             effect: EffectId::new(format!("{name}#{visit}")),
                             state: name,

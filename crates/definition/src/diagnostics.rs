@@ -130,6 +130,8 @@ codes! {
     NeverEqual = "HP2064", Error;
     /// A state whose output is used cannot have left one.
     NoOutput = "HP2065", Error;
+    /// Work is asked whether it was done by being done again.
+    SettlesItself = "HP2070", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.

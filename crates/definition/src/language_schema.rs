@@ -38,6 +38,7 @@ mod tests {
             ("/definitions/branch", syntax_parallel::BRANCH),
             ("/definitions/do", syntax_work::DO),
             ("/definitions/activity", syntax_work::WORK),
+            ("/definitions/settle", syntax_work::SETTLE),
             ("/definitions/retry", syntax_work::RETRY),
             ("/definitions/rollout", syntax_work::ROLLOUT),
             ("/definitions/targets", syntax_targets::TARGETS),

@@ -71,6 +71,7 @@ mod rollout_state;
 mod rollout_steps;
 mod rollout_view;
 mod schema;
+mod settling;
 mod state;
 mod syntax;
 mod syntax_approval;

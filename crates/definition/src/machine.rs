@@ -15,7 +15,7 @@ use crate::{
     Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
-    evolve, locking, parallel, rollout, rollout_control, schema,
+    evolve, locking, parallel, rollout, rollout_control, schema, settling,
     state::{Place, State},
     view,
 };
@@ -97,6 +97,7 @@ impl Workflow for Definition {
                     id: effect.clone(),
                     kind: EffectKind::Activity(Activity {
                         name: activity.clone(),
+                        settling: settling::of(work, input, &state.vars()),
                         input: input.as_ref().clone(),
                         timeout: work.timeout,
                         retry: work.retry.clone(),
@@ -181,6 +182,8 @@ impl Draft<'_> {
             Action::Stop { reason } => self.give_up(reason)?,
             Action::AttemptStarted { .. }
             | Action::AttemptEnded { .. }
+            | Action::AttemptSettled { .. }
+            | Action::Settle { .. }
             | Action::ChildStarted { .. }
             | Action::ChildRefused { .. }
             | Action::ChildEnded { .. } => {

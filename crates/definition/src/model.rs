@@ -103,6 +103,19 @@ pub(crate) struct Work {
     pub(crate) with: Tree,
     pub(crate) timeout: SignedDuration,
     pub(crate) retry: RetryPolicy,
+    pub(crate) settle: Option<Settle>,
+    /// Whether it may be done again while nobody knows whether it was done.
+    pub(crate) repeatable: bool,
+}
+
+/// How it is found out whether an activity was done.
+#[derive(Debug)]
+pub(crate) struct Settle {
+    pub(crate) run: String,
+    /// What the check is given; what the activity is given, when `None`.
+    pub(crate) with: Option<Tree>,
+    pub(crate) timeout: SignedDuration,
+    pub(crate) retry: RetryPolicy,
 }
 
 /// How many targets, of all, are to be done when the wave is.

@@ -4,7 +4,7 @@ use crate::{
     check,
     event::DefinitionEvent as Event,
     hold_model::{Amended, Hold, Need, Rule},
-    model::{Model, StateKind, Target},
+    model::{Model, StateKind, Target, Work},
     phrase,
     rollout::HTTP_CHECK,
 };
@@ -218,9 +218,9 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
             outline.evidence = hold.evidence.iter().map(|demand| demand.name.clone()).collect();
             outline.signal = hold.signal.as_ref().map(|signal| signal.name.clone());
         }
-        StateKind::Activity(work) => outline.activities.push(work.run.clone()),
+        StateKind::Activity(work) => outline.activities.extend(activities(work)),
         StateKind::Rollout(rollout) => {
-            outline.activities.extend(rollout.works().map(|(_, work)| work.run.clone()));
+            outline.activities.extend(rollout.works().flat_map(|(_, work)| activities(work)));
             outline.activities.extend(rollout.healthy.iter().map(|_| HTTP_CHECK.to_owned()));
         }
         StateKind::Choose { branches, otherwise } => {
@@ -315,4 +315,9 @@ impl Event {
             | Self::Ended { .. } => None,
         }
     }
+}
+
+/// The activities that work asks for: its own, and the one that says whether it was done.
+fn activities(work: &Work) -> impl Iterator<Item = String> {
+    [Some(&work.run), work.settle.as_ref().map(|settle| &settle.run)].into_iter().flatten().cloned()
 }

@@ -66,7 +66,9 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         | Action::Cancel { .. }
         | Action::BreakLock { .. }
         | Action::AttemptStarted { .. }
-        | Action::AttemptEnded { .. } => Path::new(),
+        | Action::AttemptEnded { .. }
+        | Action::AttemptSettled { .. }
+        | Action::Settle { .. } => Path::new(),
     };
     within(draft, &path, |draft| draft.act(action))
 }

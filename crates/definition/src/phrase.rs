@@ -280,11 +280,29 @@ pub(crate) fn work(work: &Work) -> String {
     let with = tree(&work.with);
     let with = if with == "{}" { String::new() } else { format!(" with {with}") };
     format!(
-        "`{}`{with} (at most {} an attempt, {})",
+        "`{}`{with} (at most {} an attempt, {}{})",
         work.run,
         duration(work.timeout),
-        retry(&work.retry)
+        retry(&work.retry),
+        if work.settle.is_none() && work.repeatable {
+            String::new()
+        } else {
+            format!("; {}", unknown(work))
+        }
     )
+}
+
+/// What becomes of work when nobody knows whether it was done.
+pub(crate) fn unknown(work: &Work) -> String {
+    let then = if work.repeatable { "it is done again" } else { "a person decides" };
+    match &work.settle {
+        None => format!("when nobody knows whether it was done, {then}"),
+        Some(check) => format!(
+            "whether it was done is asked of `{}`{}, and when that does not know either, {then}",
+            check.run,
+            check.with.as_ref().map(|with| format!(" with {}", tree(with))).unwrap_or_default(),
+        ),
+    }
 }
 
 /// What stands in a tree: one expression, or JSON with the templates as they were written.

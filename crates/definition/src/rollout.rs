@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use holdpoint_core::{Activity, Effect, EffectId, EffectKind, Items, Refusal, RetryPolicy};
+use holdpoint_core::{
+    Activity, Effect, EffectId, EffectKind, Items, Refusal, RetryPolicy, Settling,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -16,6 +18,7 @@ use crate::{
     rollout_model::{Controller, GateModel, Order, Rollout},
     rollout_state::{Between, Course, RolloutState, SWITCH},
     rollout_steps::{Phase, Step},
+    settling,
     state::State,
     targets::Resolved,
     template::{COMPUTED_BYTES_MAX, Tree},
@@ -40,7 +43,10 @@ pub(crate) fn plan(
     if rollout.switch.is_some() && resolved.names.iter().any(|name| name == SWITCH) {
         return Err(format!("no target can be called `{SWITCH}` where there is one"));
     }
-    let filled = |work: &Work, vars: &Vars<'_>| input(work, vars, COMPUTED_BYTES_MAX).map(drop);
+    let filled = |work: &Work, vars: &Vars<'_>| {
+        input(work, vars, COMPUTED_BYTES_MAX)?;
+        settling::check(work, vars)
+    };
     for target in &resolved.names {
         let vars = Vars { target: Some(target), ..vars };
         works_at_targets(rollout)
@@ -183,11 +189,7 @@ fn millis(span: SignedDuration) -> u64 {
 
 /// What a step's worker is given: what the definition says, and the target.
 fn input(work: &Work, vars: &Vars<'_>, max: usize) -> Result<Value, String> {
-    let mut input = work.with.render(vars, max)?;
-    if let (Some(members), Some(target)) = (input.as_object_mut(), vars.target) {
-        members.insert("target".to_owned(), target.into());
-    }
-    Ok(input)
+    Ok(settling::with_target(work.with.render(vars, max)?, vars))
 }
 
 /// What a rollout is owed: the step that is under way at each target that is worked on, and the end
@@ -238,10 +240,12 @@ pub(crate) fn activity(
         }
     };
     let work = work.ok_or("there is no such step")?;
+    // The plan has measured it.
+    let input = input(work, &vars, usize::MAX)?;
     Ok(Activity {
         name: work.run.clone(),
-        // The plan has measured it.
-        input: input(work, &vars, usize::MAX)?,
+        settling: settling::of(work, &input, &vars),
+        input,
         timeout: work.timeout,
         retry: work.retry.clone(),
     })
@@ -260,6 +264,7 @@ fn check(health: &Health, times: CheckTimes, vars: &Vars<'_>) -> Result<Activity
         }),
         timeout: watch.saturating_add(CHECK_GRACE),
         retry: RetryPolicy::never(),
+        settling: Settling::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use crate::{
     diagnostics::DiagnosticCode as Code,
     hold_model::Approver,
-    model::{Health, StateKind, Timed, Wave, Work},
+    model::{Health, Settle, StateKind, Timed, Wave, Work},
     node::{Kind, Node},
     rollout_model::{Controller, GateModel, Order, Rollout, WaveEntry},
     syntax::{Fields, Reader},
@@ -15,7 +15,8 @@ use crate::{
 };
 
 pub(crate) const DO: &[&str] = &["activity", "rollout", "run", "expires"];
-pub(crate) const WORK: &[&str] = &["run", "with", "timeout", "retry"];
+pub(crate) const WORK: &[&str] = &["run", "with", "timeout", "retry", "settle", "repeatable"];
+pub(crate) const SETTLE: &[&str] = &["run", "with", "timeout", "retry"];
 pub(crate) const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay"];
 pub(crate) const ROLLOUT: &[&str] = &[
     "targets",
@@ -36,6 +37,7 @@ pub(crate) const ROLLOUT: &[&str] = &[
 pub(crate) const HEALTHY: &[&str] = &["http", "expect", "for", "every"];
 
 const TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(10);
+const SETTLE_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(1);
 const DELAY_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
 const DELAY_MAX_DEFAULT: SignedDuration = SignedDuration::from_mins(1);
 /// What is in flight is looked through for every event, so it is bounded unless the author knows.
@@ -93,11 +95,7 @@ pub(crate) fn work(
     let run = fields.need(reader, "run").and_then(|node| reader.name(node, "an activity"));
     let with = match fields.get("with") {
         None => Some(Tree::empty()),
-        Some(node) if matches!(node.kind, Kind::Map(_)) => reader.tree(node, also),
-        Some(node) => {
-            reader.wrong(node, "`with` is a mapping: what the worker is given");
-            None
-        }
+        Some(node) => read_with(node, also, reader),
     };
     let timeout = match fields.get("timeout") {
         None => Some(TIMEOUT_DEFAULT),
@@ -107,7 +105,70 @@ pub(crate) fn work(
         None => Some(RetryPolicy::never()),
         Some(node) => read_retry(node, reader),
     };
-    Some(Work { run: run?, with: with?, timeout: timeout?, retry: retry? })
+    let settle = match fields.get("settle") {
+        None => Some(None),
+        Some(node) => read_settle(node, run.as_deref(), also, reader).map(Some),
+    };
+    let repeatable = match fields.get("repeatable").map(|node| (&node.kind, node)) {
+        None => Some(None),
+        Some((Kind::Bool(repeatable), _)) => Some(Some(*repeatable)),
+        Some((_, node)) => {
+            reader.wrong(node, "`repeatable` is `true` or `false`");
+            None
+        }
+    };
+    let settle = settle?;
+    // Who has a check wants to know before anything is done a second time.
+    let repeatable = repeatable?.unwrap_or(settle.is_none());
+    Some(Work { run: run?, with: with?, timeout: timeout?, retry: retry?, settle, repeatable })
+}
+
+fn read_with(node: &Node, also: &[&'static str], reader: &mut Reader<'_>) -> Option<Tree> {
+    if matches!(node.kind, Kind::Map(_)) {
+        return reader.tree(node, also);
+    }
+    reader.wrong(node, "`with` is a mapping: what the worker is given");
+    None
+}
+
+fn read_settle(
+    node: &Node,
+    work: Option<&str>,
+    also: &[&'static str],
+    reader: &mut Reader<'_>,
+) -> Option<Settle> {
+    let fields = reader.fields(node, "`settle`", SETTLE)?;
+    let run = fields.need(reader, "run").and_then(|node| {
+        let name = reader.name(node, "an activity")?;
+        if work == Some(name.as_str()) {
+            reader
+                .findings
+                .add(
+                    Code::SettlesItself,
+                    &node.span,
+                    format!("`{name}` is asked whether it was done by being done again"),
+                )
+                .help(
+                    "name an activity that only looks; for work that may be done twice, leave \
+                     `settle` out",
+                );
+            return None;
+        }
+        Some(name)
+    });
+    let with = match fields.get("with") {
+        None => Some(None),
+        Some(node) => read_with(node, also, reader).map(Some),
+    };
+    let timeout = match fields.get("timeout") {
+        None => Some(SETTLE_TIMEOUT_DEFAULT),
+        Some(node) => fixed(node, "`timeout`", reader),
+    };
+    let retry = match fields.get("retry") {
+        None => Some(RetryPolicy::never()),
+        Some(node) => read_retry(node, reader),
+    };
+    Some(Settle { run: run?, with: with?, timeout: timeout?, retry: retry? })
 }
 
 /// A duration that stands in the definition itself.

@@ -27,6 +27,7 @@ mod parallel;
 mod properties;
 mod reference;
 mod rollout;
+mod settling;
 mod stages;
 mod steering;
 mod sweep;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, EffectId, Moment, NewDuty, Outcome, RunStatus, Steering, Vote, run::DueStep,
-    testing::Bench,
+    Action, EffectId, Moment, NewDuty, Outcome, Ruling, RunStatus, Settlement, Steering, Vote,
+    run::DueStep, testing::Bench,
 };
 use holdpoint_definition::Definition;
 use jiff::SignedDuration;
@@ -33,7 +33,7 @@ input:
   properties: { targets: { type: array, items: { type: string } }, bake: { type: string } }
 start: prepare
 states:
-  prepare: { do: { activity: { run: prepare, retry: { attempts: 2, delay: 1m } } }, on: { succeeded: ask, failed: pause } }
+  prepare: { do: { activity: { run: prepare, repeatable: false, retry: { attempts: 2, delay: 1m } } }, on: { succeeded: ask, failed: pause } }
   pause: { hold: { wait: { for: 1h }, witness: { from: role:board, for: 90m } }, on: { released: prepare, objected: ask } }
   ask:
     hold:
@@ -59,7 +59,7 @@ states:
         waves: [2, 100%]
         max_failed: 2
         max_parallel: 2
-        each: { run: deploy }
+        each: { run: deploy, settle: { run: look, with: { at: '${target}' } } }
         healthy: { http: 'http://${target}/', for: '${input.bake}' }
         rollback: { run: restore, retry: { attempts: 2 } }
     on: { succeeded: done, rolled_back: ask, failed: ask }
@@ -194,6 +194,11 @@ enum Step {
         which: usize,
         outcome: Outcome,
     },
+    /// Has a check say how an attempt ended of which nobody knows.
+    Settle {
+        which: usize,
+        settlement: Settlement,
+    },
     /// Something that no engine would send.
     Stray {
         effect: usize,
@@ -210,6 +215,15 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         1 => Just(flaky("no route")),
         1 => Just(fatal("disk full")),
         1 => Just(Outcome::Unknown { reason: "went away".to_owned() }),
+        1 => Just(Outcome::Unanswered { error: "no answer".to_owned() }),
+    ]
+}
+
+fn settlement() -> impl Strategy<Value = Settlement> {
+    prop_oneof![
+        Just(Settlement::Done { output: Value::Null }),
+        Just(Settlement::NotDone { detail: None }),
+        Just(Settlement::Unknown { detail: "no idea".to_owned() }),
     ]
 }
 
@@ -266,7 +280,17 @@ fn action() -> impl Strategy<Value = Action> {
             reason,
             state: None,
         });
+    let ruling = (0..3).prop_map(|what| Action::Settle {
+        effect: None,
+        ruling: match what {
+            0 => Ruling::Done { output: Value::Null },
+            1 => Ruling::Failed,
+            _ => Ruling::Again,
+        },
+        reason: "seen".to_owned(),
+    });
     prop_oneof![
+        6 => ruling,
         20 => vote,
         8 => about_votes,
         8 => signal,
@@ -285,6 +309,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<usize>(), outcome()).prop_map(|(which, outcome)| Step::End { which, outcome }),
         8 => (any::<usize>(), outcome())
             .prop_map(|(which, outcome)| Step::Attempt { which, outcome }),
+        3 => (any::<usize>(), settlement())
+            .prop_map(|(which, settlement)| Step::Settle { which, settlement }),
         1 => (any::<usize>(), 0..3_u32)
             .prop_map(|(effect, attempt)| Step::Stray { effect, attempt }),
     ]
@@ -323,7 +349,10 @@ impl Watched {
                 DueStep::Fire { at } => at.to_string(),
                 DueStep::Attempt { activity, .. } => format!("{activity:?}"),
                 DueStep::Start { child, .. } => format!("{child:?}"),
-                DueStep::UnderWay { .. } | DueStep::Await { .. } => continue,
+                DueStep::UnderWay { .. }
+                | DueStep::Await { .. }
+                | DueStep::Settle { .. }
+                | DueStep::Rest { .. } => continue,
             };
             let first = self.asked.entry(id.clone()).or_insert_with(|| what.clone());
             assert_eq!(*first, what, "`{id}` asks for something else than before");
@@ -406,6 +435,22 @@ impl Watched {
                 if let Some((effect, attempt)) = self.begin(*which) {
                     let outcome = outcome.clone();
                     self.send("engine", Action::AttemptEnded { effect, attempt, outcome });
+                }
+            }
+            Step::Settle { which, settlement } => {
+                let open: Vec<_> = self
+                    .bench
+                    .due()
+                    .into_iter()
+                    .filter_map(|due| match due.step {
+                        DueStep::Settle { attempt, .. } => Some((due.effect, attempt)),
+                        _ => None,
+                    })
+                    .collect();
+                if !open.is_empty() {
+                    let (effect, attempt) = open[which % open.len()].clone();
+                    let settlement = settlement.clone();
+                    self.send("engine", Action::AttemptSettled { effect, attempt, settlement });
                 }
             }
             Step::Stray { effect, attempt } => {

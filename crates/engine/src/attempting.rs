@@ -3,50 +3,72 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
-use holdpoint_core::{EffectId, Outcome, RunId};
+use holdpoint_core::{Action, EffectId, Outcome, RetryPolicy, RunId, Settlement};
+
+use jiff::Timestamp;
 
 use crate::{
     activity::{ActivityHandler, Attempt},
+    clock::Clock,
     engine::{PAYLOAD_BYTES_MAX, is_too_large},
 };
 
 /// How much of an error's text is kept. A longer one could make an event that no log takes.
 const ERROR_BYTES_MAX: usize = 4096;
 
+/// What is known now about an attempt.
 pub(crate) struct AttemptEnd {
     pub run: RunId,
     pub effect: EffectId,
-    pub attempt: u32,
-    pub outcome: Outcome,
+    pub action: Action,
 }
 
 /// Does an attempt, within its time.
-pub(crate) async fn perform(
-    handler: Option<Arc<dyn ActivityHandler>>,
+pub(crate) async fn perform(handler: Arc<dyn ActivityHandler>, attempt: Attempt) -> AttemptEnd {
+    let (run, effect, number) = (attempt.run, attempt.effect.clone(), attempt.attempt);
+    let outcome = once(&*handler, attempt).await;
+    let action = Action::AttemptEnded { effect: effect.clone(), attempt: number, outcome };
+    AttemptEnd { run, effect, action }
+}
+
+/// Asks whether an attempt was done whose end nobody knows. What cannot be asked is asked again, as
+/// often as `retry` says.
+pub(crate) async fn settle(
+    handler: Arc<dyn ActivityHandler>,
     attempt: Attempt,
+    retry: RetryPolicy,
+    clock: Arc<dyn Clock>,
 ) -> AttemptEnd {
     let (run, effect, number) = (attempt.run, attempt.effect.clone(), attempt.attempt);
-    let timeout = attempt.timeout;
-    let outcome = match handler {
-        None => Outcome::Failed {
-            error: format!("no activity `{}` is configured here", attempt.activity),
-            retryable: false,
-        },
-        Some(handler) => {
-            let work = AssertUnwindSafe(handler.attempt(attempt)).catch_unwind();
-            match tokio::time::timeout(timeout.unsigned_abs(), work).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => {
-                    Outcome::Failed { error: "the activity panicked".to_owned(), retryable: false }
-                }
-                Err(_) => Outcome::Failed {
-                    error: format!("no answer within {timeout:#}"),
-                    retryable: true,
-                },
-            }
-        }
+    let mut failures = 0_u32;
+    let settlement = loop {
+        let (detail, retryable) = match once(&*handler, attempt.clone()).await {
+            Outcome::Completed(answer) => break Settlement::read(&answer),
+            Outcome::Failed { error, retryable } => (error, retryable),
+            Outcome::Unanswered { error } => (error, true),
+            Outcome::Unknown { reason } => (reason, true),
+        };
+        failures = failures.saturating_add(1);
+        let Some(delay) = retry.delay_after(failures).filter(|_| retryable) else {
+            break Settlement::Unknown { detail };
+        };
+        clock.sleep_until(clock.now().saturating_add(delay).unwrap_or(Timestamp::MAX)).await;
     };
-    AttemptEnd { run, effect, attempt: number, outcome: bounded(outcome) }
+    let action = Action::AttemptSettled { effect: effect.clone(), attempt: number, settlement };
+    AttemptEnd { run, effect, action }
+}
+
+async fn once(handler: &dyn ActivityHandler, attempt: Attempt) -> Outcome {
+    let timeout = attempt.timeout;
+    let work = AssertUnwindSafe(handler.attempt(attempt)).catch_unwind();
+    let outcome = match tokio::time::timeout(timeout.unsigned_abs(), work).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => {
+            Outcome::Failed { error: "the activity panicked".to_owned(), retryable: false }
+        }
+        Err(_) => Outcome::Unanswered { error: format!("no answer within {timeout:#}") },
+    };
+    bounded(outcome)
 }
 
 fn bounded(outcome: Outcome) -> Outcome {
@@ -56,6 +78,7 @@ fn bounded(outcome: Outcome) -> Outcome {
             retryable: false,
         },
         Outcome::Failed { error, retryable } => Outcome::Failed { error: cut(error), retryable },
+        Outcome::Unanswered { error } => Outcome::Unanswered { error: cut(error) },
         Outcome::Unknown { reason } => Outcome::Unknown { reason: cut(reason) },
         outcome @ Outcome::Completed(_) => outcome,
     }

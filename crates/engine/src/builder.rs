@@ -144,7 +144,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Who does the activities of this name. An activity that nobody does fails.
+    /// Who does the activities of this name. An activity that nobody does is not begun: its run
+    /// rests until an engine runs that can do it.
     pub fn activity(mut self, name: impl Into<String>, handler: Arc<dyn ActivityHandler>) -> Self {
         self.handlers.insert(name.into(), handler);
         self
@@ -259,6 +260,7 @@ impl EngineBuilder {
                 desk,
                 library,
                 clock: self.clock,
+                handlers,
                 read_model,
                 nursery,
                 acknowledged,

@@ -1,6 +1,7 @@
 //! The handle that embedders hold.
 
 use std::{
+    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc,
@@ -11,7 +12,8 @@ use std::{
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, Digest,
     EffectId, EventId, Moment, Project, ProjectAction, ProjectCommand, ProjectId, Refusal,
-    RefusalCode, RunAnswer, RunId, Sequence, StreamId, command::request_of, workflow::DynWorkflow,
+    RefusalCode, Ruling, RunAnswer, RunId, Sequence, StreamId, command::request_of,
+    workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
 use jiff::Timestamp;
@@ -20,6 +22,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    activity::ActivityHandler,
     builder::EngineBuilder,
     children::Nursery,
     clock::Clock,
@@ -137,6 +140,7 @@ pub(crate) struct Shared {
     pub desk: mpsc::Sender<ProjectAsk>,
     pub library: Library,
     pub clock: Arc<dyn Clock>,
+    pub handlers: Arc<HashMap<String, Arc<dyn ActivityHandler>>>,
     pub read_model: ReadModel,
     pub nursery: Nursery,
     pub acknowledged: Acknowledged,
@@ -311,6 +315,7 @@ impl Engine {
         match &command.action {
             Action::Signal { data, .. } => check_size("signal's data", data)?,
             Action::Amend { input, .. } => check_size("input", input)?,
+            Action::Settle { ruling: Ruling::Done { output }, .. } => check_size("output", output)?,
             _ => {}
         }
         if let Some(words) = command.action.words() {
@@ -339,7 +344,9 @@ impl Engine {
     pub async fn run(&self, run: RunId) -> Result<RunDetail, QueryFailure> {
         let live = self.live(run).await?;
         let project = self.project(live.run.project()).ok_or(QueryFailure::NoSuchRun(run))?;
-        self.detail(&live, &project, self.shared.clock.now()).await
+        let mut detail = self.detail(&live, &project, self.shared.clock.now()).await?;
+        self.note_unconfigured(&mut detail.row);
+        Ok(detail)
     }
 
     /// A run as it was at a moment of its past, in the project as it was then.
@@ -375,7 +382,8 @@ impl Engine {
         let run = &live.run;
         let number = self.shared.read_model.row(run.id()).await?.map_or(0, |row| row.number);
         let (view, status) = live.look(&Moment { now, project });
-        let row = RunRow::of(number, run, status, view.title.clone(), view.state.clone());
+        let mut row = RunRow::of(number, run, status, view.title.clone(), view.state.clone());
+        row.activities = live.activities();
         let input = guard("input", || run.input_now(&*live.workflow).clone())
             .unwrap_or_else(|_| run.input().clone());
         let kin = async |run: RunId, effect: &EffectId, outcome: Option<&String>| {
@@ -400,7 +408,18 @@ impl Engine {
     /// See [`QueryFailure`].
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, QueryFailure> {
         self.caught_up().await?;
-        self.shared.read_model.rows(filter.clone()).await
+        let mut rows = self.shared.read_model.rows(filter.clone()).await?;
+        for row in &mut rows {
+            self.note_unconfigured(row);
+        }
+        Ok(rows)
+    }
+
+    /// Says which activities wait for an engine that can do them. It depends on the engine that is
+    /// asked, so it is not kept.
+    fn note_unconfigured(&self, row: &mut RunRow) {
+        let missing = |name: &&String| !self.shared.handlers.contains_key(*name);
+        row.unconfigured = row.activities.iter().filter(missing).cloned().collect();
     }
 
     /// The locks that runs hold and wait for, of all projects or of one: by item, its holder first, then

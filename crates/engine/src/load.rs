@@ -1,6 +1,6 @@
 //! Bringing a run into memory: from its snapshot and the events since, or from its first event.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
     Claims, Digest, IllegalEvent, Moment, Project, ProjectId, Run, RunId, RunStatus, RunSummary,
@@ -81,6 +81,11 @@ impl LiveRun {
         }
     }
 
+    /// The activities that the run asks for now, each once.
+    pub(crate) fn activities(&self) -> Vec<String> {
+        self.due().as_deref().map(asked_for).unwrap_or_default()
+    }
+
     /// What a list says of it.
     fn summary(&self, at: &Moment<'_>) -> RunSummary {
         let summed = guard("view", || self.run.summary(&*self.workflow, at));
@@ -115,17 +120,32 @@ impl LiveRun {
                     not_before
                 }
                 // What has become of a run that was started is looked at by the next start.
-                DueStep::UnderWay { .. } | DueStep::Start { .. } | DueStep::Await { .. } => {
+                DueStep::UnderWay { .. }
+                | DueStep::Settle { .. }
+                | DueStep::Start { .. }
+                | DueStep::Await { .. } => {
                     working = true;
                     None
                 }
+                DueStep::Rest { .. } => None,
             };
             wake_at = [wake_at, at].into_iter().flatten().min();
         }
         let RunSummary { title, state, status } = self.summary(at);
-        let row = RunRow::of(0, &self.run, status, title, state);
+        let mut row = RunRow::of(0, &self.run, status, title, state);
+        row.activities = due.as_deref().map(asked_for).unwrap_or_default();
         RunRecord { row, wake_at, working, claims: self.claims() }
     }
+}
+
+/// The activities that are owed, each once.
+fn asked_for(due: &[Due]) -> Vec<String> {
+    let names = due.iter().filter_map(|due| match &due.step {
+        DueStep::Attempt { activity, .. } => Some(activity.name.as_str()),
+        DueStep::Settle { check, .. } => Some(check.name.as_str()),
+        _ => None,
+    });
+    names.collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect()
 }
 
 /// A run that was loaded.

@@ -37,6 +37,12 @@ pub struct RunRow {
     /// The run that started it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunId>,
+    /// The activities that it asks for now, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activities: Vec<String>,
+    /// Those of them that this engine cannot do: they are not begun before an engine runs that can.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconfigured: Vec<String>,
 }
 
 impl RunRow {
@@ -60,7 +66,15 @@ impl RunRow {
             updated: run.updated(),
             at: run.at(),
             parent: run.parent().map(|parent| parent.run),
+            activities: Vec::new(),
+            unconfigured: Vec::new(),
         }
+    }
+
+    /// Whether all that the run asks for waits for an engine that can do it.
+    #[must_use]
+    pub fn waits_for_configuration(&self) -> bool {
+        !self.unconfigured.is_empty() && self.unconfigured.len() == self.activities.len()
     }
 }
 

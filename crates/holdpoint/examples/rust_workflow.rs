@@ -14,7 +14,7 @@ use holdpoint::{
     core::{
         Action, Activity, Actor, Authentication, Command, CommandId, Effect, EffectId, EffectKind,
         IllegalEvent, Moment, Outcome, ProjectAction, ProjectCommand, ProjectId, Refusal,
-        RefusalCode, RetryPolicy, RunStatus, RunView, Sequence, Started, Vote, Workflow,
+        RefusalCode, RetryPolicy, RunStatus, RunView, Sequence, Settling, Started, Vote, Workflow,
         workflow::Meta,
     },
     definition::LANGUAGE,
@@ -139,6 +139,7 @@ impl Workflow for Decommission {
                 input: json!({ "host": state.host }),
                 timeout: SignedDuration::from_mins(5),
                 retry: RetryPolicy::fixed(3, SignedDuration::from_millis(50)),
+                settling: Settling::default(),
             }),
         }]
     }

@@ -2,7 +2,7 @@
 //! clock goes on while they work.
 
 use holdpoint_core::{
-    Action, Activity, Actor, ChildRun, EffectId, Outcome, RunId, run::DueStep,
+    Action, Activity, Actor, ChildRun, EffectId, Outcome, RunId, Settlement, run::DueStep,
     workflow::DecideFailure,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -125,7 +125,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn new(effect: &EffectId, activity: &Activity) -> Self {
+    fn new(effect: &EffectId, run: &str, with: &Value) -> Self {
         // `implement#1/web-1/check-2`: state and visit, target, step; a target may have slashes.
         let parts =
             effect.as_str().split_once('/').and_then(|(_, rest)| rest.rsplit_once('/')).map(
@@ -135,8 +135,7 @@ impl Asked {
                 },
             );
         let (target, step) = parts.unzip();
-        let (run, with) = (activity.name.clone(), activity.input.clone());
-        Self { run, target, step, child: false, with }
+        Self { run: run.to_owned(), target, step, child: false, with: with.clone() }
     }
 
     fn of_run(child: &ChildRun) -> Self {
@@ -166,6 +165,8 @@ struct UnderWay {
     waits: bool,
     /// The run that was started, and how it ends, where it is no attempt.
     child: Option<(RunId, String)>,
+    /// Whether it is the question how the attempt ended, rather than the attempt.
+    asks: bool,
 }
 
 /// The workers.
@@ -304,9 +305,22 @@ impl Crew {
             return Err(Stopped::Endless);
         }
         for due in play.due() {
-            let (activity, attempt, not_before) = match due.step {
+            let begun = match due.step {
                 DueStep::Attempt { activity, attempt, not_before } => {
-                    (activity, attempt, not_before)
+                    if not_before.is_some_and(|at| at > play.now()) {
+                        continue;
+                    }
+                    let effect = due.effect.clone();
+                    play.act(Actor::Engine, Action::AttemptStarted { effect, attempt })?;
+                    let Activity { name, input, timeout, .. } = &activity;
+                    let asked = Asked::new(&due.effect, name, input);
+                    self.answered(play, due.effect, attempt, asked, *timeout, false)
+                }
+                DueStep::Settle { check, attempt, .. }
+                    if !self.under_way.iter().any(|one| one.effect == due.effect) =>
+                {
+                    let asked = Asked::new(&due.effect, &check.name, &check.input);
+                    self.answered(play, due.effect, attempt, asked, check.timeout, true)
                 }
                 DueStep::Start { child, run } => {
                     self.start(play, due.effect, run, &child)?;
@@ -323,16 +337,13 @@ impl Crew {
                     }
                     continue;
                 }
-                DueStep::Fire { .. } | DueStep::UnderWay { .. } | DueStep::Await { .. } => continue,
+                DueStep::Settle { .. }
+                | DueStep::Rest { .. }
+                | DueStep::Fire { .. }
+                | DueStep::UnderWay { .. }
+                | DueStep::Await { .. } => continue,
             };
-            if not_before.is_some_and(|at| at > play.now()) {
-                continue;
-            }
-            let effect = due.effect.clone();
-            play.act(Actor::Engine, Action::AttemptStarted { effect, attempt })?;
-            let asked = Asked::new(&due.effect, &activity);
-            self.asked.push(asked.clone());
-            let begun = self.answered(play, due.effect, attempt, asked, &activity);
+            self.asked.push(begun.asked.clone());
             self.under_way.push(begun);
         }
         Ok(())
@@ -382,6 +393,7 @@ impl Crew {
             outcome: Outcome::Completed(Value::Null),
             waits: outcome.is_none(),
             child: Some((run, outcome.unwrap_or_default())),
+            asks: false,
         });
         Ok(())
     }
@@ -393,7 +405,8 @@ impl Crew {
         effect: EffectId,
         attempt: u32,
         asked: Asked,
-        activity: &Activity,
+        timeout: SignedDuration,
+        asks: bool,
     ) -> UnderWay {
         let found = self.answers.iter().zip(&mut self.used).find(|(answer, used)| {
             answer.which.fits(&asked) && answer.times.is_none_or(|times| **used < times)
@@ -407,24 +420,22 @@ impl Crew {
         };
         let after =
             |span: SignedDuration| play.now().saturating_add(span).unwrap_or(Timestamp::MAX);
-        let late = takes >= activity.timeout;
+        let late = takes >= timeout;
         match outcome(reply).filter(|_| !late) {
             Some(outcome) => {
                 let ends = after(takes);
-                UnderWay { effect, attempt, asked, ends, outcome, waits: false, child: None }
+                UnderWay { effect, attempt, asked, ends, outcome, waits: false, child: None, asks }
             }
             // As the engine says it.
             None => UnderWay {
                 effect,
                 attempt,
                 asked,
-                ends: after(activity.timeout),
-                outcome: Outcome::Failed {
-                    error: format!("no answer within {:#}", activity.timeout),
-                    retryable: true,
-                },
+                ends: after(timeout),
+                outcome: Outcome::Unanswered { error: format!("no answer within {timeout:#}") },
                 waits: !late,
                 child: None,
+                asks,
             },
         }
     }
@@ -460,7 +471,9 @@ impl Crew {
             DueStep::Fire { .. }
             | DueStep::UnderWay { .. }
             | DueStep::Start { .. }
-            | DueStep::Await { .. } => None,
+            | DueStep::Await { .. }
+            | DueStep::Settle { .. }
+            | DueStep::Rest { .. } => None,
         });
         ends.chain(again).min_by_key(|(at, _)| *at)
     }
@@ -483,14 +496,22 @@ impl Reply {
     /// What comes of an activity about which nothing was said. The verdict is for those that check
     /// something.
     pub const SUCCESS: Self = Self::Succeeds(Value::Null);
+
+    /// Whether this is what came of an activity.
+    fn is(&self, answer: &Value) -> bool {
+        outcome(self) == Some(Outcome::Completed(answer.clone()))
+    }
 }
 
 fn is_under_way(play: &Play, one: &UnderWay) -> bool {
     play.due().iter().any(|due| {
         due.effect == one.effect
             && match due.step {
-                DueStep::UnderWay { attempt } => one.child.is_none() && attempt == one.attempt,
+                DueStep::UnderWay { attempt } => {
+                    one.child.is_none() && !one.asks && attempt == one.attempt
+                }
                 DueStep::Await { run, .. } => one.child.as_ref().is_some_and(|one| one.0 == run),
+                DueStep::Settle { attempt, .. } => one.asks && attempt == one.attempt,
                 _ => false,
             }
     })
@@ -525,12 +546,26 @@ impl UnderWay {
 }
 
 fn end(play: &mut Play, one: UnderWay) -> Result<(), Stopped> {
-    let UnderWay { effect, attempt, outcome, child, .. } = one;
+    let UnderWay { effect, attempt, outcome, child, asks, .. } = one;
     let action = match child {
         Some((run, outcome)) => Action::ChildEnded { effect, run, outcome },
+        None if asks => Action::AttemptSettled { effect, attempt, settlement: settlement(outcome) },
         None => Action::AttemptEnded { effect, attempt, outcome },
     };
     Ok(play.act(Actor::Engine, action)?)
+}
+
+/// What a check found out. One about which nothing was said finds that the work was done.
+fn settlement(outcome: Outcome) -> Settlement {
+    match outcome {
+        Outcome::Completed(answer) if Reply::SUCCESS.is(&answer) => {
+            Settlement::Done { output: answer }
+        }
+        Outcome::Completed(answer) => Settlement::read(&answer),
+        Outcome::Failed { error: detail, .. }
+        | Outcome::Unanswered { error: detail }
+        | Outcome::Unknown { reason: detail } => Settlement::Unknown { detail },
+    }
 }
 
 fn next_timer(play: &Play) -> Option<(Timestamp, EffectId)> {
@@ -541,7 +576,9 @@ fn next_timer(play: &Play) -> Option<(Timestamp, EffectId)> {
             DueStep::Attempt { .. }
             | DueStep::UnderWay { .. }
             | DueStep::Start { .. }
-            | DueStep::Await { .. } => None,
+            | DueStep::Await { .. }
+            | DueStep::Settle { .. }
+            | DueStep::Rest { .. } => None,
         })
         .min()
 }

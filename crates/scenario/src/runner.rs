@@ -232,6 +232,7 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Attach { name, .. } => format!("attach `{name}`"),
         Action::Amend { .. } => "amend".to_owned(),
         Action::Comment { .. } => "comment".to_owned(),
+        Action::Settle { .. } => "settle".to_owned(),
         Action::Signal { name, .. } => format!("signal `{name}`"),
         Action::Steer { steering, .. } => steering.to_string(),
         Action::Cancel { .. } => "cancel".to_owned(),
@@ -245,6 +246,7 @@ pub(crate) fn words(action: &Action) -> String {
         | Action::Failed { .. }
         | Action::TimerFired { .. }
         | Action::AttemptStarted { .. }
-        | Action::AttemptEnded { .. } => "the engine's own".to_owned(),
+        | Action::AttemptEnded { .. }
+        | Action::AttemptSettled { .. } => "the engine's own".to_owned(),
     }
 }

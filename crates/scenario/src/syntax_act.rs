@@ -1,6 +1,6 @@
 //! From YAML to what a member does in a step.
 
-use holdpoint_core::{Action, MemberId, NewDuty, Steering, Vote};
+use holdpoint_core::{Action, EffectId, MemberId, NewDuty, Ruling, Steering, Vote};
 use holdpoint_definition::yaml::{Fields, Kind, Node};
 use serde_json::Value;
 
@@ -23,6 +23,7 @@ pub(crate) const ACTS: &[(&str, &str, &[&str])] = &[
     ("discharge", "`discharge`", &["by", "duty", "note"]),
     ("comment", "`comment`", &["by", "text"]),
     ("amend", "`amend`", &["by", "input", "reason"]),
+    ("settle", "`settle`", &["by", "as", "output", "effect", "reason"]),
     ("cancel", "`cancel`", &["by", "reason"]),
     ("signal", "`signal`", &["by", "name", "data"]),
     ("pause", "`pause`", STEER),
@@ -147,6 +148,11 @@ impl Given<'_> {
                 let text = self.need(file, "text")?;
                 Action::Comment { text: file.reader.text(text, "a comment")?.to_owned() }
             }
+            "settle" => Action::Settle {
+                effect: self.text(file, "effect")?.map(EffectId::new),
+                ruling: self.ruling(file)?,
+                reason: self.reason(file)?,
+            },
             "cancel" => Action::Cancel { reason: self.reason(file)? },
             "amend" => {
                 let patch = self.need(file, "input")?.to_json();
@@ -209,6 +215,22 @@ impl Given<'_> {
     fn veto_of(&self, file: &mut File<'_>) -> Option<MemberId> {
         let node = self.need(file, "veto_of")?;
         file.member(node)
+    }
+
+    /// What became of an attempt whose end nobody knows.
+    fn ruling(&self, file: &mut File<'_>) -> Option<Ruling> {
+        let node = self.need(file, "as")?;
+        match file.reader.text(node, "`as`, what became of it,")? {
+            "done" => {
+                Some(Ruling::Done { output: self.get("output").map_or(Value::Null, Node::to_json) })
+            }
+            "failed" => Some(Ruling::Failed),
+            "again" => Some(Ruling::Again),
+            _ => {
+                file.reader.wrong(node, "`as` is `done`, `failed` or `again`");
+                None
+            }
+        }
     }
 
     fn signal(&self, file: &mut File<'_>) -> Option<Action> {

@@ -1,7 +1,9 @@
 //! What people tell a run, as it is typed.
 
-use clap::{Args, Subcommand};
-use holdpoint::core::{Action, MemberId, NewDuty, Vote};
+use clap::{Args, Subcommand, ValueEnum};
+use holdpoint::core::{Action, EffectId, MemberId, NewDuty, Ruling, Vote};
+
+use serde_json::Value;
 
 use super::{Acting, RunArgument, words};
 use crate::{failure::Failure, strict_json};
@@ -92,6 +94,24 @@ pub(crate) enum Tell {
         #[command(flatten)]
         acting: Acting,
     },
+    /// Say what became of an attempt whose end nobody knows
+    Settle {
+        #[command(flatten)]
+        run: RunArgument,
+        /// What became of it
+        became: Became,
+        /// Which effect is meant, as `holdpoint show` shows it; needed only when there are several
+        #[arg(long)]
+        effect: Option<String>,
+        /// With `done`: what it would have answered
+        #[arg(long, value_name = "JSON")]
+        output: Option<String>,
+        /// How you know, or why it does not matter
+        #[arg(long, value_parser = words)]
+        reason: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
     /// Stop a run for good
     Cancel {
         #[command(flatten)]
@@ -114,6 +134,17 @@ pub(crate) enum Tell {
         #[command(flatten)]
         acting: Acting,
     },
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Became {
+    /// It was done
+    Done,
+    /// It failed, and is not tried again
+    Failed,
+    /// It is to be done again, whatever became of it
+    Again,
 }
 
 /// Which hold of a run is meant, and who acts.
@@ -149,6 +180,7 @@ impl Tell {
             Self::Recount { .. } => "recount",
             Self::Discharge { .. } => "discharge",
             Self::Comment { .. } => "comment",
+            Self::Settle { .. } => "settle",
             Self::Cancel { .. } => "cancel",
             Self::Signal { .. } => "signal",
         }
@@ -199,17 +231,39 @@ impl Tell {
             Self::Cancel { run, reason, acting } => {
                 told(run, acting, Action::Cancel { reason }, "cancelled")
             }
+            Self::Settle { run, became, effect, output, reason, acting } => {
+                let ruling = match (became, output) {
+                    (Became::Done, output) => {
+                        let output = output.as_deref().unwrap_or("null");
+                        Ruling::Done { output: json(output, "--output")? }
+                    }
+                    (_, Some(_)) => {
+                        return Err(Failure::usage(
+                            "only what was done has an output",
+                            "leave `--output` out, or say `done`",
+                        ));
+                    }
+                    (Became::Failed, None) => Ruling::Failed,
+                    (Became::Again, None) => Ruling::Again,
+                };
+                let effect = effect.map(EffectId::new);
+                told(run, acting, Action::Settle { effect, ruling, reason }, "settled")
+            }
             Self::Signal { run, name, data, acting } => {
-                let data = strict_json::parse(&data).map_err(|error| {
-                    Failure::usage(
-                        format!("`--data` cannot be read as JSON: {error}"),
-                        "a text needs its quotes: `--data '\"done\"'`",
-                    )
-                })?;
+                let data = json(&data, "--data")?;
                 told(run, acting, Action::Signal { name, data }, "signalled")
             }
         })
     }
+}
+
+fn json(text: &str, option: &str) -> Result<Value, Failure> {
+    strict_json::parse(text).map_err(|error| {
+        Failure::usage(
+            format!("`{option}` cannot be read as JSON: {error}"),
+            format!("a text needs its quotes: `{option} '\"done\"'`"),
+        )
+    })
 }
 
 /// The conditions of an approval; `before` has a state and a text by turns.

@@ -70,7 +70,11 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
                     row.title.clone(),
                     definition,
                     row.state.clone(),
-                    status(&row.status),
+                    if row.waits_for_configuration() {
+                        format!("no `{}` here", row.unconfigured.join("`, `"))
+                    } else {
+                        status(&row.status)
+                    },
                     requester,
                     time(row.updated),
                 ]

@@ -5,7 +5,7 @@ use holdpoint::{
         MemberId, RunAnswer, RunStatus, RunView, Sequence, Steering, Version, Vote,
         view::{
             BetweenView, BranchView, Candidate, ConditionView, DutyView, EvidenceView, HoldView,
-            RolloutView, TargetView,
+            RolloutView, TargetView, UnknownView,
         },
     },
     engine::{AsOf, RunDetail, RunRow},
@@ -143,7 +143,14 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     let waits = |hold: &HoldView| {
         hold.conditions.iter().any(|one| matches!(one.kind, "wait" | "witness") && !one.met)
     };
-    if works(&view.status, &view.branches) && !view.state.is_empty() {
+    for name in &detail.row.unconfigured {
+        text.push_str(&format!("  waiting  no activity `{name}` is configured here\n"));
+    }
+    if detail.row.waits_for_configuration() {
+        text.push_str(
+            "next: configure it in the directory's `holdpoint.toml`, then run `holdpoint work`\n",
+        );
+    } else if works(&view.status, &view.branches) && !view.state.is_empty() {
         text.push_str("next: run `holdpoint work`, which does what machines are to do\n");
     } else if view.holds.iter().any(waits) || bakes(view) {
         text.push_str("next: run `holdpoint work`, which notices when the time has come\n");
@@ -207,6 +214,9 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
     for rollout in view.rollouts() {
         text.push_str(&rollout_in_words(rollout, now));
     }
+    for one in &view.unknown {
+        text.push_str(&unknown_in_words(one));
+    }
     if let Some(deadline) = &view.deadline {
         text.push_str(&format!(
             "the run ends at `{}` unless it has before {} UTC (in {})\n",
@@ -229,6 +239,9 @@ fn branches_in_words(branches: &[BranchView], depth: usize, text: &mut String) {
     }
 }
 
+/// How a step begins that asks what became of an attempt.
+const SAY_WHAT_BECAME: &str = "say what became of `";
+
 /// A step that says what to send, with how that is typed.
 fn with_command(step: &str, number: u64) -> String {
     if let Some((before, steering)) = steering_of(step) {
@@ -244,7 +257,13 @@ fn with_command(step: &str, number: u64) -> String {
         .map(|(before, name)| (before, name.strip_suffix('`')))
     {
         Some((before, Some(name))) => format!("{before}`holdpoint signal {number} {name}`"),
-        _ => step.to_owned(),
+        _ => match step.strip_prefix(SAY_WHAT_BECAME) {
+            Some(about) => format!(
+                "{step}: `holdpoint settle {number} done|failed|again --effect {} --reason TEXT`",
+                about.split('`').next().unwrap_or_default()
+            ),
+            None => step.to_owned(),
+        },
     }
 }
 
@@ -299,6 +318,24 @@ fn people_in_words(condition: &ConditionView) -> String {
     for candidate in cannot {
         let lacks = line(candidate.lacks.as_deref().unwrap_or_default());
         text.push_str(&format!("           cannot: {}, who {lacks}\n", candidate.member));
+    }
+    text
+}
+
+fn unknown_in_words(one: &UnknownView) -> String {
+    let mut text = format!(
+        "  unknown  how attempt {} at `{}` (`{}`) ended, since {} UTC: {}\n",
+        one.attempt,
+        line(one.effect.as_str()),
+        one.activity,
+        time(one.since),
+        line(&one.reason)
+    );
+    if let Some(check) = &one.asks {
+        text.push_str(&format!("           `{check}` is asked whether it was done\n"));
+    }
+    if let Some(found) = &one.found {
+        text.push_str(&format!("           the check: {}\n", line(found)));
     }
     text
 }
@@ -433,6 +470,14 @@ pub(crate) fn in_a_line(detail: &RunDetail) -> String {
     let run = format!("run {} ({})", row.number, line(&row.title));
     match &row.status {
         RunStatus::Ended { outcome } => format!("{run} has ended: {outcome}"),
+        RunStatus::Working if row.waits_for_configuration() => {
+            let names: Vec<_> = row.unconfigured.iter().map(|name| format!("`{name}`")).collect();
+            format!(
+                "{run} waits at `{}`: no activity {} is configured here",
+                row.state,
+                names.join(", ")
+            )
+        }
         RunStatus::Stuck => format!(
             "{run} is stuck at `{}`: `holdpoint show {}` says what can be done",
             row.state, row.number
@@ -451,6 +496,7 @@ pub(crate) fn standing_as_json(row: &RunRow, answer: RunAnswer) -> Value {
         "sequence": answer.sequence,
         "state": row.state,
         "status": row.status.as_str(),
+        "unconfigured": row.unconfigured,
         "outcome": match &row.status {
             RunStatus::Ended { outcome } => Some(outcome),
             _ => None,

@@ -8,7 +8,7 @@ use std::{
 
 use holdpoint::{
     core::{Event, RunId, RunStatus, Sequence, view::RolloutView},
-    engine::{Effects, Engine, RunDetail, RunFilter},
+    engine::{Effects, Engine, RunDetail, RunFilter, RunRow},
     log::Record,
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -34,8 +34,8 @@ enum End {
 }
 
 /// Works until there is nothing left to do, or for ever.
-pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<Answer, Failure> {
-    context
+pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<(), Failure> {
+    let (answer, left) = context
         .with_engine(Effects::Perform, async |engine| {
             let mut watcher = Watcher::start(engine).await?;
             let end = tokio::select! {
@@ -45,9 +45,42 @@ pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<Answer, 
             };
             watcher.catch_up().await?;
             watcher.finish();
-            answer(engine, &watcher, &end).await
+            let left = match &end {
+                End::Idle { .. } => unconfigured(engine).await?,
+                End::Interrupted => None,
+            };
+            Ok((answer(engine, &watcher, &end, left.is_some()).await?, left))
         })
-        .await
+        .await?;
+    answer.print(context.json)?;
+    left.map_or(Ok(()), Err)
+}
+
+/// What is left to do that nobody here is configured to do.
+async fn unconfigured(engine: &Engine) -> Result<Option<Failure>, Failure> {
+    let rows = working(engine).await?;
+    let waiting: Vec<&RunRow> = rows.iter().filter(|row| !row.unconfigured.is_empty()).collect();
+    if waiting.is_empty() {
+        return Ok(None);
+    }
+    let names: BTreeSet<&str> =
+        waiting.iter().flat_map(|row| &row.unconfigured).map(String::as_str).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    Ok(Some(Failure::unconfigured(
+        format!(
+            "{} not configured here, and {} for {}",
+            match names.as_slice() {
+                [name] => format!("the activity `{name}` is"),
+                names => format!("the activities `{}` are", names.join("`, `")),
+            },
+            match waiting.as_slice() {
+                [only] => format!("run {} waits", only.number),
+                waiting => format!("{} runs wait", waiting.len()),
+            },
+            if names.len() == 1 { "it" } else { "them" }
+        ),
+        "configure it in the directory's `holdpoint.toml`, then run `holdpoint work` again",
+    )))
 }
 
 /// Waits for Ctrl-C, or for being asked to end.
@@ -60,16 +93,17 @@ async fn interruption() -> Result<End, Failure> {
     Ok(End::Interrupted)
 }
 
+/// The runs that machines work on, or would if they knew how.
+async fn working(engine: &Engine) -> Result<Vec<RunRow>, Failure> {
+    let status = Some("working".to_owned());
+    Ok(engine.runs(&RunFilter { status, ..RunFilter::default() }).await?)
+}
+
 /// Waits until no run is worked on: those that wait only for their next attempt still are.
 async fn until_idle(engine: &Engine, follow: bool) -> Result<End, Failure> {
     loop {
         let idle = engine.idle().await?;
-        let working = RunFilter {
-            status: Some("working".to_owned()),
-            limit: Some(1),
-            ..RunFilter::default()
-        };
-        let none_works = engine.runs(&working).await?.is_empty();
+        let none_works = working(engine).await?.iter().all(RunRow::waits_for_configuration);
         match idle.next_timer {
             next_timer if none_works && !follow => return Ok(End::Idle { next_timer }),
             None if !follow => return Ok(End::Idle { next_timer: None }),
@@ -85,7 +119,12 @@ async fn until_idle(engine: &Engine, follow: bool) -> Result<End, Failure> {
     }
 }
 
-async fn answer(engine: &Engine, watcher: &Watcher<'_>, end: &End) -> Result<Answer, Failure> {
+async fn answer(
+    engine: &Engine,
+    watcher: &Watcher<'_>,
+    end: &End,
+    is_left: bool,
+) -> Result<Answer, Failure> {
     let mut text = String::new();
     let mut runs = Vec::new();
     for run in watcher.runs.keys() {
@@ -104,6 +143,9 @@ async fn answer(engine: &Engine, watcher: &Watcher<'_>, end: &End) -> Result<Ans
         }
         End::Idle { next_timer: Some(at) } => {
             format!("nothing left to do before {} UTC, when a timer is due\n", time(*at))
+        }
+        End::Idle { next_timer: None } if is_left => {
+            "nothing left that can be done here\n".to_owned()
         }
         End::Idle { next_timer: None } => "nothing left to do\n".to_owned(),
     });

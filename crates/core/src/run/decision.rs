@@ -4,10 +4,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Decided, Run, RunEvent, broken, new_event};
+use super::{Decided, Run, RunEvent, broken, new_event, settling};
 use crate::{
     command::{Action, Command, Outcome, Refusal, RefusalCode},
-    effect::{Activity, EffectKind},
+    effect::{Activity, EffectKind, Settling},
     event::NewEvent,
     id::{EffectId, RunId},
     workflow::{DecideFailure, DynWorkflow, Meta, Moment},
@@ -16,14 +16,14 @@ use crate::{
 /// How deep an input, a signal's data or an activity's output may be nested. JSON is read to 128
 /// levels, and what holds the payload in an event or a snapshot takes some of them: deeper ones
 /// could be written but not read again.
-const PAYLOAD_DEPTH_MAX: usize = 100;
+pub(super) const PAYLOAD_DEPTH_MAX: usize = 100;
 
 /// A command being decided, on a copy of the run that takes each event at once.
 pub(super) struct Decision<'a> {
-    run: Run,
-    workflow: &'a dyn DynWorkflow,
-    command: &'a Command,
-    at: &'a Moment<'a>,
+    pub(super) run: Run,
+    pub(super) workflow: &'a dyn DynWorkflow,
+    pub(super) command: &'a Command,
+    pub(super) at: &'a Moment<'a>,
     events: Vec<NewEvent>,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Decision<'a> {
         Self { run: run.clone(), workflow, command, at, events: Vec::new() }
     }
 
-    fn record(&mut self, event: &RunEvent) -> Result<(), DecideFailure> {
+    pub(super) fn record(&mut self, event: &RunEvent) -> Result<(), DecideFailure> {
         let event = new_event(event)?;
         let meta = Meta { time: self.at.now, actor: &self.command.actor };
         self.run.apply(self.workflow, &event.kind, &event.data, &meta)?;
@@ -109,7 +109,7 @@ impl<'a> Decision<'a> {
         Ok(())
     }
 
-    fn activity(&self, effect: &EffectId) -> Result<Activity, Refusal> {
+    pub(super) fn activity(&self, effect: &EffectId) -> Result<Activity, Refusal> {
         match self.wanted(effect)? {
             EffectKind::Activity(activity) => Ok(activity),
             EffectKind::Timer { .. } | EffectKind::Child(_) => {
@@ -180,7 +180,10 @@ impl<'a> Decision<'a> {
     ) -> Result<(), DecideFailure> {
         let activity = self.activity(effect)?;
         let progress = self.run.progress.get(effect).cloned().unwrap_or_default();
-        if progress.running || attempt != progress.attempts.saturating_add(1) {
+        let settles = progress.unsettled.as_ref().is_some_and(|unsettled| {
+            settling::step(unsettled, &activity, progress.attempts).is_some()
+        });
+        if settles || progress.running || attempt != progress.attempts.saturating_add(1) {
             return Err(Refusal::new(
                 RefusalCode::NotAwaited,
                 format!("attempt {attempt} at `{effect}` is not the next"),
@@ -205,11 +208,15 @@ impl<'a> Decision<'a> {
             DecideFailure::Refused(Refusal::new(RefusalCode::NotAwaited, reason))
         })?;
         let effect = effect.clone();
-        let unkept;
+        let other;
         let outcome = match outcome {
+            Outcome::Unanswered { error } if activity.settling == Settling::default() => {
+                other = Outcome::Failed { error: error.clone(), retryable: true };
+                &other
+            }
             Outcome::Completed(output) if is_deeper(output, PAYLOAD_DEPTH_MAX) => {
-                unkept = Outcome::Failed { error: too_deep("output"), retryable: false };
-                &unkept
+                other = Outcome::Failed { error: too_deep("output"), retryable: false };
+                &other
             }
             outcome => outcome,
         };
@@ -244,8 +251,13 @@ impl<'a> Decision<'a> {
                 Ok(Some(effect))
             }
             Outcome::Unknown { reason } => {
-                let reason = reason.clone();
-                self.record(&RunEvent::AttemptUnknown { effect, attempt, reason })?;
+                let (reason, counts) = (reason.clone(), false);
+                self.record(&RunEvent::AttemptUnknown { effect, attempt, reason, counts })?;
+                Ok(None)
+            }
+            Outcome::Unanswered { error } => {
+                let (reason, counts) = (error.clone(), true);
+                self.record(&RunEvent::AttemptUnknown { effect, attempt, reason, counts })?;
                 Ok(None)
             }
         }
@@ -286,7 +298,7 @@ impl<'a> Decision<'a> {
 }
 
 /// Whether arrays and objects are nested in each other more than `levels` deep.
-fn is_deeper(value: &Value, levels: usize) -> bool {
+pub(super) fn is_deeper(value: &Value, levels: usize) -> bool {
     let inside = |value: &Value| levels == 0 || is_deeper(value, levels.saturating_sub(1));
     match value {
         Value::Array(items) => levels == 0 || items.iter().any(inside),
@@ -303,6 +315,6 @@ pub(super) fn check_depth(what: &str, payload: &Value) -> Result<(), Refusal> {
     Err(Refusal::new(RefusalCode::InvalidInput, too_deep(what)))
 }
 
-fn too_deep(what: &str) -> String {
+pub(super) fn too_deep(what: &str) -> String {
     format!("the {what} is nested deeper than {PAYLOAD_DEPTH_MAX} levels")
 }

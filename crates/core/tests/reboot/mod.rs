@@ -2,7 +2,8 @@
 
 use holdpoint_core::{
     Action, Activity, Actor, Command, Effect, EffectId, EffectKind, IllegalEvent, Moment, Refusal,
-    RefusalCode, RetryPolicy, RunStatus, RunView, Started, Vote, Workflow, workflow::Meta,
+    RefusalCode, RetryPolicy, RunStatus, RunView, Settling, Started, Vote, Workflow,
+    workflow::Meta,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,7 @@ fn activity(name: &str, state: &RebootState) -> Effect {
             input: json!({ "host": state.host }),
             timeout: SignedDuration::from_secs(60),
             retry: RETRY,
+            settling: Settling::default(),
         }),
     }
 }

@@ -1,5 +1,7 @@
 //! What the runs of a shard are owed: timers and attempts, begun and ended.
 
+use std::sync::Arc;
+
 use holdpoint_core::{
     Action, Activity, EffectId, IllegalEvent, Outcome, RunId,
     run::{Due, DueStep},
@@ -9,7 +11,7 @@ use jiff::Timestamp;
 use super::Shard;
 use crate::{
     activity::Attempt,
-    attempting::{AttemptEnd, perform},
+    attempting::{AttemptEnd, perform, settle},
     builder::Effects,
     deciding::own_command,
     load::LiveRun,
@@ -51,9 +53,10 @@ impl Shard {
         let mut wake: Option<Timestamp> = None;
         let mut wake_at = |at: Timestamp| wake = Some(wake.map_or(at, |wake| wake.min(at)));
         slot.attempts.retain(|effect, handle| {
-            let wanted = due
-                .iter()
-                .any(|due| due.effect == *effect && matches!(due.step, DueStep::UnderWay { .. }));
+            let wanted = due.iter().any(|due| {
+                due.effect == *effect
+                    && matches!(due.step, DueStep::UnderWay { .. } | DueStep::Settle { .. })
+            });
             if !wanted {
                 handle.abort();
             }
@@ -69,6 +72,38 @@ impl Shard {
                 }
                 DueStep::Fire { .. } => {
                     (Action::TimerFired { effect: effect.clone() }, Step::Fire(effect.clone()))
+                }
+                DueStep::Attempt { activity, .. }
+                    if !self.handlers.contains_key(&activity.name) =>
+                {
+                    // It rests until an engine runs that knows the activity.
+                    continue;
+                }
+                DueStep::Rest { .. } => continue,
+                DueStep::Settle { check, attempt, .. } => {
+                    if let Some(handler) = self.handlers.get(&check.name)
+                        && live.broken.is_none()
+                        && !slot.refused.contains(&effect)
+                    {
+                        slot.working = true;
+                        if !slot.attempts.contains_key(&effect) && !slot.stepping.contains(&effect)
+                        {
+                            let asked = Attempt {
+                                run,
+                                project: live.run.project().clone(),
+                                idempotency_key: format!("{run}/{effect}"),
+                                effect: effect.clone(),
+                                attempt,
+                                activity: check.name,
+                                input: check.input,
+                                timeout: check.timeout,
+                            };
+                            let clock = Arc::clone(&self.clock);
+                            let asks = settle(Arc::clone(handler), asked, check.retry, clock);
+                            slot.attempts.insert(effect, self.attempts.spawn(asks));
+                        }
+                    }
+                    continue;
                 }
                 DueStep::Attempt { not_before: Some(at), .. } if at > now => {
                     slot.working = true;
@@ -198,17 +233,19 @@ impl Shard {
             input: activity.input,
             timeout: activity.timeout,
         };
-        let handler = self.handlers.get(&attempt.activity).cloned();
-        slot.attempts.insert(effect, self.attempts.spawn(perform(handler, attempt)));
+        // It is not begun without one.
+        if let Some(handler) = self.handlers.get(&attempt.activity) {
+            let work = perform(Arc::clone(handler), attempt);
+            slot.attempts.insert(effect, self.attempts.spawn(work));
+        }
     }
 
     pub(super) fn attempt_ended(&mut self, end: AttemptEnd) {
-        let AttemptEnd { run, effect, attempt, outcome } = end;
+        let AttemptEnd { run, effect, action } = end;
         let Some(slot) = self.slots.get_mut(&run) else { return };
         if !slot.attempts.contains_key(&effect) {
             return;
         }
-        let action = Action::AttemptEnded { effect: effect.clone(), attempt, outcome };
         let command = Box::new(own_command(action));
         slot.waiting.push_back(Waiting::Own { command, step: Step::Ended { effect } });
         self.pump(run);

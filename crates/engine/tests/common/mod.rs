@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use holdpoint_core::{
     Action, Activity, Actor, Authentication, Command, CommandId, Effect, EffectId, EffectKind,
     IllegalEvent, Moment, Outcome, ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode,
-    RetryPolicy, RunId, RunStatus, RunView, Started, Vote, Workflow, workflow::Meta,
+    RetryPolicy, RunId, RunStatus, RunView, Settling, Started, Vote, Workflow, workflow::Meta,
 };
 use holdpoint_engine::{
     ActivityHandler, Attempt, Effects, Engine, EngineBuilder, ManualClock, Submission,
@@ -132,6 +132,7 @@ impl Workflow for Expense {
                     input: json!({ "cents": state.cents }),
                     timeout: SignedDuration::from_secs(60),
                     retry: RetryPolicy::fixed(3, SignedDuration::from_secs(10)),
+                    settling: Settling::default(),
                 }),
             }],
             Stage::Ended(_) => vec![],
@@ -217,7 +218,7 @@ impl Office {
         engine
     }
 
-    async fn set_up(&self, engine: &Engine) {
+    pub(crate) async fn set_up(&self, engine: &Engine) {
         if engine.project(&self.project).is_some() {
             return;
         }

@@ -1,0 +1,353 @@
+//! Deciding what became of an attempt whose end nobody knows.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Due, DueStep, Run, RunEvent,
+    decision::{Decision, PAYLOAD_DEPTH_MAX, is_deeper, too_deep},
+};
+use crate::{
+    command::{Refusal, RefusalCode},
+    effect::{Activity, EffectKind},
+    id::{EffectId, MemberId},
+    project::OWNER,
+    settlement::{Ruling, Settled, Settlement},
+    view::{RunStatus, UnknownView},
+    workflow::{DecideFailure, DynWorkflow, Moment},
+};
+
+/// An attempt whose end nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Unsettled {
+    /// What is known of it.
+    pub(super) reason: String,
+    /// Since when nobody knows.
+    pub(super) since: Timestamp,
+    /// Whether it is one of the attempts that may fail, unless it was done.
+    pub(super) counts: bool,
+    /// What the check said that did not know either.
+    pub(super) asked: Option<String>,
+}
+
+/// What there is to do about an activity of which nobody knows how the last attempt ended; nothing
+/// but to try again when `None`.
+pub(super) fn step(unsettled: &Unsettled, activity: &Activity, attempt: u32) -> Option<DueStep> {
+    match &activity.settling.check {
+        Some(check) if unsettled.asked.is_none() => {
+            Some(DueStep::Settle { activity: activity.name.clone(), check: check.clone(), attempt })
+        }
+        _ if activity.settling.repeatable => None,
+        _ => Some(DueStep::Rest { activity: activity.name.clone(), attempt }),
+    }
+}
+
+impl Decision<'_> {
+    /// Takes what a check found out.
+    pub(super) fn settle(
+        &mut self,
+        effect: &EffectId,
+        attempt: u32,
+        settlement: &Settlement,
+    ) -> Result<Option<EffectId>, DecideFailure> {
+        let activity = self.activity(effect)?;
+        let unsettled = self.unsettled(effect, attempt)?;
+        match settlement {
+            Settlement::Done { output } if is_deeper(output, PAYLOAD_DEPTH_MAX) => {
+                let failed = too_deep("output");
+                self.settle_as(effect, attempt, Settled::Failed, None, Some(failed), None)
+            }
+            Settlement::Done { output } => {
+                self.settle_as(effect, attempt, Settled::Done, Some(output), None, None)
+            }
+            Settlement::NotDone { detail } => {
+                self.not_done(effect, attempt, Settled::NotDone, detail.as_ref(), &unsettled)
+            }
+            Settlement::Unknown { detail } if activity.settling.repeatable => {
+                self.not_done(effect, attempt, Settled::Unknown, Some(detail), &unsettled)
+            }
+            Settlement::Unknown { detail } => {
+                let detail = Some(detail.clone());
+                self.settle_as(effect, attempt, Settled::Unknown, None, detail, None)
+            }
+        }
+    }
+
+    /// Goes on with the next attempt, unless this one was the last that might fail.
+    fn not_done(
+        &mut self,
+        effect: &EffectId,
+        attempt: u32,
+        settled: Settled,
+        detail: Option<&String>,
+        unsettled: &Unsettled,
+    ) -> Result<Option<EffectId>, DecideFailure> {
+        let activity = self.activity(effect)?;
+        let failures = self.run.progress.get(effect).map_or(0, |progress| progress.failures);
+        let delay = if unsettled.counts {
+            activity.retry.delay_after(failures.saturating_add(1))
+        } else {
+            Some(SignedDuration::ZERO)
+        };
+        match delay {
+            Some(delay) => {
+                let at = self.at.now.saturating_add(delay).unwrap_or(Timestamp::MAX);
+                self.settle_as(effect, attempt, settled, None, detail.cloned(), Some(at))
+            }
+            None => {
+                let found = match (settled, detail) {
+                    (Settled::NotDone, None) => "it was not done".to_owned(),
+                    (Settled::NotDone, Some(detail)) => format!("it was not done: {detail}"),
+                    (_, detail) => {
+                        let detail = detail.map(String::as_str).unwrap_or_default();
+                        format!("nobody knows whether it was done: {detail}")
+                    }
+                };
+                let detail = Some(format!("{}; {found}", unsettled.reason));
+                self.settle_as(effect, attempt, Settled::Failed, None, detail, None)
+            }
+        }
+    }
+
+    /// Takes what a person says.
+    pub(super) fn rule(
+        &mut self,
+        effect: Option<&EffectId>,
+        ruling: &Ruling,
+        reason: &str,
+    ) -> Result<Option<EffectId>, DecideFailure> {
+        self.may_rule()?;
+        if reason.trim().is_empty() {
+            let message = "it takes a reason to say what became of an attempt";
+            return Err(Refusal::new(RefusalCode::InvalidInput, message).into());
+        }
+        let (effect, attempt) = self.meant(effect)?;
+        let reason = Some(reason.to_owned());
+        match ruling {
+            Ruling::Done { output } => {
+                super::check_depth("output", output)?;
+                self.settle_as(&effect, attempt, Settled::Done, Some(output), reason, None)
+            }
+            Ruling::Failed => self.settle_as(&effect, attempt, Settled::Failed, None, reason, None),
+            Ruling::Again => {
+                let now = Some(self.at.now);
+                self.settle_as(&effect, attempt, Settled::Again, None, reason, now)
+            }
+        }
+    }
+
+    /// Who says what became of an attempt: the requester, or an owner of the project.
+    fn may_rule(&self) -> Result<(), Refusal> {
+        let requester = self.run.requester().member();
+        let Some(id) = self.command.actor.member() else {
+            let message = "the engine does not decide for people";
+            return Err(Refusal::new(RefusalCode::NotMember, message));
+        };
+        let member = self.at.project.member(id)?;
+        if requester == Some(id) || member.has_role(OWNER) {
+            return Ok(());
+        }
+        let owners = self.at.project.members().iter().filter(|(_, one)| one.has_role(OWNER));
+        let mut could: Vec<&MemberId> = requester.into_iter().collect();
+        could.extend(owners.map(|(id, _)| id).filter(|id| requester != Some(*id)));
+        let could: Vec<&str> = could.into_iter().map(MemberId::as_str).collect();
+        let message = format!("`{id}` may not say what became of an attempt");
+        Err(Refusal::new(RefusalCode::NotEligible, message).needs(format!(
+            "the requester or a member with the role `{OWNER}`: {}",
+            could.join(", ")
+        )))
+    }
+
+    /// The attempt that is meant, of those whose end nobody knows.
+    fn meant(&self, effect: Option<&EffectId>) -> Result<(EffectId, u32), Refusal> {
+        let open: Vec<(EffectId, u32)> = self
+            .run
+            .due(self.workflow)
+            .into_iter()
+            .filter_map(|Due { effect, step }| match step {
+                DueStep::Settle { attempt, .. } | DueStep::Rest { attempt, .. } => {
+                    Some((effect, attempt))
+                }
+                _ => None,
+            })
+            .collect();
+        let names = || {
+            let names: Vec<String> = open.iter().map(|(effect, _)| format!("`{effect}`")).collect();
+            names.join(", ")
+        };
+        match (effect, open.as_slice()) {
+            (_, []) => Err(Refusal::new(
+                RefusalCode::NotUnknown,
+                "there is no attempt whose end is unknown",
+            )),
+            (None, [only]) => Ok(only.clone()),
+            (None, _) => Err(Refusal::new(
+                RefusalCode::NotUnknown,
+                "several attempts have an unknown end, and none was named",
+            )
+            .needs(format!("name one of them: {}", names()))),
+            (Some(wanted), _) => {
+                open.iter().find(|(effect, _)| effect == wanted).cloned().ok_or_else(|| {
+                    let message = format!("`{wanted}` has no attempt whose end is unknown");
+                    Refusal::new(RefusalCode::NotUnknown, message)
+                        .needs(format!("name one of those that have: {}", names()))
+                })
+            }
+        }
+    }
+
+    fn unsettled(&self, effect: &EffectId, attempt: u32) -> Result<Unsettled, Refusal> {
+        let progress = self.run.progress.get(effect).filter(|one| one.attempts == attempt);
+        progress.and_then(|progress| progress.unsettled.clone()).ok_or_else(|| {
+            Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("it is not asked how attempt {attempt} at `{effect}` ended"),
+            )
+        })
+    }
+
+    fn settle_as(
+        &mut self,
+        effect: &EffectId,
+        attempt: u32,
+        settled: Settled,
+        output: Option<&Value>,
+        detail: Option<String>,
+        retry_at: Option<Timestamp>,
+    ) -> Result<Option<EffectId>, DecideFailure> {
+        self.record(&RunEvent::AttemptSettled {
+            effect: effect.clone(),
+            attempt,
+            settled,
+            output: output.cloned(),
+            detail: detail.clone(),
+            retry_at,
+        })?;
+        let effect = effect.clone();
+        let action = match settled {
+            Settled::Done => {
+                let output = output.cloned().unwrap_or(Value::Null);
+                crate::Action::Completed { effect: effect.clone(), output }
+            }
+            Settled::Failed => {
+                crate::Action::Failed { effect: effect.clone(), error: detail.unwrap_or_default() }
+            }
+            Settled::NotDone | Settled::Again | Settled::Unknown => return Ok(None),
+        };
+        self.tell(action)?;
+        Ok(Some(effect))
+    }
+}
+
+impl Run {
+    /// Adds how an attempt was settled.
+    pub(super) fn settled(
+        &mut self,
+        effect: &EffectId,
+        attempt: u32,
+        settled: Settled,
+        detail: Option<String>,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), String> {
+        let all = Arc::make_mut(&mut self.progress);
+        let progress = all
+            .get_mut(effect)
+            .filter(|progress| progress.attempts == attempt && !progress.running)
+            .ok_or_else(|| format!("attempt {attempt} at `{effect}` has no unknown end"))?;
+        let unsettled = progress
+            .unsettled
+            .as_mut()
+            .ok_or_else(|| format!("the end of attempt {attempt} at `{effect}` is known"))?;
+        match (settled, retry_at) {
+            (Settled::Done | Settled::Failed, None) => {
+                all.remove(effect);
+            }
+            (Settled::NotDone | Settled::Unknown, Some(at)) => {
+                if unsettled.counts {
+                    progress.failures = progress.failures.saturating_add(1);
+                }
+                progress.unsettled = None;
+                progress.retry_at = Some(at);
+            }
+            (Settled::Again, Some(at)) => {
+                progress.unsettled = None;
+                progress.retry_at = Some(at);
+            }
+            (Settled::Unknown, None) => unsettled.asked = Some(detail.unwrap_or_default()),
+            (settled, _) => return Err(format!("`{settled:?}` does not say what comes next")),
+        }
+        Ok(())
+    }
+
+    /// Whether the run waits for nothing but people who say what became of attempts.
+    pub(super) fn rests(&self, workflow: &dyn DynWorkflow) -> bool {
+        if self.progress.values().all(|progress| progress.unsettled.is_none()) {
+            return false;
+        }
+        let mut rests = false;
+        for due in self.due(workflow) {
+            match due.step {
+                DueStep::Rest { .. } => rests = true,
+                DueStep::Fire { .. } => {}
+                DueStep::Attempt { .. }
+                | DueStep::UnderWay { .. }
+                | DueStep::Settle { .. }
+                | DueStep::Start { .. }
+                | DueStep::Await { .. } => return false,
+            }
+        }
+        rests
+    }
+
+    /// What the run looks like to a person now.
+    #[must_use]
+    pub fn view(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> crate::RunView {
+        let mut view = workflow.view(&self.state, at);
+        if view.status == RunStatus::Working && self.rests(workflow) {
+            view.status = RunStatus::Stuck;
+        }
+        if view.status.is_ended() || self.progress.values().all(|one| one.unsettled.is_none()) {
+            return view;
+        }
+        let pending = workflow.pending(&self.state).into_iter();
+        let activities: Vec<(EffectId, Activity)> = pending
+            .filter_map(|effect| match effect.kind {
+                EffectKind::Activity(activity) => Some((effect.id, activity)),
+                EffectKind::Timer { .. } | EffectKind::Child(_) => None,
+            })
+            .collect();
+        for (effect, activity) in activities {
+            let Some(progress) = self.progress.get(&effect) else { continue };
+            let Some(unsettled) = &progress.unsettled else { continue };
+            let asks = match step(unsettled, &activity, progress.attempts) {
+                Some(DueStep::Settle { check, .. }) => Some(check.name),
+                Some(_) => None,
+                None => continue,
+            };
+            view.unknown.push(UnknownView {
+                effect,
+                activity: activity.name,
+                attempt: progress.attempts,
+                since: unsettled.since,
+                reason: unsettled.reason.clone(),
+                asks,
+                found: unsettled.asked.clone(),
+            });
+        }
+        let rest = view.unknown.iter().filter(|one| one.asks.is_none());
+        let steps: Vec<String> = rest
+            .take(5)
+            .map(|one| {
+                format!(
+                    "say what became of `{}`: it was done, it failed, or do it again",
+                    one.effect
+                )
+            })
+            .collect();
+        view.next_steps.splice(0..0, steps);
+        view
+    }
+}

@@ -1,0 +1,263 @@
+//! What becomes of work of which nobody knows whether it was done: a check is asked, it is done
+//! again, or a person decides.
+
+use holdpoint_core::{
+    Action, EffectId, Outcome, RefusalCode, Ruling, RunStatus, Settlement,
+    run::DueStep,
+    testing::{Bench, types},
+};
+use serde_json::{Value, json};
+
+use crate::common::{data, done, ended, flaky, refused, secs, submitted};
+
+/// A definition of one activity that is said to be so.
+fn ship(says: &str) -> Bench {
+    let source = format!(
+        "
+workflow: ship
+version: 1
+title: Ship
+input: {{ type: object, properties: {{ release: {{ type: integer, default: 7 }} }} }}
+start: ship
+states:
+  ship:
+    do:
+      activity:
+        run: deploy
+        with: {{ release: '${{input.release}}' }}
+        retry: {{ attempts: 2, delay: 10s }}
+        {says}
+    on: {{ succeeded: judge, failed: broken }}
+  judge:
+    choose:
+      - {{ when: 'states.ship.output.release == 7', to: shipped }}
+      - {{ else: odd }}
+  shipped: {{ end: shipped }}
+  odd: {{ end: odd }}
+  broken: {{ end: broken }}
+"
+    );
+    submitted(&source, "ada", json!({}))
+}
+
+const CHECKED: &str = "settle: { run: look }";
+const ONCE: &str = "repeatable: false";
+
+fn lost() -> Outcome {
+    Outcome::Unknown { reason: "the engine stopped during the attempt".to_owned() }
+}
+
+fn late() -> Outcome {
+    Outcome::Unanswered { error: "no answer within 10m".to_owned() }
+}
+
+fn shipped() -> Value {
+    json!({ "release": 7 })
+}
+
+fn found(bench: &mut Bench, attempt: u32, settlement: Settlement) -> Vec<String> {
+    let effect = EffectId::new("ship#1");
+    let action = Action::AttemptSettled { effect, attempt, settlement };
+    types(&bench.act("engine", action).unwrap())
+}
+
+fn ruled(ruling: Ruling) -> Action {
+    Action::Settle { effect: None, ruling, reason: "I looked".to_owned() }
+}
+
+/// What there is to do about the activity.
+fn step(bench: &Bench) -> DueStep {
+    bench.due().remove(0).step
+}
+
+#[test]
+fn the_check_is_asked_before_anything_is_done_again() {
+    let mut bench = ship(CHECKED);
+    let events = bench.attempt("ship#1", lost()).unwrap();
+    assert_eq!(types(&events), ["activity.started", "activity.unknown"]);
+    let DueStep::Settle { activity, check, attempt: 1 } = step(&bench) else {
+        panic!("{:?}", bench.due())
+    };
+    assert_eq!((activity.as_str(), check.name.as_str()), ("deploy", "look"));
+    assert_eq!(check.input, shipped(), "it is given what the work was given");
+    assert_eq!(bench.status(), RunStatus::Working);
+    let again = Action::AttemptStarted { effect: EffectId::new("ship#1"), attempt: 2 };
+    refused(bench.act("engine", again), RefusalCode::NotAwaited);
+
+    let done = Settlement::Done { output: shipped() };
+    assert_eq!(
+        found(&mut bench, 1, done),
+        ["activity.settled", "work.succeeded", "state.entered", "state.entered", "run.ended"]
+    );
+    assert_eq!(bench.status(), ended("shipped"), "its output counts as the work's own");
+}
+
+#[test]
+fn a_check_can_be_given_something_else() {
+    let mut bench = ship("settle: { run: look, with: { at: 'v${input.release}' }, timeout: 5s }");
+    bench.attempt("ship#1", lost()).unwrap();
+    let DueStep::Settle { check, .. } = step(&bench) else { panic!("{:?}", bench.due()) };
+    assert_eq!((check.input, check.timeout), (json!({ "at": "v7" }), secs(5)));
+}
+
+#[test]
+fn what_was_not_done_is_tried_again_at_once_and_is_no_failure() {
+    let mut bench = ship(CHECKED);
+    for attempt in 1..=4 {
+        bench.attempt("ship#1", lost()).unwrap();
+        let not_done = Settlement::NotDone { detail: None };
+        assert_eq!(found(&mut bench, attempt, not_done), ["activity.settled"]);
+        let DueStep::Attempt { attempt: next, not_before, .. } = step(&bench) else {
+            panic!("{:?}", bench.due())
+        };
+        assert_eq!((next, not_before), (attempt + 1, Some(bench.now())));
+    }
+    bench.attempt("ship#1", flaky("no room")).unwrap();
+    assert_eq!(bench.status(), RunStatus::Working, "only failures use attempts up");
+}
+
+#[test]
+fn an_attempt_that_nobody_answered_counts_unless_it_was_done() {
+    let mut bench = ship(CHECKED);
+    let events = bench.attempt("ship#1", late()).unwrap();
+    assert_eq!(data(&events[1])["counts"], true);
+    found(&mut bench, 1, Settlement::NotDone { detail: None });
+    let DueStep::Attempt { not_before, .. } = step(&bench) else { panic!("{:?}", bench.due()) };
+    assert_eq!(not_before, Some(bench.now() + secs(10)), "the pause of a failure");
+    bench.advance(secs(10));
+    bench.attempt("ship#1", late()).unwrap();
+    let detail = Some("release 6 is there".to_owned());
+    let events = found(&mut bench, 2, Settlement::NotDone { detail });
+    assert_eq!(events, ["activity.settled", "work.failed", "state.entered", "run.ended"]);
+    let settled = bench.history().iter().rev().nth(3).unwrap();
+    assert_eq!(
+        data(settled)["detail"],
+        "no answer within 10m; it was not done: release 6 is there"
+    );
+    assert_eq!(bench.status(), ended("broken"));
+
+    let mut bench = ship("timeout: 10m");
+    let events = bench.attempt("ship#1", late()).unwrap();
+    assert_eq!(types(&events)[1], "activity.failed", "what may be repeated simply failed");
+}
+
+#[test]
+fn what_nobody_knows_and_must_not_be_repeated_rests_until_a_person_decides() {
+    for says in [ONCE, CHECKED] {
+        let rest = || {
+            let mut bench = ship(says);
+            bench.attempt("ship#1", lost()).unwrap();
+            if says == CHECKED {
+                assert_eq!(
+                    found(&mut bench, 1, Settlement::Unknown { detail: "no route".to_owned() }),
+                    ["activity.settled"]
+                );
+            }
+            let activity = "deploy".to_owned();
+            assert_eq!(step(&bench), DueStep::Rest { activity, attempt: 1 });
+            bench
+        };
+        let mut bench = rest();
+        assert_eq!(bench.status(), RunStatus::Stuck);
+        let view = bench.view();
+        assert_eq!(view.status, RunStatus::Stuck);
+        assert_eq!(view.unknown.len(), 1);
+        assert_eq!(view.unknown[0].effect.as_str(), "ship#1");
+        assert_eq!(view.unknown[0].found.is_some(), says == CHECKED);
+        assert!(view.next_steps[0].contains("say what became of `ship#1`"), "{view:?}");
+
+        refused(bench.act("bob", ruled(Ruling::Again)), RefusalCode::NotEligible);
+        refused(bench.act("zed", ruled(Ruling::Again)), RefusalCode::NotMember);
+        let silent =
+            Action::Settle { effect: None, ruling: Ruling::Failed, reason: " ".to_owned() };
+        refused(bench.act("ada", silent), RefusalCode::InvalidInput);
+        let other = Action::Settle {
+            effect: Some(EffectId::new("ship#2")),
+            ruling: Ruling::Failed,
+            reason: "I looked".to_owned(),
+        };
+        refused(bench.act("ada", other), RefusalCode::NotUnknown);
+
+        let done = ruled(Ruling::Done { output: shipped() });
+        let events = bench.act("ada", done).unwrap();
+        assert_eq!(data(&events[0])["detail"], "I looked");
+        assert_eq!(bench.status(), ended("shipped"));
+
+        let mut bench = rest();
+        bench.act("ada", ruled(Ruling::Failed)).unwrap();
+        assert_eq!(bench.status(), ended("broken"));
+
+        let mut bench = rest();
+        bench.act("ada", ruled(Ruling::Again)).unwrap();
+        assert!(matches!(step(&bench), DueStep::Attempt { attempt: 2, .. }));
+        refused(bench.act("ada", ruled(Ruling::Again)), RefusalCode::NotUnknown);
+        bench.attempt("ship#1", Outcome::Completed(shipped())).unwrap();
+        assert_eq!(bench.status(), ended("shipped"));
+    }
+}
+
+#[test]
+fn a_person_may_decide_while_the_check_is_asked() {
+    let mut bench = ship(CHECKED);
+    bench.attempt("ship#1", lost()).unwrap();
+    bench.act("ada", ruled(Ruling::Done { output: shipped() })).unwrap();
+    assert_eq!(bench.status(), ended("shipped"));
+}
+
+#[test]
+fn what_may_be_repeated_is_when_the_check_does_not_know() {
+    let mut bench = ship("settle: { run: look }\n        repeatable: true");
+    bench.attempt("ship#1", lost()).unwrap();
+    found(&mut bench, 1, Settlement::Unknown { detail: "no route".to_owned() });
+    assert!(matches!(step(&bench), DueStep::Attempt { attempt: 2, .. }));
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_refused() {
+    let mut bench = ship(CHECKED);
+    let early = Action::AttemptSettled {
+        effect: EffectId::new("ship#1"),
+        attempt: 1,
+        settlement: Settlement::NotDone { detail: None },
+    };
+    refused(bench.act("engine", early.clone()), RefusalCode::NotAwaited);
+    bench.attempt("ship#1", lost()).unwrap();
+    refused(bench.act("ada", early.clone()), RefusalCode::NotEligible);
+    bench.act("engine", early.clone()).unwrap();
+    refused(bench.act("engine", early), RefusalCode::NotAwaited);
+}
+
+#[test]
+fn a_target_that_rests_holds_its_rollout_and_the_others_go_on() {
+    let source = "
+workflow: roll
+version: 1
+title: Roll
+start: roll
+states:
+  roll:
+    do:
+      rollout:
+        targets: [a, b]
+        each: { run: deploy, settle: { run: look, with: { who: '${target}' } } }
+        rollback: { run: restore }
+    on: { succeeded: done, rolled_back: undone, failed: failed }
+  done: { end: done }
+  undone: { end: undone }
+  failed: { end: failed }
+";
+    let mut bench = submitted(source, "ada", json!({}));
+    let a = "roll#1/a/deploy";
+    bench.attempt(a, lost()).unwrap();
+    let DueStep::Settle { check, attempt, .. } = step(&bench) else { panic!("{:?}", bench.due()) };
+    assert_eq!(check.input, json!({ "who": "a", "target": "a" }));
+    let settlement = Settlement::Unknown { detail: "no route".to_owned() };
+    let effect = EffectId::new(a);
+    bench.act("engine", Action::AttemptSettled { effect, attempt, settlement }).unwrap();
+    assert_eq!(bench.status(), RunStatus::Working, "the other is worked on");
+    bench.attempt("roll#1/b/deploy", done()).unwrap();
+    assert_eq!(bench.status(), RunStatus::Stuck);
+    bench.act("ada", ruled(Ruling::Failed)).unwrap();
+    let restores = bench.open_activities();
+    assert!(restores[0].0.ends_with("/restore"), "a failure turns it round: {restores:?}");
+}
