@@ -205,7 +205,9 @@ fn every_step_fails_once_at_every_target() {
                     if inconclusive && step != "check" {
                         continue;
                     }
-                    for person in PEOPLE {
+                    // A person decides only where a check tells nothing.
+                    let people = if inconclusive { &PEOPLE[..] } else { &PEOPLE[..1] };
+                    for person in people.iter().copied() {
                         let fault = Fault { target, step, inconclusive };
                         let end = check(source, &[fault], person, None);
                         *ends.entry(end).or_insert(0) += 1;
@@ -221,10 +223,13 @@ fn every_step_fails_once_at_every_target() {
 fn every_step_back_fails_once_wherever_the_rollout_is_turned_round() {
     for source in [ROLLING_ROLLOUT, CANARY_ROLLOUT] {
         let mut ends = BTreeMap::new();
-        for abort_after in (0..20).step_by(3) {
+        for abort_after in [4, 11, 18] {
             for target in TARGETS {
                 for step in BACK {
-                    for person in [Person::TriesAgain, Person::TakesOver, Person::Skips] {
+                    if source == ROLLING_ROLLOUT && step != "restore" {
+                        continue;
+                    }
+                    for person in [Person::TriesAgain, Person::TakesOver] {
                         let fault = Fault { target, step, inconclusive: false };
                         let end = check(source, &[fault], person, Some(abort_after));
                         *ends.entry(end).or_insert(0) += 1;
@@ -252,8 +257,8 @@ fn every_beginning_of_a_history_is_a_run_that_asks_for_the_same() {
 
 #[test]
 fn a_target_that_fails_and_cannot_be_undone_at_once_has_a_way_out() {
-    for target in TARGETS {
-        for step in FORWARD.into_iter().skip(1) {
+    for target in ["a", "c"] {
+        for step in ["drain", "deploy", "check"] {
             for back in BACK {
                 for person in PEOPLE {
                     let inconclusive = false;
