@@ -409,7 +409,17 @@ fn plain(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(plain),
         Value::Object(members) => {
-            for forgotten in ["visit", "reminded", "again", "undone_again", "bakes", "pauses"] {
+            // How often something was tried, and the words for what went wrong, decide nothing.
+            for forgotten in [
+                "visit",
+                "reminded",
+                "again",
+                "undone_again",
+                "bakes",
+                "pauses",
+                "details",
+                "unrestored",
+            ] {
                 members.remove(forgotten);
             }
             members.values_mut().for_each(plain);
