@@ -20,7 +20,8 @@ use holdpoint_core::{
     RunId, Sequence, Version, Vote, testing::uuid,
 };
 use holdpoint_definition::{
-    Attached, Ballot, CheckTimes, DefinitionEvent, Gate, OfTarget, OpenRule, Opened, Past,
+    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, OfTarget, OpenRule,
+    OpenTask, Opened, Past,
 };
 use serde_json::{Value, json};
 
@@ -84,6 +85,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                     OpenRule { rule: text("board"), need: 2, qualified: None, roster: None },
                 ],
                 not_applicable: [].into(),
+                tasks: vec![],
                 until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
                 deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
             },
@@ -100,6 +102,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                     roster: Some(["ada", "grace.hopper@navy"].map(|id| id.parse().unwrap()).into()),
                 }],
                 not_applicable: [].into(),
+                tasks: vec![],
                 until: None,
                 deadline: None,
             },
@@ -111,6 +114,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 digest: Digest::of(b"what is voted on"),
                 rules: vec![],
                 not_applicable: [].into(),
+                tasks: vec![],
                 until: None,
                 deadline: None,
             },
@@ -185,6 +189,8 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 by: "grace.hopper@navy".parse().unwrap(),
                 text: text("tell the night shift"),
                 before: Some(text("implement")),
+                due: None,
+                waiver: None,
             }),
         ),
         (
@@ -195,6 +201,8 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 by: "grace.hopper@navy".parse().unwrap(),
                 text: text("measure again"),
                 before: None,
+                due: None,
+                waiver: None,
             }),
         ),
         (
@@ -224,6 +232,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                     roster: None,
                 }],
                 not_applicable: [].into(),
+                tasks: vec![],
                 until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
                 deadline: Some("2026-01-12T09:00:00Z".parse().unwrap()),
                 kept: [("ada".parse().unwrap(), [text("peers")].into())].into(),
@@ -238,10 +247,67 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 reason: text("another plan"),
                 rules: vec![],
                 not_applicable: [].into(),
+                tasks: vec![],
                 until: None,
                 deadline: None,
                 kept: [].into(),
             },
+        ),
+        (
+            "holdpoint.task.confirmed",
+            DefinitionEvent::TaskConfirmed(Confirmation {
+                hold: text("prepare"),
+                task: text("cabling"),
+                member: "ada".parse().unwrap(),
+                roles: ["technician".parse().unwrap()].into(),
+                qualified: Some("electrical".parse().unwrap()),
+                note: Some(text("both feeds measured")),
+            }),
+        ),
+        (
+            "holdpoint.task.reopened",
+            DefinitionEvent::TaskReopened {
+                hold: text("prepare"),
+                task: text("cabling"),
+                member: "ada".parse().unwrap(),
+                roles: [].into(),
+                reason: text("one feed is loose"),
+            },
+        ),
+        (
+            "holdpoint.waiver.given",
+            DefinitionEvent::WaiverGiven {
+                hold: text("authorize"),
+                member: "ada".parse().unwrap(),
+                roles: ["incident-commander".parse().unwrap()].into(),
+                digest: Digest::of(b"what is done"),
+                reason: text("the site is down"),
+            },
+        ),
+        (
+            "holdpoint.hold.waived",
+            DefinitionEvent::HoldWaived {
+                hold: text("authorize"),
+                by: ["ada".parse().unwrap()].into(),
+                reason: text("the site is down"),
+                conditions: vec![text("approval/peers"), text("evidence/test-report")],
+            },
+        ),
+        (
+            "holdpoint.duty.opened.waiver",
+            DefinitionEvent::DutyOpened(Opened {
+                duty: 1,
+                hold: text("authorize"),
+                by: "ada".parse().unwrap(),
+                text: text("review"),
+                before: None,
+                due: Some("2026-01-07T09:00:00Z".parse().unwrap()),
+                waiver: Some(text("review")),
+            }),
+        ),
+        (
+            "holdpoint.duty.overdue",
+            DefinitionEvent::DutyOverdue { duty: 1, due: "2026-01-07T09:00:00Z".parse().unwrap() },
         ),
         (
             "holdpoint.evidence.attached",
@@ -283,12 +349,19 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
             }),
         ),
         (
-            "holdpoint.hold.opened.evidence",
+            "holdpoint.hold.opened.conditions",
             DefinitionEvent::HoldOpened {
                 hold: text("prove"),
                 digest: Digest::of(b"what is voted on"),
                 rules: vec![],
                 not_applicable: [text("evidence/load-test")].into(),
+                tasks: vec![OpenTask {
+                    task: text("cabling"),
+                    title: text("Connect rack 7"),
+                    instructions: Some(text("Both feeds")),
+                    need: 2,
+                    qualified: Some("electrical".parse().unwrap()),
+                }],
                 until: None,
                 deadline: None,
             },
@@ -674,6 +747,11 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::DutiesAwaited { .. } => "holdpoint.duties.awaited",
         DefinitionEvent::Amended { .. } => "holdpoint.run.amended",
         DefinitionEvent::EvidenceAttached(_) => "holdpoint.evidence.attached",
+        DefinitionEvent::TaskConfirmed(_) => "holdpoint.task.confirmed",
+        DefinitionEvent::TaskReopened { .. } => "holdpoint.task.reopened",
+        DefinitionEvent::WaiverGiven { .. } => "holdpoint.waiver.given",
+        DefinitionEvent::HoldWaived { .. } => "holdpoint.hold.waived",
+        DefinitionEvent::DutyOverdue { .. } => "holdpoint.duty.overdue",
         DefinitionEvent::Commented { .. } => "holdpoint.run.commented",
         DefinitionEvent::LocksRequested { .. } => "holdpoint.lock.requested",
         DefinitionEvent::LocksGranted { .. } => "holdpoint.lock.granted",

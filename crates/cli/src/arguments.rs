@@ -608,6 +608,9 @@ pub(crate) struct List {
     /// Only runs with this status
     #[arg(long)]
     pub(crate) status: Option<Status>,
+    /// Only runs that owe what was due before now
+    #[arg(long)]
+    pub(crate) overdue: bool,
     /// At most so many, the newest first
     #[arg(long, value_name = "N", value_parser = from_one, allow_negative_numbers = true)]
     pub(crate) limit: Option<u32>,

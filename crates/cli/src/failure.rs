@@ -260,6 +260,9 @@ fn remedies(refusal: &Refusal) -> Vec<String> {
         RefusalCode::NotAwaited | RefusalCode::NotUnknown => {
             "`holdpoint show RUN` says what the run waits for now"
         }
+        RefusalCode::DutiesOpen => {
+            "`holdpoint show RUN` says what is owed, and who can discharge it"
+        }
         RefusalCode::RunEnded => "submit it anew; `holdpoint history RUN` says how it ended",
         RefusalCode::InvalidInput => "correct what was given, and send it again",
         RefusalCode::NotFound | RefusalCode::AlreadyExists => {

@@ -7,7 +7,7 @@ use holdpoint::{
         EffectId, Event, ItemName, RoleName, Settled, Vote, event::TypedEvent,
         project::ProjectEvent, run::RunEvent,
     },
-    definition::{Attached, Ballot, DefinitionEvent, OfTarget, Opened, Past},
+    definition::{Attached, Ballot, Confirmation, DefinitionEvent, OfTarget, Opened, Past},
 };
 use serde_json::Value;
 
@@ -192,10 +192,15 @@ fn of_definition(event: &DefinitionEvent) -> String {
                 needs.iter().map(|(rule, need)| format!("{need} of rule {rule}")).collect();
             format!("`{hold}` now takes {}", needs.join(", "))
         }
-        DefinitionEvent::DutyOpened(Opened { duty, by, text, before, .. }) => {
+        DefinitionEvent::DutyOpened(Opened { duty, by, text, before, due, .. }) => {
             let before =
                 before.as_ref().map(|state| format!(" before `{state}`")).unwrap_or_default();
-            format!("duty {duty} is owed{before}, a condition of {by}: {text}")
+            match due {
+                Some(due) => {
+                    format!("duty {duty} is owed until {} for the waiver: {text}", time(*due))
+                }
+                None => format!("duty {duty} is owed{before}, a condition of {by}: {text}"),
+            }
         }
         DefinitionEvent::DutyDischarged { duty, roles, note, .. } => {
             format!("discharged duty {duty}{}: {note}", held(roles))
@@ -217,6 +222,27 @@ fn of_definition(event: &DefinitionEvent) -> String {
             format!("amended the input, {kept}: {reason}")
         }
         DefinitionEvent::EvidenceAttached(attached) => attached_in_words(attached),
+        DefinitionEvent::TaskConfirmed(Confirmation { task, roles, note, .. }) => {
+            let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+            format!("confirmed the task `{task}`{}{note}", held(roles))
+        }
+        DefinitionEvent::TaskReopened { task, roles, reason, .. } => {
+            format!("reopened the task `{task}`{}: {reason}", held(roles))
+        }
+        DefinitionEvent::WaiverGiven { hold, roles, reason, .. } => {
+            format!("waived `{hold}`{}: {reason}", held(roles))
+        }
+        DefinitionEvent::HoldWaived { hold, conditions, .. } => {
+            let without = if conditions.is_empty() {
+                "although all was met".to_owned()
+            } else {
+                format!("without {}", conditions.join(", "))
+            };
+            format!("`{hold}` was passed by a waiver, {without}")
+        }
+        DefinitionEvent::DutyOverdue { duty, due } => {
+            format!("duty {duty} is overdue, since {}", time(*due))
+        }
         DefinitionEvent::Commented { text, .. } => format!("commented: {text}"),
         DefinitionEvent::LocksRequested { hold, items } => {
             format!("`{hold}` waits for the locks on {}", some_items(items))

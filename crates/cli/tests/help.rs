@@ -37,6 +37,10 @@ fn the_top_level() {
       object       Object to what goes on by itself unless somebody does
       recount      Count the votes on a hold with the project's members as they are now
       discharge    Say that a duty has been done
+      done         Confirm that a task of a hold was done
+      reopen       Say that a task must be done anew: nobody's confirmation stands
+      waive        Let a run pass a hold that is not met, in an emergency, and owe what is due
+                   afterwards
       comment      Say something about a run that decides nothing
       settle       Say what became of an attempt whose end nobody knows
       cancel       Stop a run for good

@@ -244,6 +244,37 @@ pub enum Action {
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
+    /// Say that a task of a hold was done.
+    Done {
+        /// The hold that is meant; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hold: Option<String>,
+        /// The task; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        task: Option<String>,
+        /// What was done, or how it was seen to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Say that a task must be done anew: nobody's confirmation stands.
+    Reopen {
+        /// The hold that is meant; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hold: Option<String>,
+        /// The task; needed when more than one is done.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        task: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// Let a run pass a hold that is not met.
+    Waive {
+        /// The hold that is meant; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hold: Option<String>,
+        /// Why it cannot wait.
+        reason: String,
+    },
     /// Replace the input of a run that is held.
     Amend {
         /// The whole new input.
@@ -400,8 +431,10 @@ impl Action {
             | Self::BreakLock { reason: text, .. }
             | Self::Comment { text }
             | Self::Settle { reason: text, .. }
+            | Self::Reopen { reason: text, .. }
+            | Self::Waive { reason: text, .. }
             | Self::Cancel { reason: text } => Some(text),
-            Self::Attach { note, .. } => note.as_deref(),
+            Self::Attach { note, .. } | Self::Done { note, .. } => note.as_deref(),
             Self::Start
             | Self::Recount { .. }
             | Self::Signal { .. }
@@ -431,6 +464,9 @@ impl Action {
             | Self::Recount { .. }
             | Self::Discharge { .. }
             | Self::Attach { .. }
+            | Self::Done { .. }
+            | Self::Reopen { .. }
+            | Self::Waive { .. }
             | Self::Amend { .. }
             | Self::Comment { .. }
             | Self::Signal { .. }
@@ -583,6 +619,8 @@ pub enum RefusalCode {
     NotFound,
     /// What is to be made is there already.
     AlreadyExists,
+    /// What a waiver is owed afterwards has not been done.
+    DutiesOpen,
     /// The command's id was used before, for something else.
     CommandIdReused,
     /// Several parallel branches could be meant.
@@ -599,7 +637,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -611,6 +649,7 @@ impl RefusalCode {
         Self::NotFound,
         Self::AlreadyExists,
         Self::CommandIdReused,
+        Self::DutiesOpen,
         Self::AmbiguousBranch,
         Self::UnknownItem,
         Self::DependencyCircle,
@@ -633,6 +672,7 @@ impl RefusalCode {
             Self::NotFound => "HP1009",
             Self::AlreadyExists => "HP1010",
             Self::CommandIdReused => "HP1011",
+            Self::DutiesOpen => "HP1013",
             Self::AmbiguousBranch => "HP1025",
             Self::UnknownItem => "HP1020",
             Self::DependencyCircle => "HP1021",

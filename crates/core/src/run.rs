@@ -661,6 +661,9 @@ impl Run {
             | Action::Recount { .. }
             | Action::Discharge { .. }
             | Action::Attach { .. }
+            | Action::Done { .. }
+            | Action::Reopen { .. }
+            | Action::Waive { .. }
             | Action::Comment { .. }
             | Action::Signal { .. }
             | Action::Stop { .. }

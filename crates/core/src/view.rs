@@ -83,6 +83,9 @@ pub struct RunView {
     /// What is still to be done for approvals that were given on conditions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub duties: Vec<DutyView>,
+    /// The holds that it was let past by waivers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waived: Vec<WaivedView>,
     /// What it was shown, the newest of each name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<EvidenceView>,
@@ -112,6 +115,7 @@ impl RunView {
             holds: Vec::new(),
             locks: Vec::new(),
             duties: Vec::new(),
+            waived: Vec::new(),
             evidence: Vec::new(),
             rollout: None,
             branches: Vec::new(),
@@ -180,21 +184,73 @@ pub struct DeadlineView {
 /// One condition of a hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConditionView {
-    /// `approval`, `veto`, `witness`, `evidence`, `wait`, `signal`, `lock`, or `run` for the end of a run that was
-    /// started.
+    /// `approval`, `veto`, `witness`, `evidence`, `task`, `wait`, `signal`, `lock`, or `run` for the end of a
+    /// run that was started.
     pub kind: &'static str,
-    /// The rule, evidence or signal; the kind itself where there is no name.
+    /// The rule, evidence, task or signal; the kind itself where there is no name.
     pub name: String,
-    /// Whether it is met.
+    /// Whether it keeps the hold closed no more: met, waived, or not applicable.
     pub met: bool,
+    /// Where it stands.
+    pub status: ConditionStatus,
     /// The condition in words, such as `1 of 2 approvals by role engineer, qualified in network`.
     pub summary: String,
+    /// How a task is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
     /// Who has decided so far.
     pub votes: Vec<VoteView>,
+    /// Who has confirmed a task so far.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub confirmations: Vec<ConfirmationView>,
     /// How many more are needed; 0 where the condition does not count people.
     pub open: u32,
     /// Who could meet it, and of those who nearly could, what they lack.
     pub candidates: Vec<Candidate>,
+}
+
+/// Where a condition of a hold stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConditionStatus {
+    /// It does not apply to this run.
+    NotApplicable,
+    /// It is waited for.
+    Open,
+    /// It is met.
+    Met,
+    /// Somebody has said no.
+    Refused,
+    /// It is not met, and somebody has set that aside.
+    Overridden,
+    /// It is not met, and the hold is passed without it.
+    Waived,
+    /// Nobody can tell; that keeps the hold closed.
+    Error,
+}
+
+/// A confirmation of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfirmationView {
+    /// By whom.
+    pub member: MemberId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A hold that a run was let past by a waiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WaivedView {
+    /// Which.
+    pub hold: String,
+    /// By whom.
+    pub by: Vec<MemberId>,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// What was not met, such as `approval/peers`.
+    pub conditions: Vec<String>,
 }
 
 /// A duty that is open.
@@ -209,6 +265,13 @@ pub struct DutyView {
     /// The state that the run may not enter before; where there is none, it may not end before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
+    /// When it is due; never, for a condition of an approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// Whether it was not done in time.
+    pub overdue: bool,
+    /// Whether it is owed for a waiver, and not for an approval.
+    pub for_waiver: bool,
     /// Who can say that it has been done.
     pub candidates: Vec<MemberId>,
 }

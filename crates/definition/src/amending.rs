@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{
     check,
     decide::{Draft, invalid, not_awaited},
-    event::{DefinitionEvent as Event, OpenRule, cut},
+    event::{DefinitionEvent as Event, OpenRule, OpenTask, cut},
     evolve::hold_of,
     hold_model::{Amended, Approval, Exclusion},
     hold_state::HoldState,
@@ -122,6 +122,7 @@ impl Draft<'_> {
         };
         let rules = after.rules(definition, &open.rules).map_err(cannot)?;
         let not_applicable = after.not_applicable(definition).map_err(cannot)?;
+        let tasks = after.tasks(definition, &not_applicable).map_err(cannot)?;
         let (until, deadline) = after.times(definition, opened).map_err(cannot)?;
         definition
             .lock
@@ -147,6 +148,7 @@ impl Draft<'_> {
             reason,
             rules,
             not_applicable,
+            tasks,
             until,
             deadline,
             kept,
@@ -205,7 +207,9 @@ fn kept(
 /// Adds [`Event::Amended`] to a state.
 pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result<(), String> {
     let (
-        Event::Amended { input, digest, rules, not_applicable, until, deadline, kept, .. },
+        Event::Amended {
+            input, digest, rules, not_applicable, tasks, until, deadline, kept, ..
+        },
         Place::Hold(open),
     ) = (event, &mut state.place)
     else {
@@ -217,6 +221,14 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
     open.rules.clone_from(rules);
     open.locking = Locking::default();
     open.not_applicable.clone_from(not_applicable);
+    // What was done is still done where the task is what it was.
+    let before = std::mem::replace(&mut open.tasks, tasks.clone());
+    open.confirmed.retain(|one| {
+        let same = |task: &&OpenTask| task.task == one.task;
+        let now = tasks.iter().find(same);
+        now.is_some() && now == before.iter().find(same)
+    });
+    open.waivers.clear();
     open.waited = open.waited && until.is_none_or(|until| until <= meta.time);
     (open.until, open.deadline) = (*until, *deadline);
     open.votes.retain_mut(|vote| match (vote.vote, kept.get(&vote.member)) {

@@ -13,6 +13,7 @@ use crate::{
     hold_model::{Approval, Approver, Hold, Rule, Wait},
     model::{Model, StateKind, StateModel, Target, Timed},
     outputs_check, parallel_check,
+    waiver::Waivable,
 };
 
 /// Checks a model as a whole.
@@ -26,6 +27,7 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
             check_rules(hold, findings);
             check_lock(name, state, hold, findings);
             check_evidence(hold, findings);
+            check_waiver(hold, findings);
             check_witness(name, state, hold, findings);
             check_deadline(model, name, state, hold, findings);
         }
@@ -52,6 +54,9 @@ pub(crate) fn outcomes(model: &Model, name: &str, state: &StateModel) -> Vec<&'s
             }
             if hold.witness.is_some() {
                 all.push("objected");
+            }
+            if hold.waiver.is_some() {
+                all.push("waived");
             }
             if hold.expiries().next().is_some() {
                 all.push("expired");
@@ -165,7 +170,7 @@ fn check_rules(hold: &Hold, findings: &mut Findings) {
     let Some(approval) = &hold.approval else { return };
     let mut enough = true;
     for rule in &approval.rules {
-        let Some(members) = only_members(rule) else { continue };
+        let Some(members) = only_members(&rule.from) else { continue };
         if members.len() < usize::try_from(rule.need.at_least()).unwrap_or(usize::MAX) {
             enough = false;
             findings
@@ -229,6 +234,41 @@ fn check_evidence(hold: &Hold, findings: &mut Findings) {
     }
 }
 
+/// A waiver covers what there is, and enough people can do what they are asked for.
+fn check_waiver(hold: &Hold, findings: &mut Findings) {
+    let few = |from: &[Approver], need: u32| {
+        let named = only_members(from);
+        named.is_some_and(|named| named.len() < usize::try_from(need).unwrap_or(usize::MAX))
+    };
+    for task in hold.tasks.iter().filter(|task| few(&task.from, task.need)) {
+        findings
+            .add(
+                Code::NobodyCanRelease,
+                &task.span,
+                format!("the task `{}` needs more people than it names", task.name),
+            )
+            .help("name more members or a role, or lower `need`");
+    }
+    let Some(waiver) = &hold.waiver else { return };
+    if few(&waiver.from, waiver.need) {
+        findings
+            .add(Code::NobodyCanRelease, &waiver.span, "the waiver needs more people than it names")
+            .help("name more members or a role, or lower `need`");
+    }
+    let has: Vec<&str> =
+        Waivable::ALL.into_iter().filter(|one| one.is_of(hold)).map(Waivable::as_str).collect();
+    let none = waiver.scope.iter().find(|one| !one.is_of(hold));
+    if let Some(none) = none.filter(|_| waiver.scope.len() < Waivable::ALL.len()) {
+        findings
+            .add(
+                Code::WaiverScope,
+                &waiver.span,
+                format!("the waiver covers `{}`, which the hold does not have", none.as_str()),
+            )
+            .help(format!("the hold has {}", has.join(", ")));
+    }
+}
+
 /// Rules that come after others must come after some that there are, and not after themselves.
 fn check_order(approval: &Approval, findings: &mut Findings) {
     let names = || approval.rules.iter().map(|rule| rule.name.as_str());
@@ -277,10 +317,9 @@ fn check_order(approval: &Approval, findings: &mut Findings) {
     }
 }
 
-/// The members whom a rule asks, if it asks no role: a role may have any number of members.
-fn only_members(rule: &Rule) -> Option<BTreeSet<&MemberId>> {
-    rule.from
-        .iter()
+/// The members who are asked, if no role is: a role may have any number of members.
+fn only_members(from: &[Approver]) -> Option<BTreeSet<&MemberId>> {
+    from.iter()
         .map(|from| match from {
             Approver::Member(member) => Some(member),
             Approver::Role(_) => None,
@@ -295,7 +334,7 @@ fn check_seats(approval: &Approval, findings: &mut Findings) {
         .rules
         .iter()
         .filter(|rule| rule.when.is_none())
-        .filter_map(|rule| Some((rule, only_members(rule)?)))
+        .filter_map(|rule| Some((rule, only_members(&rule.from)?)))
         .collect();
     let open: Vec<OpenRule> = rules
         .iter()
@@ -362,7 +401,10 @@ fn check_deadline(
     else {
         return;
     };
-    let released = behind_choices(model, &released.name);
+    let mut released = behind_choices(model, &released.name);
+    if let Some(waived) = state.on.get("waived") {
+        released.extend(behind_choices(model, &waived.name));
+    }
     if behind_choices(model, &expired.name).iter().any(|state| released.contains(state)) {
         findings
             .add(
@@ -514,6 +556,7 @@ fn can_hold(model: &Model, name: &str, kind: &StateKind) -> bool {
             hold.approval.is_some()
                 || hold.witness.is_some()
                 || hold.evidence.iter().any(anew)
+                || hold.tasks.iter().any(|task| task.when.is_none())
                 || hold.signal.is_some()
                 || hold.wait.is_some() && !no_time
         }

@@ -13,6 +13,8 @@ use crate::{
     parallel_model::All,
     phrase,
     rollout_model::{Order, Rollout},
+    tasks::Task,
+    waiver::{Afterwards, Waiver},
 };
 
 /// A difference in meaning.
@@ -198,7 +200,7 @@ fn of_all(all: &All) -> Facts {
 }
 
 fn of_hold(hold: &Hold) -> Facts {
-    let Hold { approval, witness, evidence, wait, signal, lock, expires } = hold;
+    let Hold { approval, witness, evidence, tasks, waiver, wait, signal, lock, expires } = hold;
     let mut found = facts([("kind", "a hold".to_owned())]);
     if let Some(approval) = approval {
         found.extend(of_approval(approval));
@@ -214,6 +216,10 @@ fn of_hold(hold: &Hold) -> Facts {
         let parts: Vec<String> = when.into_iter().chain(phrase::demand(demand)).collect();
         let demanded = if parts.is_empty() { "demanded".to_owned() } else { parts.join(", ") };
         found.insert(format!("evidence {}", demand.name), demanded);
+    }
+    found.extend(tasks.iter().flat_map(of_task));
+    if let Some(waiver) = waiver {
+        found.extend(of_waiver(waiver));
     }
     if let Some(span) = expires {
         found.insert("hold expires after".to_owned(), phrase::timed(span));
@@ -240,6 +246,46 @@ fn of_hold(hold: &Hold) -> Facts {
             found.insert("signal expires after".to_owned(), phrase::timed(span));
         }
     }
+    found
+}
+
+fn of_task(task: &Task) -> Facts {
+    let Task { name, when, title, instructions, from, not, qualified, need, noted, span: _ } = task;
+    let fact = |what: &str| format!("task {name}: {what}");
+    let mut found = facts([
+        (&fact("what is done"), title.text().to_owned()),
+        (&fact("who confirms it"), phrase::approvers(from)),
+        (&fact("how many must"), need.to_string()),
+        (&fact("note"), if *noted { "required" } else { "optional" }.to_owned()),
+    ]);
+    let not: Vec<String> = not.iter().map(|one| format!("the {}", one.as_str())).collect();
+    let others = [
+        ("applies where", when.as_ref().map(|when| when.text().to_owned())),
+        ("how it is done", instructions.as_ref().map(|text| text.text().to_owned())),
+        ("who is excluded", (!not.is_empty()).then(|| phrase::joined(&not, "and"))),
+        ("qualified in", qualified.as_ref().map(phrase::template)),
+    ];
+    found.extend(others.into_iter().filter_map(|(what, text)| Some((fact(what), text?))));
+    found
+}
+
+fn of_waiver(waiver: &Waiver) -> Facts {
+    let Waiver { from, not, need, scope, duties, span: _ } = waiver;
+    let scope: Vec<String> = scope.iter().map(|one| one.as_str().to_owned()).collect();
+    let not: Vec<String> = not.iter().map(|one| format!("the {}", one.as_str())).collect();
+    let mut found = facts([
+        ("waiver: who may", phrase::approvers(from)),
+        ("waiver: how many must", need.to_string()),
+        ("waiver: of what", phrase::joined(&scope, "and")),
+    ]);
+    if !not.is_empty() {
+        found.insert("waiver: who is excluded".to_owned(), phrase::joined(&not, "and"));
+    }
+    found.extend(duties.iter().map(|Afterwards { name, text, within, from }| {
+        let owed =
+            format!("{text}, within {}, by {}", phrase::duration(*within), phrase::approvers(from));
+        (format!("waiver: owed {name}"), owed)
+    }));
     found
 }
 

@@ -54,11 +54,14 @@ pub(crate) fn of_work(model: &Model, state: &State) -> Option<(EffectId, Timesta
 
 /// The timers of these deadlines.
 pub(crate) fn pending(model: &Model, state: &State) -> Vec<Effect> {
-    [of_run(model, state), of_work(model, state)]
+    let deadlines = [of_run(model, state), of_work(model, state)]
         .into_iter()
         .flatten()
-        .map(|(id, due)| Effect { id, kind: EffectKind::Timer { due } })
-        .collect()
+        .map(|(id, due)| Effect { id, kind: EffectKind::Timer { due } });
+    // What is owed is the run's as a whole.
+    let over = state.is_in_branch() || matches!(state.place, Place::Ended { .. });
+    let owed = if over { Vec::new() } else { state.overdue_timers() };
+    deadlines.chain(owed).collect()
 }
 
 impl Draft<'_> {

@@ -230,16 +230,18 @@ impl<'a> Draft<'a> {
         let (until, deadline) = self.times(hold, self.at.now)?;
         hold.lock.as_ref().map_or(Ok(()), |lock| self.lock_items(lock).map(drop))?;
         let not_applicable = self.not_applicable(hold)?;
+        let tasks = self.tasks(hold, &not_applicable)?;
         let (hold, digest) = (name.to_owned(), self.state.digest);
-        Ok(Event::HoldOpened { hold, digest, rules, not_applicable, until, deadline })
+        Ok(Event::HoldOpened { hold, digest, rules, not_applicable, tasks, until, deadline })
     }
 
     /// The conditions of a hold that do not apply to this run.
     pub(crate) fn not_applicable(&self, hold: &Hold) -> Result<BTreeSet<String>, String> {
         let vars = self.state.vars();
-        let conditions = hold.evidence.iter().map(|one| (one.key(), one.when.as_ref()));
+        let evidence = hold.evidence.iter().map(|one| (one.key(), one.when.as_ref()));
+        let tasks = hold.tasks.iter().map(|one| (one.key(), one.when.as_ref()));
         let mut found = BTreeSet::new();
-        for (key, when) in conditions {
+        for (key, when) in evidence.chain(tasks) {
             if !when.map_or(Ok(true), |when| when.holds(&vars))? {
                 found.insert(key);
             }
@@ -356,7 +358,11 @@ impl<'a> Draft<'a> {
             .flat_map(|(open, _)| open.approving())
             .flat_map(|vote| vote.duties.iter().map(|duty| (vote.member.clone(), duty.clone())))
             .collect();
-        self.emit(Event::HoldReleased { hold: hold.clone() });
+        if self.hold().is_some_and(|(open, definition)| open.is_waived(definition)) {
+            self.pass_by_waiver(&hold);
+        } else {
+            self.emit(Event::HoldReleased { hold: hold.clone() });
+        }
         self.open_duties(&hold, conditions);
     }
 
@@ -484,6 +490,7 @@ impl<'a> Draft<'a> {
         if self.state.cancelled {
             return Err(not_awaited("the run is being cancelled already"));
         }
+        self.owes_nothing_for_waivers()?;
         let (state, reason) = (self.state.state().to_owned(), reason.to_owned());
         self.emit(Event::Cancelled { state, reason });
         if let Place::Rollout { .. } = self.state.place {
@@ -568,7 +575,11 @@ impl<'a> Draft<'a> {
 
     /// Decides what a timer does.
     pub(crate) fn timer(&mut self, effect: &EffectId) -> Result<(), Refusal> {
-        if self.deadline(effect) || self.hold_timer(effect) || rollout::bake_ended(self, effect) {
+        if self.deadline(effect)
+            || self.hold_timer(effect)
+            || self.duty_overdue(effect)
+            || rollout::bake_ended(self, effect)
+        {
             return Ok(());
         }
         let Some((open, definition)) = self.hold() else { return Err(unknown(effect)) };

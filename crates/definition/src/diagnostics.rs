@@ -114,6 +114,8 @@ codes! {
     NeverComes = "HP2026", Warning;
     /// A hold has evidence and approvals, and does not say what becomes of votes when it changes.
     EvidenceAfterVotes = "HP2035", Error;
+    /// A waiver covers a condition that the hold does not have.
+    WaiverScope = "HP2036", Error;
     /// A text that should say which items are meant, and does not.
     MalformedSelector = "HP2055", Error;
     /// A hold in a branch takes locks.

@@ -2,6 +2,7 @@
 //! the state that a duty is due before, nor end, while the duty is open.
 
 use holdpoint_core::{MemberId, NewDuty, Refusal, RefusalCode, project::Member};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -27,11 +28,20 @@ pub(crate) struct Duty {
     pub(crate) text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<String>,
+    /// When it is due, where it is owed for a waiver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) due: Option<Timestamp>,
+    /// Which duty of the hold's waiver it is, where it is owed for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waiver: Option<String>,
+    /// Whether it was not done in time.
+    #[serde(default)]
+    pub(crate) overdue: bool,
 }
 
 impl State {
-    /// The duties that keep the run from entering a state; none keep it from its end when its time is
-    /// over.
+    /// The duties that keep the run from entering a state. When its time is over, only what is owed for
+    /// waivers keeps it from its end.
     pub(crate) fn owed_before<'s>(
         &'s self,
         model: &Model,
@@ -43,19 +53,37 @@ impl State {
         let over = self.expired;
         self.duties
             .iter()
-            .filter(move |_| !over)
+            .filter(move |duty| !over || duty.waiver.is_some())
             .filter(move |duty| end || duty.before.as_deref() == Some(name))
     }
 }
 
 /// Who may discharge a duty, by its hold.
-pub(crate) fn dischargers<'m>(model: &'m Model, duty: &Duty) -> &'m [Discharger] {
-    let approval = hold_of(model, &duty.hold).and_then(|hold| hold.approval.as_ref());
-    approval.and_then(|approval| approval.duties.as_deref()).unwrap_or_default()
+pub(crate) fn dischargers(model: &Model, duty: &Duty) -> Vec<Discharger> {
+    let hold = hold_of(model, &duty.hold);
+    if let Some(named) = &duty.waiver {
+        let waiver = hold.and_then(|hold| hold.waiver.as_ref());
+        let owed = waiver.and_then(|waiver| waiver.duties.iter().find(|one| one.name == *named));
+        let from = owed.map(|owed| owed.from.as_slice()).unwrap_or_default();
+        return from.iter().cloned().map(Discharger::Approver).collect();
+    }
+    let approval = hold.and_then(|hold| hold.approval.as_ref());
+    approval.and_then(|approval| approval.duties.clone()).unwrap_or_default()
 }
 
 /// Whether a member may discharge a duty.
-pub(crate) fn may_discharge(model: &Model, duty: &Duty, id: &MemberId, member: &Member) -> bool {
+///
+/// Nobody discharges what is owed for a waiver that they gave: it is others who look at it.
+pub(crate) fn may_discharge(
+    model: &Model,
+    state: &State,
+    duty: &Duty,
+    id: &MemberId,
+    member: &Member,
+) -> bool {
+    if duty.waiver.is_some() && state.waived_by(&duty.hold).is_some_and(|by| by.contains(id)) {
+        return false;
+    }
     dischargers(model, duty).iter().any(|one| match one {
         Discharger::Author => duty.by == *id,
         Discharger::Approver(approver) => approver.is(id, member),
@@ -104,7 +132,15 @@ impl Draft<'_> {
         for (by, NewDuty { text, before }) in conditions {
             let duty = self.state.duties_opened.saturating_add(1);
             let hold = hold.to_owned();
-            self.emit(Event::DutyOpened(Opened { duty, hold, by, text, before }));
+            self.emit(Event::DutyOpened(Opened {
+                duty,
+                hold,
+                by,
+                text,
+                before,
+                due: None,
+                waiver: None,
+            }));
         }
     }
 
@@ -127,14 +163,14 @@ impl Draft<'_> {
                 refusal.needs(format!("open are the duties {}", open.join(", ")))
             });
         };
-        if !may_discharge(self.model, duty, id, member) {
-            let whom = listed(dischargers(self.model, duty));
+        if !may_discharge(self.model, &self.state, duty, id, member) {
+            let whom = listed(&dischargers(self.model, duty));
             let could: Vec<&str> = self
                 .at
                 .project
                 .members()
                 .iter()
-                .filter(|(id, member)| may_discharge(self.model, duty, id, member))
+                .filter(|(id, member)| may_discharge(self.model, &self.state, duty, id, member))
                 .map(|(id, _)| id.as_str())
                 .collect();
             return Err(Refusal::new(
@@ -165,6 +201,25 @@ impl Draft<'_> {
             let next = next.clone();
             self.enter(next);
         }
+    }
+
+    /// Refuses to end a run by hand while something is owed for a waiver: it would never be looked at.
+    pub(crate) fn owes_nothing_for_waivers(&self) -> Result<(), Refusal> {
+        let owed: Vec<String> = self
+            .state
+            .duties
+            .iter()
+            .filter(|duty| duty.waiver.is_some())
+            .map(|duty| duty.number.to_string())
+            .collect();
+        if owed.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            RefusalCode::DutiesOpen,
+            "a hold was waived, and what is owed for that has not been done",
+        )
+        .needs(format!("the duties {} discharged, by those who may", owed.join(", "))))
     }
 
     /// Decides a comment: it is kept in the history and decides nothing.

@@ -49,6 +49,9 @@ pub enum DefinitionEvent {
         /// The conditions that do not apply to this run, such as `evidence/test-report`.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         not_applicable: BTreeSet<String>,
+        /// The tasks that people must confirm.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tasks: Vec<OpenTask>,
         /// Until when it waits in any case.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -140,6 +143,9 @@ pub enum DefinitionEvent {
         /// The conditions of the hold that do not apply now.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         not_applicable: BTreeSet<String>,
+        /// The tasks of the hold now. Confirmations stand of those that are the same as before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tasks: Vec<OpenTask>,
         /// Until when the hold waits in any case.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -153,6 +159,58 @@ pub enum DefinitionEvent {
     /// The run was shown a piece of evidence, which takes the place of an earlier one of the name.
     #[serde(rename = "holdpoint.evidence.attached")]
     EvidenceAttached(Attached),
+    /// Somebody confirmed that a task was done.
+    #[serde(rename = "holdpoint.task.confirmed")]
+    TaskConfirmed(Confirmation),
+    /// A task must be done anew: nobody's confirmation stands.
+    #[serde(rename = "holdpoint.task.reopened")]
+    TaskReopened {
+        /// Of which hold.
+        hold: String,
+        /// Which.
+        task: String,
+        /// Who says so.
+        member: MemberId,
+        /// The roles that they held then.
+        roles: BTreeSet<RoleName>,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody waived a hold. It is passed when as many have as must, and the rest of it is met.
+    #[serde(rename = "holdpoint.waiver.given")]
+    WaiverGiven {
+        /// Which.
+        hold: String,
+        /// By whom.
+        member: MemberId,
+        /// The roles that they held then.
+        roles: BTreeSet<RoleName>,
+        /// The digest of the input then.
+        digest: Digest,
+        /// Why.
+        reason: String,
+    },
+    /// A hold was passed by a waiver. Nobody has approved by that.
+    #[serde(rename = "holdpoint.hold.waived")]
+    HoldWaived {
+        /// Which.
+        hold: String,
+        /// Who has waived it.
+        by: BTreeSet<MemberId>,
+        /// Why.
+        reason: String,
+        /// What was not met, such as `approval/peers`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        conditions: Vec<String>,
+    },
+    /// What is owed for a waiver was not done in time. It is still owed.
+    #[serde(rename = "holdpoint.duty.overdue")]
+    DutyOverdue {
+        /// Which duty.
+        duty: u32,
+        /// When it was due.
+        due: Timestamp,
+    },
     /// Somebody said something that decides nothing.
     #[serde(rename = "holdpoint.run.commented")]
     Commented {
@@ -586,6 +644,42 @@ pub struct OpenRule {
     pub roster: Option<BTreeSet<MemberId>>,
 }
 
+/// A task of a hold, as it is asked of one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenTask {
+    /// Its name.
+    pub task: String,
+    /// What is to be done, in a line.
+    pub title: String,
+    /// How.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// How many people must confirm it.
+    pub need: u32,
+    /// The qualification that is demanded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qualified: Option<QualificationName>,
+}
+
+/// A confirmation of a task, with the facts that made it count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// Of which hold.
+    pub hold: String,
+    /// Which task.
+    pub task: String,
+    /// Who says so.
+    pub member: MemberId,
+    /// The roles that they held then.
+    pub roles: BTreeSet<RoleName>,
+    /// The qualification relied upon, valid then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qualified: Option<QualificationName>,
+    /// What was done, or how it was seen to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
 /// A duty, as it was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {
@@ -600,6 +694,12 @@ pub struct Opened {
     /// The state that the run may not enter before; where there is none, it may not end before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
+    /// When it is due, where it is owed for a waiver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// Which duty of the hold's waiver it is, where it is owed for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<String>,
 }
 
 /// A vote, with the facts that made it count.
@@ -752,6 +852,9 @@ impl DefinitionEvent {
             | Self::WaitElapsed { hold }
             | Self::SignalConsumed { hold, .. }
             | Self::HoldReleased { hold }
+            | Self::TaskReopened { hold, .. }
+            | Self::WaiverGiven { hold, .. }
+            | Self::HoldWaived { hold, .. }
             | Self::HoldRejected { hold, .. }
             | Self::Objected { hold, .. }
             | Self::NotObjected { hold, .. }
@@ -760,6 +863,7 @@ impl DefinitionEvent {
             | Self::LocksRequested { hold, .. }
             | Self::LocksGranted { hold, .. }
             | Self::HoldExpired { hold, .. } => Some(hold),
+            Self::TaskConfirmed(confirmation) => Some(&confirmation.hold),
             Self::ApprovalGranted(ballot)
             | Self::ApprovalRejected(ballot)
             | Self::Vetoed(ballot) => Some(&ballot.hold),
@@ -778,6 +882,7 @@ impl DefinitionEvent {
             Self::DutyOpened(_)
             | Self::DutyDischarged { .. }
             | Self::LockBroken { .. }
+            | Self::DutyOverdue { .. }
             | Self::Commented { .. }
             | Self::EvidenceAttached(_)
             | Self::SignalReceived { .. }

@@ -17,6 +17,8 @@ use crate::{
     model::{CANCELLED, Model, StateKind, Work},
     parallel_state, rollout_evolve,
     state::{Place, Signal, State},
+    tasks,
+    waiver::{self, Waived},
 };
 
 /// Adds an event to a state.
@@ -51,7 +53,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         }
         (
             Place::Entered { state: at },
-            Event::HoldOpened { hold, rules, not_applicable, until, deadline, digest: _ },
+            Event::HoldOpened { hold, rules, not_applicable, tasks, until, deadline, digest: _ },
         ) if at == hold && hold_of(model, hold).is_some() => {
             let visit = state.visits.get(hold).copied().unwrap_or(0);
             state.place = Place::Hold(HoldState {
@@ -60,6 +62,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 opened: meta.time,
                 rules: rules.clone(),
                 not_applicable: not_applicable.clone(),
+                tasks: tasks.clone(),
+                confirmed: Vec::new(),
+                waivers: Vec::new(),
                 until: *until,
                 deadline: *deadline,
                 votes: Vec::new(),
@@ -99,6 +104,39 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         (_, Event::EvidenceAttached(event)) => {
             evidence::attached(state, event, meta.time, meta.actor)
         }
+        (Place::Hold(open), Event::TaskConfirmed(confirmation)) => {
+            tasks::confirm(open, confirmation, meta.time)
+        }
+        (Place::Hold(open), Event::TaskReopened { hold, task, .. }) if open.hold == *hold => {
+            open.confirmed.retain(|one| one.task != *task);
+            Ok(())
+        }
+        (Place::Hold(open), Event::WaiverGiven { hold, member, reason, .. })
+            if open.hold == *hold && !open.waivers.iter().any(|one| one.member == *member) =>
+        {
+            let (member, reason) = (member.clone(), reason.clone());
+            open.waivers.push(waiver::Given { member, reason });
+            Ok(())
+        }
+        (Place::Hold(open), Event::HoldWaived { hold, by, reason, conditions })
+            if open.hold == *hold && open.rejection().is_none() =>
+        {
+            let waived = Waived {
+                hold: hold.clone(),
+                by: by.clone(),
+                reason: reason.clone(),
+                at: meta.time,
+                conditions: conditions.clone(),
+            };
+            pass(model, state, hold, meta.time, true)?;
+            state.waived.push(waived);
+            Ok(())
+        }
+        (_, Event::DutyOverdue { duty, .. }) => {
+            let one = state.duties.iter_mut().find(|one| one.number == *duty && !one.overdue);
+            one.ok_or_else(|| format!("the duty {duty} is not open"))?.overdue = true;
+            Ok(())
+        }
         (_, Event::DutyOpened(opened)) => open_duty(state, opened),
         (_, Event::DutyDischarged { duty, .. }) => {
             let at = state.duties.iter().position(|one| one.number == *duty);
@@ -135,7 +173,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         (Place::Hold(open), Event::HoldReleased { hold })
             if open.hold == *hold && open.rejection().is_none() =>
         {
-            release(model, state, hold, meta.time)
+            pass(model, state, hold, meta.time, false)
         }
         (Place::Hold(open), Event::HoldRejected { hold, .. })
             if open.hold == *hold && open.rejection().is_some() =>
@@ -396,8 +434,9 @@ fn open_duty(state: &mut State, opened: &Opened) -> Result<(), String> {
         return Err(format!("the duty {} is not the next", opened.duty));
     }
     state.duties_opened = opened.duty;
-    let Opened { duty, hold, by, text, before } = opened.clone();
-    state.duties.push(Duty { number: duty, hold, by, text, before });
+    let Opened { duty, hold, by, text, before, due, waiver } = opened.clone();
+    let overdue = false;
+    state.duties.push(Duty { number: duty, hold, by, text, before, due, waiver, overdue });
     Ok(())
 }
 
@@ -435,16 +474,24 @@ fn vote(open: &mut HoldState, ballot: &Ballot, vote: Vote, meta: &Meta<'_>) -> R
     Ok(())
 }
 
-/// Releases a hold that has all that it waits for.
-fn release(model: &Model, state: &mut State, named: &str, now: Timestamp) -> Result<(), String> {
+/// Lets the run pass a hold that has all that it waits for, but for what is waived.
+fn pass(
+    model: &Model,
+    state: &mut State,
+    named: &str,
+    now: Timestamp,
+    waived: bool,
+) -> Result<(), String> {
     let Some(hold) = hold_of(model, named) else { return Err(format!("`{named}` is no hold")) };
-    if !matches!(&state.place, Place::Hold(open) if open.is_complete(hold, state, now)) {
+    let passes =
+        |open: &HoldState| open.is_complete(hold, state, now) && open.is_waived(hold) == waived;
+    if !matches!(&state.place, Place::Hold(open) if passes(open)) {
         return Err(format!("`{named}` has not all that it waits for"));
     }
     if hold.approval.is_some() || hold.witness.is_some() {
         state.approved.insert(named.to_owned());
     }
-    resolve(state, named, "released")
+    resolve(state, named, if waived { "waived" } else { "released" })
 }
 
 /// Gives a state its outcome.

@@ -11,6 +11,8 @@ use crate::{
     parallel_model::All,
     phrase,
     rollout_model::{Order, Rollout},
+    tasks::Task,
+    waiver::{Waivable, Waiver},
 };
 
 /// The definition in plain sentences: what is submitted, and then every state in the order of the
@@ -183,6 +185,7 @@ fn of_hold(hold: &Hold) -> Vec<String> {
             if parts.is_empty() { String::new() } else { format!(", {}", parts.join(", ")) };
         format!("{when} waits for the evidence `{}`{parts}.", demand.name)
     }));
+    sentences.extend(hold.tasks.iter().map(of_task));
     match &hold.wait {
         None => {}
         Some(Wait::For(span)) => {
@@ -207,6 +210,7 @@ fn of_hold(hold: &Hold) -> Vec<String> {
             locking::breakers(lock)
         ));
     }
+    sentences.extend(hold.waiver.iter().flat_map(of_waiver));
     let spans: Vec<String> = hold.expiries().map(phrase::timed).collect();
     match spans.as_slice() {
         [] => {}
@@ -216,6 +220,45 @@ fn of_hold(hold: &Hold) -> Vec<String> {
             phrase::joined(several, "or")
         )),
     }
+    sentences
+}
+
+fn of_task(task: &Task) -> String {
+    let when =
+        task.when.as_ref().map(|when| format!("Where `{}`, ", when.text())).unwrap_or_default();
+    let twice = match task.need {
+        1 => String::new(),
+        need => format!("{need} of "),
+    };
+    let note = if task.noted { ", with a note" } else { "" };
+    format!(
+        "{when}{twice}{} must confirm the task `{}`{note}: {}.",
+        phrase::approvers(&task.from),
+        task.name,
+        task.title.text()
+    )
+}
+
+fn of_waiver(waiver: &Waiver) -> Vec<String> {
+    let scope: Vec<String> = waiver.scope.iter().map(|one| one.as_str().to_owned()).collect();
+    let scope = if waiver.scope.len() == Waivable::ALL.len() {
+        "all of that".to_owned()
+    } else {
+        format!("the {}", phrase::joined(&scope, "and"))
+    };
+    let who = match waiver.need {
+        1 => phrase::approvers(&waiver.from),
+        need => format!("{need} of {}", phrase::approvers(&waiver.from)),
+    };
+    let mut sentences = vec![format!("In an emergency {who} can waive {scope}, with a reason.")];
+    sentences.extend(waiver.duties.iter().map(|owed| {
+        format!(
+            "For that {} is owed within {}, which {} must say has been done.",
+            owed.text,
+            phrase::duration(owed.within),
+            phrase::approvers(&owed.from)
+        )
+    }));
     sentences
 }
 

@@ -11,7 +11,9 @@ use crate::{
     locking::Lock,
     model::Timed,
     node::Span,
+    tasks::Task,
     template::Template,
+    waiver::Waiver,
 };
 
 /// What releases a hold: all of it.
@@ -20,6 +22,8 @@ pub(crate) struct Hold {
     pub(crate) approval: Option<Approval>,
     pub(crate) witness: Option<Witness>,
     pub(crate) evidence: Vec<Demand>,
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) waiver: Option<Waiver>,
     pub(crate) wait: Option<Wait>,
     pub(crate) signal: Option<SignalWait>,
     pub(crate) lock: Option<Lock>,
@@ -36,7 +40,7 @@ impl Hold {
 
     /// Whether it is people who release it, so that a deadline must not.
     pub(crate) const fn is_for_people(&self) -> bool {
-        self.approval.is_some() || !self.evidence.is_empty()
+        self.approval.is_some() || !self.evidence.is_empty() || !self.tasks.is_empty()
     }
 }
 

@@ -6,7 +6,15 @@ use holdpoint_core::{Digest, EffectId, MemberId, NewDuty, Vote};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{approval, event::OpenRule, hold_model::Hold, locking::Locking, state::State};
+use crate::{
+    approval,
+    event::{OpenRule, OpenTask},
+    hold_model::Hold,
+    locking::Locking,
+    state::State,
+    tasks::Confirmed,
+    waiver::{self, Waivable},
+};
 
 /// An open hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +25,11 @@ pub(crate) struct HoldState {
     pub(crate) rules: Vec<OpenRule>,
     /// The conditions that do not apply to this run, such as `evidence/test-report`.
     pub(crate) not_applicable: BTreeSet<String>,
+    pub(crate) tasks: Vec<OpenTask>,
+    /// The confirmations of tasks that stand.
+    pub(crate) confirmed: Vec<Confirmed>,
+    /// The waivers that were given.
+    pub(crate) waivers: Vec<waiver::Given>,
     pub(crate) until: Option<Timestamp>,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) votes: Vec<Given>,
@@ -142,17 +155,19 @@ impl HoldState {
         state: &State,
         now: Timestamp,
     ) -> bool {
-        self.is_ready(hold)
-            && hold.demands(self).all(|demand| demand.lacks(self, state, now).is_none())
+        let shown = || hold.demands(self).all(|demand| demand.lacks(self, state, now).is_none());
+        self.is_ready(hold) && (self.waives(hold, Waivable::Evidence) || shown())
     }
 
-    /// Whether all is there that does not depend on what time it is, besides the locks.
+    /// Whether all is there, or waived, that does not depend on what time it is, besides the locks.
     pub(crate) fn is_ready(&self, hold: &Hold) -> bool {
-        (hold.approval.is_none() || self.is_approved())
-            && self.vetoes().next().is_none()
-            && (hold.witness.is_none() || self.witnessed)
-            && (hold.wait.is_none() || self.waited)
-            && (hold.signal.is_none() || self.signalled)
+        let has = |what: Waivable, met: bool| met || self.waives(hold, what);
+        self.vetoes().next().is_none()
+            && has(Waivable::Approval, hold.approval.is_none() || self.is_approved())
+            && has(Waivable::Witness, hold.witness.is_none() || self.witnessed)
+            && has(Waivable::Task, self.tasks_are_done())
+            && has(Waivable::Wait, hold.wait.is_none() || self.waited)
+            && has(Waivable::Signal, hold.signal.is_none() || self.signalled)
     }
 
     /// Whether the deadline has passed, noticed or not.

@@ -82,17 +82,21 @@ mod syntax_lock;
 mod syntax_parallel;
 mod syntax_rollout;
 mod syntax_targets;
+mod syntax_task;
 mod syntax_work;
 mod targets;
+mod tasks;
 mod template;
 mod view;
 mod voting;
+mod waiver;
 pub mod yaml;
 
 pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::{
-    Attached, Ballot, CheckTimes, DefinitionEvent, Gate, OfTarget, OpenRule, Opened, Past,
+    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, OfTarget, OpenRule,
+    OpenTask, Opened, Past,
 };
 pub use language_schema::SCHEMA;
 pub use outline::{

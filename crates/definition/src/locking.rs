@@ -236,15 +236,8 @@ pub(crate) fn condition(hold: &Hold, open: &HoldState) -> Option<ConditionView> 
             format!("the locks on {}, since {since}", items.join(", "))
         }
     };
-    Some(ConditionView {
-        kind: "lock",
-        name: "lock".to_owned(),
-        met: open.locking.is_met(),
-        summary,
-        votes: Vec::new(),
-        open: 0,
-        candidates: Vec::<holdpoint_core::view::Candidate>::new(),
-    })
+    let met = open.locking.is_met();
+    Some(crate::view::condition("lock", "lock", met, summary))
 }
 
 /// What a lock is in words.

@@ -38,6 +38,7 @@ impl Workflow for Definition {
             visits: BTreeMap::new(),
             signals: Vec::new(),
             approved: BTreeSet::new(),
+            waived: Vec::new(),
             evidence: BTreeMap::new(),
             editors: BTreeSet::new(),
             executors: BTreeSet::new(),
@@ -166,6 +167,13 @@ impl Draft<'_> {
             Action::Attach { name, evidence, note } => {
                 self.attach(name, evidence, note.as_deref())?;
             }
+            Action::Done { hold, task, note } => {
+                self.done(hold.as_deref(), task.as_deref(), note.as_deref())?;
+            }
+            Action::Reopen { hold, task, reason } => {
+                self.reopen(hold.as_deref(), task.as_deref(), reason)?;
+            }
+            Action::Waive { hold, reason } => self.waive(hold.as_deref(), reason)?,
             Action::Amend { input, reason } => self.amend(input, reason)?,
             Action::Comment { text } => self.comment(text)?,
             Action::Signal { name, data } => self.signal(name, data)?,

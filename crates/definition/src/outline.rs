@@ -48,6 +48,8 @@ pub struct StateOutline {
     pub parts: Vec<ApprovalPart>,
     /// The evidence that it demands.
     pub evidence: Vec<String>,
+    /// The tasks that people confirm there.
+    pub tasks: Vec<String>,
     /// The signal that it waits for.
     pub signal: Option<String>,
     /// The definition of the run that it asks for.
@@ -153,6 +155,7 @@ pub(crate) fn of(model: &Model) -> Outline {
             rules: Vec::new(),
             parts: Vec::new(),
             evidence: Vec::new(),
+            tasks: Vec::new(),
             signal: None,
             run: None,
             activities: Vec::new(),
@@ -187,6 +190,8 @@ fn parts(hold: &Hold) -> Vec<ApprovalPart> {
     let first_releases = approval.veto.is_none()
         && hold.wait.is_none()
         && hold.signal.is_none()
+        && hold.evidence.is_empty()
+        && hold.tasks.is_empty()
         && matches!(approval.rules.as_slice(), [Rule { need: Need::Fixed(1), .. }]);
     let amendment = approval.amended.map(|amended| ApprovalPart::Amendment {
         stand: !first_releases && matches!(amended, Amended::Keep | Amended::Subset),
@@ -216,6 +221,7 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
                 .collect();
             outline.parts = parts(hold);
             outline.evidence = hold.evidence.iter().map(|demand| demand.name.clone()).collect();
+            outline.tasks = hold.tasks.iter().map(|task| task.name.clone()).collect();
             outline.signal = hold.signal.as_ref().map(|signal| signal.name.clone());
         }
         StateKind::Activity(work) => outline.activities.extend(activities(work)),
@@ -249,6 +255,7 @@ impl Event {
         match self {
             Self::HoldReleased { hold } => Some((hold, "released")),
             Self::HoldRejected { hold, .. } => Some((hold, "rejected")),
+            Self::HoldWaived { hold, .. } => Some((hold, "waived")),
             Self::HoldExpired { hold, .. } => Some((hold, "expired")),
             Self::Objected { hold, .. } => Some((hold, "objected")),
             Self::WorkExpired { state, .. } => Some((state, "expired")),
@@ -271,6 +278,10 @@ impl Event {
             | Self::DutiesAwaited { .. }
             | Self::Amended { .. }
             | Self::EvidenceAttached(_)
+            | Self::TaskConfirmed(_)
+            | Self::TaskReopened { .. }
+            | Self::WaiverGiven { .. }
+            | Self::DutyOverdue { .. }
             | Self::Commented { .. }
             | Self::NotObjected { .. }
             | Self::Reminded { .. }

@@ -25,8 +25,16 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         Action::Vote { hold, .. }
         | Action::Withdraw { hold, .. }
         | Action::Overrule { hold, .. }
-        | Action::Recount { hold } => meant(draft, hold.as_deref(), |one| one.approval.is_some())?,
-        Action::Object { hold, .. } => meant(draft, hold.as_deref(), |one| one.witness.is_some())?,
+        | Action::Recount { hold } => meant(draft, hold.as_deref(), &|one| one.approval.is_some())?,
+        Action::Object { hold, .. } => meant(draft, hold.as_deref(), &|one| one.witness.is_some())?,
+        Action::Waive { hold, .. } => meant(draft, hold.as_deref(), &|one| one.waiver.is_some())?,
+        Action::Done { hold, task, .. } | Action::Reopen { hold, task, .. } => {
+            let has = |one: &Hold| match task {
+                Some(task) => one.tasks.iter().any(|two| two.name == *task),
+                None => !one.tasks.is_empty(),
+            };
+            meant(draft, hold.as_deref(), &has)?
+        }
         Action::Completed { effect, .. }
         | Action::Failed { effect, .. }
         | Action::TimerFired { effect }
@@ -104,7 +112,11 @@ fn asking(model: &Model, effect: &EffectId) -> Path {
 }
 
 /// The branch with the hold that is meant: the one that is named, or the only one that fits.
-fn meant(draft: &Draft<'_>, named: Option<&str>, fits: fn(&Hold) -> bool) -> Result<Path, Refusal> {
+fn meant(
+    draft: &Draft<'_>,
+    named: Option<&str>,
+    fits: &dyn Fn(&Hold) -> bool,
+) -> Result<Path, Refusal> {
     let leaves = draft.state.leaves();
     let open: Vec<(&Path, &str)> = leaves
         .iter()

@@ -70,6 +70,13 @@ fn hold_summary(hold: &Hold) -> Vec<String> {
         let names: Vec<String> = hold.evidence.iter().map(|one| one.name.clone()).collect();
         lines.push(format!("evidence {}", joined(&names, "and")));
     }
+    for task in &hold.tasks {
+        let twice = if task.need > 1 { format!("{} of ", task.need) } else { String::new() };
+        lines.push(format!("task {} by {twice}{}", task.name, approvers(&task.from)));
+    }
+    if let Some(waiver) = &hold.waiver {
+        lines.push(format!("or waived by {}", approvers(&waiver.from)));
+    }
     match &hold.wait {
         None => {}
         Some(Wait::For(span)) => lines.push(format!("wait {}", timed(span))),

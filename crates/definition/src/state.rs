@@ -19,6 +19,7 @@ use crate::{
     locking::Locks,
     parallel_state::{Fork, Outside},
     rollout_state::RolloutState,
+    waiver::Waived,
 };
 
 /// The state of a run of a declarative definition. What is large is shared, so that a copy is
@@ -38,6 +39,8 @@ pub struct State {
     pub(crate) signals: Vec<Signal>,
     /// The holds that people have released, or let pass without an objection.
     pub(crate) approved: BTreeSet<String>,
+    /// The holds that it was let past by waivers.
+    pub(crate) waived: Vec<Waived>,
     /// What it was shown, the newest of each name.
     pub(crate) evidence: BTreeMap<String, Evidence>,
     /// Who has amended the input.

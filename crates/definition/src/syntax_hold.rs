@@ -9,11 +9,11 @@ use crate::{
     model::{Timed, duration, is_out_of_range},
     node::{Kind, Node, Span},
     syntax::{Reader, listed},
-    syntax_approval, syntax_evidence, syntax_lock,
+    syntax_approval, syntax_evidence, syntax_lock, syntax_task,
 };
 
 pub(crate) const HOLD: &[&str] =
-    &["approval", "witness", "evidence", "wait", "signal", "lock", "expires"];
+    &["approval", "witness", "evidence", "task", "wait", "signal", "lock", "waiver", "expires"];
 pub(crate) const WAIT: &[&str] = &["for", "until"];
 pub(crate) const SIGNAL: &[&str] = &["name", "when", "expires"];
 
@@ -84,6 +84,19 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
             read.unwrap_or_default()
         }
     };
+    let tasks = match fields.get("task") {
+        None => Vec::new(),
+        Some(node) => {
+            let read = syntax_task::read_tasks(node, reader);
+            got(read.is_some());
+            read.unwrap_or_default()
+        }
+    };
+    let waiver = fields.get("waiver").and_then(|node| {
+        let read = syntax_task::read_waiver(node, reader);
+        got(read.is_some());
+        read
+    });
     let wait = fields.get("wait").and_then(|node| {
         let read = read_wait(node, reader);
         got(read.is_some());
@@ -104,11 +117,13 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
     let waits = approval.is_some()
         || witness.is_some()
         || !evidence.is_empty()
+        || !tasks.is_empty()
         || wait.is_some()
         || signal.is_some()
         || lock.is_some();
     if whole && !waits {
-        let conditions: Vec<&str> = HOLD.iter().copied().filter(|key| *key != "expires").collect();
+        let conditions: Vec<&str> =
+            HOLD.iter().copied().filter(|key| !["expires", "waiver"].contains(key)).collect();
         reader
             .findings
             .add(Code::MissingKey, &node.span, "the hold waits for nothing")
@@ -116,7 +131,17 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         return None;
     }
     let expires = expires.flatten();
-    whole.then_some(Hold { approval, witness, evidence, wait, signal, lock, expires })
+    whole.then_some(Hold {
+        approval,
+        witness,
+        evidence,
+        tasks,
+        waiver,
+        wait,
+        signal,
+        lock,
+        expires,
+    })
 }
 
 pub(crate) fn read_expires(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Option<Timed>> {

@@ -4,7 +4,10 @@
 use holdpoint_core::{
     Moment, RunStatus, RunSummary, RunView, Vote,
     project::OWNER,
-    view::{BranchView, Candidate, ConditionView, DeadlineView, DutyView, HoldView, VoteView},
+    view::{
+        BranchView, Candidate, ConditionStatus, ConditionView, DeadlineView, DutyView, HoldView,
+        VoteView,
+    },
 };
 
 use crate::{
@@ -22,7 +25,9 @@ use crate::{
     rollout_state::RolloutState,
     rollout_view,
     state::{Place, State},
+    tasks,
     voting::needs_now,
+    waiver::{self, Waivable},
 };
 
 /// Where a run stands.
@@ -84,8 +89,9 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         view.holds.push(hold_view(hold, open, state, at));
     }
     view.locks = locking::held(state);
-    view.duties = state.duties.iter().map(|duty| duty_view(model, duty, at)).collect();
+    view.duties = state.duties.iter().map(|duty| duty_view(model, state, duty, at)).collect();
     view.evidence = evidence::views(state);
+    view.waived = waiver::views(state);
     let held_up = |duty: u32| match &state.place {
         Place::Owing { next, .. } => state.owed_before(model, next).any(|one| one.number == duty),
         _ => false,
@@ -164,7 +170,9 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         conditions.extend(open.vetoes().map(|veto| {
             let reason = veto.reason.as_deref().unwrap_or_default();
             let summary = format!("the veto of {} is lifted or overruled: {reason}", veto.member);
-            condition("veto", veto.member.as_str(), false, summary)
+            let mut view = condition("veto", veto.member.as_str(), false, summary);
+            view.status = ConditionStatus::Refused;
+            view
         }));
         if open.rules.is_empty() {
             conditions.push(condition("approval", "approval", false, no_rule(approval)));
@@ -176,6 +184,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         conditions.push(condition("witness", "witness", open.witnessed, summary));
     }
     conditions.extend(evidence::conditions(hold, open, state, at));
+    conditions.extend(tasks::conditions(hold, open, state, at));
     if let Some(until) = open.until {
         let summary = format!("the time {}", phrase::moment(until));
         conditions.push(condition("wait", "wait", open.waited, summary));
@@ -185,12 +194,42 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         conditions.push(condition("signal", &signal.name, open.signalled, summary));
     }
     conditions.extend(locking::condition(hold, open));
+    for view in &mut conditions {
+        set_aside(view, hold, open);
+    }
+    conditions.extend(not_applicable(open));
     HoldView {
         hold: open.hold.clone(),
         since: open.opened,
         deadline: open.deadline.map(|at| DeadlineView { at, outcome: "expired".to_owned() }),
         conditions,
     }
+}
+
+/// Marks a condition that is not met and is waived.
+fn set_aside(view: &mut ConditionView, hold: &Hold, open: &HoldState) {
+    let waives = Waivable::ALL.into_iter().find(|one| one.as_str() == view.kind);
+    if !view.met && waives.is_some_and(|what| open.waives(hold, what)) {
+        view.met = true;
+        view.status = ConditionStatus::Waived;
+        view.open = 0;
+        view.candidates.clear();
+    }
+}
+
+/// The conditions that do not apply to this run.
+fn not_applicable(open: &HoldState) -> Vec<ConditionView> {
+    let view = |key: &String| {
+        let (kind, name) = match key.split_once('/')? {
+            ("evidence", name) => ("evidence", name),
+            ("task", name) => ("task", name),
+            _ => return None,
+        };
+        let mut view = condition(kind, name, true, format!("the {kind} {name} does not apply"));
+        view.status = ConditionStatus::NotApplicable;
+        Some(view)
+    };
+    open.not_applicable.iter().filter_map(view).collect()
 }
 
 fn no_rule(approval: &Approval) -> String {
@@ -208,8 +247,11 @@ pub(crate) fn condition(
         kind,
         name: name.to_owned(),
         met,
+        status: if met { ConditionStatus::Met } else { ConditionStatus::Open },
         summary,
+        instructions: None,
         votes: Vec::new(),
+        confirmations: Vec::new(),
         open: 0,
         candidates: Vec::new(),
     }
@@ -257,15 +299,18 @@ fn afterwards(before: &[&str]) -> String {
     if before.is_empty() { String::new() } else { format!(", after {}", before.join(" and ")) }
 }
 
-fn duty_view(model: &Model, duty: &duties::Duty, at: &Moment<'_>) -> DutyView {
+fn duty_view(model: &Model, state: &State, duty: &duties::Duty, at: &Moment<'_>) -> DutyView {
     let members = at.project.members().iter();
     DutyView {
         duty: duty.number,
         text: duty.text.clone(),
         by: duty.by.clone(),
         before: duty.before.clone(),
+        due: duty.due,
+        overdue: duty.overdue || duty.due.is_some_and(|due| due <= at.now),
+        for_waiver: duty.waiver.is_some(),
         candidates: members
-            .filter(|(id, member)| duties::may_discharge(model, duty, id, member))
+            .filter(|(id, member)| duties::may_discharge(model, state, duty, id, member))
             .map(|(id, _)| id.clone())
             .collect(),
     }
@@ -349,6 +394,16 @@ fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> 
             .filter(|demand| demand.lacks(open, state, at.now).is_some())
             .map(|demand| format!("attach the evidence `{}`", demand.name)),
     );
+    steps.extend(
+        open.tasks
+            .iter()
+            .filter(|task| open.unconfirmed(task) > 0)
+            .map(|task| format!("do the task `{}` and confirm it", task.task)),
+    );
+    if let Some(waiver) = hold.waiver.as_ref().filter(|_| !open.is_waived(hold)) {
+        let whom = listed(&waiver.from);
+        steps.push(format!("in an emergency waive `{}`, with a reason, as {whom}", open.hold));
+    }
     if let Some(until) = open.until.filter(|_| !open.waited) {
         steps.push(format!("wait until {}", phrase::moment(until)));
     }

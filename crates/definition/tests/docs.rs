@@ -8,10 +8,11 @@ use holdpoint_definition::{Definition, DefinitionEvent, DiagnosticCode};
 const GUIDE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/definitions.md"));
 
 /// The pages that say more of one subject.
-const PAGES: [&str; 3] = [
+const PAGES: [&str; 4] = [
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/evidence.md")),
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/locks.md")),
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rollouts.md")),
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/waivers.md")),
 ];
 
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));

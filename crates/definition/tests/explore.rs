@@ -83,6 +83,7 @@ fn resolutions(history: &[Event]) -> Vec<String> {
         match kind {
             "holdpoint.hold.opened" => assert!(open.insert(hold()), "opened while it is open"),
             "holdpoint.hold.released"
+            | "holdpoint.hold.waived"
             | "holdpoint.hold.rejected"
             | "holdpoint.hold.expired"
             | "holdpoint.hold.objected" => {

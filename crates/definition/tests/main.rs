@@ -32,8 +32,10 @@ mod stages;
 mod steering;
 mod sweep;
 mod targets;
+mod tasks;
 mod timing;
 mod types;
+mod waivers;
 mod watch;
 mod work;
 

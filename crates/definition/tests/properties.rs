@@ -6,8 +6,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, EffectId, Moment, NewDuty, Outcome, Ruling, RunStatus, Settlement, Steering, Vote,
-    run::DueStep, testing::Bench,
+    Action, Digest, EffectId, Moment, NewDuty, NewEvidence, Outcome, Ruling, RunStatus, Settlement,
+    Steering, Vote, run::DueStep, testing::Bench,
 };
 use holdpoint_definition::Definition;
 use jiff::SignedDuration;
@@ -168,6 +168,41 @@ states:
   done: { end: done }
 ";
 
+const CONDITIONS: &str = "
+workflow: conditions
+version: 1
+title: What people show, do and waive, again and again
+expires: { after: 9d, to: over }
+input:
+  type: object
+  required: [targets, bake]
+  properties: { targets: { type: array, items: { type: string } }, bake: { type: string } }
+start: prepare
+states:
+  prepare:
+    hold:
+      approval:
+        rules: { peer: { from: role:engineer, need: 2 } }
+        not: [editors]
+        amended: subset
+      evidence:
+        report: { from: [role:engineer, member:fay], not: [requester], valid: 5h, again: [each_visit, amended] }
+        plan: { when: \"size(input.targets) > 1\" }
+      task:
+        cabling: { title: 'Connect ${input.targets[0]}', from: role:engineer, need: 2 }
+        label: { when: \"size(input.targets) > 2\", title: Label it, from: member:fay, note: required }
+      waiver:
+        from: [role:board, member:bob]
+        not: [requester]
+        scope: [approval, evidence, task]
+        duties: { review: { within: 3h, from: [role:board, member:fay] } }
+      expires: 3d
+    on: { released: work, waived: work, rejected: over, expired: over }
+  work: { do: { activity: { run: work } }, on: { succeeded: check, failed: prepare } }
+  check: { hold: { evidence: [plan], signal: { name: go } }, on: { released: prepare } }
+  over: { end: over }
+";
+
 const MEMBERS: [&str; 8] = ["ada", "bob", "cy", "dora", "eve", "fay", "zed", "engine"];
 const SIGNALS: [&str; 2] = ["go", "stop"];
 
@@ -260,6 +295,25 @@ fn action() -> impl Strategy<Value = Action> {
         5 => Action::Object { hold: None, reason: "no".to_owned() },
         _ => Action::Comment { text: "well".to_owned() },
     });
+    let conditions = (0..6_u8, any::<bool>()).prop_map(|(what, other)| {
+        let task = Some(if other { "cabling" } else { "label" }.to_owned());
+        match what {
+            0 | 1 => Action::Attach {
+                name: if other { "report" } else { "plan" }.to_owned(),
+                evidence: NewEvidence {
+                    digest: Digest::of(&[what]),
+                    size: Some(1),
+                    file: Some("it.txt".to_owned()),
+                    media_type: None,
+                    reference: None,
+                },
+                note: None,
+            },
+            2 | 3 => Action::Done { hold: None, task, note: other.then(|| "done".to_owned()) },
+            4 => Action::Reopen { hold: None, task, reason: "loose".to_owned() },
+            _ => Action::Waive { hold: None, reason: "it burns".to_owned() },
+        }
+    });
     let signal = (0..SIGNALS.len(), 0..4).prop_map(|(name, data)| Action::Signal {
         name: SIGNALS[name].to_owned(),
         data: match data {
@@ -293,6 +347,7 @@ fn action() -> impl Strategy<Value = Action> {
         6 => ruling,
         20 => vote,
         8 => about_votes,
+        8 => conditions,
         8 => signal,
         24 => steering,
         1 => Just(Action::Cancel { reason: "enough".to_owned() }),
@@ -524,6 +579,15 @@ proptest! {
     #[test]
     fn a_rollout_keeps_its_word(by in 0..3_usize, targets in targets(), steps in steps()) {
         run(ROLLING_ROLLOUT, by, json!({ "title": "t", "targets": targets, "version": "2" }), &steps);
+    }
+
+    #[test]
+    fn what_people_show_do_and_waive_keeps_its_word(
+        by in 0..3_usize,
+        targets in targets(),
+        steps in steps(),
+    ) {
+        run(CONDITIONS, by, json!({ "targets": targets, "bake": "1s" }), &steps);
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Suite {
             let (code, what) = match mention.kind {
                 MentionKind::State => (Code::UnknownState, "state"),
                 MentionKind::Ending => (Code::NotInDefinition, "end"),
-                MentionKind::Condition => (Code::NotInDefinition, "rule, evidence or signal"),
+                MentionKind::Condition => (Code::NotInDefinition, "rule, evidence, task or signal"),
                 MentionKind::Activity => (Code::NotInDefinition, "activity"),
                 MentionKind::Signal => (Code::NotInDefinition, "signal"),
                 MentionKind::Hold => (Code::NotInDefinition, "hold"),
@@ -69,8 +69,9 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
             .flat_map(|state| {
                 let rules = state.rules.iter().map(|rule| rule.name.as_str());
                 let evidence = state.evidence.iter().map(String::as_str);
+                let tasks = state.tasks.iter().map(String::as_str);
                 let named = state.signal.as_deref().into_iter().chain(state.run.as_deref());
-                rules.chain(evidence).chain(named)
+                rules.chain(evidence).chain(tasks).chain(named)
             })
             .chain(["wait", "approval", "witness", "veto"])
             .collect(),

@@ -1,6 +1,8 @@
 //! From YAML to what a member does in a step.
 
-use holdpoint_core::{Action, EffectId, MemberId, NewDuty, Ruling, Steering, Vote};
+use holdpoint_core::{
+    Action, Digest, EffectId, MemberId, NewDuty, NewEvidence, Ruling, Steering, Vote,
+};
 use holdpoint_definition::yaml::{Fields, Kind, Node};
 use serde_json::Value;
 
@@ -21,6 +23,14 @@ pub(crate) const ACTS: &[(&str, &str, &[&str])] = &[
     ("object", "`object`", &["by", "hold", "reason"]),
     ("recount", "`recount`", &["by", "hold"]),
     ("discharge", "`discharge`", &["by", "duty", "note"]),
+    (
+        "attach",
+        "`attach`",
+        &["by", "name", "content", "file", "media_type", "size", "reference", "note"],
+    ),
+    ("done", "`done`", &["by", "task", "hold", "note"]),
+    ("reopen", "`reopen`", &["by", "task", "hold", "reason"]),
+    ("waive", "`waive`", &["by", "hold", "reason"]),
     ("comment", "`comment`", &["by", "text"]),
     ("amend", "`amend`", &["by", "input", "reason"]),
     ("settle", "`settle`", &["by", "as", "output", "effect", "reason"]),
@@ -45,6 +55,9 @@ const SHORT: &[&str] = &[
     "withdraw",
     "object",
     "recount",
+    "done",
+    "reopen",
+    "waive",
     "resume",
     "promote",
     "retry",
@@ -144,6 +157,18 @@ impl Given<'_> {
                 let duty = duty.and_then(|node| file.reader.count(node, "`duty`, its number,"))?;
                 Action::Discharge { duty, note: self.text(file, "note")?.unwrap_or_default() }
             }
+            "attach" => self.attach(file)?,
+            "done" => Action::Done {
+                hold: self.hold(file)?,
+                task: self.task(file)?,
+                note: self.text(file, "note")?,
+            },
+            "reopen" => Action::Reopen {
+                hold: self.hold(file)?,
+                task: self.task(file)?,
+                reason: self.reason(file)?,
+            },
+            "waive" => Action::Waive { hold: self.hold(file)?, reason: self.reason(file)? },
             "comment" => {
                 let text = self.need(file, "text")?;
                 Action::Comment { text: file.reader.text(text, "a comment")?.to_owned() }
@@ -172,6 +197,38 @@ impl Given<'_> {
         }
         let (target, reason) = (self.text(file, "target")?, self.text(file, "reason")?);
         Some(Action::Steer { steering, target, reason, state })
+    }
+
+    fn task(&self, file: &mut File<'_>) -> Option<Option<String>> {
+        let task = self.text(file, "task")?;
+        if let (Some(task), Some(node), false) = (&task, self.get("task"), self.refused) {
+            mention(file, MentionKind::Condition, task, node);
+        }
+        Some(task)
+    }
+
+    /// A piece of evidence: a file with the content that is given, or a reference to it.
+    fn attach(&self, file: &mut File<'_>) -> Option<Action> {
+        let node = self.need(file, "name")?;
+        let name = file.reader.text(node, "the name of a piece of evidence")?.to_owned();
+        if !self.refused {
+            mention(file, MentionKind::Condition, &name, node);
+        }
+        let content = self.text(file, "content")?.unwrap_or_else(|| name.clone());
+        let reference = self.text(file, "reference")?;
+        let called = self.text(file, "file")?;
+        let media_type = self.text(file, "media_type")?;
+        let size = match self.get("size") {
+            None => u64::try_from(content.len()).ok(),
+            Some(node) => Some(file.reader.count(node, "`size`")?.into()),
+        };
+        let called = match &reference {
+            Some(_) => called,
+            None => Some(called.unwrap_or_else(|| name.clone())),
+        };
+        let digest = Digest::of(content.as_bytes());
+        let evidence = NewEvidence { digest, size, file: called, media_type, reference };
+        Some(Action::Attach { name, evidence, note: self.text(file, "note")? })
     }
 
     fn vote(&self, file: &mut File<'_>, vote: Vote) -> Option<Action> {

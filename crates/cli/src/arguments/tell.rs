@@ -84,6 +84,34 @@ pub(crate) enum Tell {
         #[command(flatten)]
         acting: Acting,
     },
+    /// Confirm that a task of a hold was done
+    Done {
+        #[command(flatten)]
+        to: To,
+        /// The task; needed only when several are open
+        task: Option<String>,
+        /// What was done, or how it was seen to
+        #[arg(long, value_parser = words)]
+        note: Option<String>,
+    },
+    /// Say that a task must be done anew: nobody's confirmation stands
+    Reopen {
+        #[command(flatten)]
+        to: To,
+        /// The task; needed only when several are done
+        task: Option<String>,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: String,
+    },
+    /// Let a run pass a hold that is not met, in an emergency, and owe what is due afterwards
+    Waive {
+        #[command(flatten)]
+        to: To,
+        /// Why it cannot wait
+        #[arg(long, value_parser = words)]
+        reason: String,
+    },
     /// Say something about a run that decides nothing
     Comment {
         #[command(flatten)]
@@ -179,6 +207,9 @@ impl Tell {
             Self::Object { .. } => "object",
             Self::Recount { .. } => "recount",
             Self::Discharge { .. } => "discharge",
+            Self::Done { .. } => "done",
+            Self::Reopen { .. } => "reopen",
+            Self::Waive { .. } => "waive",
             Self::Comment { .. } => "comment",
             Self::Settle { .. } => "settle",
             Self::Cancel { .. } => "cancel",
@@ -225,6 +256,18 @@ impl Tell {
             Self::Discharge { run, duty, note, acting } => {
                 told(run, acting, Action::Discharge { duty, note }, "discharged a duty of")
             }
+            Self::Done { to, task, note } => about(to, "confirmed a task of", &|hold| {
+                let (task, note) = (task.clone(), note.clone());
+                Action::Done { hold, task, note }
+            }),
+            Self::Reopen { to, task, reason } => about(to, "reopened a task of", &|hold| {
+                let (task, reason) = (task.clone(), reason.clone());
+                Action::Reopen { hold, task, reason }
+            }),
+            Self::Waive { to, reason } => about(to, "waived a hold of", &|hold| Action::Waive {
+                hold,
+                reason: reason.clone(),
+            }),
             Self::Comment { run, text, acting } => {
                 told(run, acting, Action::Comment { text }, "commented on")
             }

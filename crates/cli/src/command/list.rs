@@ -1,6 +1,9 @@
 //! `holdpoint list`: the runs of a project, or of all.
 
-use holdpoint::{core::RunStatus, engine::RunFilter};
+use holdpoint::{
+    core::RunStatus,
+    engine::{Engine, RunFilter, RunRow},
+};
 use serde_json::json;
 
 use crate::{
@@ -29,6 +32,25 @@ pub(crate) fn status(status: &RunStatus) -> String {
     }
 }
 
+/// The runs that owe what was due before now, at most so many.
+async fn overdue(
+    engine: &Engine,
+    rows: Vec<RunRow>,
+    limit: Option<u32>,
+) -> Result<Vec<RunRow>, Failure> {
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    for row in rows.into_iter().filter(|row| !row.status.is_ended()) {
+        if found.len() >= limit {
+            break;
+        }
+        if engine.run(row.id).await?.view.duties.iter().any(|duty| duty.overdue) {
+            found.push(row);
+        }
+    }
+    Ok(found)
+}
+
 /// Lists runs.
 pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, Failure> {
     let (rows, several) = context
@@ -46,9 +68,14 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
                 parent,
                 project: context.project.clone(),
                 status: arguments.status.map(|status| status.as_str().to_owned()),
-                limit: arguments.limit,
+                // Which runs owe something is not in the read model.
+                limit: arguments.limit.filter(|_| !arguments.overdue),
             };
-            Ok((engine.runs(&filter).await?, engine.projects().len() > 1))
+            let mut rows = engine.runs(&filter).await?;
+            if arguments.overdue {
+                rows = overdue(engine, rows, arguments.limit).await?;
+            }
+            Ok((rows, engine.projects().len() > 1))
         })
         .await?;
     let text = if rows.is_empty() {

@@ -4,8 +4,8 @@ use holdpoint::{
     core::{
         MemberId, RunAnswer, RunStatus, RunView, Sequence, Steering, Version, Vote,
         view::{
-            BetweenView, BranchView, Candidate, ConditionView, DutyView, EvidenceView, HoldView,
-            RolloutView, TargetView, UnknownView,
+            BetweenView, BranchView, Candidate, ConditionStatus, ConditionView, DutyView,
+            EvidenceView, HoldView, RolloutView, TargetView, UnknownView, WaivedView,
         },
     },
     engine::{AsOf, RunDetail, RunRow},
@@ -205,6 +205,9 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
     if !view.locks.is_empty() {
         text.push_str(&format!("it holds the locks on {}\n", view.locks.join(", ")));
     }
+    for waived in &view.waived {
+        text.push_str(&waived_in_words(waived));
+    }
     for duty in &view.duties {
         text.push_str(&duty_in_words(duty));
     }
@@ -277,7 +280,15 @@ fn steering_of(step: &str) -> Option<(&str, Steering)> {
 fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
     let mut text = String::new();
     for condition in &hold.conditions {
-        let mark = if condition.met { "met    " } else { "waiting" };
+        let mark = match condition.status {
+            ConditionStatus::NotApplicable => "n/a    ",
+            ConditionStatus::Open => "waiting",
+            ConditionStatus::Met => "met    ",
+            ConditionStatus::Refused => "refused",
+            ConditionStatus::Overridden => "set off",
+            ConditionStatus::Waived => "waived ",
+            ConditionStatus::Error => "error  ",
+        };
         text.push_str(&format!("  {mark}  {}\n", line(&condition.summary)));
         text.push_str(&people_in_words(condition));
     }
@@ -294,6 +305,9 @@ fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
 
 fn people_in_words(condition: &ConditionView) -> String {
     let mut text = String::new();
+    if let Some(instructions) = condition.instructions.as_ref().filter(|_| !condition.met) {
+        text.extend(instructions.lines().map(|how| format!("           {}\n", line(how))));
+    }
     for vote in &condition.votes {
         let done = match vote.vote {
             Vote::Approve => "approved",
@@ -302,6 +316,9 @@ fn people_in_words(condition: &ConditionView) -> String {
         };
         text.push_str(&format!("           {} {done} at {} UTC\n", vote.member, time(vote.at)));
     }
+    for one in &condition.confirmations {
+        text.push_str(&format!("           {} confirmed it at {} UTC\n", one.member, time(one.at)));
+    }
     if condition.met {
         return text;
     }
@@ -309,10 +326,10 @@ fn people_in_words(condition: &ConditionView) -> String {
         condition.candidates.iter().partition(|candidate| candidate.lacks.is_none());
     if !can.is_empty() {
         let names: Vec<_> = can.iter().map(|candidate| candidate.member.as_str()).collect();
-        let what = if condition.kind == "evidence" { "attach" } else { "release" };
+        let what = doing(condition);
         text.push_str(&format!("           can {what} it: {}\n", names.join(", ")));
     } else if condition.open > 0 {
-        let what = if condition.kind == "evidence" { "attach" } else { "release" };
+        let what = doing(condition);
         text.push_str(&format!("           nobody in the project can {what} it now\n"));
     }
     for candidate in cannot {
@@ -340,18 +357,51 @@ fn unknown_in_words(one: &UnknownView) -> String {
     text
 }
 
+/// What a person does to meet a condition.
+fn doing(condition: &ConditionView) -> &'static str {
+    match condition.kind {
+        "evidence" => "attach",
+        "task" => "confirm",
+        _ => "release",
+    }
+}
+
 fn duty_in_words(duty: &DutyView) -> String {
     let before = match &duty.before {
         Some(state) => format!("before `{state}`"),
         None => "before the end".to_owned(),
     };
+    let what = match duty.due {
+        Some(due) => {
+            let late = if duty.overdue { ", OVERDUE" } else { "" };
+            format!("until {} UTC{late}", time(due))
+        }
+        None => before,
+    };
+    let whose = if duty.for_waiver { "for the waiver" } else { "a condition" };
     let names: Vec<_> = duty.candidates.iter().map(MemberId::as_str).collect();
     let who = if names.is_empty() { "nobody in the project".to_owned() } else { names.join(", ") };
     format!(
-        "  owed     duty {}, {before}: {} (a condition of {})\n           can discharge it: {who}\n",
+        "  owed     duty {}, {what}: {} ({whose} of {})\n           can discharge it: {who}\n",
         duty.duty,
         line(&duty.text),
         duty.by
+    )
+}
+
+fn waived_in_words(waived: &WaivedView) -> String {
+    let by: Vec<_> = waived.by.iter().map(MemberId::as_str).collect();
+    let without = if waived.conditions.is_empty() {
+        String::new()
+    } else {
+        format!(", without {}", waived.conditions.join(", "))
+    };
+    format!(
+        "  waived   `{}` by {} at {} UTC{without}\n           {}\n",
+        waived.hold,
+        by.join(" and "),
+        time(waived.at),
+        line(&waived.reason)
     )
 }
 
