@@ -438,6 +438,7 @@ fn without_visit(text: &str) -> String {
 
 /// Inputs that take all ways: one for each choice that the schema gives, with few targets.
 fn inputs(definition: &Definition, input: &Value) -> Vec<Value> {
+    let all_targets = input["targets"].as_array().cloned().unwrap_or_default();
     let mut inputs = vec![input.clone()];
     let properties = definition.input_schema().get("properties").and_then(Value::as_object);
     for (name, property) in properties.into_iter().flatten() {
@@ -462,6 +463,19 @@ fn inputs(definition: &Definition, input: &Value) -> Vec<Value> {
         for member in input.as_object_mut().unwrap().values_mut() {
             if let Some(items) = member.as_array_mut() {
                 items.truncate(2);
+            }
+        }
+    }
+    // A list that names some of the targets names some of those that are left.
+    for input in &mut inputs {
+        let left = input["targets"].as_array().cloned().unwrap_or_default();
+        for (name, member) in input.as_object_mut().unwrap() {
+            if let Some(items) = member.as_array_mut()
+                && name != "targets"
+                && all_targets.iter().any(|one| items.contains(one))
+                && !items.iter().all(|item| left.contains(item))
+            {
+                *items = left.iter().take(1).cloned().collect();
             }
         }
     }
