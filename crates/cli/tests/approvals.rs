@@ -68,7 +68,7 @@ fn an_approval_is_given_on_conditions_vetoed_taken_back_and_released() {
                bob approved at [time] UTC
                can release it: cy, eve
                cannot: bob, who has approved
-      waiting  the veto of dora is lifted or overruled: the key is in the log
+      refused  the veto of dora is lifted or overruled: the key is in the log
     next: approve or reject `ask`
     next: lift the veto on `ask`, as `dora`
     next: overrule the veto of `dora` on `ask`, with a reason, as role owner
@@ -81,7 +81,7 @@ fn an_approval_is_given_on_conditions_vetoed_taken_back_and_released() {
                bob approved at [time] UTC
                can release it: cy, eve
                cannot: bob, who has approved
-      waiting  the veto of dora is lifted or overruled: the key is in the log
+      refused  the veto of dora is lifted or overruled: the key is in the log
     next: approve or reject `ask`
     next: lift the veto on `ask`, as `dora`
     next: overrule the veto of `dora` on `ask`, with a reason, as role owner
@@ -211,7 +211,7 @@ fn a_veto_is_overruled_and_votes_are_counted_anew() {
     held at `ask`
       met      1 of 1 approval by role engineer
                bob approved at [time] UTC
-      waiting  the veto of dora is lifted or overruled: no
+      refused  the veto of dora is lifted or overruled: no
     next: count the votes on `ask` anew: the members have changed
     next: approve or reject `ask`
     next: lift the veto on `ask`, as `dora`
@@ -223,7 +223,7 @@ fn a_veto_is_overruled_and_votes_are_counted_anew() {
     held at `ask`
       met      1 of 1 approval by role engineer
                bob approved at [time] UTC
-      waiting  the veto of dora is lifted or overruled: no
+      refused  the veto of dora is lifted or overruled: no
     next: reject `ask`, with a reason: every approval is there
     next: lift the veto on `ask`, as `dora`
     next: overrule the veto of `dora` on `ask`, with a reason, as role owner

@@ -90,6 +90,7 @@ fn a_run_that_is_held() {
                 "met": true,
                 "name": "peer",
                 "open": 0,
+                "status": "met",
                 "summary": "1 of 1 approval by role engineer, qualified in network",
                 "votes": [
                   {
@@ -117,6 +118,7 @@ fn a_run_that_is_held() {
                 "met": false,
                 "name": "second",
                 "open": 1,
+                "status": "open",
                 "summary": "0 of 1 approval by role engineer",
                 "votes": []
               }
