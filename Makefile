@@ -22,8 +22,8 @@ doc:
 test:
 	cargo test --workspace
 
-# Texts that nobody would write, for the readers of definitions and scenarios: FUZZ_CASES of each of
-# six kinds, none of which may take two seconds; docs/testing-definitions.md.
+# Texts that nobody would write, for the reader of definitions: FUZZ_CASES of each of five kinds, none
+# of which may take two seconds; docs/performance.md.
 FUZZ_CASES = 200000
 fuzz:
 	HOLDPOINT_FUZZ_CASES=$(FUZZ_CASES) HOLDPOINT_FUZZ_SECONDS=2 \
