@@ -5,7 +5,7 @@
 //! What is explored is an abstraction, so that it has an end. Of a file's members at most three of each
 //! kind take part, inputs have at most two targets, and a run is amended and signalled once. States
 //! are the same that differ only in times, in how often a state was visited and in who left what
-//! behind; of timers only their order counts, as the clock only moves to the next.
+//! behind; of timers only their order counts, and each may be noticed first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,8 +15,8 @@ use std::{
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, Digest, EffectId, EffectKind, MemberId,
-    Moment, NewDuty, Project, RunId, Started, Steering, Vote, Workflow, view::HoldView,
-    workflow::Meta,
+    Moment, NewDuty, Project, RunId, Started, Steering, Vote, Workflow, evidence::NewEvidence,
+    view::HoldView, workflow::Meta,
 };
 use holdpoint_definition::{ApprovalPart, Definition, DefinitionEvent, Outline, State};
 use holdpoint_scenario::{Beginning, Play, Suite};
@@ -178,7 +178,9 @@ impl Space {
         found.extend(self.send(at, requester(), Action::Cancel { reason: "enough".to_owned() }));
         let (amended, signalled) = at.done;
         for input in self.inputs.iter().filter(|_| amended == 0) {
-            let action = Action::Amend { input: input.clone(), reason: "it is another".to_owned() };
+            // As a run completes it.
+            let input = Workflow::complete_input(&self.definition, input.clone());
+            let action = Action::Amend { input, reason: "it is another".to_owned() };
             found.extend(self.send(at, requester(), action).map(|(mut to, events)| {
                 to.done.0 += 1;
                 (to, events)
@@ -207,7 +209,11 @@ impl Space {
             {
                 let (target, reason, state) = (None, Some("so".to_owned()), None);
                 let action = Action::Steer { steering, target, reason, state };
-                found.extend(self.send(at, requester(), action));
+                // What some may not, others may.
+                for member in &self.members {
+                    let by = Actor::Member(member.clone());
+                    found.extend(self.send(at, by, action.clone()));
+                }
             }
         }
         for effect in Workflow::pending(&self.definition, &at.state) {
@@ -229,7 +235,8 @@ impl Space {
             let action = Action::Failed { effect: effect.id, error: "no".to_owned() };
             found.extend(self.send(at, Actor::Engine, action));
         }
-        if let Some((due, effect)) = self.timers(at).into_iter().next() {
+        // An engine that was down notices several at once, in any order.
+        for (due, effect) in self.timers(at) {
             let late = Reached { now: at.now.max(due), ..at.clone() };
             let fired =
                 self.send(&late, Actor::Engine, Action::TimerFired { effect: effect.clone() });
@@ -252,7 +259,7 @@ impl Space {
             let reason = (vote != Vote::Approve).then(no);
             Action::Vote { hold: name(), vote, reason, duties }
         };
-        let mut actions = Vec::new();
+        let mut actions = vec![Action::Waive { hold: name(), reason: no() }];
         if !outline.rules.is_empty() {
             actions.push(vote(Vote::Approve, Vec::new()));
             actions.push(vote(Vote::Reject, Vec::new()));
@@ -274,6 +281,22 @@ impl Space {
                     reason: no(),
                 }),
                 "witness" => actions.push(Action::Object { hold: name(), reason: no() }),
+                "evidence" if !condition.met => actions.push(Action::Attach {
+                    name: condition.name.clone(),
+                    evidence: NewEvidence {
+                        digest: Digest::of(b"proof"),
+                        size: Some(5),
+                        file: Some("proof".to_owned()),
+                        media_type: None,
+                        reference: None,
+                    },
+                    note: None,
+                }),
+                "task" if !condition.met => actions.push(Action::Done {
+                    hold: name(),
+                    task: Some(condition.name.clone()),
+                    note: Some("done".to_owned()),
+                }),
                 _ => {}
             }
         }
@@ -376,6 +399,7 @@ fn resolves(open: &mut BTreeSet<String>, event: &DefinitionEvent) {
             assert!(open.insert(hold.clone()), "`{hold}` is opened while it is open");
         }
         DefinitionEvent::HoldReleased { hold }
+        | DefinitionEvent::HoldWaived { hold, .. }
         | DefinitionEvent::HoldRejected { hold, .. }
         | DefinitionEvent::HoldExpired { hold, .. }
         | DefinitionEvent::Objected { hold, .. } => {
