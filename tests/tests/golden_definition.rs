@@ -20,8 +20,9 @@ use holdpoint_core::{
     RunId, Sequence, Version, Vote, testing::uuid,
 };
 use holdpoint_definition::{
-    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, OfTarget, OpenRule,
-    OpenTask, Opened, Past,
+    AskedTimes, Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, OfTarget,
+    OpenRule, OpenTask, Opened, Outlook, Past, SeenCalendar,
+    calendar::{CalendarRef, Window},
 };
 use serde_json::{Value, json};
 
@@ -57,6 +58,33 @@ fn target(detail: Option<&str>) -> OfTarget {
     }
 }
 
+fn calendar_ref(name: &str) -> CalendarRef {
+    CalendarRef { calendar: name.parse().unwrap(), digest: Digest::of(b"what it says") }
+}
+
+fn asked_times(fits_ms: Option<u64>) -> AskedTimes {
+    AskedTimes {
+        windows: vec!["maintenance".parse().unwrap()],
+        not_during: vec!["freeze".parse().unwrap()],
+        fits_ms,
+    }
+}
+
+fn outlook() -> Outlook {
+    let seen = |name: &str| SeenCalendar {
+        calendar: name.parse().unwrap(),
+        digest: Some(Digest::of(b"what it says")),
+    };
+    Outlook {
+        calendars: vec![seen("maintenance"), seen("freeze")],
+        zone_data: text("2025b"),
+        opens: Some("2026-01-06T21:00:00Z".parse().unwrap()),
+        closes: Some("2026-01-07T01:00:00Z".parse().unwrap()),
+        looked_to: None,
+        why: Some(text("the year is closed, says freeze")),
+    }
+}
+
 fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
     vec![
         (
@@ -88,6 +116,10 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 tasks: vec![],
                 until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
                 deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
+                window: None,
+                remind: None,
+                escalate: None,
+                counted: vec![],
             },
         ),
         (
@@ -105,6 +137,10 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 tasks: vec![],
                 until: None,
                 deadline: None,
+                window: None,
+                remind: None,
+                escalate: None,
+                counted: vec![],
             },
         ),
         (
@@ -117,6 +153,108 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 tasks: vec![],
                 until: None,
                 deadline: None,
+                window: None,
+                remind: None,
+                escalate: None,
+                counted: vec![],
+            },
+        ),
+        (
+            "holdpoint.hold.opened.window",
+            DefinitionEvent::HoldOpened {
+                hold: text("schedule"),
+                digest: Digest::of(b"what is voted on"),
+                rules: vec![],
+                not_applicable: [].into(),
+                until: None,
+                deadline: Some("2026-01-09T16:00:00Z".parse().unwrap()),
+                window: Some(asked_times(Some(7_200_000))),
+                remind: Some("2026-01-06T16:00:00Z".parse().unwrap()),
+                escalate: Some("2026-01-07T16:00:00Z".parse().unwrap()),
+                counted: vec![calendar_ref("office")],
+                tasks: vec![],
+            },
+        ),
+        (
+            "holdpoint.hold.reminded.by-working-time",
+            DefinitionEvent::Reminded {
+                hold: text("authorize"),
+                reminder: 1,
+                to: [].into(),
+                next: Some("2026-01-07T16:00:00Z".parse().unwrap()),
+                counted: vec![calendar_ref("office")],
+            },
+        ),
+        (
+            "holdpoint.run.amended.window",
+            DefinitionEvent::Amended {
+                hold: text("schedule"),
+                input: json!({ "site": "berlin" }).into(),
+                digest: Digest::of(b"what is voted on now"),
+                reason: text("the other site"),
+                rules: vec![],
+                not_applicable: [].into(),
+                until: None,
+                deadline: Some("2026-01-09T16:00:00Z".parse().unwrap()),
+                window: Some(asked_times(None)),
+                counted: vec![calendar_ref("office")],
+                kept: [].into(),
+                tasks: vec![],
+            },
+        ),
+        (
+            "holdpoint.window.awaited",
+            DefinitionEvent::WindowAwaited { state: text("schedule"), outlook: outlook() },
+        ),
+        (
+            "holdpoint.window.awaited.no-calendar",
+            DefinitionEvent::WindowAwaited {
+                state: text("schedule"),
+                outlook: Outlook {
+                    calendars: vec![SeenCalendar {
+                        calendar: "maintenance".parse().unwrap(),
+                        digest: None,
+                    }],
+                    opens: None,
+                    closes: None,
+                    why: Some(text("no calendar `maintenance` is published")),
+                    ..outlook()
+                },
+            },
+        ),
+        (
+            "holdpoint.window.awaited.never",
+            DefinitionEvent::WindowAwaited {
+                state: text("schedule"),
+                outlook: Outlook {
+                    opens: None,
+                    closes: None,
+                    looked_to: Some("2031-01-05T09:00:00Z".parse().unwrap()),
+                    why: None,
+                    ..outlook()
+                },
+            },
+        ),
+        (
+            "holdpoint.window.opened",
+            DefinitionEvent::WindowOpened {
+                state: text("schedule"),
+                window: Window {
+                    calendars: vec![calendar_ref("maintenance"), calendar_ref("freeze")],
+                    zone_data: text("2025b"),
+                    opens: Some("2026-01-06T21:00:00Z".parse().unwrap()),
+                    closes: Some("2026-01-07T01:00:00Z".parse().unwrap()),
+                },
+            },
+        ),
+        (
+            "holdpoint.window.overridden",
+            DefinitionEvent::WindowOverridden {
+                state: text("schedule"),
+                member: "grace.hopper@navy".parse().unwrap(),
+                roles: ["change-manager".parse().unwrap()].into(),
+                reason: text("the pager went off"),
+                outlook: outlook(),
             },
         ),
         ("holdpoint.approval.granted", DefinitionEvent::ApprovalGranted(ballot(None))),
@@ -236,6 +374,8 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
                 deadline: Some("2026-01-12T09:00:00Z".parse().unwrap()),
                 kept: [("ada".parse().unwrap(), [text("peers")].into())].into(),
+                window: None,
+                counted: vec![],
             },
         ),
         (
@@ -251,6 +391,8 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 until: None,
                 deadline: None,
                 kept: [].into(),
+                window: None,
+                counted: vec![],
             },
         ),
         (
@@ -364,6 +506,10 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 }],
                 until: None,
                 deadline: None,
+                window: None,
+                remind: None,
+                escalate: None,
+                counted: vec![],
             },
         ),
         (
@@ -454,6 +600,8 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 hold: text("authorize"),
                 reminder: 2,
                 to: ["ada", "grace.hopper@navy"].map(|id| id.parse().unwrap()).into(),
+                next: None,
+                counted: vec![],
             },
         ),
         (
@@ -587,6 +735,7 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
                 selector: None,
                 gates: Arc::new(vec![]),
                 switch: false,
+                window: None,
             },
         ),
         (
@@ -602,6 +751,20 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
                     Gate { wave: 2, bake_ms: 0, holds: vec![2, 3] },
                 ]),
                 switch: true,
+                window: None,
+            },
+        ),
+        (
+            "holdpoint.rollout.started.window",
+            DefinitionEvent::RolloutStarted {
+                state: text("implement"),
+                targets: vec![text("web-1:8080")].into(),
+                waves: vec![1].into(),
+                check: None,
+                selector: None,
+                gates: Arc::new(vec![]),
+                switch: false,
+                window: Some(asked_times(None)),
             },
         ),
         (
@@ -614,6 +777,7 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
                 selector: None,
                 gates: Arc::new(vec![]),
                 switch: false,
+                window: None,
             },
         ),
         (
@@ -626,6 +790,7 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
                 selector: Some(text("env=prod, !legacy")),
                 gates: Arc::new(vec![]),
                 switch: false,
+                window: None,
             },
         ),
         (
@@ -736,6 +901,9 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::StateEntered { .. } => "holdpoint.state.entered",
         DefinitionEvent::Blocked { .. } => "holdpoint.run.blocked",
         DefinitionEvent::HoldOpened { .. } => "holdpoint.hold.opened",
+        DefinitionEvent::WindowAwaited { .. } => "holdpoint.window.awaited",
+        DefinitionEvent::WindowOpened { .. } => "holdpoint.window.opened",
+        DefinitionEvent::WindowOverridden { .. } => "holdpoint.window.overridden",
         DefinitionEvent::ApprovalGranted(_) => "holdpoint.approval.granted",
         DefinitionEvent::ApprovalRejected(_) => "holdpoint.approval.rejected",
         DefinitionEvent::Vetoed(_) => "holdpoint.hold.vetoed",

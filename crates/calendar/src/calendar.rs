@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use holdpoint_core::Digest;
-use jiff::{SignedDuration, Timestamp};
+use holdpoint_core::{CalendarName, CalendarReader, Digest, LoadFailure, ReadCalendar};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     document::{Document, Entry, Holiday, Working as WorkingDocument},
-    fact::{CalendarName, CalendarRef},
+    fact::CalendarRef,
     finding::{Fault, Finding, FindingCode, Findings},
     interval::{Interval, IntervalSet},
     occurrence::{Occurrences, Purpose},
     schedule::{Horizon, Next, Schedule},
     working::{Working, WorkingLength},
     yaml,
-    zone::{Local, local},
+    zone::{Local, local, zone},
 };
 
 /// The most windows, freezes and holidays of a calendar, together.
@@ -152,6 +152,22 @@ impl Calendar {
         self.0.digest
     }
 
+    /// The calendar as YAML that [`Calendar::parse`] reads.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, which is a defect.
+    pub fn to_yaml(&self) -> Result<String, String> {
+        serde_saphyr::to_string(&self.0.document).map_err(|error| error.to_string())
+    }
+
+    /// The zone whose local times the calendar means where it says nothing else.
+    #[must_use]
+    pub fn time_zone(&self) -> TimeZone {
+        // It was there when the calendar was checked.
+        zone(&self.0.document.zone, "zone").unwrap_or(TimeZone::UTC)
+    }
+
     /// Name and digest, as events record them.
     #[must_use]
     pub fn reference(&self) -> CalendarRef {
@@ -245,6 +261,22 @@ impl Calendar {
         let all = windows.iter().chain(freezes).chain(holidays).map(Occurrences::daily_max);
         let working = working.as_ref().map_or(0, Working::daily_max);
         all.fold(working, u32::saturating_add)
+    }
+}
+
+/// Reads calendars in YAML, for an engine that is to check what is published.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct YamlCalendars;
+
+impl CalendarReader for YamlCalendars {
+    fn read(&self, source: &str) -> Result<ReadCalendar, LoadFailure> {
+        let calendar = Calendar::parse("calendar", source)
+            .map_err(|findings| LoadFailure { reason: findings.to_string() })?;
+        Ok(ReadCalendar {
+            calendar: calendar.name().clone(),
+            digest: calendar.digest(),
+            title: calendar.document().title.clone(),
+        })
     }
 }
 

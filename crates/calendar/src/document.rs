@@ -9,10 +9,9 @@ use serde::{
     de::{self, value::MapAccessDeserializer},
 };
 
-use crate::{
-    fact::CalendarName,
-    zone::{Fold, Gap},
-};
+use holdpoint_core::CalendarName;
+
+use crate::zone::{Fold, Gap};
 
 /// A calendar as it is written. `docs/calendars.md` is the guide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

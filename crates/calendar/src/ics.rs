@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
+use holdpoint_core::CalendarName;
+
 use crate::{
     calendar::Calendar,
     content::{Component, Line, at_line, components},
     document::{Document, Entry, Holiday},
-    fact::CalendarName,
     finding::{Fault, Finding, FindingCode, Findings},
     occurrence::{Occurrences, Purpose},
     rule::basic,

@@ -50,10 +50,11 @@ mod working;
 mod yaml;
 mod zone;
 
-pub use calendar::{Calendar, Denial, NoWorkingTime};
+pub use calendar::{Calendar, Denial, NoWorkingTime, YamlCalendars};
 pub use document::{Day, Document, Entry, Holiday, Working};
-pub use fact::{CalendarName, CalendarRef, MalformedName, Window};
+pub use fact::{CalendarRef, Window};
 pub use finding::{Finding, FindingCode, Findings, Place};
+pub use holdpoint_core::CalendarName;
 pub use ics::{Import, Imported, Role, Skipped, Transparent, import_ics};
 pub use interval::{Interval, IntervalSet};
 pub use schedule::{Horizon, Listing, Next, Schedule};

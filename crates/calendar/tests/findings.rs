@@ -17,7 +17,7 @@ fn the_form_is_strict() {
     help: docs/calendars.md lists every key of a calendar, and what its values look like
     ");
     assert_snapshot!(faults("calendar: A b\nzone: UTC\n"), @"
-    calendar.yaml:1:11: error[HP2201]: `A b` is not the name of a calendar: use `a-z`, `0-9` and `-`, beginning and ending with a letter or digit, at most 63 of them
+    calendar.yaml:1:11: error[HP2201]: `A b` is not a calendar name: expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit
     help: docs/calendars.md lists every key of a calendar, and what its values look like
     ");
     assert_snapshot!(faults("calendar: a\nzone: UTC\nwindows:\n  - { from: 2026-01-01, til: 2026-01-02 }\n"), @"

@@ -11,6 +11,7 @@ use holdpoint::log::key::KeyName;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use self::{
+    calendar::CalendarCommand,
     evidence::{Attach, EvidenceCommand},
     input::{Amend, Submit},
     items::ItemsCommand,
@@ -20,6 +21,7 @@ use self::{
 };
 use crate::output::steers;
 
+pub(crate) mod calendar;
 pub(crate) mod evidence;
 pub(crate) mod input;
 pub(crate) mod items;
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     /// Publish and read workflow definitions
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
+    /// Publish, read and check calendars: windows, freezes, working time
+    #[command(subcommand)]
+    Calendar(CalendarCommand),
     /// Check definitions and scenarios: everything that is wrong, with its place and a remedy
     Check(Check),
     /// Play scenarios against their definitions, in virtual time
@@ -181,6 +186,7 @@ impl Command {
             Self::Items(_) => "items",
             Self::Locks(_) => "locks",
             Self::Definitions(_) => "definitions",
+            Self::Calendar(_) => "calendar",
             Self::Check(_) => "check",
             Self::Test(_) => "test",
             Self::Simulate(_) => "simulate",

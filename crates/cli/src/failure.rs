@@ -15,7 +15,7 @@ use anstyle::{AnsiColor, Style};
 use holdpoint::{
     BackupFailure, ConfigurationFailure, DirectoryFailure, EvidenceFailure, SigningKeyFailure,
     core::{Refusal, RefusalCode, id::MalformedId},
-    definition::Diagnostics,
+    definition::{Diagnostics, calendar},
     engine::{CommandFailure, QueryFailure, StartFailure},
     inventory,
     log::ReadFailure,
@@ -40,6 +40,8 @@ pub(crate) enum Failure {
     Findings(Diagnostics),
     /// An inventory cannot be used.
     Inventory(inventory::Findings),
+    /// A calendar cannot be used.
+    Calendar(calendar::Findings),
     /// The storage is damaged or fails, or there is a defect.
     Storage(Told),
     /// The demo saw something that should not be.
@@ -100,7 +102,7 @@ impl Failure {
         match self {
             Self::BrokenPipe => 0,
             Self::Refused(_) | Self::Expectation(_) | Self::Disproved(_) => 1,
-            Self::Usage(_) | Self::Findings(_) | Self::Inventory(_) => 2,
+            Self::Usage(_) | Self::Findings(_) | Self::Inventory(_) | Self::Calendar(_) => 2,
             Self::Storage(_) => 3,
             Self::Busy(_) => 4,
             Self::Unconfigured(_) => 5,
@@ -119,6 +121,7 @@ impl Failure {
                 found_in_words(&findings.to_string(), "holdpoint check")
             }
             (Self::Inventory(findings), false) => found_in_words(&findings.to_string(), "--json"),
+            (Self::Calendar(findings), false) => found_in_words(&findings.to_string(), "--json"),
             (
                 Self::Usage(told)
                 | Self::Storage(told)
@@ -159,6 +162,11 @@ impl Failure {
                     "help": one.help,
                 })).collect::<Vec<_>>(),
             }),
+            Self::Calendar(found) => json!({
+                "kind": "findings",
+                "message": "the calendar cannot be used",
+                "findings": found.iter().map(of_calendar).collect::<Vec<_>>(),
+            }),
             Self::Usage(told) => error("usage", told),
             Self::Storage(told) => error("storage", told),
             Self::Expectation(told) => error("expectation", told),
@@ -174,6 +182,19 @@ impl Told {
         let help: String = help.into();
         Self { message: message.into(), help: if help.is_empty() { vec![] } else { vec![help] } }
     }
+}
+
+/// A finding about a calendar as JSON.
+fn of_calendar(one: &calendar::Finding) -> Value {
+    json!({
+        "code": one.code.as_str(),
+        "severity": "error",
+        "message": one.message,
+        "path": one.path,
+        "line": one.place.map(|place| place.line),
+        "column": one.place.map(|place| place.column),
+        "help": one.help,
+    })
 }
 
 const ERROR: Style = AnsiColor::BrightRed.on_default().bold();

@@ -83,6 +83,13 @@ fn of_project(event: &ProjectEvent) -> String {
                 .collect();
             format!("{}: {}", parts.join(" and "), a_few(&names))
         }
+        ProjectEvent::CalendarPublished { calendar, revision, title, .. } => {
+            let title = title.as_ref().map(|title| format!(": {title}")).unwrap_or_default();
+            format!("published the calendar {calendar}, revision {revision}{title}")
+        }
+        ProjectEvent::CalendarRetired { calendar, reason } => {
+            format!("retired the calendar {calendar}: {reason}")
+        }
     }
 }
 
@@ -165,14 +172,15 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::Blocked { state, reason } => {
             format!("it cannot go on at `{state}`: {reason}")
         }
-        DefinitionEvent::HoldOpened { hold, rules, until, deadline, .. } => {
+        DefinitionEvent::HoldOpened { hold, rules, until, deadline, window, .. } => {
             let rules: Vec<_> =
                 rules.iter().map(|rule| format!("{} of rule {}", rule.need, rule.rule)).collect();
             let rules =
                 if rules.is_empty() { String::new() } else { format!(" for {}", rules.join(", ")) };
             let until = until.map(|at| format!(", until {}", time(at))).unwrap_or_default();
             let deadline = deadline.map(|at| format!(", expires {}", time(at))).unwrap_or_default();
-            format!("held at `{hold}`{rules}{until}{deadline}")
+            let window = window.as_ref().map(|asked| format!(", for {}", asked.in_words()));
+            format!("held at `{hold}`{rules}{}{until}{deadline}", window.unwrap_or_default())
         }
         DefinitionEvent::ApprovalGranted(ballot) => ballot_in_words("approved", ballot),
         DefinitionEvent::ApprovalRejected(ballot) => ballot_in_words("rejected", ballot),
@@ -256,6 +264,32 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::LockBroken { item, roles, reason, .. } => {
             format!("broke the lock on {item}{}: {reason}", held(roles))
         }
+        DefinitionEvent::WindowAwaited { state, outlook } => {
+            let why = outlook.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            match outlook.opens {
+                Some(opens) => {
+                    let closes = outlook.closes.map(|at| format!(" to {}", time(at)));
+                    format!(
+                        "`{state}` waits for its window{why}, from {}{}",
+                        time(opens),
+                        closes.unwrap_or_default()
+                    )
+                }
+                None => format!("`{state}` waits for a window, and none is known{why}"),
+            }
+        }
+        DefinitionEvent::WindowOpened { state, window } => match window.closes {
+            Some(closes) => format!("the window of `{state}` was open, until {}", time(closes)),
+            None => format!("the window of `{state}` was open"),
+        },
+        DefinitionEvent::WindowOverridden { state, roles, reason, outlook, .. } => {
+            let why = outlook.why.as_ref().map(|why| format!(", closed as {why}"));
+            format!(
+                "overrode the window of `{state}`{}{}: {reason}",
+                held(roles),
+                why.unwrap_or_default()
+            )
+        }
         DefinitionEvent::WaitElapsed { hold } => format!("the wait of `{hold}` is over"),
         DefinitionEvent::SignalReceived { name, data } if data.is_null() => {
             format!("signalled `{name}`")
@@ -274,7 +308,7 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::NotObjected { hold, until } => {
             format!("nobody objected to `{hold}` before {}", time(*until))
         }
-        DefinitionEvent::Reminded { hold, reminder, to } => {
+        DefinitionEvent::Reminded { hold, reminder, to, .. } => {
             let to: Vec<_> = to.iter().map(ToString::to_string).collect();
             let to = if to.is_empty() { "nobody can approve".to_owned() } else { to.join(", ") };
             format!("reminder {reminder} of `{hold}`: {to}")

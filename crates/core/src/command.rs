@@ -227,6 +227,14 @@ pub enum Action {
         #[serde(skip_serializing_if = "Option::is_none")]
         hold: Option<String>,
     },
+    /// Go on although the window that the run waits for is closed.
+    Override {
+        /// The hold that is meant; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hold: Option<String>,
+        /// Why.
+        reason: String,
+    },
     /// Say that a duty has been done.
     Discharge {
         /// The duty's number in the run.
@@ -426,6 +434,7 @@ impl Action {
             | Self::Steer { reason, .. } => reason.as_deref(),
             Self::Overrule { reason: text, .. }
             | Self::Object { reason: text, .. }
+            | Self::Override { reason: text, .. }
             | Self::Discharge { note: text, .. }
             | Self::Amend { reason: text, .. }
             | Self::BreakLock { reason: text, .. }
@@ -462,6 +471,7 @@ impl Action {
             | Self::Overrule { .. }
             | Self::Object { .. }
             | Self::Recount { .. }
+            | Self::Override { .. }
             | Self::Discharge { .. }
             | Self::Attach { .. }
             | Self::Done { .. }

@@ -4,7 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::id::{DefinitionName, EffectId};
+use crate::{
+    calendars::SeenCalendars,
+    id::{DefinitionName, EffectId},
+};
 
 /// Something that a run's state asks for.
 ///
@@ -29,6 +32,12 @@ pub enum EffectKind {
     },
     /// Have work done by a worker.
     Activity(Activity),
+    /// Be told with [`crate::Action::TimerFired`] as soon as one of the project's calendars is no
+    /// longer as the run has seen it. No event records that: what the run makes of it does.
+    Calendars {
+        /// What it has seen.
+        seen: SeenCalendars,
+    },
     /// Have another run done.
     Child(ChildRun),
 }

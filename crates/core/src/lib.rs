@@ -17,9 +17,11 @@
 //! | [`run`] | one execution of a definition: idempotency, attempts, timers, replay |
 //! | [`settlement`] | how it is settled what became of an attempt whose end nobody knows |
 //! | [`project`] | members, roles, qualifications and published definitions |
+//! | [`calendars`] | the calendars that a project publishes |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
 
 mod answers;
+pub mod calendars;
 pub mod command;
 pub mod effect;
 pub mod event;
@@ -36,6 +38,7 @@ pub mod testing;
 pub mod view;
 pub mod workflow;
 
+pub use calendars::{CalendarReader, PublishedCalendar, ReadCalendar, SeenCalendars};
 pub use command::{
     Action, Actor, Authentication, Command, NewDuty, Outcome, Refusal, RefusalCode, Steering, Vote,
 };
@@ -43,8 +46,8 @@ pub use effect::{Activity, ChildRun, Effect, EffectKind, RetryPolicy, SettleChec
 pub use event::{Event, EventData, EventType, NewEvent, PendingEvent, Sequence, StreamId, Version};
 pub use evidence::NewEvidence;
 pub use id::{
-    CommandId, DefinitionName, Digest, EffectId, EventId, MemberId, ProjectId, QualificationName,
-    RoleName, RunId,
+    CalendarName, CommandId, DefinitionName, Digest, EffectId, EventId, MemberId, ProjectId,
+    QualificationName, RoleName, RunId,
 };
 pub use item::{GroupName, Item, ItemName, Items, LabelName, NamedItem};
 pub use lock::Claims;

@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answers::{Answers, answer_in, answered_by},
+    calendars::{Calendars, ReadCalendar},
     command::{Actor, Authentication, Refusal, RefusalCode, request_of},
     event::{Event, Sequence, TypedEvent, Version},
-    id::{CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName, RoleName},
+    id::{
+        CalendarName, CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName,
+        RoleName,
+    },
     item::{ItemName, Items, ItemsChange, NamedItem},
     run::{DefinitionRef, RunAnswer},
     workflow::IllegalEvent,
@@ -166,6 +170,30 @@ pub enum ProjectEvent {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removed: Vec<ItemName>,
     },
+    /// A calendar was published: what waits for it goes by it from now on, and no longer by the one
+    /// that had its name before.
+    #[serde(rename = "holdpoint.calendar.published")]
+    CalendarPublished {
+        /// The calendar's name.
+        calendar: CalendarName,
+        /// How often a calendar of this name has been published, this time included.
+        revision: u32,
+        /// The digest of what it says, however it is written.
+        digest: Digest,
+        /// What people call it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// Its source, verbatim.
+        source: String,
+    },
+    /// A calendar was taken away: what waits for it is not released until there is one again.
+    #[serde(rename = "holdpoint.calendar.retired")]
+    CalendarRetired {
+        /// The calendar's name.
+        calendar: CalendarName,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A request to change a project.
@@ -262,6 +290,25 @@ pub enum ProjectAction {
         /// Those that are to be no more.
         remove: Vec<ItemName>,
     },
+    /// Publish a calendar, also in place of the one of its name. Whether `source` is one, and says
+    /// this of itself, is checked by the [`CalendarReader`](crate::CalendarReader) before.
+    PublishCalendar {
+        /// The calendar's name.
+        calendar: CalendarName,
+        /// The digest of what it says.
+        digest: Digest,
+        /// What people call it.
+        title: Option<String>,
+        /// Its source.
+        source: String,
+    },
+    /// Take a calendar away.
+    RetireCalendar {
+        /// Which.
+        calendar: CalendarName,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A project: the sum of its stream's events.
@@ -276,6 +323,7 @@ pub struct Project {
     members: BTreeMap<MemberId, Member>,
     definitions: BTreeMap<DefinitionName, BTreeMap<u32, PublishedDefinition>>,
     items: Items,
+    calendars: Calendars,
 }
 
 impl Project {
@@ -412,6 +460,12 @@ impl Project {
                 let (member, domain) = (member.clone(), domain.clone());
                 Ok(vec![ProjectEvent::QualificationRevoked { member, domain }])
             }
+            ProjectAction::PublishCalendar { calendar, digest, title, source } => {
+                Ok(vec![self.calendars.publish(calendar, *digest, title.as_deref(), source)?])
+            }
+            ProjectAction::RetireCalendar { calendar, reason } => {
+                Ok(vec![self.calendars.retire(calendar, reason)?])
+            }
             ProjectAction::Publish { name, version, language, title, source } => {
                 let digest = Digest::of(source.as_bytes());
                 let existing = self.definitions.get(name).and_then(|all| all.get(version));
@@ -482,6 +536,7 @@ impl Project {
             members: BTreeMap::new(),
             definitions: BTreeMap::new(),
             items: Items::default(),
+            calendars: Calendars::default(),
         };
         project.moved_to(event)?;
         Ok(project)
@@ -554,6 +609,13 @@ impl Project {
             }
             ProjectEvent::ItemsChanged { set, removed } => {
                 self.items.change(ItemsChange { set, removed }).map_err(illegal)?;
+            }
+            ProjectEvent::CalendarPublished { calendar, revision, digest, title, source } => {
+                let read = ReadCalendar { calendar, digest, title };
+                self.calendars.put(read, revision, source, event.time).map_err(illegal)?;
+            }
+            ProjectEvent::CalendarRetired { calendar, .. } => {
+                self.calendars.remove(calendar).map_err(illegal)?;
             }
         }
         self.moved_to(event)
@@ -638,6 +700,12 @@ impl Project {
     #[must_use]
     pub const fn items(&self) -> &Items {
         &self.items
+    }
+
+    /// The calendars that are published.
+    #[must_use]
+    pub const fn calendars(&self) -> &Calendars {
+        &self.calendars
     }
 
     /// All published definitions, by name and version.

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     answers::{Answers, answer_in, answered, answered_by},
+    calendars::SeenCalendars,
     command::{Action, Actor, Command, Refusal, RefusalCode},
     effect::{Activity, ChildRun, Effect, EffectKind, SettleCheck},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
@@ -253,6 +254,12 @@ pub enum DueStep {
     Fire {
         /// When.
         at: Timestamp,
+    },
+    /// Send [`Action::TimerFired`] as soon as the project's calendars
+    /// [differ](crate::calendars::Calendars::differ) from what was seen.
+    Watch {
+        /// What was seen.
+        seen: SeenCalendars,
     },
     /// Send [`Action::AttemptStarted`], and when that is durable do the work.
     Attempt {
@@ -659,6 +666,7 @@ impl Run {
             | Action::Overrule { .. }
             | Action::Object { .. }
             | Action::Recount { .. }
+            | Action::Override { .. }
             | Action::Discharge { .. }
             | Action::Attach { .. }
             | Action::Done { .. }
@@ -741,6 +749,7 @@ impl Run {
                         Some(Child { run, .. }) => DueStep::Await { run: *run, stop: child.stop },
                         None => DueStep::Start { run: self.id().child(&id), child },
                     },
+                    EffectKind::Calendars { seen } => DueStep::Watch { seen },
                     EffectKind::Activity(activity) => match self.progress.get(&id) {
                         Some(progress) if progress.running => {
                             DueStep::UnderWay { attempt: progress.attempts }

@@ -318,15 +318,51 @@ impl Bench {
         self.act(actor, Action::vote(Vote::Reject, Some(reason)))
     }
 
-    /// Moves the clock and fires the timers that come due, in order.
+    /// The project.
+    #[must_use]
+    pub const fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// Lets something happen in the project. What the run makes of it, it does when time
+    /// [advances](Self::advance), even if by nothing.
+    #[track_caller]
+    pub fn happens(&mut self, fact: &ProjectEvent) {
+        let at = self.project.at();
+        let (id, version) = (EventId::from_uuid(self.id()), at.version.next());
+        let new = fact.to_new_event().expect("a fact that can be written");
+        let pending = PendingEvent {
+            id,
+            source: self.project.id().clone(),
+            subject: None,
+            kind: new.kind,
+            time: self.now,
+            actor: Actor::Engine,
+            auth: Authentication::new("test"),
+            cause: CommandId::from_uuid(id.as_uuid()),
+            request: Some(Digest::of(b"a fact")),
+            trace: None,
+            definition: None,
+            data: new.data,
+        };
+        let event = recorded(&pending, Sequence(version.0), version);
+        self.project.evolve(&event).expect("a fact that can follow");
+    }
+
+    /// Moves the clock and fires the timers that come due, in order; first of all the run is told
+    /// of calendars that have changed.
     #[track_caller]
     pub fn advance(&mut self, by: SignedDuration) {
         let end = self.now + by;
+        let calendars = |bench: &Self| bench.project.calendars().clone();
         while let Some((at, effect)) = self
             .due()
             .into_iter()
             .filter_map(|due| match due.step {
                 DueStep::Fire { at } if at <= end => Some((at, due.effect)),
+                DueStep::Watch { seen } if calendars(self).differ(&seen) => {
+                    Some((Timestamp::MIN, due.effect))
+                }
                 _ => None,
             })
             .min()

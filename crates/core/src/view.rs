@@ -184,8 +184,8 @@ pub struct DeadlineView {
 /// One condition of a hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConditionView {
-    /// `approval`, `veto`, `witness`, `evidence`, `task`, `wait`, `signal`, `lock`, or `run` for the end of a
-    /// run that was started.
+    /// `approval`, `veto`, `witness`, `evidence`, `task`, `wait`, `signal`, `lock`, `window`, or `run` for the
+    /// end of a run that was started.
     pub kind: &'static str,
     /// The rule, evidence, task or signal; the kind itself where there is no name.
     pub name: String,
@@ -328,7 +328,8 @@ pub struct Candidate {
 /// How far a rollout has come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RolloutView {
-    /// `rolling_out`, `paused`, `baking`, `held`, `undoing`, `stuck`, `done`, `undone` or `failed`.
+    /// `rolling_out`, `paused`, `baking`, `held`, `waiting` (its window is closed), `undoing`, `stuck`,
+    /// `done`, `undone` or `failed`.
     pub phase: &'static str,
     /// The wave that is being worked on, from 1.
     pub wave: u32,

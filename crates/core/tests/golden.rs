@@ -26,6 +26,8 @@ use serde_json::json;
 
 const SOURCE: &str = "workflow: restart\nversion: 3\ntitle: \"Neustart über Nacht\"\n";
 
+const CALENDAR: &str = "calendar: maintenance\nzone: UTC # everywhere\n";
+
 fn run_examples() -> Vec<(&'static str, RunEvent)> {
     let effect = || EffectId::new("implement#1/deploy/web-1");
     vec![
@@ -250,6 +252,33 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
                 removed: vec!["web-0".parse().unwrap()],
             },
         ),
+        (
+            "holdpoint.calendar.published",
+            ProjectEvent::CalendarPublished {
+                calendar: "maintenance".parse().unwrap(),
+                revision: 2,
+                digest: Digest::of(b"what it says"),
+                title: Some("Wartung über Nacht".to_owned()),
+                source: CALENDAR.to_owned(),
+            },
+        ),
+        (
+            "holdpoint.calendar.published.untitled",
+            ProjectEvent::CalendarPublished {
+                calendar: "freeze".parse().unwrap(),
+                revision: 1,
+                digest: Digest::of(b"what it says"),
+                title: None,
+                source: CALENDAR.to_owned(),
+            },
+        ),
+        (
+            "holdpoint.calendar.retired",
+            ProjectEvent::CalendarRetired {
+                calendar: "freeze".parse().unwrap(),
+                reason: "The year is closed".to_owned(),
+            },
+        ),
     ]
 }
 
@@ -283,6 +312,8 @@ fn project_type(event: &ProjectEvent) -> &'static str {
         ProjectEvent::QualificationRevoked { .. } => "holdpoint.qualification.revoked",
         ProjectEvent::DefinitionPublished { .. } => "holdpoint.definition.published",
         ProjectEvent::ItemsChanged { .. } => "holdpoint.items.changed",
+        ProjectEvent::CalendarPublished { .. } => "holdpoint.calendar.published",
+        ProjectEvent::CalendarRetired { .. } => "holdpoint.calendar.retired",
     }
 }
 

@@ -399,3 +399,62 @@ fn events_say_who_caused_them() {
     let typed = ProjectEvent::from_parts(&event.kind, &event.data).unwrap();
     assert!(matches!(typed, ProjectEvent::DefinitionPublished { version: 1, .. }), "{typed:?}");
 }
+
+fn calendar(name: &str, says: &str) -> ProjectAction {
+    ProjectAction::PublishCalendar {
+        calendar: name.parse().unwrap(),
+        digest: Digest::of(says.as_bytes()),
+        title: None,
+        source: says.to_owned(),
+    }
+}
+
+fn retire(name: &str, reason: &str) -> ProjectAction {
+    ProjectAction::RetireCalendar { calendar: name.parse().unwrap(), reason: reason.to_owned() }
+}
+
+#[test]
+fn a_calendar_is_replaced_retired_and_published_again() {
+    let mut office = Office::created();
+    let name = "maintenance".parse().unwrap();
+    let seen = |digest: Option<&str>| {
+        [("maintenance".parse().unwrap(), digest.map(|says| Digest::of(says.as_bytes())))].into()
+    };
+    let found = |office: &Office| {
+        let project = office.project();
+        project.calendars().get(&"maintenance".parse().unwrap()).map(|one| one.revision)
+    };
+    assert!(!office.project().calendars().differ(&seen(None)));
+    office.accept("ada", calendar("maintenance", "one"));
+    assert_eq!(found(&office), Some(1));
+    assert!(office.project().calendars().differ(&seen(None)));
+    assert!(!office.project().calendars().differ(&seen(Some("one"))));
+
+    let same =
+        refuse(&mut office, "ada", calendar("maintenance", "one"), RefusalCode::AlreadyExists);
+    assert_eq!(same.message, "the calendar `maintenance` is published already, and says the same");
+    office.accept("ada", calendar("maintenance", "two"));
+    assert_eq!(found(&office), Some(2));
+    assert!(office.project().calendars().differ(&seen(Some("one"))));
+
+    refuse(&mut office, "ada", retire("maintenance", " "), RefusalCode::InvalidInput);
+    let absent = refuse(&mut office, "ada", retire("freeze", "over"), RefusalCode::NotFound);
+    assert_eq!(absent.needed, ["published are: maintenance"]);
+    office.accept("ada", retire("maintenance", "The site is closed"));
+    assert_eq!(found(&office), None);
+    assert!(office.project().calendars().find(&name).is_err());
+    refuse(&mut office, "ada", retire("maintenance", "again"), RefusalCode::NotFound);
+
+    // What says the same as the last is published again when that was taken away.
+    office.accept("ada", calendar("maintenance", "two"));
+    assert_eq!(found(&office), Some(3));
+}
+
+#[test]
+fn only_owners_publish_calendars_and_none_is_too_long() {
+    let mut office = Office::created();
+    office.accept("ada", add("grace", &["engineer"]));
+    refuse(&mut office, "grace", calendar("maintenance", "one"), RefusalCode::NotEligible);
+    let long = "x".repeat(holdpoint_core::calendars::CALENDAR_BYTES_MAX + 1);
+    refuse(&mut office, "ada", calendar("maintenance", &long), RefusalCode::InvalidInput);
+}

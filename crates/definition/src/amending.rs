@@ -19,6 +19,7 @@ use crate::{
     model::Model,
     state::{Place, State},
     template::COMPUTED_BYTES_MAX,
+    terms::Times,
 };
 
 /// Checks an input that has its defaults against the schema, and gives its digest.
@@ -67,8 +68,15 @@ impl Draft<'_> {
     pub(crate) fn amend(&mut self, input: &Value, reason: &str) -> Result<(), Refusal> {
         let event = self.amendment(input, reason)?;
         self.emit(event);
-        self.release();
+        self.amended();
         Ok(())
+    }
+
+    /// Does what follows for the open hold from an amendment.
+    pub(crate) fn amended(&mut self) {
+        self.note_window();
+        self.release();
+        self.expire_with_window();
     }
 
     /// What amending the input makes of the hold that is open.
@@ -123,7 +131,14 @@ impl Draft<'_> {
         let rules = after.rules(definition, &open.rules).map_err(cannot)?;
         let not_applicable = after.not_applicable(definition).map_err(cannot)?;
         let tasks = after.tasks(definition, &not_applicable).map_err(cannot)?;
-        let (until, deadline) = after.times(definition, opened).map_err(cannot)?;
+        let Times { until, deadline, counted, .. } =
+            after.times(definition, opened).map_err(cannot)?;
+        let window = definition
+            .window
+            .as_ref()
+            .map(|one| after.asked_times(one))
+            .transpose()
+            .map_err(cannot)?;
         definition
             .lock
             .as_ref()
@@ -151,6 +166,8 @@ impl Draft<'_> {
             tasks,
             until,
             deadline,
+            window,
+            counted,
             kept,
         })
     }
@@ -208,7 +225,16 @@ fn kept(
 pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result<(), String> {
     let (
         Event::Amended {
-            input, digest, rules, not_applicable, tasks, until, deadline, kept, ..
+            input,
+            digest,
+            rules,
+            not_applicable,
+            tasks,
+            until,
+            deadline,
+            window,
+            kept,
+            ..
         },
         Place::Hold(open),
     ) = (event, &mut state.place)
@@ -231,6 +257,10 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
     open.waivers.clear();
     open.waited = open.waited && until.is_none_or(|until| until <= meta.time);
     (open.until, open.deadline) = (*until, *deadline);
+    // What is known of a window, and who overrides it, was about the older text.
+    if let (Some(known), Some(asked)) = (&mut open.window, window) {
+        known.ask(asked.clone());
+    }
     open.votes.retain_mut(|vote| match (vote.vote, kept.get(&vote.member)) {
         (Vote::Approve, Some(rules)) => {
             vote.rules.clone_from(rules);

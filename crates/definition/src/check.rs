@@ -11,9 +11,10 @@ use crate::{
     evidence::{Again, Demand},
     expr::did_you_mean,
     hold_model::{Approval, Approver, Hold, Rule, Wait},
-    model::{Model, StateKind, StateModel, Target, Timed},
+    model::{Model, StateKind, StateModel, Target, Term, Timed},
     outputs_check, parallel_check,
     waiver::Waivable,
+    window_model::{CalendarNamed, Times},
 };
 
 /// Checks a model as a whole.
@@ -30,6 +31,12 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
             check_waiver(hold, findings);
             check_witness(name, state, hold, findings);
             check_deadline(model, name, state, hold, findings);
+            check_window(name, state, hold, findings);
+        }
+        if let StateKind::Rollout(rollout) = &state.kind
+            && let Some(window) = &rollout.window
+        {
+            check_times(name, &window.times, findings);
         }
         if let StateKind::All(all) = &state.kind {
             parallel_check::check_all(model, name, state, all, findings);
@@ -58,7 +65,7 @@ pub(crate) fn outcomes(model: &Model, name: &str, state: &StateModel) -> Vec<&'s
             if hold.waiver.is_some() {
                 all.push("waived");
             }
-            if hold.expiries().next().is_some() {
+            if hold.can_expire() {
                 all.push("expired");
             }
             all
@@ -374,7 +381,8 @@ fn check_seats(approval: &Approval, findings: &mut Findings) {
 /// The time for objections must end before the hold does.
 fn check_witness(name: &str, state: &StateModel, hold: &Hold, findings: &mut Findings) {
     let Some(witness) = &hold.witness else { return };
-    let is_before = |expires: &Timed| matches!(expires, Timed::Fixed(at) if *at < witness.span);
+    let is_before =
+        |expires: &Term| matches!(expires, Term::Timed(Timed::Fixed(at)) if *at < witness.span);
     if hold.expiries().any(is_before) {
         findings
             .add(
@@ -386,6 +394,44 @@ fn check_witness(name: &str, state: &StateModel, hold: &Hold, findings: &mut Fin
     }
 }
 
+/// Of the calendars only the names are known here: what they allow is asked when it matters.
+fn check_window(name: &str, state: &StateModel, hold: &Hold, findings: &mut Findings) {
+    let Some(window) = &hold.window else { return };
+    check_times(name, &window.times, findings);
+    let goes_on = hold.can_expire() || hold.approval.is_some() || hold.witness.is_some();
+    if !goes_on && window.overriders.is_empty() {
+        findings
+            .add(
+                Code::WindowWithoutEnd,
+                &state.span,
+                format!("where its window never opens, `{name}` waits for ever"),
+            )
+            .help("let the window expire, such as `expires: 30d`, or say who may `override` its window");
+    }
+}
+
+/// What a calendar allows is not allowed where work must not be during it.
+fn check_times(name: &str, times: &Times, findings: &mut Findings) {
+    let texts = |all: &[CalendarNamed]| -> BTreeSet<String> {
+        all.iter().map(|one| one.template.text().to_owned()).collect()
+    };
+    let not_during = texts(&times.not_during);
+    let twice = times.windows.iter().find(|one| not_during.contains(one.template.text()));
+    if let Some(twice) = twice {
+        let span = &twice.span;
+        findings
+            .add(
+                Code::WindowNeverOpens,
+                span,
+                format!(
+                    "`{name}` waits for `{}` and must not be during it, so that its window never opens",
+                    twice.template.text()
+                ),
+            )
+            .help("name the calendar on one side only");
+    }
+}
+
 /// A deadline must not do what only people may.
 fn check_deadline(
     model: &Model,
@@ -394,7 +440,7 @@ fn check_deadline(
     hold: &Hold,
     findings: &mut Findings,
 ) {
-    if !hold.is_for_people() {
+    if !hold.is_for_people() && hold.window.is_none() {
         return;
     }
     let (Some(released), Some(expired)) = (state.on.get("released"), state.on.get("expired"))
@@ -410,7 +456,12 @@ fn check_deadline(
             .add(
                 Code::DeadlineReleases,
                 &expired.span,
-                format!("`{name}` would go on by itself at its deadline, although people must release it"),
+                match hold.approval {
+                    Some(_) => format!(
+                        "`{name}` would go on by itself at its deadline, although people must release it"
+                    ),
+                    None => format!("`{name}` would go on at its deadline although its window is closed"),
+                },
             )
             .help("let `expired` lead where `released` does not, such as to an `end` of its own");
     }
@@ -549,8 +600,10 @@ fn can_hold(model: &Model, name: &str, kind: &StateKind) -> bool {
                 && can_hold(model, inner, &state.kind)
         }),
         StateKind::Hold(hold) => {
-            let no_time =
-                matches!(&hold.wait, Some(Wait::For(Timed::Fixed(span))) if span.is_zero());
+            let no_time = matches!(
+                &hold.wait,
+                Some(Wait::For(Term::Timed(Timed::Fixed(span)))) if span.is_zero()
+            );
             let anew =
                 |demand: &Demand| demand.when.is_none() && demand.again.contains(&Again::EachVisit);
             hold.approval.is_some()
@@ -558,6 +611,7 @@ fn can_hold(model: &Model, name: &str, kind: &StateKind) -> bool {
                 || hold.evidence.iter().any(anew)
                 || hold.tasks.iter().any(|task| task.when.is_none())
                 || hold.signal.is_some()
+                || hold.window.is_some()
                 || hold.wait.is_some() && !no_time
         }
         _ => false,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     check,
     child::ChildModel,
-    hold_model::{Amended, Approval, Hold, Rule, Wait, Witness, listed},
+    hold_model::{Amended, Approval, Approver, Hold, Rule, Wait, Witness, listed},
     locking,
     model::{Model, Settle, StateKind, StateModel, Work},
     parallel_model::All,
@@ -15,6 +15,7 @@ use crate::{
     rollout_model::{Order, Rollout},
     tasks::Task,
     waiver::{Afterwards, Waiver},
+    window_model::{HoldWindow, Missed, WorkWindow},
 };
 
 /// A difference in meaning.
@@ -200,7 +201,8 @@ fn of_all(all: &All) -> Facts {
 }
 
 fn of_hold(hold: &Hold) -> Facts {
-    let Hold { approval, witness, evidence, tasks, waiver, wait, signal, lock, expires } = hold;
+    let Hold { approval, witness, evidence, tasks, waiver, wait, signal, lock, window, expires } =
+        hold;
     let mut found = facts([("kind", "a hold".to_owned())]);
     if let Some(approval) = approval {
         found.extend(of_approval(approval));
@@ -222,12 +224,12 @@ fn of_hold(hold: &Hold) -> Facts {
         found.extend(of_waiver(waiver));
     }
     if let Some(span) = expires {
-        found.insert("hold expires after".to_owned(), phrase::timed(span));
+        found.insert("hold expires after".to_owned(), phrase::term(span));
     }
     match wait {
         None => {}
         Some(Wait::For(span)) => {
-            found.insert("waits for".to_owned(), phrase::timed(span));
+            found.insert("waits for".to_owned(), phrase::term(span));
         }
         Some(Wait::Until(at)) => {
             found.insert("waits until".to_owned(), phrase::template(at));
@@ -243,8 +245,11 @@ fn of_hold(hold: &Hold) -> Facts {
             found.insert("signal: accepted where".to_owned(), when.text().to_owned());
         }
         if let Some(span) = &signal.expires {
-            found.insert("signal expires after".to_owned(), phrase::timed(span));
+            found.insert("signal expires after".to_owned(), phrase::term(span));
         }
+    }
+    if let Some(window) = window {
+        found.extend(of_window(window));
     }
     found
 }
@@ -289,6 +294,29 @@ fn of_waiver(waiver: &Waiver) -> Facts {
     found
 }
 
+fn of_window(window: &HoldWindow) -> Facts {
+    let HoldWindow { times, fits, missed, overriders } = window;
+    let mut found = facts([
+        ("window", phrase::times(times)),
+        (
+            "window: when it is missed",
+            match missed {
+                Missed::Wait => "waits for the next".to_owned(),
+                Missed::Expire => "expires".to_owned(),
+            },
+        ),
+        ("window: who may override it", overriding(overriders)),
+    ]);
+    if let Some(span) = fits {
+        found.insert("window: work that must fit".to_owned(), phrase::timed(span));
+    }
+    found
+}
+
+fn overriding(overriders: &[Approver]) -> String {
+    if overriders.is_empty() { "nobody".to_owned() } else { phrase::approvers(overriders) }
+}
+
 fn of_approval(approval: &Approval) -> Facts {
     let Approval { rules, not, expires, veto, duties, amended, remind, escalate } = approval;
     let mut found: Facts = rules.iter().flat_map(of_rule).collect();
@@ -300,7 +328,7 @@ fn of_approval(approval: &Approval) -> Facts {
         if excluded.is_empty() { "nobody".to_owned() } else { phrase::joined(&excluded, "and") };
     add("who is excluded from voting", excluded);
     if let Some(span) = expires {
-        add("approval expires after", phrase::timed(span));
+        add("approval expires after", phrase::term(span));
     }
     if let Some(veto) = veto {
         add("who has a veto", any_of(&veto.from));
@@ -318,10 +346,10 @@ fn of_approval(approval: &Approval) -> Facts {
         add("approvals of an amended input", stand.to_owned());
     }
     if let Some(times) = remind {
-        add("reminds", phrase::remind(*times));
+        add("reminds", phrase::remind(times));
     }
     if let Some(escalate) = escalate {
-        let (after, to) = (phrase::duration(escalate.after), any_of(&escalate.to));
+        let (after, to) = (phrase::term(&escalate.after), any_of(&escalate.to));
         add("asks others as well", format!("{to}, after {after}"));
     }
     found
@@ -384,6 +412,7 @@ fn of_rollout(rollout: &Rollout) -> Facts {
         undo_parallel,
         switch,
         control,
+        window,
     } = rollout;
     let order = match order {
         Order::Listed => "as listed",
@@ -426,6 +455,13 @@ fn of_rollout(rollout: &Rollout) -> Facts {
     }
     for (what, work) in rollout.works() {
         found.extend(of_work(&format!("{what}: "), work));
+    }
+    if let Some(WorkWindow { times, closes, overriders }) = window {
+        found.extend(facts([
+            ("window", phrase::times(times)),
+            ("window: when it closes", phrase::closing(*closes).to_owned()),
+            ("window: who may override it", overriding(overriders)),
+        ]));
     }
     found
 }

@@ -25,6 +25,7 @@ use crate::{
     settling,
     state::{Place, State},
     template::COMPUTED_BYTES_MAX,
+    terms::Times,
 };
 
 /// How many signals are kept for holds that are not open yet.
@@ -162,7 +163,11 @@ impl<'a> Draft<'a> {
                         if self.take_kept_signal(hold) {
                             passed.clear();
                         }
+                        self.note_window();
                         next = self.released();
+                        if next.is_none() && self.window_is_over() {
+                            next = self.resolved();
+                        }
                     }
                     Err(reason) => self.emit(Event::Blocked { state: name, reason }),
                 },
@@ -187,6 +192,7 @@ impl<'a> Draft<'a> {
                     match rollout::plan(rollout, &self.state, &name, self.at.project.items()) {
                         Ok(started) => {
                             self.emit(started);
+                            self.rollout_window();
                             next = rollout::settle(self);
                         }
                         Err(reason) => {
@@ -227,12 +233,27 @@ impl<'a> Draft<'a> {
 
     fn open(&self, name: &str, hold: &Hold) -> Result<Event, String> {
         let rules = self.rules(hold, &[])?;
-        let (until, deadline) = self.times(hold, self.at.now)?;
+        let mut times = self.times(hold, self.at.now)?;
+        self.by_working_time(hold, &mut times)?;
+        let Times { until, deadline, remind, escalate, counted } = times;
+        let window = hold.window.as_ref().map(|one| self.asked_times(one)).transpose()?;
         hold.lock.as_ref().map_or(Ok(()), |lock| self.lock_items(lock).map(drop))?;
         let not_applicable = self.not_applicable(hold)?;
         let tasks = self.tasks(hold, &not_applicable)?;
         let (hold, digest) = (name.to_owned(), self.state.digest);
-        Ok(Event::HoldOpened { hold, digest, rules, not_applicable, tasks, until, deadline })
+        Ok(Event::HoldOpened {
+            hold,
+            digest,
+            rules,
+            not_applicable,
+            tasks,
+            until,
+            deadline,
+            window,
+            remind,
+            escalate,
+            counted,
+        })
     }
 
     /// The conditions of a hold that do not apply to this run.
@@ -291,17 +312,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Until when a hold that was opened at a time waits, and when it expires.
-    pub(crate) fn times(
-        &self,
-        hold: &Hold,
-        opened: Timestamp,
-    ) -> Result<(Option<Timestamp>, Option<Timestamp>), String> {
+    pub(crate) fn times(&self, hold: &Hold, opened: Timestamp) -> Result<Times, String> {
         let vars = self.state.vars();
-        let after =
-            |span: jiff::SignedDuration| opened.saturating_add(span).unwrap_or(Timestamp::MAX);
+        let mut counted = Vec::new();
         let until = match &hold.wait {
             None => None,
-            Some(Wait::For(span)) => Some(after(span.eval(&vars)?)),
+            Some(Wait::For(term)) => Some(term.over(opened, &vars, self.at, &mut counted)?),
             Some(Wait::Until(template)) => {
                 let text = template.render_text(&vars)?;
                 let parsed: Result<Timestamp, _> = text.parse();
@@ -309,15 +325,14 @@ impl<'a> Draft<'a> {
             }
         };
         let mut deadline: Option<Timestamp> = None;
-        for span in hold.expiries() {
-            let span = span.eval(&vars)?;
-            if span.is_zero() {
-                return Err(format!("`expires` gives `{span:#}`, which leaves no time at all"));
+        for term in hold.expiries() {
+            let at = term.over(opened, &vars, self.at, &mut counted)?;
+            if at <= opened {
+                return Err("`expires` gives `0s`, which leaves no time at all".to_owned());
             }
-            let at = after(span);
             deadline = Some(deadline.map_or(at, |other| other.min(at)));
         }
-        Ok((until, deadline))
+        Ok(Times { until, deadline, remind: None, escalate: None, counted })
     }
 
     /// The hold that is open, with its definition.
@@ -340,6 +355,10 @@ impl<'a> Draft<'a> {
         }
         let (open, _) = self.hold()?;
         if open.is_complete_but_for_locks(definition, &self.state, self.at.now) {
+            // Nobody holds locks for a window that is closed.
+            if !self.window_lets_go() {
+                return None;
+            }
             self.ask_for_locks();
         }
         let (open, _) = self.hold()?;
@@ -374,7 +393,7 @@ impl<'a> Draft<'a> {
 
     /// A late timer must not let a late decision in.
     pub(crate) fn in_time(&self, open: &HoldState) -> Result<(), Refusal> {
-        match open.deadline {
+        match open.ends() {
             Some(deadline) if open.is_past(self.at.now) => {
                 Err(not_awaited(format!("the hold `{}` expired at {deadline}", open.hold)))
             }
@@ -576,6 +595,8 @@ impl<'a> Draft<'a> {
     /// Decides what a timer does.
     pub(crate) fn timer(&mut self, effect: &EffectId) -> Result<(), Refusal> {
         if self.deadline(effect)
+            || self.window_timer(effect)
+            || self.rollout_window_timer(effect)
             || self.hold_timer(effect)
             || self.duty_overdue(effect)
             || rollout::bake_ended(self, effect)
@@ -590,7 +611,7 @@ impl<'a> Draft<'a> {
             self.release();
             return Ok(());
         }
-        let Some(deadline) = open.deadline.filter(|_| *effect == open.deadline_effect()) else {
+        let Some(deadline) = open.ends().filter(|_| *effect == open.deadline_effect()) else {
             return Err(unknown(effect));
         };
         if now < deadline {
@@ -605,11 +626,12 @@ impl<'a> Draft<'a> {
         }) {
             self.not_objected();
         }
-        match self.hold() {
-            Some((open, _)) if open.is_complete(definition, &self.state, now) => {
-                self.released_on_conditions(hold);
-            }
-            _ => self.emit(Event::HoldExpired { hold, deadline }),
+        let complete =
+            self.hold().is_some_and(|(open, _)| open.is_complete(definition, &self.state, now));
+        if complete && self.window_lets_go() {
+            self.released_on_conditions(hold);
+        } else {
+            self.emit(Event::HoldExpired { hold, deadline });
         }
         self.go_on();
         Ok(())

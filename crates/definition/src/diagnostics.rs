@@ -112,6 +112,12 @@ codes! {
     RuleOrder = "HP2025", Error;
     /// Something would come only when its hold has expired, and so never comes.
     NeverComes = "HP2026", Warning;
+    /// A window never opens: the same calendar allows and denies.
+    WindowNeverOpens = "HP2030", Error;
+    /// A hold waits for ever where its window never opens.
+    WindowWithoutEnd = "HP2031", Warning;
+    /// Something that names a calendar is not of a form that does.
+    CalendarName = "HP2032", Error;
     /// A hold has evidence and approvals, and does not say what becomes of votes when it changes.
     EvidenceAfterVotes = "HP2035", Error;
     /// A waiver covers a condition that the hold does not have.

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use holdpoint_calendar::{CalendarRef, Window};
 use holdpoint_core::{
     DefinitionName, Digest, EffectId, ItemName, MemberId, NewDuty, QualificationName, RoleName,
     Vote,
@@ -12,6 +13,8 @@ use holdpoint_core::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::windows::{AskedTimes, Outlook};
 
 /// How much of a reason is kept.
 const REASON_BYTES_MAX: usize = 4096;
@@ -58,6 +61,18 @@ pub enum DefinitionEvent {
         /// When it expires.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Timestamp>,
+        /// The calendars whose windows it waits for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<AskedTimes>,
+        /// When the first reminder comes, where that is counted in working time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remind: Option<Timestamp>,
+        /// When others may approve as well, where that is counted in working time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        escalate: Option<Timestamp>,
+        /// The calendars in whose working time these times were counted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        counted: Vec<CalendarRef>,
     },
     /// Somebody approved.
     #[serde(rename = "holdpoint.approval.granted")]
@@ -152,6 +167,12 @@ pub enum DefinitionEvent {
         /// When the hold expires.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Timestamp>,
+        /// The calendars whose windows it waits for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<AskedTimes>,
+        /// The calendars in whose working time these times were counted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        counted: Vec<CalendarRef>,
         /// Whose approvals stand, and under which rules. All others count no more.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         kept: BTreeMap<MemberId, BTreeSet<String>>,
@@ -261,6 +282,39 @@ pub enum DefinitionEvent {
         /// Which hold.
         hold: String,
     },
+    /// All else was there, or a hold expires with its window: this is the window that is waited for.
+    #[serde(rename = "holdpoint.window.awaited")]
+    WindowAwaited {
+        /// In which state.
+        state: String,
+        /// What the calendars say.
+        #[serde(flatten)]
+        outlook: Outlook,
+    },
+    /// All else was there and the window was open: the run goes on.
+    #[serde(rename = "holdpoint.window.opened")]
+    WindowOpened {
+        /// In which state.
+        state: String,
+        /// The window.
+        #[serde(flatten)]
+        window: Window,
+    },
+    /// Somebody lets the run go on whatever its calendars say.
+    #[serde(rename = "holdpoint.window.overridden")]
+    WindowOverridden {
+        /// In which state.
+        state: String,
+        /// Who.
+        member: MemberId,
+        /// The roles that they held then.
+        roles: BTreeSet<RoleName>,
+        /// Why.
+        reason: String,
+        /// What the calendars said.
+        #[serde(flatten)]
+        outlook: Outlook,
+    },
     /// A signal came. It is kept until a hold wants it.
     #[serde(rename = "holdpoint.signal.received")]
     SignalReceived {
@@ -323,6 +377,12 @@ pub enum DefinitionEvent {
         reminder: u32,
         /// Who could approve then.
         to: BTreeSet<MemberId>,
+        /// When the next comes, where that is counted in working time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Timestamp>,
+        /// The calendars in whose working time that was counted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        counted: Vec<CalendarRef>,
     },
     /// Others may approve as well.
     #[serde(rename = "holdpoint.hold.escalated")]
@@ -432,6 +492,9 @@ pub enum DefinitionEvent {
         /// Whether a switch comes after the last target.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         switch: bool,
+        /// The calendars within whose windows targets are begun with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<AskedTimes>,
     },
     /// A wave began.
     #[serde(rename = "holdpoint.rollout.wave_started")]
@@ -836,6 +899,9 @@ impl DefinitionEvent {
             | Self::RolloutStopped { state, .. }
             | Self::UndoStarted { state, .. }
             | Self::RolloutFinished { state, .. }
+            | Self::WindowAwaited { state, .. }
+            | Self::WindowOpened { state, .. }
+            | Self::WindowOverridden { state, .. }
             | Self::BranchesStarted { state, .. }
             | Self::BranchesStopping { state, .. }
             | Self::BranchEnded { state, .. }

@@ -19,6 +19,8 @@ use crate::{
     state::{Place, Signal, State},
     tasks,
     waiver::{self, Waived},
+    window_model::Missed,
+    windows::WindowState,
 };
 
 /// Adds an event to a state.
@@ -53,7 +55,18 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         }
         (
             Place::Entered { state: at },
-            Event::HoldOpened { hold, rules, not_applicable, tasks, until, deadline, digest: _ },
+            Event::HoldOpened {
+                hold,
+                rules,
+                not_applicable,
+                tasks,
+                until,
+                deadline,
+                window,
+                remind,
+                escalate,
+                ..
+            },
         ) if at == hold && hold_of(model, hold).is_some() => {
             let visit = state.visits.get(hold).copied().unwrap_or(0);
             state.place = Place::Hold(HoldState {
@@ -74,6 +87,11 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 reminded: 0,
                 escalated: false,
                 locking: Locking::default(),
+                reminds: *remind,
+                escalates: *escalate,
+                window: window
+                    .clone()
+                    .map(|asked| WindowState::new(asked, missed(model, hold)).into()),
             });
             Ok(())
         }
@@ -156,6 +174,12 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             open.waited = true;
             Ok(())
         }
+        (
+            Place::Hold(HoldState { hold, window: Some(window), .. }),
+            Event::WindowAwaited { state: at, .. }
+            | Event::WindowOpened { state: at, .. }
+            | Event::WindowOverridden { state: at, .. },
+        ) if hold == at => window.take(event, meta.time),
         (_, Event::SignalReceived { name, data }) => {
             state.signals.push(Signal { name: name.clone(), data: Arc::clone(data) });
             Ok(())
@@ -193,10 +217,11 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             open.witnessed = true;
             Ok(())
         }
-        (Place::Hold(open), Event::Reminded { hold, reminder, .. })
+        (Place::Hold(open), Event::Reminded { hold, reminder, next, .. })
             if open.hold == *hold && *reminder > open.reminded =>
         {
             open.reminded = *reminder;
+            open.reminds = *next;
             Ok(())
         }
         (Place::Hold(open), Event::Escalated { hold, .. })
@@ -206,7 +231,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             Ok(())
         }
         (Place::Hold(open), Event::HoldExpired { hold, deadline })
-            if open.hold == *hold && open.deadline == Some(*deadline) =>
+            if open.hold == *hold && open.ends() == Some(*deadline) =>
         {
             resolve(state, hold, "expired")
         }
@@ -292,6 +317,12 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             state.expired = true;
             resolve(state, named, "expired")
         }
+        (
+            Place::Rollout { .. },
+            Event::WindowAwaited { .. }
+            | Event::WindowOpened { .. }
+            | Event::WindowOverridden { .. },
+        ) => state.rollout.as_mut().ok_or("there is no rollout")?.take_window(event),
         (Place::Entered { state: at }, Event::RolloutStarted { state: named, .. })
             if at == named =>
         {
@@ -488,6 +519,12 @@ fn pass(
     if !matches!(&state.place, Place::Hold(open) if passes(open)) {
         return Err(format!("`{named}` has not all that it waits for"));
     }
+    if let Place::Hold(HoldState { window: Some(window), .. }) = &state.place {
+        if !window.lets_go(now) {
+            return Err(format!("the window of `{named}` is closed"));
+        }
+        state.overridden = window.overridden.is_some();
+    }
     if hold.approval.is_some() || hold.witness.is_some() {
         state.approved.insert(named.to_owned());
     }
@@ -506,6 +543,12 @@ pub(crate) fn hold_of<'m>(model: &'m Model, name: &str) -> Option<&'m Hold> {
         Some(StateKind::Hold(hold)) => Some(hold),
         _ => None,
     }
+}
+
+/// What becomes of a hold that misses its window.
+pub(crate) fn missed(model: &Model, name: &str) -> Missed {
+    let window = hold_of(model, name).and_then(|hold| hold.window.as_ref());
+    window.map_or(Missed::Wait, |window| window.missed)
 }
 
 /// The activity that a state does, if it does one.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     check,
     child::{ChildModel, Stopped},
-    hold_model::{Amended, Approval, Exclusion, Hold, Need, Roster, Rule, Wait, listed},
+    hold_model::{Amended, Approval, Approver, Exclusion, Hold, Need, Roster, Rule, Wait, listed},
     locking,
     model::{Model, StateKind, StateModel, Target},
     parallel_model::All,
@@ -13,6 +13,7 @@ use crate::{
     rollout_model::{Order, Rollout},
     tasks::Task,
     waiver::{Waivable, Waiver},
+    window_model::{HoldWindow, Missed},
 };
 
 /// The definition in plain sentences: what is submitted, and then every state in the order of the
@@ -189,7 +190,7 @@ fn of_hold(hold: &Hold) -> Vec<String> {
     match &hold.wait {
         None => {}
         Some(Wait::For(span)) => {
-            sentences.push(format!("It waits for {} from then on.", phrase::timed(span)));
+            sentences.push(format!("It waits for {} from then on.", phrase::term(span)));
         }
         Some(Wait::Until(at)) => {
             sentences.push(format!("It waits until {}.", phrase::template(at)));
@@ -203,6 +204,9 @@ fn of_hold(hold: &Hold) -> Vec<String> {
             .unwrap_or_default();
         sentences.push(format!("It waits for the signal `{}`{when}.", signal.name));
     }
+    if let Some(window) = &hold.window {
+        sentences.extend(of_window(window));
+    }
     if let Some(lock) = &hold.lock {
         sentences.push(format!(
             "When it has all else it waits for {}, which it holds until the run ends or unlocks them; {} may break one.",
@@ -211,7 +215,7 @@ fn of_hold(hold: &Hold) -> Vec<String> {
         ));
     }
     sentences.extend(hold.waiver.iter().flat_map(of_waiver));
-    let spans: Vec<String> = hold.expiries().map(phrase::timed).collect();
+    let spans: Vec<String> = hold.expiries().map(phrase::term).collect();
     match spans.as_slice() {
         [] => {}
         [only] => sentences.push(format!("After {only} it expires.")),
@@ -262,6 +266,28 @@ fn of_waiver(waiver: &Waiver) -> Vec<String> {
     sentences
 }
 
+fn of_window(window: &HoldWindow) -> Vec<String> {
+    let fits = window
+        .fits
+        .as_ref()
+        .map(|span| format!(" into what is left of which work of {} fits", phrase::timed(span)));
+    let mut sentences = vec![format!(
+        "When all else is there it waits for {}{}.",
+        phrase::times(&window.times),
+        fits.unwrap_or_default()
+    )];
+    if window.missed == Missed::Expire {
+        sentences.push("When the first one is over, or when there is none, it expires.".to_owned());
+    }
+    sentences.extend(may_override(&window.overriders));
+    sentences
+}
+
+fn may_override(overriders: &[Approver]) -> Option<String> {
+    let whom = (!overriders.is_empty()).then(|| phrase::approvers(overriders))?;
+    Some(format!("{whom} may let it go on while that is closed, with a reason."))
+}
+
 fn of_approval(approval: &Approval) -> Vec<String> {
     let mut sentences = vec![match approval.rules.len() {
         1 => "People must agree:".to_owned(),
@@ -310,13 +336,13 @@ fn of_the_rest(approval: &Approval) -> Vec<String> {
             sentences.push("When the input is amended, approvals stand.".to_owned());
         }
     }
-    if let Some(times) = approval.remind {
+    if let Some(times) = &approval.remind {
         sentences.push(format!("Who could approve is reminded {}.", phrase::remind(times)));
     }
     if let Some(escalate) = &approval.escalate {
         sentences.push(format!(
             "After {} {} may approve as well.",
-            phrase::duration(escalate.after),
+            phrase::term(&escalate.after),
             phrase::approvers(&escalate.to)
         ));
     }
@@ -393,6 +419,14 @@ fn of_rollout(rollout: &Rollout) -> Vec<String> {
         }
         None => format!("With {failures} it goes no further, and nothing is restored."),
     });
+    if let Some(window) = &rollout.window {
+        sentences.push(format!(
+            "Targets are begun with in {}; when that closes, {}.",
+            phrase::times(&window.times),
+            phrase::closing(window.closes)
+        ));
+        sentences.extend(may_override(&window.overriders));
+    }
     sentences.push(format!("It is steered by {}.", listed(&rollout.control)));
     sentences
 }

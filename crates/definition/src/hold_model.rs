@@ -9,11 +9,12 @@ use crate::{
     evidence::Demand,
     expr::{Expr, Vars},
     locking::Lock,
-    model::Timed,
+    model::Term,
     node::Span,
     tasks::Task,
     template::Template,
     waiver::Waiver,
+    window_model::{HoldWindow, Missed},
 };
 
 /// What releases a hold: all of it.
@@ -27,12 +28,13 @@ pub(crate) struct Hold {
     pub(crate) wait: Option<Wait>,
     pub(crate) signal: Option<SignalWait>,
     pub(crate) lock: Option<Lock>,
-    pub(crate) expires: Option<Timed>,
+    pub(crate) window: Option<HoldWindow>,
+    pub(crate) expires: Option<Term>,
 }
 
 impl Hold {
     /// The deadlines of its conditions.
-    pub(crate) fn expiries(&self) -> impl Iterator<Item = &Timed> {
+    pub(crate) fn expiries(&self) -> impl Iterator<Item = &Term> {
         let approval = self.approval.as_ref().and_then(|approval| approval.expires.as_ref());
         let signal = self.signal.as_ref().and_then(|signal| signal.expires.as_ref());
         approval.into_iter().chain(signal).chain(self.expires.as_ref())
@@ -42,6 +44,12 @@ impl Hold {
     pub(crate) const fn is_for_people(&self) -> bool {
         self.approval.is_some() || !self.evidence.is_empty() || !self.tasks.is_empty()
     }
+
+    /// Whether it can expire.
+    pub(crate) fn can_expire(&self) -> bool {
+        let missed = self.window.as_ref().map(|window| window.missed);
+        self.expiries().next().is_some() || missed == Some(Missed::Expire)
+    }
 }
 
 /// People who must agree.
@@ -49,7 +57,7 @@ impl Hold {
 pub(crate) struct Approval {
     pub(crate) rules: Vec<Rule>,
     pub(crate) not: Vec<Exclusion>,
-    pub(crate) expires: Option<Timed>,
+    pub(crate) expires: Option<Term>,
     pub(crate) veto: Option<Veto>,
     pub(crate) duties: Option<Vec<Discharger>>,
     pub(crate) amended: Option<Amended>,
@@ -260,18 +268,27 @@ impl std::fmt::Display for Discharger {
 }
 
 /// When those who have not decided are reminded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Remind {
     /// Once.
-    After(SignedDuration),
+    After(Term),
     /// Again and again.
-    Every(SignedDuration),
+    Every(Term),
+}
+
+impl Remind {
+    /// How long after the opening, or after the last.
+    pub(crate) const fn term(&self) -> &Term {
+        match self {
+            Self::After(term) | Self::Every(term) => term,
+        }
+    }
 }
 
 /// Who may approve as well when nobody has for some time.
 #[derive(Debug)]
 pub(crate) struct Escalate {
-    pub(crate) after: SignedDuration,
+    pub(crate) after: Term,
     pub(crate) to: Vec<Approver>,
 }
 
@@ -285,7 +302,7 @@ pub(crate) struct Witness {
 /// A time to wait for.
 #[derive(Debug)]
 pub(crate) enum Wait {
-    For(Timed),
+    For(Term),
     Until(Template),
 }
 
@@ -294,7 +311,7 @@ pub(crate) enum Wait {
 pub(crate) struct SignalWait {
     pub(crate) name: String,
     pub(crate) when: Option<Expr>,
-    pub(crate) expires: Option<Timed>,
+    pub(crate) expires: Option<Term>,
 }
 
 /// Approvers in words.

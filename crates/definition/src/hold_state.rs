@@ -14,6 +14,7 @@ use crate::{
     state::State,
     tasks::Confirmed,
     waiver::{self, Waivable},
+    windows::WindowState,
 };
 
 /// An open hold.
@@ -44,6 +45,15 @@ pub(crate) struct HoldState {
     /// How far it has come with its locks.
     #[serde(default)]
     pub(crate) locking: Locking,
+    /// When the next reminder comes, where that is counted in working time.
+    #[serde(default)]
+    pub(crate) reminds: Option<Timestamp>,
+    /// When others may approve as well, where that is counted in working time.
+    #[serde(default)]
+    pub(crate) escalates: Option<Timestamp>,
+    /// The window that it waits for.
+    #[serde(default)]
+    pub(crate) window: Option<Box<WindowState>>,
 }
 
 /// A vote that stands.
@@ -142,7 +152,8 @@ impl HoldState {
         !self.rules.is_empty() && self.unsatisfied().is_empty()
     }
 
-    /// Whether all that the hold waits for is there at a moment, and nobody holds it by a veto.
+    /// Whether all that the hold waits for is there at a moment but for its window, and nobody holds
+    /// it by a veto.
     pub(crate) fn is_complete(&self, hold: &Hold, state: &State, now: Timestamp) -> bool {
         self.is_complete_but_for_locks(hold, state, now)
             && (hold.lock.is_none() || self.locking.is_met())
@@ -170,8 +181,8 @@ impl HoldState {
             && has(Waivable::Signal, hold.signal.is_none() || self.signalled)
     }
 
-    /// Whether the deadline has passed, noticed or not.
+    /// Whether the time for it has passed, noticed or not.
     pub(crate) fn is_past(&self, now: Timestamp) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
+        self.ends().is_some_and(|ends| ends <= now)
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     event::DefinitionEvent as Event,
     hold_model::{Approver, Hold, Remind, listed},
     hold_state::HoldState,
+    model::{Term, Timed},
     phrase,
 };
 
@@ -33,20 +34,27 @@ impl HoldState {
     /// The next reminder, and when it is due.
     fn next_reminder(&self, hold: &Hold) -> Option<(u32, Timestamp)> {
         let next = self.reminded.checked_add(1)?;
-        match hold.approval.as_ref()?.remind? {
-            Remind::After(span) if next == 1 => Some((next, self.after(span)?)),
-            Remind::After(_) => None,
-            Remind::Every(span) => {
+        let remind = hold.approval.as_ref()?.remind.as_ref()?;
+        if matches!(remind, Remind::After(_)) && next > 1 {
+            return None;
+        }
+        match remind.term() {
+            Term::Timed(Timed::Fixed(span)) => {
                 let times = i32::try_from(next).ok()?;
                 Some((next, self.after(span.checked_mul(times)?)?))
             }
+            Term::Timed(Timed::Computed(_)) | Term::Working { .. } => Some((next, self.reminds?)),
         }
     }
 
     /// When others may approve as well.
     fn escalation(&self, hold: &Hold) -> Option<Timestamp> {
         let escalate = hold.approval.as_ref()?.escalate.as_ref()?;
-        self.after(escalate.after).filter(|_| !self.escalated)
+        let due = match &escalate.after {
+            Term::Timed(Timed::Fixed(span)) => self.after(*span),
+            Term::Timed(Timed::Computed(_)) | Term::Working { .. } => self.escalates,
+        };
+        due.filter(|_| !self.escalated)
     }
 
     /// The timers that are set besides those of the wait and of the deadline. What would come
@@ -54,7 +62,7 @@ impl HoldState {
     pub(crate) fn timers(&self, hold: &Hold) -> Vec<Effect> {
         let mut timers = Vec::new();
         let mut add = |id: EffectId, due: Timestamp| {
-            if self.deadline.is_none_or(|deadline| due <= deadline) {
+            if self.ends().is_none_or(|ends| due <= ends) {
                 timers.push(Effect { id, kind: EffectKind::Timer { due } });
             }
         };
@@ -99,7 +107,8 @@ impl Draft<'_> {
         } else {
             let reminder = latest_reminder(open, definition, now);
             let to = self.could_approve();
-            self.emit(Event::Reminded { hold, reminder, to });
+            let (next, counted) = self.reminder_after(open, definition);
+            self.emit(Event::Reminded { hold, reminder, to, next, counted });
         }
         true
     }
@@ -176,7 +185,8 @@ impl Draft<'_> {
 /// The reminder whose time came last: those that nobody noticed in time are left out.
 fn latest_reminder(open: &HoldState, hold: &Hold, now: Timestamp) -> u32 {
     let next = open.reminded.saturating_add(1);
-    let Some(Remind::Every(span)) = hold.approval.as_ref().and_then(|one| one.remind) else {
+    let remind = hold.approval.as_ref().and_then(|one| one.remind.as_ref());
+    let Some(Remind::Every(Term::Timed(Timed::Fixed(span)))) = remind else {
         return next;
     };
     let passed = now.duration_since(open.opened).as_nanos();

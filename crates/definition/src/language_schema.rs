@@ -11,7 +11,7 @@ mod tests {
     use super::*;
     use crate::{
         syntax, syntax_approval, syntax_child, syntax_hold, syntax_lock, syntax_parallel,
-        syntax_rollout, syntax_targets, syntax_work,
+        syntax_rollout, syntax_targets, syntax_window, syntax_work,
     };
 
     /// Every key of the language is in the schema with its description, and no other.
@@ -49,6 +49,9 @@ mod tests {
             ("/definitions/rollback", syntax_rollout::ROLLBACK),
             ("/definitions/switch", syntax_rollout::SWITCH),
             ("/definitions/control", syntax_rollout::CONTROL),
+            ("/definitions/window/oneOf/1", syntax_window::WINDOW),
+            ("/definitions/workWindow", syntax_window::WORK_WINDOW),
+            ("/definitions/working", syntax_window::WORKING),
         ] {
             let properties = schema.pointer(&format!("{place}/properties")).unwrap();
             let properties = properties.as_object().unwrap();

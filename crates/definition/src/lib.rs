@@ -70,6 +70,7 @@ mod rollout_model;
 mod rollout_state;
 mod rollout_steps;
 mod rollout_view;
+mod rollout_window;
 mod schema;
 mod settling;
 mod state;
@@ -83,14 +84,21 @@ mod syntax_parallel;
 mod syntax_rollout;
 mod syntax_targets;
 mod syntax_task;
+mod syntax_window;
 mod syntax_work;
 mod targets;
 mod tasks;
 mod template;
+mod terms;
 mod view;
 mod voting;
 mod waiver;
+mod window_model;
+mod windows;
 pub mod yaml;
+
+/// The calendars that definitions go by.
+pub use holdpoint_calendar as calendar;
 
 pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
@@ -103,6 +111,7 @@ pub use outline::{
     ApprovalPart, BranchOutline, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way,
 };
 pub use state::State;
+pub use windows::{AskedTimes, Outlook, SeenCalendar};
 
 /// The language's name, as `holdpoint.definition.published` events carry it.
 pub const LANGUAGE: &str = "holdpoint/1";

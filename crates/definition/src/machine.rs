@@ -15,7 +15,9 @@ use crate::{
     Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
-    evolve, locking, parallel, rollout, rollout_control, schema, settling,
+    evolve, locking, parallel, rollout, rollout_control,
+    rollout_state::RolloutState,
+    schema, settling,
     state::{Place, State},
     view,
 };
@@ -48,6 +50,7 @@ impl Workflow for Definition {
             entered: started.at,
             expired: false,
             cancelled: false,
+            overridden: false,
             rollout: None,
             locks: BTreeMap::new(),
             place: Place::Begin,
@@ -62,6 +65,9 @@ impl Workflow for Definition {
         at: &Moment<'_>,
     ) -> Result<Vec<DefinitionEvent>, Refusal> {
         let mut draft = Draft::new(&self.model, state, command, at);
+        if command.actor.member().is_some() {
+            parallel::renew_windows(&mut draft)?;
+        }
         parallel::decide(&mut draft, &command.action)?;
         Ok(draft.finish())
     }
@@ -79,18 +85,22 @@ impl Workflow for Definition {
         let mut pending = deadlines::pending(&self.model, state);
         pending.extend(match &state.place {
             Place::Hold(hold) => {
+                let definition = evolve::hold_of(&self.model, &hold.hold);
+                // That calendars have changed comes before what would have followed from them.
+                let mut effects =
+                    definition.map(|one| hold.window_effects(one, state)).unwrap_or_default();
                 let waits = hold
                     .until
-                    .filter(|until| {
-                        !hold.waited && hold.deadline.is_none_or(|deadline| *until <= deadline)
-                    })
+                    .filter(|until| !hold.waited && hold.ends().is_none_or(|ends| *until <= ends))
                     .map(|due| Effect { id: hold.wait_effect(), kind: EffectKind::Timer { due } });
-                let expires = hold.deadline.map(|due| Effect {
+                let expires = hold.ends().map(|due| Effect {
                     id: hold.deadline_effect(),
                     kind: EffectKind::Timer { due },
                 });
-                let timers = evolve::hold_of(&self.model, &hold.hold).map(|one| hold.timers(one));
-                waits.into_iter().chain(expires).chain(timers.into_iter().flatten()).collect()
+                let timers = definition.map(|one| hold.timers(one));
+                effects
+                    .extend(waits.into_iter().chain(expires).chain(timers.into_iter().flatten()));
+                effects
             }
             Place::Activity { state: name, effect, input, name: activity } => {
                 let work = evolve::work_of(&self.model, name);
@@ -108,7 +118,12 @@ impl Workflow for Definition {
                 .collect()
             }
             Place::Child(child) => vec![child.effect()],
-            Place::Rollout { state: name } => rollout::pending(&self.model, state, name),
+            Place::Rollout { state: name } => {
+                let mut effects =
+                    state.rollout.as_ref().map(RolloutState::window_effects).unwrap_or_default();
+                effects.extend(rollout::pending(&self.model, state, name));
+                effects
+            }
             Place::All(fork) => fork
                 .branches
                 .keys()
@@ -163,6 +178,9 @@ impl Draft<'_> {
             }
             Action::Object { hold, reason } => self.object(hold.as_deref(), reason)?,
             Action::Recount { hold } => self.recount(hold.as_deref())?,
+            Action::Override { hold, reason } => {
+                self.override_window(hold.as_deref(), reason)?;
+            }
             Action::Discharge { duty, note } => self.discharge(*duty, note)?,
             Action::Attach { name, evidence, note } => {
                 self.attach(name, evidence, note.as_deref())?;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use holdpoint_core::{DefinitionName, QualificationName, RetryPolicy};
+use holdpoint_calendar::WorkingLength;
+use holdpoint_core::{CalendarName, DefinitionName, QualificationName, RetryPolicy};
 use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -94,6 +95,13 @@ impl Timed {
             }
         }
     }
+}
+
+/// A length of time, or of a calendar's working time.
+#[derive(Debug)]
+pub(crate) enum Term {
+    Timed(Timed),
+    Working { length: WorkingLength, calendar: CalendarName },
 }
 
 /// One activity.

@@ -192,6 +192,7 @@ fn parts(hold: &Hold) -> Vec<ApprovalPart> {
         && hold.signal.is_none()
         && hold.evidence.is_empty()
         && hold.tasks.is_empty()
+        && hold.window.is_none()
         && matches!(approval.rules.as_slice(), [Rule { need: Need::Fixed(1), .. }]);
     let amendment = approval.amended.map(|amended| ApprovalPart::Amendment {
         stand: !first_releases && matches!(amended, Amended::Keep | Amended::Subset),
@@ -201,7 +202,7 @@ fn parts(hold: &Hold) -> Vec<ApprovalPart> {
         approval.veto.as_ref().map(|_| ApprovalPart::Veto),
         amendment,
         approval.duties.as_ref().map(|_| ApprovalPart::Duties),
-        approval.remind.map(|_| ApprovalPart::Reminder),
+        approval.remind.as_ref().map(|_| ApprovalPart::Reminder),
         approval.escalate.as_ref().map(|_| ApprovalPart::Escalation),
     ];
     all.into_iter().flatten().collect()
@@ -292,6 +293,9 @@ impl Event {
             | Self::LocksGranted { .. }
             | Self::LocksReleased { .. }
             | Self::LockBroken { .. }
+            | Self::WindowAwaited { .. }
+            | Self::WindowOpened { .. }
+            | Self::WindowOverridden { .. }
             | Self::SignalReceived { .. }
             | Self::SignalConsumed { .. }
             | Self::WorkRequested { .. }

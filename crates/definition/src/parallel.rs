@@ -26,6 +26,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         | Action::Withdraw { hold, .. }
         | Action::Overrule { hold, .. }
         | Action::Recount { hold } => meant(draft, hold.as_deref(), &|one| one.approval.is_some())?,
+        Action::Override { hold, .. } => with_window(draft, hold.as_deref())?,
         Action::Object { hold, .. } => meant(draft, hold.as_deref(), &|one| one.witness.is_some())?,
         Action::Waive { hold, .. } => meant(draft, hold.as_deref(), &|one| one.waiver.is_some())?,
         Action::Done { hold, task, .. } | Action::Reopen { hold, task, .. } => {
@@ -252,11 +253,66 @@ fn amend(draft: &mut Draft<'_>, input: &Value, reason: &str) -> Result<(), Refus
     }
     for (path, _) in amended {
         within(draft, &path, |draft| {
-            draft.release();
+            draft.amended();
             Ok(())
         })?;
     }
     Ok(())
+}
+
+/// Looks at the windows of all holds anew that expire with them, where calendars have changed.
+pub(crate) fn renew_windows(draft: &mut Draft<'_>) -> Result<(), Refusal> {
+    let Place::All(_) = draft.state.place else {
+        draft.renew_window();
+        return Ok(());
+    };
+    for (path, place) in owned(draft.state.leaves()) {
+        if let Place::Hold(open) = place
+            && open.window.is_some_and(|window| window.missed_expires)
+        {
+            within(draft, &path, |draft| {
+                draft.renew_window();
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The branch that waits for the window that is meant: that of the state which is named, or the
+/// only one.
+fn with_window(draft: &Draft<'_>, named: Option<&str>) -> Result<Path, Refusal> {
+    let leaves = draft.state.leaves();
+    let waiting: Vec<(&Path, &str)> = leaves
+        .iter()
+        .filter(|(_, focus)| match &focus.place {
+            Place::Hold(open) => open.window.is_some(),
+            Place::Rollout { .. } => {
+                focus.rollout.as_ref().is_some_and(|rollout| rollout.window.is_some())
+            }
+            _ => false,
+        })
+        .map(|(path, focus)| (path, focus.place.state()))
+        .filter(|(_, state)| named.is_none_or(|named| named == *state))
+        .collect();
+    match waiting.as_slice() {
+        [] => Err(not_awaited(match named {
+            Some(named) => format!("`{named}` waits for no window"),
+            None => "nothing in this run waits for a window".to_owned(),
+        })),
+        [(path, _)] => Ok((*path).clone()),
+        several => {
+            let names: Vec<String> = several.iter().map(|(_, name)| format!("`{name}`")).collect();
+            Err(Refusal::new(
+                RefusalCode::AmbiguousBranch,
+                format!(
+                    "{} windows are waited for, and it is not said which is meant",
+                    names.len()
+                ),
+            )
+            .needs(format!("name one of {}", names.join(", "))))
+        }
+    }
 }
 
 impl Draft<'_> {

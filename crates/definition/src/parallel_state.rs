@@ -35,6 +35,9 @@ pub(crate) struct Focus {
     pub(crate) place: Place,
     pub(crate) entered: Timestamp,
     pub(crate) rollout: Option<RolloutState>,
+    /// See [`State::overridden`].
+    #[serde(default)]
+    pub(crate) overridden: bool,
 }
 
 /// What is outside of the branch that is looked at.
@@ -45,9 +48,9 @@ pub(crate) struct Outside {
 }
 
 impl Fork {
-    fn new(state: &str, all: &All, at: Timestamp) -> Self {
+    fn new(state: &str, all: &All, at: Timestamp, overridden: bool) -> Self {
         let begin = |name: &String| {
-            (name.clone(), Focus { place: Place::Begin, entered: at, rollout: None })
+            (name.clone(), Focus { place: Place::Begin, entered: at, rollout: None, overridden })
         };
         Self {
             state: state.to_owned(),
@@ -98,6 +101,7 @@ impl State {
             place: std::mem::replace(&mut self.place, focus.place),
             entered: std::mem::replace(&mut self.entered, focus.entered),
             rollout: std::mem::replace(&mut self.rollout, focus.rollout),
+            overridden: std::mem::replace(&mut self.overridden, focus.overridden),
         }
     }
 
@@ -227,7 +231,7 @@ pub(crate) fn evolve(
             if !all.branches.keys().eq(branches) {
                 return Err(format!("`{named}` has other branches"));
             }
-            state.place = Place::All(Fork::new(named, all, meta.time));
+            state.place = Place::All(Fork::new(named, all, meta.time, state.overridden));
             Ok(())
         }
         (Place::All(fork), Event::BranchesStopping { state: named, .. })

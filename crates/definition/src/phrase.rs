@@ -9,11 +9,12 @@ use crate::{
     evidence::{Again, Demand},
     hold_model::{Approver, Hold, Need, Remind, Roster, Rule, Share, Wait, listed},
     locking,
-    model::{StateKind, Timed, Wave, Work},
+    model::{StateKind, Term, Timed, Wave, Work},
     parallel_model::{All, Join, Others},
     rollout_model::{GateModel, Most, Rollout, WaveEntry},
     syntax_evidence::size_in_words,
     template::{Template, Tree},
+    window_model::{CALENDAR, CalendarNamed, Closing, Missed, Times},
 };
 
 /// What a state waits for or does, a line each.
@@ -79,12 +80,19 @@ fn hold_summary(hold: &Hold) -> Vec<String> {
     }
     match &hold.wait {
         None => {}
-        Some(Wait::For(span)) => lines.push(format!("wait {}", timed(span))),
+        Some(Wait::For(span)) => lines.push(format!("wait {}", term(span))),
         Some(Wait::Until(at)) => lines.push(format!("wait until {}", template(at))),
     }
     lines.extend(hold.signal.iter().map(|signal| format!("signal {}", signal.name)));
     lines.extend(hold.lock.as_ref().map(locking::words));
-    lines.extend(hold.expiries().map(|span| format!("expires after {}", timed(span))));
+    if let Some(window) = &hold.window {
+        lines.push(times(&window.times));
+        lines.extend(window.fits.iter().map(|span| format!("work of {} fits", timed(span))));
+        if window.missed == Missed::Expire {
+            lines.push("expires with the window".to_owned());
+        }
+    }
+    lines.extend(hold.expiries().map(|span| format!("expires after {}", term(span))));
     lines
 }
 
@@ -95,6 +103,7 @@ fn rollout_summary(rollout: &Rollout) -> Vec<String> {
     }
     lines.extend(rollout.switch.iter().map(|switch| format!("then {}", switch.to.run)));
     lines.extend(rollout.rollback.iter().map(|work| format!("{} to undo", work.run)));
+    lines.extend(rollout.window.iter().map(|window| times(&window.times)));
     lines
 }
 
@@ -123,10 +132,41 @@ pub(crate) fn moment(at: Timestamp) -> String {
 }
 
 /// When people are reminded.
-pub(crate) fn remind(remind: Remind) -> String {
+pub(crate) fn remind(remind: &Remind) -> String {
     match remind {
-        Remind::Every(span) => format!("every {}", duration(span)),
-        Remind::After(span) => format!("once, after {}", duration(span)),
+        Remind::Every(span) => format!("every {}", term(span)),
+        Remind::After(span) => format!("once, after {}", term(span)),
+    }
+}
+
+/// When work may be done: `a window of maintenance, not during freeze`.
+pub(crate) fn times(times: &Times) -> String {
+    let named = |all: &[CalendarNamed]| {
+        let names = all.iter().map(|one| {
+            let text = template(&one.template);
+            text.strip_prefix(CALENDAR).map_or(text.clone(), str::to_owned)
+        });
+        joined(&names.collect::<Vec<_>>(), "or")
+    };
+    match (times.windows.is_empty(), times.not_during.is_empty()) {
+        (false, true) => format!("a window of {}", named(&times.windows)),
+        (false, false) => {
+            format!(
+                "a window of {}, not during {}",
+                named(&times.windows),
+                named(&times.not_during)
+            )
+        }
+        (true, _) => format!("a time not during {}", named(&times.not_during)),
+    }
+}
+
+/// What becomes of a rollout when its window closes.
+pub(crate) const fn closing(closes: Closing) -> &'static str {
+    match closes {
+        Closing::Finish => "it goes on to its end",
+        Closing::Pause => "it begins with nothing more until the window opens again",
+        Closing::Stop => "it is turned round",
     }
 }
 
@@ -167,6 +207,14 @@ pub(crate) fn timed(timed: &Timed) -> String {
     match timed {
         Timed::Fixed(span) => duration(*span),
         Timed::Computed(computed) => template(computed),
+    }
+}
+
+/// A duration, the template that gives it, or a length of working time.
+pub(crate) fn term(term: &Term) -> String {
+    match term {
+        Term::Timed(span) => timed(span),
+        Term::Working { length, calendar } => format!("{length} of {calendar}"),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     state::State,
     targets::Resolved,
     template::{COMPUTED_BYTES_MAX, Tree},
+    windows::{CLOSED, asked},
 };
 
 /// The activity that checks a target's health.
@@ -78,6 +79,10 @@ pub(crate) fn plan(
         selector: resolved.selector,
         gates: Arc::new(gates),
         switch: rollout.switch.is_some(),
+        window: match &rollout.window {
+            None => None,
+            Some(window) => Some(asked(&window.times, None, &vars)?),
+        },
     })
 }
 
@@ -295,6 +300,9 @@ pub(crate) fn settle(draft: &mut Draft<'_>) -> Option<String> {
                 let waits = gate(draft)?;
                 draft.emit(waits);
             }
+            Course::RollingOut if rollout.wave < rollout.wave_count() && rollout.is_shut() => {
+                return None;
+            }
             Course::RollingOut if rollout.wave < rollout.wave_count() => {
                 let wave = rollout.wave.saturating_add(1);
                 let targets = rollout.wave_end(wave).saturating_sub(rollout.wave_end(rollout.wave));
@@ -395,6 +403,7 @@ pub(crate) fn completed(
     effect: &EffectId,
     output: &Value,
 ) -> Result<Option<String>, Refusal> {
+    let stop = draft.rollout_window();
     let rollout = draft.state.rollout.as_ref().ok_or_else(|| unknown(effect))?;
     let (index, step) = rollout.find(effect).ok_or_else(|| unknown(effect))?;
     let phase = rollout.phase(index);
@@ -428,6 +437,9 @@ pub(crate) fn completed(
         }
     };
     draft.emit(event);
+    if stop {
+        turn_back(draft, CLOSED);
+    }
     Ok(settle(draft))
 }
 
@@ -437,6 +449,7 @@ pub(crate) fn failed(
     effect: &EffectId,
     error: &str,
 ) -> Result<Option<String>, Refusal> {
+    let stop = draft.rollout_window();
     let rollout = draft.state.rollout.as_ref().ok_or_else(|| unknown(effect))?;
     let (index, step) = rollout.find(effect).ok_or_else(|| unknown(effect))?;
     let of = |detail: String| rollout.of(index, Some(detail));
@@ -451,5 +464,8 @@ pub(crate) fn failed(
         _ => Event::TargetFailed(of(told)),
     };
     draft.emit(event);
+    if stop {
+        turn_back(draft, CLOSED);
+    }
     Ok(settle(draft))
 }

@@ -14,6 +14,7 @@ use crate::{
     rollout_steps::{Phase, Step},
     state::{Place, State},
     voting,
+    windows::CLOSED,
 };
 
 /// Decides what a person wants of a rollout.
@@ -44,6 +45,9 @@ pub(crate) fn steer(
         } else {
             Err(no_rollout())
         };
+    }
+    if draft.rollout_window() {
+        rollout::turn_back(draft, CLOSED);
     }
     let definition = draft.rollout().ok_or_else(no_rollout)?;
     let rollout = draft.state.rollout.as_ref().ok_or_else(no_rollout)?;

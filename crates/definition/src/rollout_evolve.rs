@@ -11,6 +11,7 @@ use crate::{
     rollout_model::Rollout,
     rollout_state::{Between, Course, Pause, RolloutState, SWITCH, Undo},
     rollout_steps::{Path, Phase, Step},
+    rollout_window::RolloutWindow,
     state::{Place, State},
 };
 
@@ -24,7 +25,8 @@ pub(crate) fn rollout_of<'m>(model: &'m Model, name: &str) -> Option<&'m Rollout
 
 /// Begins a rollout.
 pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(), String> {
-    let Event::RolloutStarted { state: name, targets, waves, check, gates, switch, .. } = event
+    let Event::RolloutStarted { state: name, targets, waves, check, gates, switch, window, .. } =
+        event
     else {
         return Err("a rollout begins with its start".to_owned());
     };
@@ -80,6 +82,12 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
         paused: None,
         pauses: 0,
         paused_for: Default::default(),
+        window: match (window, &rollout.window) {
+            (Some(asked), Some(defined)) => {
+                Some(RolloutWindow::new(asked.clone(), defined.closes, state.overridden))
+            }
+            _ => None,
+        },
         undo_below: 0,
         undo_from: 0,
     });

@@ -11,6 +11,7 @@ use crate::{
     state::State,
     targets::Targets,
     template::Tree,
+    window_model::WorkWindow,
 };
 
 /// An activity over targets.
@@ -36,6 +37,8 @@ pub(crate) struct Rollout {
     pub(crate) switch: Option<Switch>,
     /// Who may steer it.
     pub(crate) control: Vec<Controller>,
+    /// When targets are begun with.
+    pub(crate) window: Option<WorkWindow>,
 }
 
 impl Rollout {

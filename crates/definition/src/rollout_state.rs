@@ -16,6 +16,7 @@ use crate::{
     event::{CheckTimes, Gate, OfTarget},
     model::Wave,
     rollout_steps::{Path, Phase, Step},
+    rollout_window::RolloutWindow,
 };
 
 /// The name of what comes after the last target, in a rollout with a `switch`.
@@ -85,6 +86,9 @@ pub(crate) struct RolloutState {
     pub(crate) pauses: u32,
     /// How long it was paused before, in all.
     pub(crate) paused_for: SignedDuration,
+    /// The window within which targets are begun with.
+    #[serde(default)]
+    pub(crate) window: Option<RolloutWindow>,
     /// When undoing: targets from here on need not be looked at any more.
     pub(crate) undo_below: u32,
     /// When undoing: how many were begun.
@@ -275,7 +279,7 @@ impl RolloutState {
     fn fill_forward(&mut self) {
         // The failure that reaches the limit comes before the turn that follows from it: nothing
         // may begin in between.
-        if self.has_failed() {
+        if self.has_failed() || self.is_shut() {
             return;
         }
         while let Some(index) = self.candidate()

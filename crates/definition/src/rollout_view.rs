@@ -14,13 +14,14 @@ use crate::{
     rollout_model::Rollout,
     rollout_state::{Between, Course, RolloutState},
     state::State,
+    view::window_steps,
 };
 
 /// How many targets a sentence names.
 const NAMED_MAX: usize = 5;
 
 /// What can be done about a rollout that is under way.
-pub(crate) fn steps(model: &Model, rollout: &RolloutState) -> Vec<String> {
+pub(crate) fn steps(model: &Model, rollout: &RolloutState, at: &Moment<'_>) -> Vec<String> {
     let Some(definition) = rollout_of(model, &rollout.state) else { return Vec::new() };
     let mut steps = Vec::new();
     if let Some(pause) = &rollout.paused {
@@ -42,6 +43,12 @@ pub(crate) fn steps(model: &Model, rollout: &RolloutState) -> Vec<String> {
     }
     if rollout.is_starved() {
         steps.push("try a target that failed again with `retry`".to_owned());
+    }
+    if let (Some(window), Some(defined)) = (&rollout.window, &definition.window)
+        && window.shut
+        && rollout.course == Course::RollingOut
+    {
+        steps.extend(window_steps(&rollout.state, &window.asked, &defined.overriders, at));
     }
     match &rollout.between {
         Between::Baking { until } if rollout.paused.is_none() => {
@@ -134,6 +141,7 @@ fn phase(rollout: &RolloutState) -> &'static str {
         (Course::Undoing, _) => "undoing",
         (_, Between::Baking { .. }) => "baking",
         (_, Between::Held { .. }) => "held",
+        _ if rollout.waits_for_window() => "waiting",
         _ => "rolling_out",
     }
 }

@@ -59,6 +59,9 @@ pub struct State {
     pub(crate) expired: bool,
     /// Whether the run was cancelled.
     pub(crate) cancelled: bool,
+    /// Whether the last hold that waited for a window was released although that was overridden.
+    #[serde(default)]
+    pub(crate) overridden: bool,
     /// The rollout that is under way, or the last that was.
     pub(crate) rollout: Option<RolloutState>,
     /// The locks that the run holds.
@@ -81,6 +84,7 @@ pub(crate) struct Signal {
 /// Where a run is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "most runs that are in memory are held")]
 pub(crate) enum Place {
     /// Before its first state.
     Begin,

@@ -9,10 +9,11 @@ use crate::{
         Amended, Approval, Approver, Discharger, Escalate, Exclusion, Named, Need, Remind, Roster,
         Rule, Share, Veto, Witness,
     },
-    model::Timed,
+    model::{Term, Timed},
     node::{Key, Kind, Node},
     syntax::{Fields, Reader},
     syntax_hold::read_expires,
+    syntax_window::read_working,
     syntax_work::fixed,
 };
 
@@ -54,19 +55,19 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Approval> {
         None => Some(None),
         Some(node) => read_escalate(node, reader).map(Some),
     };
-    if let Some(Some(Timed::Fixed(expires))) = &expires {
-        let reminded = match &remind {
-            Some(Some(Remind::Every(span) | Remind::After(span))) => Some(*span),
-            _ => None,
-        };
-        let escalated = match &escalate {
-            Some(Some(escalate)) => Some(escalate.after),
-            _ => None,
-        };
+    // Only of durations is it known here which is longer.
+    let fixed = |term: Option<&Term>| match term {
+        Some(Term::Timed(Timed::Fixed(span))) => Some(*span),
+        _ => None,
+    };
+    if let Some(expires) = fixed(expires.as_ref().and_then(Option::as_ref)) {
+        let reminded = fixed(remind.as_ref().and_then(Option::as_ref).map(Remind::term));
+        let escalated = escalate.as_ref().and_then(Option::as_ref);
+        let escalated = fixed(escalated.map(|escalate| &escalate.after));
         for (what, key, span) in
             [("a reminder", "remind", reminded), ("the escalation", "escalate", escalated)]
         {
-            let late = span.is_some_and(|span| span >= *expires);
+            let late = span.is_some_and(|span| span >= expires);
             if let Some(node) = fields.get(key).filter(|_| late) {
                 reader
                     .findings
@@ -149,17 +150,17 @@ fn read_remind(node: &Node, reader: &mut Reader<'_>) -> Option<Remind> {
     let fields = reader.fields(node, "a reminder", REMIND)?;
     match (fields.get("every"), fields.get("after")) {
         (Some(every), None) => {
-            let span = fixed(every, "`every`", reader)?;
-            if span < REMIND_EVERY_MIN {
+            let term = fixed_term(every, "`every`", reader)?;
+            if matches!(&term, Term::Timed(Timed::Fixed(span)) if *span < REMIND_EVERY_MIN) {
                 reader
                     .findings
                     .add(Code::OutOfRange, &every.span, "`every` is shorter than a minute")
                     .help("give a duration such as `1d`");
                 return None;
             }
-            Some(Remind::Every(span))
+            Some(Remind::Every(term))
         }
-        (None, Some(after)) => fixed(after, "`after`", reader).map(Remind::After),
+        (None, Some(after)) => fixed_term(after, "`after`", reader).map(Remind::After),
         _ => {
             reader
                 .findings
@@ -174,9 +175,17 @@ fn read_remind(node: &Node, reader: &mut Reader<'_>) -> Option<Remind> {
     }
 }
 
+/// A duration that is written out, or a length of working time.
+fn fixed_term(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Term> {
+    match &node.kind {
+        Kind::Map(_) => read_working(node, reader),
+        _ => fixed(node, what, reader).map(|span| Term::Timed(Timed::Fixed(span))),
+    }
+}
+
 fn read_escalate(node: &Node, reader: &mut Reader<'_>) -> Option<Escalate> {
     let fields = reader.fields(node, "`escalate`", ESCALATE)?;
-    let after = fields.need(reader, "after").and_then(|node| fixed(node, "`after`", reader));
+    let after = fields.need(reader, "after").and_then(|node| fixed_term(node, "`after`", reader));
     let to = fields.need(reader, "to").and_then(|node| read_approvers(node, reader));
     Some(Escalate { after: after?, to: to? })
 }

@@ -6,14 +6,25 @@ use crate::{
     diagnostics::DiagnosticCode as Code,
     expr_types::Kinds,
     hold_model::{Hold, SignalWait, Wait},
-    model::{Timed, duration, is_out_of_range},
+    model::{Term, Timed, duration, is_out_of_range},
     node::{Kind, Node, Span},
     syntax::{Reader, listed},
-    syntax_approval, syntax_evidence, syntax_lock, syntax_task,
+    syntax_approval, syntax_evidence, syntax_lock, syntax_task, syntax_window,
 };
 
-pub(crate) const HOLD: &[&str] =
-    &["approval", "witness", "evidence", "task", "wait", "signal", "lock", "waiver", "expires"];
+pub(crate) const HOLD: &[&str] = &[
+    "approval",
+    "witness",
+    "evidence",
+    "task",
+    "wait",
+    "signal",
+    "lock",
+    "window",
+    "not_during",
+    "waiver",
+    "expires",
+];
 pub(crate) const WAIT: &[&str] = &["for", "until"];
 pub(crate) const SIGNAL: &[&str] = &["name", "when", "expires"];
 
@@ -58,6 +69,14 @@ impl Reader<'_> {
                 .help(DURATION);
         }
         read
+    }
+
+    /// A duration, a template that gives one, or a length of working time.
+    pub(crate) fn term(&mut self, node: &Node, what: &str) -> Option<Term> {
+        match &node.kind {
+            Kind::Map(_) => syntax_window::read_working(node, self),
+            _ => self.timed(node, what).map(Term::Timed),
+        }
     }
 }
 
@@ -112,6 +131,9 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         got(read.is_some());
         read
     });
+    let window = syntax_window::read(&fields, reader);
+    got(window.is_some());
+    let window = window.flatten();
     let expires = read_expires(fields.get("expires"), reader);
     got(expires.is_some());
     let waits = approval.is_some()
@@ -120,7 +142,8 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         || !tasks.is_empty()
         || wait.is_some()
         || signal.is_some()
-        || lock.is_some();
+        || lock.is_some()
+        || window.is_some();
     if whole && !waits {
         let conditions: Vec<&str> =
             HOLD.iter().copied().filter(|key| !["expires", "waiver"].contains(key)).collect();
@@ -140,28 +163,29 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         wait,
         signal,
         lock,
+        window,
         expires,
     })
 }
 
-pub(crate) fn read_expires(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Option<Timed>> {
+pub(crate) fn read_expires(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Option<Term>> {
     let Some(node) = node else { return Some(None) };
-    match reader.timed(node, "`expires`")? {
-        Timed::Fixed(span) if span.is_zero() => {
+    match reader.term(node, "`expires`")? {
+        Term::Timed(Timed::Fixed(span)) if span.is_zero() => {
             reader
                 .findings
                 .add(Code::OutOfRange, &node.span, "`expires` must be longer than nothing")
                 .help("give a duration such as `7d`");
             None
         }
-        timed => Some(Some(timed)),
+        term => Some(Some(term)),
     }
 }
 
 fn read_wait(node: &Node, reader: &mut Reader<'_>) -> Option<Wait> {
     let fields = reader.fields(node, "a wait", WAIT)?;
     match (fields.get("for"), fields.get("until")) {
-        (Some(span), None) => reader.timed(span, "`for`").map(Wait::For),
+        (Some(span), None) => reader.term(span, "`for`").map(Wait::For),
         (None, Some(until)) => {
             let template = reader.template(until, &[])?;
             if let Some(text) = template.literal()

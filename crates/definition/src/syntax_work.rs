@@ -10,7 +10,7 @@ use crate::{
     node::{Kind, Node},
     rollout_model::{Controller, GateModel, Order, Rollout, WaveEntry},
     syntax::{Fields, Reader},
-    syntax_child, syntax_rollout, syntax_targets,
+    syntax_child, syntax_rollout, syntax_targets, syntax_window,
     template::Tree,
 };
 
@@ -33,6 +33,8 @@ pub(crate) const ROLLOUT: &[&str] = &[
     "switch",
     "switch_back",
     "control",
+    "window",
+    "not_during",
 ];
 pub(crate) const HEALTHY: &[&str] = &["http", "expect", "for", "every"];
 
@@ -320,6 +322,7 @@ fn read_rollout(node: &Node, reader: &mut Reader<'_>) -> Option<Rollout> {
         None => (None, Vec::new(), 1),
         Some((work, waves, parallel)) => (Some(work), waves, parallel),
     };
+    let window = syntax_window::read_work(&fields, reader);
     Some(Rollout {
         targets: targets?,
         order: order?,
@@ -336,6 +339,7 @@ fn read_rollout(node: &Node, reader: &mut Reader<'_>) -> Option<Rollout> {
         undo_parallel,
         switch: switch?,
         control: control?,
+        window: window?,
     })
 }
 

@@ -16,7 +16,7 @@ use crate::{
     event::OpenRule,
     evidence,
     evolve::hold_of,
-    hold_model::{Approval, Hold, listed},
+    hold_model::{Approval, Approver, Hold, listed},
     hold_state::HoldState,
     locking,
     model::{CANCELLED, Model},
@@ -28,6 +28,8 @@ use crate::{
     tasks,
     voting::needs_now,
     waiver::{self, Waivable},
+    window_model::HoldWindow,
+    windows::{AskedTimes, Found, Outlook, WindowState, could_override, local},
 };
 
 /// Where a run stands.
@@ -47,6 +49,8 @@ fn status_at(place: &Place, rollout: Option<&RolloutState>) -> RunStatus {
                 RunStatus::Held
             } else if rollout.is_some_and(RolloutState::rests) {
                 RunStatus::Stuck
+            } else if rollout.is_some_and(RolloutState::waits_for_window) {
+                RunStatus::Held
             } else {
                 RunStatus::Working
             }
@@ -121,7 +125,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     }
     if let Some(rollout) = &state.rollout {
         if let Place::Rollout { .. } = state.place {
-            view.next_steps = rollout_view::steps(model, rollout);
+            view.next_steps = rollout_view::steps(model, rollout, at);
         } else if matches!(view.status, RunStatus::Held | RunStatus::Stuck) && !state.cancelled {
             view.next_steps.extend(rollout_view::way_back(model, state, rollout));
         }
@@ -193,6 +197,9 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         let summary = format!("the signal {}", signal.name);
         conditions.push(condition("signal", &signal.name, open.signalled, summary));
     }
+    if let (Some(window), Some(defined)) = (&open.window, &hold.window) {
+        conditions.push(window_view(window, defined, at));
+    }
     conditions.extend(locking::condition(hold, open));
     for view in &mut conditions {
         set_aside(view, hold, open);
@@ -201,7 +208,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
     HoldView {
         hold: open.hold.clone(),
         since: open.opened,
-        deadline: open.deadline.map(|at| DeadlineView { at, outcome: "expired".to_owned() }),
+        deadline: open.ends().map(|at| DeadlineView { at, outcome: "expired".to_owned() }),
         conditions,
     }
 }
@@ -230,6 +237,43 @@ fn not_applicable(open: &HoldState) -> Vec<ConditionView> {
         Some(view)
     };
     open.not_applicable.iter().filter_map(view).collect()
+}
+
+/// A window, as the calendars are now, and who could override it while it is closed.
+fn window_view(window: &WindowState, defined: &HoldWindow, at: &Moment<'_>) -> ConditionView {
+    let what = window.asked.in_words();
+    if let Some((member, reason)) = &window.overridden {
+        let summary = format!("{what}: overridden by {member}: {reason}");
+        return condition("window", "window", true, summary);
+    }
+    match window.asked.look(at) {
+        Found::Open(found) => {
+            let until = found.closes.map(|closes| local(&window.asked, at, closes));
+            let until = until.map_or_else(|| "open".to_owned(), |at| format!("open until {at}"));
+            condition("window", "window", true, format!("{what}: {until}"))
+        }
+        Found::Closed(outlook) => {
+            let summary = format!("{what}: {}", closed(&window.asked, &outlook, at));
+            let mut view = condition("window", "window", false, summary);
+            view.candidates = could_override(&defined.overriders, at)
+                .into_iter()
+                .map(|member| Candidate { member, lacks: None })
+                .collect();
+            view
+        }
+    }
+}
+
+/// Why a window is closed, and when it opens.
+fn closed(asked: &AskedTimes, outlook: &Outlook, at: &Moment<'_>) -> String {
+    let why = outlook.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    match outlook.opens {
+        Some(opens) => format!("closed{why}, opens {}", local(asked, at, opens)),
+        None if outlook.looked_to.is_some() => {
+            format!("closed{why}, and does not open as far as was looked")
+        }
+        None => format!("cannot be told{why}"),
+    }
 }
 
 fn no_rule(approval: &Approval) -> String {
@@ -412,6 +456,38 @@ fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> 
     }
     if let Some(signal) = hold.signal.as_ref().filter(|_| !open.signalled) {
         steps.push(format!("send the signal `{}`", signal.name));
+    }
+    if let (Some(window), Some(defined)) = (&open.window, &hold.window)
+        && window.overridden.is_none()
+    {
+        steps.extend(window_steps(&open.hold, &window.asked, &defined.overriders, at));
+    }
+    steps
+}
+
+/// What can be done about a window that is closed.
+pub(crate) fn window_steps(
+    state: &str,
+    asked: &AskedTimes,
+    overriders: &[Approver],
+    at: &Moment<'_>,
+) -> Vec<String> {
+    let Found::Closed(outlook) = asked.look(at) else { return Vec::new() };
+    let mut steps = Vec::new();
+    match outlook.opens {
+        Some(opens) => {
+            steps.push(format!("wait until the window opens, {}", local(asked, at, opens)));
+        }
+        None => steps.push(format!(
+            "publish a calendar by which the window opens: it {}",
+            closed(asked, &outlook, at)
+        )),
+    }
+    if !overriders.is_empty() {
+        steps.push(format!(
+            "override the window of `{state}`, with a reason, as {}",
+            listed(overriders)
+        ));
     }
     steps
 }

@@ -37,6 +37,7 @@ mod timing;
 mod types;
 mod waivers;
 mod watch;
+mod windows;
 mod work;
 
 /// A test file that nobody names here would never run.

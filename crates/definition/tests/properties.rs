@@ -402,6 +402,7 @@ impl Watched {
             assert!(!self.gone.contains(&id), "`{id}` was over and is asked for again");
             let what = match &due.step {
                 DueStep::Fire { at } => at.to_string(),
+                DueStep::Watch { seen } => format!("{seen:?}"),
                 DueStep::Attempt { activity, .. } => format!("{activity:?}"),
                 DueStep::Start { child, .. } => format!("{child:?}"),
                 DueStep::UnderWay { .. }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use holdpoint_core::{
-    DefinitionName, LoadFailure, Loader,
+    CalendarReader, DefinitionName, LoadFailure, Loader,
     workflow::{DynWorkflow, LoadedDefinition},
 };
 use holdpoint_log::EventLog;
@@ -22,7 +22,7 @@ use crate::{
     failure::StartFailure,
     load::Library,
     locks::LockDesk,
-    projects::{COMMANDS_WAITING_MAX, ProjectDesk, Projects},
+    projects::{COMMANDS_WAITING_MAX, ProjectDesk, Projects, changed},
     read_model::Tables,
     recent::Recent,
     recovery,
@@ -91,6 +91,7 @@ pub struct EngineBuilder {
     shards: usize,
     effects: Effects,
     resident_runs_max: usize,
+    calendars: Option<Arc<dyn CalendarReader>>,
 }
 
 impl Default for EngineBuilder {
@@ -105,6 +106,7 @@ impl Default for EngineBuilder {
             shards: std::thread::available_parallelism().map_or(1, usize::from),
             effects: Effects::Perform,
             resident_runs_max: RESIDENT_RUNS_MAX,
+            calendars: None,
         }
     }
 }
@@ -125,6 +127,12 @@ impl EngineBuilder {
     /// A language in which definitions are written.
     pub fn loader(mut self, loader: Arc<dyn Loader>) -> Self {
         self.loaders.push(loader);
+        self
+    }
+
+    /// Who reads calendars: without one, none can be published.
+    pub fn calendars(mut self, reader: Arc<dyn CalendarReader>) -> Self {
+        self.calendars = Some(reader);
         self
     }
 
@@ -184,7 +192,7 @@ impl EngineBuilder {
         let log = self.log.ok_or(StartFailure::NoLog)?;
         self.loaders.push(Arc::new(self.rust));
         let projects = Projects::default();
-        let catalog = Arc::new(Catalog::new(self.loaders));
+        let catalog = Arc::new(Catalog::new(self.loaders, self.calendars));
         let library = Library {
             log: Arc::clone(&log),
             catalog: Arc::clone(&catalog),
@@ -202,16 +210,6 @@ impl EngineBuilder {
 
         let mut tasks = Vec::new();
         let (desk, asks) = mpsc::channel(COMMANDS_WAITING_MAX);
-        let project_desk = ProjectDesk {
-            asks,
-            projects,
-            catalog,
-            log,
-            clock: Arc::clone(&self.clock),
-            read_model: read_model.clone(),
-            acknowledged: acknowledged.clone(),
-        };
-        tasks.push(tokio::spawn(project_desk.run()));
         let nursery = Nursery::new(library.clone());
         let handlers = Arc::new(self.handlers);
         let mut shards = Vec::with_capacity(self.shards);
@@ -237,14 +235,27 @@ impl EngineBuilder {
             shards.push(send);
         }
         nursery.opens(&shards);
+        let project_desk = ProjectDesk {
+            asks,
+            projects: projects.clone(),
+            catalog,
+            log,
+            clock: Arc::clone(&self.clock),
+            read_model: read_model.clone(),
+            acknowledged: acknowledged.clone(),
+            shards: if self.effects == Effects::Perform { shards.clone() } else { Vec::new() },
+        };
+        tasks.push(tokio::spawn(project_desk.run()));
         if performs {
             let runs = read_model.claims(None).await?;
             let runs =
                 runs.into_iter().map(|(run, project, _, claims)| (run, project, claims)).collect();
             tasks.push(tokio::spawn(LockDesk::new(runs, news, shards.clone()).run()));
             let (working, waking) = read_model.owed().await?;
+            let watching = changed(&projects, read_model.watching(None).await?);
             let asks = working
                 .into_iter()
+                .chain(watching)
                 .map(|run| (run, Ask::Resume(run)))
                 .chain(waking.into_iter().map(|(run, at)| (run, Ask::WakeAt(run, at))));
             for (run, ask) in asks {

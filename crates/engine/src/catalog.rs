@@ -6,7 +6,7 @@ use std::{
 };
 
 use holdpoint_core::{
-    Digest, LoadFailure, Loader, Project,
+    CalendarReader, Digest, LoadFailure, Loader, Project, ReadCalendar,
     workflow::{DynWorkflow, LoadedDefinition},
 };
 
@@ -15,12 +15,25 @@ use crate::guard::guard;
 /// Turns stored definitions into workflows and keeps them.
 pub(crate) struct Catalog {
     loaders: Vec<Arc<dyn Loader>>,
+    calendars: Option<Arc<dyn CalendarReader>>,
     loaded: Mutex<HashMap<Digest, Arc<dyn DynWorkflow>>>,
 }
 
 impl Catalog {
-    pub(crate) fn new(loaders: Vec<Arc<dyn Loader>>) -> Self {
-        Self { loaders, loaded: Mutex::default() }
+    pub(crate) fn new(
+        loaders: Vec<Arc<dyn Loader>>,
+        calendars: Option<Arc<dyn CalendarReader>>,
+    ) -> Self {
+        Self { loaders, calendars, loaded: Mutex::default() }
+    }
+
+    /// Reads a calendar.
+    pub(crate) fn calendar(&self, source: &str) -> Result<ReadCalendar, LoadFailure> {
+        let reader = self.calendars.as_ref().ok_or_else(|| LoadFailure {
+            reason: "this engine has no reader of calendars".to_owned(),
+        })?;
+        guard("read", || reader.read(source))
+            .unwrap_or_else(|illegal| Err(LoadFailure { reason: illegal.to_string() }))
     }
 
     /// Loads a definition that is to be published.

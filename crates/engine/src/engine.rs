@@ -11,8 +11,8 @@ use std::{
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, Digest,
-    EffectId, EventId, Moment, Project, ProjectAction, ProjectCommand, ProjectId, Refusal,
-    RefusalCode, Ruling, RunAnswer, RunId, Sequence, StreamId, command::request_of,
+    EffectId, EventId, Moment, Project, ProjectAction, ProjectCommand, ProjectId, ReadCalendar,
+    Refusal, RefusalCode, Ruling, RunAnswer, RunId, Sequence, StreamId, command::request_of,
     workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
@@ -210,6 +210,31 @@ impl Engine {
             title: loaded.title,
             source: source.to_owned(),
         };
+        let command = ProjectCommand { id: command, actor, auth, trace: None, action };
+        self.change_project(project, command).await
+    }
+
+    /// Publishes a calendar in a project, also in place of the one of its name. The calendar says its
+    /// name itself.
+    ///
+    /// # Errors
+    /// See [`CommandFailure`]; refused when `source` is not a calendar.
+    pub async fn publish_calendar(
+        &self,
+        project: &ProjectId,
+        command: CommandId,
+        actor: Actor,
+        auth: Authentication,
+        source: &str,
+    ) -> Result<RunAnswer, CommandFailure> {
+        let ReadCalendar { calendar, digest, title } = self
+            .shared
+            .library
+            .catalog
+            .calendar(source)
+            .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.reason))?;
+        let source = source.to_owned();
+        let action = ProjectAction::PublishCalendar { calendar, digest, title, source };
         let command = ProjectCommand { id: command, actor, auth, trace: None, action };
         self.change_project(project, command).await
     }

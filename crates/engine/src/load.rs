@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
     Claims, Digest, IllegalEvent, Moment, Project, ProjectId, Run, RunId, RunStatus, RunSummary,
-    RunView, StreamId, Version,
+    RunView, SeenCalendars, StreamId, Version,
     event::Event,
     run::{Due, DueStep},
     workflow::DynWorkflow,
@@ -112,12 +112,17 @@ impl LiveRun {
         // A run whose definition cannot say what it owes is taken up by the next start, which
         // may have a definition that can.
         let mut working = due.is_err();
+        let mut watches = SeenCalendars::new();
         for due in due.iter().flatten() {
-            let at = match due.step {
-                DueStep::Fire { at } => Some(at),
+            let at = match &due.step {
+                DueStep::Fire { at } => Some(*at),
+                DueStep::Watch { seen } => {
+                    watches.extend(seen.clone());
+                    None
+                }
                 DueStep::Attempt { not_before, .. } => {
                     working = true;
-                    not_before
+                    *not_before
                 }
                 // What has become of a run that was started is looked at by the next start.
                 DueStep::UnderWay { .. }
@@ -134,7 +139,7 @@ impl LiveRun {
         let RunSummary { title, state, status } = self.summary(at);
         let mut row = RunRow::of(0, &self.run, status, title, state);
         row.activities = due.as_deref().map(asked_for).unwrap_or_default();
-        RunRecord { row, wake_at, working, claims: self.claims() }
+        RunRecord { row, wake_at, watches, working, claims: self.claims() }
     }
 }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    Project, ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode, RunAnswer, Sequence,
-    StreamId, Version,
+    Project, ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode, RunAnswer, RunId,
+    Sequence, StreamId, Version,
     event::{Event, PendingEvent, TypedEvent},
 };
 use holdpoint_log::{Append, EventLog};
@@ -17,9 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     catalog::Catalog,
     clock::Clock,
-    engine::{Acknowledged, new_event_id},
+    engine::{Acknowledged, new_event_id, shard_of},
     failure::{CommandFailure, QueryFailure},
-    read_model::{ReadModel, Subject, Update},
+    read_model::{ReadModel, Subject, Update, Watching},
+    shard::Ask,
 };
 
 /// How many project commands may wait; more would only wait elsewhere.
@@ -94,6 +95,9 @@ pub(crate) struct ProjectDesk {
     pub clock: Arc<dyn Clock>,
     pub read_model: ReadModel,
     pub acknowledged: Acknowledged,
+    /// The shards, to be told what runs may go by; none, when the engine does not do what they are
+    /// owed.
+    pub shards: Vec<mpsc::Sender<Ask>>,
 }
 
 impl ProjectDesk {
@@ -127,6 +131,23 @@ impl ProjectDesk {
                     format!(
                         "the definition calls itself `{} {}`, not `{name} {version}`",
                         loaded.name, loaded.version
+                    ),
+                )
+                .into());
+            }
+        }
+        if let ProjectAction::PublishCalendar { calendar, digest, title, source } = &command.action
+        {
+            let read = self
+                .catalog
+                .calendar(source)
+                .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.reason))?;
+            if (&read.calendar, &read.digest, &read.title) != (calendar, digest, title) {
+                return Err(Refusal::new(
+                    RefusalCode::InvalidInput,
+                    format!(
+                        "the calendar says of itself that it is `{}`, {}",
+                        read.calendar, read.digest
                     ),
                 )
                 .into());
@@ -202,9 +223,50 @@ impl ProjectDesk {
             tracing::error!(project = %id, error = %illegal, "BUG: a durable event does not replay");
             return Err(CommandFailure::Broken(illegal));
         }
-        if let Some(project) = changed {
-            self.projects.put(project);
+        if let Some(changed) = changed {
+            let calendars = project.is_some_and(|before| before.calendars() != changed.calendars());
+            self.projects.put(changed);
+            if calendars {
+                self.wake_watching(id).await;
+            }
         }
         Ok(at)
     }
+
+    /// Has the runs looked after that go by calendars which have changed. Those in memory are found
+    /// by their shards; the others left their shards after the read model had what they have seen.
+    async fn wake_watching(&self, id: &ProjectId) {
+        if self.shards.is_empty() {
+            return;
+        }
+        for shard in &self.shards {
+            // A shard that cannot be reached has ended, and so has the engine.
+            let _ = shard.send(Ask::CalendarsChanged(id.clone())).await;
+        }
+        match self.read_model.watching(Some(id.clone())).await {
+            Ok(watching) => {
+                for run in changed(&self.projects, watching) {
+                    if let Some(shard) = self.shards.get(shard_of(run, self.shards.len())) {
+                        let _ = shard.send(Ask::Resume(run)).await;
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(project = %id, %error, "runs that wait for calendars are taken up by the next start");
+            }
+        }
+    }
+}
+
+/// Of the runs that go by calendars, those whose calendars are no longer as they have seen them.
+pub(crate) fn changed(projects: &Projects, watching: Vec<Watching>) -> Vec<RunId> {
+    let mut known: BTreeMap<ProjectId, Option<Arc<Project>>> = BTreeMap::new();
+    let mut found = Vec::new();
+    for Watching { run, project, seen } in watching {
+        let project = known.entry(project.clone()).or_insert_with(|| projects.get(&project));
+        if project.as_ref().is_some_and(|project| project.calendars().differ(&seen)) {
+            found.push(run);
+        }
+    }
+    found
 }

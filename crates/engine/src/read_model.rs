@@ -15,7 +15,7 @@ use std::{
     thread::{self, Thread},
 };
 
-use holdpoint_core::{Claims, Digest, EventId, ProjectId, RunId, Sequence, Version};
+use holdpoint_core::{Claims, Digest, EventId, ProjectId, RunId, SeenCalendars, Sequence, Version};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, config::DbConfig, params};
 use tokio::sync::{
@@ -41,13 +41,14 @@ const SCHEMA: &str = "
     CREATE TABLE runs (
         id TEXT PRIMARY KEY, project TEXT NOT NULL, number INTEGER NOT NULL,
         status TEXT NOT NULL, digest TEXT NOT NULL, sequence INTEGER NOT NULL,
-        working INTEGER NOT NULL, wake_at TEXT, body TEXT NOT NULL, locks TEXT,
+        working INTEGER NOT NULL, wake_at TEXT, watches TEXT, body TEXT NOT NULL, locks TEXT,
         UNIQUE (project, number)
     );
     CREATE INDEX runs_by_sequence ON runs (sequence);
     CREATE INDEX runs_working ON runs (working) WHERE working = 1;
     CREATE INDEX runs_locking ON runs (id) WHERE locks IS NOT NULL;
     CREATE INDEX runs_waking ON runs (id) WHERE wake_at IS NOT NULL;
+    CREATE INDEX runs_watching ON runs (project) WHERE watches IS NOT NULL;
     CREATE TABLE snapshots (run TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL);
     INSERT INTO watermark VALUES (0, '');
 ";
@@ -62,10 +63,21 @@ pub(crate) struct RunRecord {
     pub row: RunRow,
     /// When the run must be woken, at the earliest.
     pub wake_at: Option<Timestamp>,
+    /// The calendars that it goes by, as it has seen them.
+    pub watches: SeenCalendars,
     /// Whether there is work for machines.
     pub working: bool,
     /// The locks that it holds and waits for.
     pub claims: Claims,
+}
+
+/// A run that goes by calendars.
+#[derive(Debug)]
+pub(crate) struct Watching {
+    pub run: RunId,
+    pub project: ProjectId,
+    /// The calendars as the run has seen them.
+    pub seen: SeenCalendars,
 }
 
 /// A change that the shards tell.
@@ -414,6 +426,31 @@ impl ReadModel {
                 })
                 .collect::<Result<_, QueryFailure>>()?;
             Ok((working, waking))
+        })
+        .await
+    }
+
+    /// The runs that go by calendars, of all projects or of one.
+    pub(crate) async fn watching(
+        &self,
+        project: Option<ProjectId>,
+    ) -> Result<Vec<Watching>, QueryFailure> {
+        self.ask(move |tables| {
+            let mut query = tables.prepare_cached(
+                "SELECT id, project, watches FROM runs
+                 WHERE watches IS NOT NULL AND (?1 IS NULL OR project = ?1)",
+            )?;
+            let project = project.map(|project| project.to_string());
+            let rows = query.query_map(params![project], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            })?;
+            rows.map(|row| {
+                let (run, project, seen) = row?;
+                let seen = serde_json::from_str(&seen)
+                    .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
+                Ok(Watching { run: parse(&run)?, project: parse(&project)?, seen })
+            })
+            .collect()
         })
         .await
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use holdpoint_core::{Command, EffectId, RunId, Sequence, event::EventType};
+use holdpoint_core::{Command, EffectId, ProjectId, RunId, Sequence, event::EventType};
 use holdpoint_log::AppendFailure;
 use jiff::Timestamp;
 use tokio::{
@@ -71,6 +71,8 @@ pub(crate) enum Ask {
     Child(RunId),
     /// Bring the run into memory and do what it is owed.
     Resume(RunId),
+    /// Look after the runs in memory that go by the project's calendars.
+    CalendarsChanged(ProjectId),
     /// Bring the run into memory at a time.
     WakeAt(RunId, Timestamp),
     /// The run may have the locks that it waits for.
@@ -237,6 +239,7 @@ impl Shard {
             }
             Ask::Child(run) => self.child_news(run),
             Ask::Granted { run, effect } => self.granted(run, effect),
+            Ask::CalendarsChanged(project) => self.calendars_changed(&project),
             Ask::WakeAt(run, at) => self.set_wake(run, Some(at)),
             Ask::Idle(reply) => self.idlers.push(reply),
             Ask::Shutdown => {}

@@ -361,6 +361,7 @@ impl DataDirectory {
             .log(log)
             .read_model(ReadModelAt::File(self.path.join(READ_MODEL)))
             .loader(Arc::new(holdpoint_definition::Language))
+            .calendars(Arc::new(holdpoint_definition::calendar::YamlCalendars))
             .activity(HTTP_CHECK, Arc::new(check));
         for (name, handler) in self.configuration.activities() {
             builder = builder.activity(name, Arc::clone(handler));

@@ -340,6 +340,7 @@ impl Crew {
                 DueStep::Settle { .. }
                 | DueStep::Rest { .. }
                 | DueStep::Fire { .. }
+                | DueStep::Watch { .. }
                 | DueStep::UnderWay { .. }
                 | DueStep::Await { .. } => continue,
             };
@@ -469,6 +470,7 @@ impl Crew {
         let again = play.due().into_iter().filter_map(|due| match due.step {
             DueStep::Attempt { not_before, .. } => not_before.map(|at| (at, None)),
             DueStep::Fire { .. }
+            | DueStep::Watch { .. }
             | DueStep::UnderWay { .. }
             | DueStep::Start { .. }
             | DueStep::Await { .. }
@@ -573,6 +575,9 @@ fn next_timer(play: &Play) -> Option<(Timestamp, EffectId)> {
         .into_iter()
         .filter_map(|due| match due.step {
             DueStep::Fire { at } => Some((at, due.effect)),
+            DueStep::Watch { seen } => {
+                play.project().calendars().differ(&seen).then_some((play.now(), due.effect))
+            }
             DueStep::Attempt { .. }
             | DueStep::UnderWay { .. }
             | DueStep::Start { .. }

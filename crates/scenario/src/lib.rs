@@ -52,6 +52,7 @@
 //! # Ok::<(), holdpoint_definition::Diagnostics>(())
 //! ```
 
+mod calendars;
 mod check;
 mod coverage;
 mod crew;
@@ -64,6 +65,7 @@ mod syntax;
 mod syntax_act;
 mod syntax_step;
 
+pub use calendars::{Calendars, Published};
 pub use coverage::{Coverage, Item, Use};
 pub use crew::{Answer, Asked, Crew, Reply, Stopped, Which};
 pub use expect::Difference;

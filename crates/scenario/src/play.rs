@@ -20,6 +20,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::calendars::Calendars;
+
 /// The name of the project that a play happens in.
 const PROJECT: &str = "scenario";
 
@@ -40,6 +42,8 @@ pub type Members = BTreeMap<MemberId, Sheet>;
 pub struct Play {
     workflow: Arc<dyn DynWorkflow>,
     definition: DefinitionRef,
+    members: Members,
+    calendars: Calendars,
     project: Project,
     now: Timestamp,
     ids: u128,
@@ -72,8 +76,19 @@ impl Play {
         members: &Members,
         now: Timestamp,
     ) -> Result<Self, Defect> {
-        let project = project(members, now)?;
-        Ok(Self { workflow, definition, project, now, ids: 0, history: Vec::new(), run: None })
+        let (members, calendars) = (members.clone(), Calendars::new());
+        let project = project(&members, &calendars, now)?;
+        Ok(Self {
+            workflow,
+            definition,
+            members,
+            calendars,
+            project,
+            now,
+            ids: 0,
+            history: Vec::new(),
+            run: None,
+        })
     }
 
     /// Submits the run as `by`.
@@ -115,7 +130,19 @@ impl Play {
     /// # Errors
     /// When the project cannot be made of `members`, which is a defect.
     pub fn set_members(&mut self, members: &Members) -> Result<(), Defect> {
-        self.project = project(members, self.now)?;
+        self.members = members.clone();
+        self.project = project(&self.members, &self.calendars, self.now)?;
+        Ok(())
+    }
+
+    /// Publishes calendars, and takes those away that are `None`. What a run makes of it is the
+    /// caller's to see to: see [`Play::due`].
+    ///
+    /// # Errors
+    /// When the project cannot be made of them, which is a defect.
+    pub fn set_calendars(&mut self, calendars: &Calendars) -> Result<(), Defect> {
+        self.calendars.extend(calendars.clone());
+        self.project = project(&self.members, &self.calendars, self.now)?;
         Ok(())
     }
 
@@ -220,7 +247,7 @@ fn at_place(pending: PendingEvent, before: u64) -> Event {
 
 /// A project of these members. Its events are made here and not decided, as whoever creates a
 /// project becomes its owner, and a scenario says itself who that is.
-fn project(members: &Members, now: Timestamp) -> Result<Project, Defect> {
+fn project(members: &Members, calendars: &Calendars, now: Timestamp) -> Result<Project, Defect> {
     let id: ProjectId = PROJECT.parse()?;
     let mut facts = vec![ProjectEvent::Created { title: "Scenarios".to_owned() }];
     for (member, sheet) in members {
@@ -238,6 +265,13 @@ fn project(members: &Members, now: Timestamp) -> Result<Project, Defect> {
             }
         }));
     }
+    facts.extend(calendars.values().flatten().map(|published| ProjectEvent::CalendarPublished {
+        calendar: published.read.calendar.clone(),
+        revision: 1,
+        digest: published.read.digest,
+        title: published.read.title.clone(),
+        source: published.source.clone(),
+    }));
     let mut project: Option<Project> = None;
     for (before, fact) in (0_u64..).zip(facts) {
         let new = fact.to_new_event().map_err(|error| Defect::Written(error.to_string()))?;

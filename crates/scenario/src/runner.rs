@@ -55,9 +55,11 @@ impl Scenario {
     /// Plays the scenario. It ends at the first step that is not as it should be.
     #[must_use]
     pub fn play(&self, workflow: &Arc<dyn DynWorkflow>, definition: &DefinitionRef) -> Played {
-        let Given { members, at, answers, line, .. } = &self.given;
+        let Given { members, calendars, at, answers, line, .. } = &self.given;
         let mut crew = Crew::new(answers.clone());
-        let mut play = match Play::new(Arc::clone(workflow), definition.clone(), members, *at) {
+        let made = Play::new(Arc::clone(workflow), definition.clone(), members, *at);
+        let made = made.and_then(|mut play| play.set_calendars(calendars).map(|()| play));
+        let mut play = match made {
             Ok(play) => play,
             Err(defect) => {
                 let failure =
@@ -156,6 +158,13 @@ impl Step {
                     Failure::one(line, "members", "a project".to_owned(), defect.to_string())
                 })
             }
+            StepKind::Calendars(calendars) => {
+                let set = play.set_calendars(calendars);
+                set.map_err(|defect: Defect| {
+                    Failure::one(line, "calendars", "a project".to_owned(), defect.to_string())
+                })?;
+                settle(play, crew, line)
+            }
             StepKind::Expect(expected) => {
                 let differences = expect::differences(expected, play, crew);
                 if differences.is_empty() {
@@ -227,6 +236,7 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Withdraw { .. } => "withdraw".to_owned(),
         Action::Overrule { .. } => "overrule".to_owned(),
         Action::Object { .. } => "object".to_owned(),
+        Action::Override { .. } => "override".to_owned(),
         Action::Recount { .. } => "recount".to_owned(),
         Action::Discharge { .. } => "discharge".to_owned(),
         Action::Attach { name, .. } => format!("attach `{name}`"),

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
+    calendars::Calendars,
     crew::{Answer, Crew, Reply, Which},
     play::{Defect, Members, Play},
     runner::{self, Failure},
@@ -25,6 +26,17 @@ pub struct Session {
     play: Play,
     crew: Crew,
     members: Members,
+}
+
+impl Session {
+    /// The same with these calendars published.
+    ///
+    /// # Errors
+    /// When the project cannot be made of them, which is a defect.
+    pub fn with_calendars(mut self, calendars: &Calendars) -> Result<Self, Defect> {
+        self.play.set_calendars(calendars)?;
+        Ok(self)
+    }
 }
 
 /// A step did not happen.
@@ -115,6 +127,8 @@ pub struct Beginning {
     pub by: MemberId,
     /// The members.
     pub members: Members,
+    /// The calendars.
+    pub calendars: Calendars,
     /// The input.
     pub input: Value,
     /// When.
@@ -129,6 +143,7 @@ impl Suite {
         Some(Beginning {
             by: given.by.clone(),
             members: given.members.clone(),
+            calendars: given.calendars.clone(),
             input: given.input.clone(),
             at: given.at,
         })

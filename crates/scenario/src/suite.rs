@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::{
+    calendars::Calendars,
     crew::{Answer, Reply, Which},
     play::Members,
 };
@@ -96,6 +97,7 @@ pub(crate) struct Given {
     pub(crate) input: Value,
     pub(crate) at: Timestamp,
     pub(crate) members: Members,
+    pub(crate) calendars: Calendars,
     /// The scenario's own answers, before those of the file.
     pub(crate) answers: Vec<Answer>,
     /// How many of the answers are the scenario's own: each of these must be needed.
@@ -123,6 +125,8 @@ pub(crate) enum StepKind {
     Work { which: Which, reply: Reply },
     /// Members change.
     Members(Members),
+    /// Calendars are published, or taken away.
+    Calendars(Calendars),
     /// It is looked at.
     Expect(Box<Expectation>),
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
+    calendars::{self, Calendars},
     crew::{Answer, Reply, Which},
     play::{Members, Sheet},
     suite::{Given, Mention, MentionKind, Refused, Scenario, Step, StepKind, Suite},
@@ -19,9 +20,11 @@ use crate::{
 /// The moment at which scenarios begin that do not say when: a Monday morning.
 const BEGIN: &str = "2026-01-05T09:00:00Z";
 
-const TOP: &[&str] = &["definition", "begins", "members", "input", "workers", "scenarios"];
+const TOP: &[&str] =
+    &["definition", "begins", "members", "calendars", "input", "workers", "scenarios"];
 const SCENARIO: &[&str] = &["given", "when", "then"];
-const GIVEN: &[&str] = &["by", "input", "at", "members", "workers", "children", "refused"];
+const GIVEN: &[&str] =
+    &["by", "input", "at", "members", "calendars", "workers", "children", "refused"];
 pub(crate) const CHILD: &[&str] = &["definition", "ends", "refused", "takes"];
 const ANSWER: &[&str] = &[
     "run", "target", "step", "times", "takes", "succeeds", "fails", "for_good", "verdict",
@@ -55,9 +58,23 @@ impl Suite {
     /// # Errors
     /// All findings about the file.
     pub fn parse(file: &str, source: &str) -> Result<Self, Diagnostics> {
+        Self::parse_with(file, source, &no_files)
+    }
+
+    /// As [`Suite::parse`], where the files that it names, such as a calendar's, are read by `files`,
+    /// which says in words why one cannot be.
+    ///
+    /// # Errors
+    /// All findings about the file.
+    pub fn parse_with(
+        file: &str,
+        source: &str,
+        files: &dyn Fn(&str) -> Result<String, String>,
+    ) -> Result<Self, Diagnostics> {
         let mut findings = Findings::new(file, source);
         let read = yaml::read(source, &mut findings).and_then(|root| {
             let mut file = File::new(&mut findings);
+            file.files = files;
             let (definition, scenarios) = file.read(&root)?;
             Some((definition, scenarios, file.mentions))
         });
@@ -75,10 +92,16 @@ impl Suite {
     }
 }
 
+/// For what is read where there are no files.
+fn no_files(_: &str) -> Result<String, String> {
+    Err("no files can be read here".to_owned())
+}
+
 /// What scenarios have in common.
 struct Common {
     begins: Timestamp,
     members: Members,
+    calendars: Calendars,
     input: Value,
     answers: Vec<Answer>,
 }
@@ -87,13 +110,20 @@ struct Common {
 pub(crate) struct File<'f> {
     pub(crate) reader: Reader<'f>,
     pub(crate) mentions: Vec<Mention>,
+    /// Reads the files that it names.
+    pub(crate) files: &'f dyn Fn(&str) -> Result<String, String>,
     /// Where members could not be read, that they are missing would only repeat it.
     members_known: bool,
 }
 
 impl<'f> File<'f> {
     pub(crate) fn new(findings: &'f mut Findings) -> Self {
-        Self { reader: Reader::new(findings), mentions: Vec::new(), members_known: true }
+        Self {
+            reader: Reader::new(findings),
+            mentions: Vec::new(),
+            files: &no_files,
+            members_known: true,
+        }
     }
 
     fn read(&mut self, root: &Node) -> Option<((String, yaml::Span), Vec<Scenario>)> {
@@ -107,6 +137,7 @@ impl<'f> File<'f> {
             Some(node) => self.time(node),
         };
         let members = top.need(&mut self.reader, "members").and_then(|node| self.members(node));
+        let calendars = self.calendars(top.get("calendars"));
         let answers = self.answers(top.get("workers"));
         let input = top.get("input").map_or_else(|| json!({}), Node::to_json);
         let scenarios = top.need(&mut self.reader, "scenarios")?;
@@ -125,6 +156,7 @@ impl<'f> File<'f> {
         let common = Common {
             begins: begins.unwrap_or_default(),
             members: members.unwrap_or_default(),
+            calendars: calendars.unwrap_or_default(),
             input,
             answers: answers.unwrap_or_default(),
         };
@@ -177,6 +209,8 @@ impl<'f> File<'f> {
             None => Some(Members::new()),
             Some(node) => self.members(node),
         };
+        let mut calendars = common.calendars.clone();
+        calendars.append(&mut self.calendars(fields.get("calendars"))?);
         let refused = self.refused(fields.get("refused"));
         self.members_known &= changed.is_some();
         members.append(&mut changed.unwrap_or_default());
@@ -195,7 +229,21 @@ impl<'f> File<'f> {
         let mut input = common.input.clone();
         merge(&mut input, fields.get("input").map_or_else(|| json!({}), Node::to_json));
         let line = self.reader.findings.line(node.span.start);
-        Some(Given { line, by: by?, input, at: at?, members, answers, own_answers, refused })
+        Some(Given {
+            line,
+            by: by?,
+            input,
+            at: at?,
+            members,
+            calendars,
+            answers,
+            own_answers,
+            refused,
+        })
+    }
+
+    fn calendars(&mut self, node: Option<&Node>) -> Option<Calendars> {
+        node.map_or_else(|| Some(Calendars::new()), |node| calendars::read(self, node))
     }
 
     fn steps(&mut self, node: &Node, members: &mut Members) -> Option<Vec<Step>> {

@@ -21,6 +21,7 @@ pub(crate) const ACTS: &[(&str, &str, &[&str])] = &[
     ("withdraw", "`withdraw`", &["by", "hold", "reason"]),
     ("overrule", "`overrule`", &["by", "veto_of", "hold", "reason"]),
     ("object", "`object`", &["by", "hold", "reason"]),
+    ("override", "`override`", &["by", "hold", "reason"]),
     ("recount", "`recount`", &["by", "hold"]),
     ("discharge", "`discharge`", &["by", "duty", "note"]),
     (
@@ -151,6 +152,7 @@ impl Given<'_> {
                 reason: self.reason(file)?,
             },
             "object" => Action::Object { hold: self.hold(file)?, reason: self.reason(file)? },
+            "override" => Action::Override { hold: self.hold(file)?, reason: self.reason(file)? },
             "recount" => Action::Recount { hold: self.hold(file)? },
             "discharge" => {
                 let duty = self.need(file, "duty");

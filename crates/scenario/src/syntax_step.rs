@@ -9,6 +9,7 @@ use holdpoint_definition::{
 };
 
 use crate::{
+    calendars,
     play::Members,
     suite::{
         AskedFor, Deadline, Expectation, Mention, MentionKind, OpenDuty, Step, StepKind, Targets,
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// What else happens in a step than that a member acts.
-const EVENTS: &[&str] = &["after", "at", "work", "child", "members", "expect"];
+const EVENTS: &[&str] = &["after", "at", "work", "child", "members", "calendars", "expect"];
 const WORK: &[&str] =
     &["run", "target", "step", "succeeds", "fails", "for_good", "verdict", "detail", "unknown"];
 const EXPECT: &[&str] = &[
@@ -83,6 +84,7 @@ pub(crate) fn step(file: &mut File<'_>, node: &Node, members: &mut Members) -> O
             members.append(&mut file.members(inner)?);
             Some(StepKind::Members(members.clone()))
         }
+        "calendars" => calendars::read(file, inner).map(StepKind::Calendars),
         "expect" => expectation(file, inner, members).map(|one| StepKind::Expect(Box::new(one))),
         kind => syntax_act::act(file, kind, inner, members, refused).map(StepKind::Act),
     };

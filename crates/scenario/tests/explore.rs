@@ -138,7 +138,9 @@ impl Space {
             .into_iter()
             .filter_map(|effect| match effect.kind {
                 EffectKind::Timer { due } => Some((due, effect.id)),
-                EffectKind::Activity(_) | EffectKind::Child(_) => None,
+                EffectKind::Activity(_) | EffectKind::Calendars { .. } | EffectKind::Child(_) => {
+                    None
+                }
             })
             .collect();
         timers.sort();
@@ -219,7 +221,7 @@ impl Space {
         for effect in Workflow::pending(&self.definition, &at.state) {
             let verdict = |verdict: &str| json!({ "verdict": verdict });
             let answers = match &effect.kind {
-                EffectKind::Timer { .. } => continue,
+                EffectKind::Timer { .. } | EffectKind::Calendars { .. } => continue,
                 EffectKind::Activity(activity) if activity.name.ends_with("-check") => {
                     vec![verdict("passed"), verdict("failed"), verdict("inconclusive")]
                 }
@@ -574,6 +576,7 @@ fn parallel_branches_are_explored_to_their_end() {
         let space = Space::new(
             definition,
             &Beginning {
+                calendars: Default::default(),
                 by: "ada".parse().unwrap(),
                 members: members.unwrap(),
                 input: json!({ "title": "t", "targets": ["a", "b"] }),
@@ -605,6 +608,7 @@ states:
     let space = Space::new(
         definition,
         &Beginning {
+            calendars: Default::default(),
             by: "ada".parse().unwrap(),
             members: holdpoint_scenario::members("{ ada: [] }").unwrap(),
             input: json!({}),

@@ -67,6 +67,14 @@ pub(crate) enum Tell {
         #[arg(long, value_parser = words)]
         reason: String,
     },
+    /// Let a run go on although the window that it waits for is closed
+    Override {
+        #[command(flatten)]
+        to: To,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: String,
+    },
     /// Count the votes on a hold with the project's members as they are now
     Recount {
         #[command(flatten)]
@@ -205,6 +213,7 @@ impl Tell {
             Self::Withdraw { .. } => "withdraw",
             Self::Overrule { .. } => "overrule",
             Self::Object { .. } => "object",
+            Self::Override { .. } => "override",
             Self::Recount { .. } => "recount",
             Self::Discharge { .. } => "discharge",
             Self::Done { .. } => "done",
@@ -250,6 +259,9 @@ impl Tell {
             Self::Object { to, reason } => {
                 about(to, "objected to", &|hold| Action::Object { hold, reason: reason.clone() })
             }
+            Self::Override { to, reason } => about(to, "overrode the window of", &|hold| {
+                Action::Override { hold, reason: reason.clone() }
+            }),
             Self::Recount { to } => {
                 about(to, "counted the votes on", &|hold| Action::Recount { hold })
             }

@@ -3,6 +3,7 @@
 pub(crate) mod author;
 pub(crate) mod backup;
 pub(crate) mod bench;
+pub(crate) mod calendar;
 pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;

@@ -80,7 +80,7 @@ async fn create(
 }
 
 /// Sends a change of a project.
-async fn change(
+pub(crate) async fn change(
     engine: &Engine,
     project: &ProjectId,
     action: ProjectAction,

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, BufRead, IsTerminal},
-    path::Path,
     sync::Arc,
 };
 
@@ -58,6 +57,7 @@ pub(crate) fn simulate(arguments: &Simulate) -> Result<(), Failure> {
     };
     let workflow: Arc<dyn DynWorkflow> = Arc::new(definition.clone());
     let session = Session::new(workflow, reference, beginning.members.clone(), beginning.at)
+        .and_then(|session| session.with_calendars(&beginning.calendars))
         .map_err(|defect| Failure::storage(defect.to_string(), ""))?;
     let members: Vec<&str> = beginning.members.keys().map(MemberId::as_str).collect();
     print(
@@ -75,7 +75,7 @@ pub(crate) fn simulate(arguments: &Simulate) -> Result<(), Failure> {
 
 /// Who there is and what is submitted: as was said, or as the scenarios beside the definition say.
 fn beginning(arguments: &Simulate, definition: &Definition) -> Result<Beginning, Failure> {
-    let beside = test::beside(&arguments.file).map(|file| suite(&file)).transpose()?;
+    let beside = test::beside(&arguments.file).map(|file| test::suite(&file)).transpose()?;
     let mut beginning = beside.as_ref().and_then(Suite::beginning);
     if let Some(text) = &arguments.members {
         let members = scenario::members(text).map_err(Failure::Findings)?;
@@ -85,7 +85,8 @@ fn beginning(arguments: &Simulate, definition: &Definition) -> Result<Beginning,
             beginning = Some(Beginning { by, members, ..old.clone() });
         } else if let Some(by) = members.keys().next().cloned() {
             let at = "2026-01-05T09:00:00Z".parse().unwrap_or_default();
-            beginning = Some(Beginning { by, members, input: json!({}), at });
+            let calendars = Default::default();
+            beginning = Some(Beginning { by, members, calendars, input: json!({}), at });
         }
     }
     beginning.ok_or_else(|| {
@@ -94,11 +95,6 @@ fn beginning(arguments: &Simulate, definition: &Definition) -> Result<Beginning,
             "say `--members '{ ada: [], grace: role:engineer }'`, or put scenarios beside the definition",
         )
     })
-}
-
-fn suite(file: &Path) -> Result<Suite, Failure> {
-    let source = definitions::read_as(file, "scenarios", "docs/testing-definitions.md")?;
-    Suite::parse(&file.display().to_string(), &source).map_err(Failure::Findings)
 }
 
 /// What a line asks for.

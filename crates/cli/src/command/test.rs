@@ -108,10 +108,19 @@ pub(crate) fn in_directory(directory: &Path, suffix: &str) -> Result<Vec<PathBuf
     Ok(found)
 }
 
+/// Reads a file of scenarios, with the calendars' files that it names.
+pub(crate) fn suite(file: &Path) -> Result<Suite, Failure> {
+    let source = definitions::read_as(file, "scenarios", "docs/testing-definitions.md")?;
+    let beside = |path: &str| {
+        let path = file.parent().unwrap_or(Path::new("")).join(path);
+        crate::text_file::read(&path, definitions::SOURCE_BYTES_MAX)
+    };
+    Suite::parse_with(&file.display().to_string(), &source, &beside).map_err(Failure::Findings)
+}
+
 /// Reads a file of scenarios, and its definition.
 pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
-    let source = definitions::read_as(file, "scenarios", "docs/testing-definitions.md")?;
-    let suite = Suite::parse(&file.display().to_string(), &source).map_err(Failure::Findings)?;
+    let suite = suite(file)?;
     let path = file.parent().unwrap_or(Path::new("")).join(suite.definition());
     let source =
         crate::text_file::read(&path, definitions::SOURCE_BYTES_MAX).map_err(|reason| {

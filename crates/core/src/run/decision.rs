@@ -72,12 +72,20 @@ impl<'a> Decision<'a> {
     }
 
     pub(super) fn fire(&mut self, effect: &EffectId) -> Result<EffectId, DecideFailure> {
-        let EffectKind::Timer { due } = self.wanted(effect)? else {
-            return Err(Refusal::new(
-                RefusalCode::NotAwaited,
-                format!("`{effect}` is not a timer"),
-            )
-            .into());
+        let due = match self.wanted(effect)? {
+            EffectKind::Timer { due } => due,
+            EffectKind::Calendars { seen } if self.at.project.calendars().differ(&seen) => {
+                self.tell(Action::TimerFired { effect: effect.clone() })?;
+                return Ok(effect.clone());
+            }
+            EffectKind::Calendars { .. } => {
+                let message = format!("the calendars that `{effect}` is about are as they were");
+                return Err(Refusal::new(RefusalCode::NotAwaited, message).into());
+            }
+            EffectKind::Activity(_) | EffectKind::Child(_) => {
+                let message = format!("`{effect}` is not a timer");
+                return Err(Refusal::new(RefusalCode::NotAwaited, message).into());
+            }
         };
         if self.at.now < due {
             return Err(Refusal::new(
@@ -112,7 +120,7 @@ impl<'a> Decision<'a> {
     pub(super) fn activity(&self, effect: &EffectId) -> Result<Activity, Refusal> {
         match self.wanted(effect)? {
             EffectKind::Activity(activity) => Ok(activity),
-            EffectKind::Timer { .. } | EffectKind::Child(_) => {
+            EffectKind::Timer { .. } | EffectKind::Calendars { .. } | EffectKind::Child(_) => {
                 Err(Refusal::new(RefusalCode::NotAwaited, format!("`{effect}` is not an activity")))
             }
         }

@@ -291,7 +291,7 @@ impl Run {
         for due in self.due(workflow) {
             match due.step {
                 DueStep::Rest { .. } => rests = true,
-                DueStep::Fire { .. } => {}
+                DueStep::Fire { .. } | DueStep::Watch { .. } => {}
                 DueStep::Attempt { .. }
                 | DueStep::UnderWay { .. }
                 | DueStep::Settle { .. }
@@ -316,7 +316,9 @@ impl Run {
         let activities: Vec<(EffectId, Activity)> = pending
             .filter_map(|effect| match effect.kind {
                 EffectKind::Activity(activity) => Some((effect.id, activity)),
-                EffectKind::Timer { .. } | EffectKind::Child(_) => None,
+                EffectKind::Timer { .. } | EffectKind::Calendars { .. } | EffectKind::Child(_) => {
+                    None
+                }
             })
             .collect();
         for (effect, activity) in activities {

@@ -145,11 +145,15 @@ fn put_run(tables: &Connection, mut record: RunRecord) -> Result<(), QueryFailur
         .then(|| serde_json::to_string(&record.claims))
         .transpose()
         .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
-    let body = serde_json::to_string(&record.row)
-        .map_err(|error| QueryFailure::ReadModel(error.to_string()))?;
+    let written = |error: serde_json::Error| QueryFailure::ReadModel(error.to_string());
+    let body = serde_json::to_string(&record.row).map_err(written)?;
+    let watches = match record.watches.is_empty() {
+        true => None,
+        false => Some(serde_json::to_string(&record.watches).map_err(written)?),
+    };
     tables
         .prepare_cached(
-            "INSERT OR REPLACE INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT OR REPLACE INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             id,
@@ -160,6 +164,7 @@ fn put_run(tables: &Connection, mut record: RunRecord) -> Result<(), QueryFailur
             to_sql(record.row.at.sequence.0),
             record.working,
             record.wake_at.map(|at| at.to_string()),
+            watches,
             body,
             locks,
         ])?;

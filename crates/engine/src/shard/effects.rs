@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdpoint_core::{
-    Action, Activity, EffectId, IllegalEvent, Outcome, RunId,
+    Action, Activity, EffectId, IllegalEvent, Outcome, ProjectId, RunId, SeenCalendars,
     run::{Due, DueStep},
 };
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::{
     deciding::own_command,
     load::LiveRun,
     locks::LockNews,
-    slot::{Step, Waiting},
+    slot::{Phase, Slot, Step, Waiting},
 };
 
 impl Shard {
@@ -50,6 +50,10 @@ impl Shard {
             Vec::new()
         });
         slot.working = false;
+        let project = self.library.projects.get(live.run.project());
+        let changed = |seen: &SeenCalendars| {
+            project.as_ref().is_some_and(|project| project.calendars().differ(seen))
+        };
         let mut wake: Option<Timestamp> = None;
         let mut wake_at = |at: Timestamp| wake = Some(wake.map_or(at, |wake| wake.min(at)));
         slot.attempts.retain(|effect, handle| {
@@ -70,7 +74,8 @@ impl Shard {
                     wake_at(at);
                     continue;
                 }
-                DueStep::Fire { .. } => {
+                DueStep::Watch { seen } if !changed(&seen) => continue,
+                DueStep::Fire { .. } | DueStep::Watch { .. } => {
                     (Action::TimerFired { effect: effect.clone() }, Step::Fire(effect.clone()))
                 }
                 DueStep::Attempt { activity, .. }
@@ -185,6 +190,21 @@ impl Shard {
             slot.waiting.push_back(Waiting::Own { command, step: Step::Lock(effect) });
         }
         self.pump(run);
+    }
+
+    /// Sees to the runs in memory that go by calendars of the project.
+    pub(super) fn calendars_changed(&mut self, project: &ProjectId) {
+        // What is being appended to, or read, is settled when that is done.
+        let of_project = |slot: &Slot| {
+            let live = slot.live.as_ref().filter(|_| slot.phase == Phase::Ready);
+            live.is_some_and(|live| live.run.project() == project)
+        };
+        let slots = self.slots.iter().filter(|(_, slot)| of_project(slot));
+        let runs: Vec<RunId> = slots.map(|(run, _)| *run).collect();
+        for run in runs {
+            self.settle(run);
+            self.pump(run);
+        }
     }
 
     pub(super) fn set_wake(&mut self, run: RunId, at: Option<Timestamp>) {
