@@ -19,6 +19,7 @@ fn the_top_level() {
       items        Keep the configuration items of a project: labels, groups, dependencies
       locks        List the locks on items, who holds them and who waits; or break one
       definitions  Publish and read workflow definitions
+      calendar     Publish, read and check calendars: windows, freezes, working time
       check        Check definitions and scenarios: everything that is wrong, with its place and a
                    remedy
       test         Play scenarios against their definitions, in virtual time
@@ -35,6 +36,7 @@ fn the_top_level() {
       withdraw     Take your approval back, or lift your veto
       overrule     Set a veto of another member aside
       object       Object to what goes on by itself unless somebody does
+      override     Let a run go on although the window that it waits for is closed
       recount      Count the votes on a hold with the project's members as they are now
       discharge    Say that a duty has been done
       done         Confirm that a task of a hold was done

@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::{
     check,
     decide::{Draft, invalid, not_awaited},
-    event::{DefinitionEvent as Event, OpenRule, OpenTask, cut},
+    event::{DefinitionEvent as Event, cut},
+    event_data::{OpenRule, OpenTask},
     evolve::hold_of,
     hold_model::{Amended, Approval, Exclusion},
     hold_state::HoldState,

@@ -11,7 +11,7 @@ use holdpoint_core::{
 };
 
 use crate::{
-    event::OpenRule,
+    event_data::OpenRule,
     hold_model::{Approval, Rule},
     hold_state::HoldState,
     state::State,

@@ -7,7 +7,7 @@ use holdpoint_core::MemberId;
 use crate::{
     approval,
     diagnostics::{DiagnosticCode as Code, Findings},
-    event::OpenRule,
+    event_data::OpenRule,
     evidence::{Again, Demand},
     expr::did_you_mean,
     hold_model::{Approval, Approver, Hold, Rule, Wait},

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use crate::{
     approval, check,
-    event::{self, DefinitionEvent as Event, OpenRule},
+    event::{self, DefinitionEvent as Event},
+    event_data::OpenRule,
     evolve::{evolve, hold_of},
     expr::Vars,
     hold_model::{Hold, Need, Roster, SignalWait, Wait},

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     check,
     decide::{Draft, invalid},
-    event::{DefinitionEvent as Event, Opened},
+    event::DefinitionEvent as Event,
+    event_data::Opened,
     evolve::hold_of,
     hold_model::{Discharger, listed},
     model::{Model, StateKind},

@@ -6,15 +6,18 @@ use std::{
 };
 
 use holdpoint_calendar::{CalendarRef, Window};
-use holdpoint_core::{
-    DefinitionName, Digest, EffectId, ItemName, MemberId, NewDuty, QualificationName, RoleName,
-    Vote,
-};
+use holdpoint_core::{DefinitionName, Digest, EffectId, ItemName, MemberId, RoleName, Vote};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::windows::{AskedTimes, Outlook};
+use crate::{
+    event_data::{
+        Attached, Ballot, CheckTimes, Confirmation, Gate, OfTarget, OpenRule, OpenTask, Opened,
+        Past,
+    },
+    windows::{AskedTimes, Outlook},
+};
 
 /// How much of a reason is kept.
 const REASON_BYTES_MAX: usize = 4096;
@@ -692,189 +695,6 @@ pub enum DefinitionEvent {
     },
 }
 
-/// A rule of an approval, as it applies to one run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenRule {
-    /// The rule's name.
-    pub rule: String,
-    /// How many must agree.
-    pub need: u32,
-    /// The qualification that is demanded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub qualified: Option<QualificationName>,
-    /// Who is asked, where that is settled when the hold opens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub roster: Option<BTreeSet<MemberId>>,
-}
-
-/// A task of a hold, as it is asked of one run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenTask {
-    /// Its name.
-    pub task: String,
-    /// What is to be done, in a line.
-    pub title: String,
-    /// How.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instructions: Option<String>,
-    /// How many people must confirm it.
-    pub need: u32,
-    /// The qualification that is demanded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub qualified: Option<QualificationName>,
-}
-
-/// A confirmation of a task, with the facts that made it count.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confirmation {
-    /// Of which hold.
-    pub hold: String,
-    /// Which task.
-    pub task: String,
-    /// Who says so.
-    pub member: MemberId,
-    /// The roles that they held then.
-    pub roles: BTreeSet<RoleName>,
-    /// The qualification relied upon, valid then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub qualified: Option<QualificationName>,
-    /// What was done, or how it was seen to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
-/// A duty, as it was opened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opened {
-    /// Its number in the run, from 1.
-    pub duty: u32,
-    /// The hold that was approved on this condition.
-    pub hold: String,
-    /// By whom.
-    pub by: MemberId,
-    /// What must be done.
-    pub text: String,
-    /// The state that the run may not enter before; where there is none, it may not end before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
-    /// When it is due, where it is owed for a waiver.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due: Option<Timestamp>,
-    /// Which duty of the hold's waiver it is, where it is owed for one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waiver: Option<String>,
-}
-
-/// A vote, with the facts that made it count.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ballot {
-    /// On which hold.
-    pub hold: String,
-    /// Who voted.
-    pub member: MemberId,
-    /// The digest of the input that was voted on.
-    pub digest: Digest,
-    /// The rules under which the member was eligible.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub rules: BTreeSet<String>,
-    /// The roles that the member held then.
-    pub roles: BTreeSet<RoleName>,
-    /// The qualifications relied upon, valid then.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub qualified: BTreeSet<QualificationName>,
-    /// Why, in the voter's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What must be done afterwards: the conditions on which an approval was given.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub duties: Vec<NewDuty>,
-    /// The digests of the evidence that the hold demanded and the vote was given on.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub evidence: BTreeMap<String, Digest>,
-}
-
-/// A piece of evidence, as it was attached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attached {
-    /// What it is evidence of, as the definition names it.
-    pub evidence: String,
-    /// In which state of the run.
-    pub state: String,
-    /// By whom.
-    pub member: MemberId,
-    /// The roles that they held then.
-    pub roles: BTreeSet<RoleName>,
-    /// The SHA-256 digest of its bytes.
-    pub digest: Digest,
-    /// How many bytes it has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<u64>,
-    /// The name of the file that it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// Its media type, as its author says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub media_type: Option<String>,
-    /// The URL under which it is kept, where it is not kept beside the log.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    /// What its author says of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// Whose approvals count no more, by the open hold that they were given on.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub reset: BTreeMap<String, BTreeSet<MemberId>>,
-}
-
-/// What lies between a wave and the next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gate {
-    /// After which wave, from 1.
-    pub wave: u32,
-    /// How long it bakes then, in milliseconds.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub bake_ms: u64,
-    /// The holds then, each by its wave in the definition, from 1: waves that add no target fall
-    /// away, their holds do not.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub holds: Vec<u32>,
-}
-
-/// What a rollout waits for after a wave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Past {
-    /// The time that it bakes.
-    Bake,
-    /// A hold.
-    Hold,
-}
-
-/// How long and how often a target's health is checked, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckTimes {
-    /// How long the target must answer as expected.
-    pub for_ms: u64,
-    /// How long between two questions.
-    pub every_ms: u64,
-}
-
-/// Something about a target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OfTarget {
-    /// In which state.
-    pub state: String,
-    /// The target's name.
-    pub target: String,
-    /// Its place in the rollout's order, from 1.
-    pub number: u32,
-    /// Its wave, from 1.
-    pub wave: u32,
-    /// What is known of it: an error, a check's detail, a person's reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-}
-
 impl DefinitionEvent {
     /// The state that the event is about, where it changes what is there.
     pub(crate) fn place(&self) -> Option<&str> {
@@ -1000,11 +820,6 @@ pub(crate) fn cut(mut text: String) -> String {
 
 fn is_empty<T>(list: &Arc<Vec<T>>) -> bool {
     list.is_empty()
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 fn is_null(value: &Arc<Value>) -> bool {

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     check,
     decide::{Draft, invalid, not_awaited},
-    event::{Attached, DefinitionEvent as Event},
+    event::DefinitionEvent as Event,
+    event_data::Attached,
     evolve::hold_of,
     expr::Expr,
     hold_model::{Amended, Approver, Exclusion, Hold, listed},

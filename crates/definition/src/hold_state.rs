@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     approval,
-    event::{OpenRule, OpenTask},
+    event_data::{OpenRule, OpenTask},
     hold_model::Hold,
     locking::Locking,
     state::State,

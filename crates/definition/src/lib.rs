@@ -43,6 +43,7 @@ mod decide;
 mod diagnostics;
 mod duties;
 mod event;
+mod event_data;
 mod evidence;
 mod evolve;
 mod explain;
@@ -102,9 +103,9 @@ pub use holdpoint_calendar as calendar;
 
 pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
-pub use event::{
-    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, OfTarget, OpenRule,
-    OpenTask, Opened, Past,
+pub use event::DefinitionEvent;
+pub use event_data::{
+    Attached, Ballot, CheckTimes, Confirmation, Gate, OfTarget, OpenRule, OpenTask, Opened, Past,
 };
 pub use language_schema::SCHEMA;
 pub use outline::{

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{
     decide::{Draft, unknown},
-    event::{CheckTimes, DefinitionEvent as Event, Gate},
+    event::DefinitionEvent as Event,
+    event_data::{CheckTimes, Gate},
     expr::Vars,
     model::{Health, Model, Work},
     rollout_evolve::rollout_of,

@@ -6,7 +6,8 @@ use holdpoint_core::{MemberId, Refusal, RefusalCode, Steering, project::Member};
 
 use crate::{
     decide::{Draft, invalid, not_awaited},
-    event::{DefinitionEvent as Event, Past},
+    event::DefinitionEvent as Event,
+    event_data::Past,
     hold_model::listed,
     rollout,
     rollout_model::{Controller, Rollout, WaveHold},
@@ -401,7 +402,7 @@ fn emit(
     draft: &mut Draft<'_>,
     targets: &[u32],
     reason: Option<&str>,
-    event: impl Fn(crate::event::OfTarget) -> Event,
+    event: impl Fn(crate::event_data::OfTarget) -> Event,
 ) -> Result<(), Refusal> {
     for index in targets {
         let account = of(draft)?.of(*index, reason.map(str::to_owned));

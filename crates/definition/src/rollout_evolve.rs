@@ -5,7 +5,8 @@ use std::sync::Arc;
 use holdpoint_core::workflow::Meta;
 
 use crate::{
-    event::{DefinitionEvent as Event, OfTarget, Past},
+    event::DefinitionEvent as Event,
+    event_data::{OfTarget, Past},
     evolve::resolve,
     model::{Model, StateKind},
     rollout_model::Rollout,

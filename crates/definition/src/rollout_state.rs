@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{CheckTimes, Gate, OfTarget},
+    event_data::{CheckTimes, Gate, OfTarget},
     model::Wave,
     rollout_steps::{Path, Phase, Step},
     rollout_window::RolloutWindow,

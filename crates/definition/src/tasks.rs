@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decide::{Draft, invalid, not_awaited},
-    event::{Confirmation, DefinitionEvent as Event, OpenTask, cut},
+    event::{DefinitionEvent as Event, cut},
+    event_data::{Confirmation, OpenTask},
     expr::Expr,
     hold_model::{Approver, Exclusion, Hold, listed},
     hold_state::HoldState,

@@ -13,7 +13,7 @@ use holdpoint_core::{
 use crate::{
     approval::Asked,
     deadlines, duties,
-    event::OpenRule,
+    event_data::OpenRule,
     evidence,
     evolve::hold_of,
     hold_model::{Approval, Approver, Hold, listed},

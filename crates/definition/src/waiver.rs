@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decide::{Draft, invalid, not_awaited},
-    event::{DefinitionEvent as Event, Opened},
+    event::DefinitionEvent as Event,
+    event_data::Opened,
     hold_model::{Approver, Exclusion, Hold, listed},
     hold_state::HoldState,
     node::Span,
