@@ -34,7 +34,7 @@ fn place() -> Place {
     place.write("report.pdf", "it works");
     place.write("plan.md", "go back");
     place.must("definitions publish proven.yaml --as ada");
-    place.must("submit proven --input team=lab --as ada");
+    place.must("submit proven --as ada");
     place
 }
 
