@@ -130,6 +130,9 @@ fn children_in_words(detail: &RunDetail) -> String {
 
 fn input(input: &Value) -> String {
     let Value::Object(members) = input else { return line(&input.to_string()) };
+    if members.is_empty() {
+        return "none".to_owned();
+    }
     let lines: Vec<_> =
         members.iter().map(|(key, value)| line(&format!("{key} = {value}"))).collect();
     lines.join("\n          ")
