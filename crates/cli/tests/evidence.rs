@@ -61,7 +61,7 @@ fn evidence_is_attached_listed_and_got_back() {
         "evidence get 1 report --out copy.pdf",
         "approve 1 --as bob",
         "history 1",
-    ]), @r#"
+    ]), @"
     $ holdpoint show 1
     run 1: A change that is proven
     id        [uuid]
@@ -69,7 +69,7 @@ fn evidence_is_attached_listed_and_got_back() {
     workflow  proven v1 (sha256:[digest])
     submitted [time] UTC by ada
     updated   [time] UTC, version 3
-    input     team = "lab"
+    input     none
 
     held at `prove`
       waiting  0 of 1 approval by role engineer
@@ -143,7 +143,7 @@ fn evidence_is_attached_listed_and_got_back() {
       [time]  bob  it ended: done
 
     times are UTC; with `--json` every event is printed as it is stored
-    "#);
+    ");
     assert_eq!(fs::read_to_string(place.path("copy.pdf")).unwrap(), "it works");
 }
 

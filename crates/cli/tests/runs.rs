@@ -168,6 +168,7 @@ fn as_json() {
       "sequence": 16,
       "state": "ask",
       "status": "held",
+      "unconfigured": [],
       "version": 3
     }
 
@@ -180,6 +181,7 @@ fn as_json() {
       "sequence": 20,
       "state": "tell",
       "status": "held",
+      "unconfigured": [],
       "version": 7
     }
 
@@ -192,6 +194,7 @@ fn as_json() {
       "sequence": 25,
       "state": "done",
       "status": "ended",
+      "unconfigured": [],
       "version": 12
     }
 

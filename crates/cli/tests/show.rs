@@ -241,14 +241,15 @@ fn a_rollout_that_has_not_begun() {
       2     web-3   waiting
       3     web-4   waiting
       3     web-5   waiting
-    next: run `holdpoint work`, which does what machines are to do
+      waiting  no activity `deploy` is configured here
+    next: configure it in the directory's `holdpoint.toml`, then run `holdpoint work`
     next: begin nothing new: `holdpoint pause 1 --reason TEXT`
     next: undo the rollout: `holdpoint abort 1 --reason TEXT`
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint list
-    RUN  TITLE      DEFINITION        STATE      STATUS   REQUESTER  UPDATED (UTC)
-    1    Version 2  normal-change v1  implement  working  ada        [time]
+    RUN  TITLE      DEFINITION        STATE      STATUS            REQUESTER  UPDATED (UTC)
+    1    Version 2  normal-change v1  implement  no `deploy` here  ada        [time]
     "#);
     let view = place.ask("show 1")["view"]["rollout"].clone();
     assert_eq!((&view["wave"], &view["waves"]), (&1.into(), &3.into()));

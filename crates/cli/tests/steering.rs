@@ -163,14 +163,14 @@ fn a_rollout_that_was_done_is_rolled_back() {
     input     title = "Version 1"
 
     held at `observe`
-      waiting  the time [time]
+      waiting  the time [time] UTC
     rollout: done, wave 3 of 3, 0 of 3 targets failed
       WAVE  TARGET  STATE
       1     web-1   healthy
       2     web-2   healthy
       3     web-3   healthy
     next: run `holdpoint work`, which notices when the time has come
-    next: wait until [time]
+    next: wait until [time] UTC
     next: undo the rollout of `implement`, as the requester or role owner: `holdpoint rollback 1 --reason TEXT`
     next: cancel the run, as `ada` or a member with the role `owner`
 
@@ -235,6 +235,7 @@ fn several_rollouts_are_steered_at_once() {
       "sequence": 49,
       "state": "implement",
       "status": "held",
+      "unconfigured": [],
       "version": 11
     }
 

@@ -359,7 +359,8 @@ fn an_activity_that_is_not_configured_is_named() {
       2     web-2   waiting
       waiting  no activity `deploy` is configured here
     next: configure it in the directory's `holdpoint.toml`, then run `holdpoint work`
-    next: undo the rollout: `holdpoint signal 1 rollout-undo`
+    next: begin nothing new: `holdpoint pause 1 --reason TEXT`
+    next: undo the rollout: `holdpoint abort 1 --reason TEXT`
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint list
@@ -432,7 +433,7 @@ fn after_a_crash_the_check_says_what_was_done_or_a_person_does() {
     kill_during(&place);
     // `deploy` would hang again, so it is not done again; and now `notify` hangs.
     kill_during(&place);
-    assert_snapshot!(place.shows(&["work", "show 1", "list"]), @r#"
+    assert_snapshot!(place.shows(&["work", "show 1", "list"]), @"
     $ holdpoint work
     [time]  run 1  nobody knows how attempt 1 at notify#1 ended: the engine stopped during the attempt
     run 1 (Ship) is stuck at `notify`: `holdpoint show 1` says what can be done
@@ -445,7 +446,7 @@ fn after_a_crash_the_check_says_what_was_done_or_a_person_does() {
     workflow  ship v1 (sha256:[digest])
     submitted [time] UTC by ada
     updated   [time] UTC, version 11
-    input     
+    input     none
 
     stuck at `notify`: a person must decide how it goes on
       unknown  how attempt 1 at `notify#1` (`notify`) ended, since [time] UTC: the engine stopped during the attempt
@@ -455,7 +456,7 @@ fn after_a_crash_the_check_says_what_was_done_or_a_person_does() {
     $ holdpoint list
     RUN  TITLE  DEFINITION  STATE   STATUS  REQUESTER  UPDATED (UTC)
     1    Ship   ship v1     notify  stuck   ada        [time]
-    "#);
+    ");
     place.sh("settle 1 done --reason seen --effect ship#1 --as ada").fails_well(1, &"another");
     place.sh("settle 1 done --reason seen --as bob").fails_well(1, &"not responsible");
     place.sh("settle 1 failed --output 1 --reason seen --as ada").fails_well(2, &"an output");
