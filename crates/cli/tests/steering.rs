@@ -257,7 +257,13 @@ fn several_rollouts_are_steered_at_once() {
     "#);
     // In which order the two are restored is not settled.
     place.must("work");
-    assert_snapshot!(place.shows(&["list"]), @"");
+    assert_snapshot!(place.shows(&["list"]), @"
+    $ holdpoint list
+    RUN  TITLE      DEFINITION  STATE      STATUS              REQUESTER  UPDATED (UTC)
+    3    Version 3  roll v1     implement  ended: cancelled    ada        [time]
+    2    Version 2  roll v1     undone     ended: rolled-back  ada        [time]
+    1    Version 1  roll v1     undone     ended: rolled-back  ada        [time]
+    ");
 }
 
 #[test]
