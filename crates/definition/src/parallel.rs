@@ -388,7 +388,12 @@ pub(crate) fn joined(draft: &mut Draft<'_>) -> Option<String> {
     let all = draft.model.all(&fork.state).filter(|_| !draft.is_broken())?;
     let state = fork.state.clone();
     let outside = draft.state.is_stopped_from_outside();
-    if fork.must_stop(all) && !draft.state.cancelled && !draft.state.expired && !outside {
+    if fork.must_stop(all)
+        && !fork.is_over()
+        && !draft.state.cancelled
+        && !draft.state.expired
+        && !outside
+    {
         let reason = match fork.outcome(all) {
             Some("completed") => "another branch has ended well",
             _ => "another branch has not ended well",

@@ -92,7 +92,10 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         view.next_steps = hold_steps(hold, open, state, at);
         view.holds.push(hold_view(hold, open, state, at));
     }
-    view.locks = locking::held(state);
+    // The end of a run gives its locks back.
+    if !matches!(state.place, Place::Ended { .. }) {
+        view.locks = locking::held(state);
+    }
     view.duties = state.duties.iter().map(|duty| duty_view(model, state, duty, at)).collect();
     view.evidence = evidence::views(state);
     view.waived = waiver::views(state);
