@@ -160,6 +160,7 @@ fn what_is_refused_leaves_no_file() {
         "attach 1 diary plan.md --as bob",
         "attach 1 report none.pdf --as bob",
         "attach 1 report . --as bob",
+        "attach 1 report /dev/zero --as bob",
         "attach 1 report --as bob",
         "attach 1 report --reference https://example.com --sha256 abc --as bob",
         "attach 1 report --reference https://example.com --as bob",
@@ -193,6 +194,11 @@ fn what_is_refused_leaves_no_file() {
     $ holdpoint attach 1 report . --as bob
     error: `.` is not the name of a file
     help: name a file whose name is text
+    [exit 2]
+
+    $ holdpoint attach 1 report /dev/zero --as bob
+    error: `/dev/zero` is no regular file
+    help: write what it gives to a file, and attach that
     [exit 2]
 
     $ holdpoint attach 1 report --as bob
@@ -406,6 +412,8 @@ fn copies_have_the_files() {
     place.must("attach 1 report third.pdf --as bob");
     place.must("backup saved");
     assert_eq!(place.sh("backup other").code, Some(3));
+    // One damaged file keeps no other out of it.
+    assert_eq!(files("other").len(), 2);
     place.must("--dir again restore saved");
     place.must("--dir again verify");
 }

@@ -58,6 +58,8 @@ fn locks_are_held_waited_for_and_broken() {
     place.must("signal 1 over --as bob");
     place.must("work");
     assert_eq!(locks(&place), ["db-1:2", "web-1:3", "web-2:3"]);
+    let shown = place.must("show 1");
+    assert!(shown.contains("ended") && !shown.contains("holds the locks"), "{shown}");
     let history = place.must("history 1");
     for said in [
         "`take` waits for the locks on db-1, web-1",

@@ -241,6 +241,25 @@ fn one_good_end_is_enough_where_any_is() {
 }
 
 #[test]
+fn nothing_is_stopped_where_no_branch_is_under_way() {
+    for last_vote in [Vote::Approve, Vote::Reject] {
+        let mut bench = with(CANCEL);
+        bench.act("bob", vote(Some("net-ok"), Vote::Approve)).unwrap();
+        bench.attempt("cable#1", done()).unwrap();
+        let mut events = bench.act("dora", vote(None, last_vote)).unwrap();
+        if last_vote == Vote::Approve {
+            for effect in ["copy#1/a/deploy", "copy#1/b/deploy"] {
+                events.extend(bench.attempt(effect, done()).unwrap());
+            }
+        }
+        let types = types(&events);
+        assert!(types.iter().any(|one| *one == "branches.joined"), "{types:?}");
+        assert!(!types.iter().any(|one| *one == "branches.stopping"), "{types:?}");
+        replays(&bench);
+    }
+}
+
+#[test]
 fn the_time_of_the_branches_and_of_the_run_stop_what_is_under_way() {
     let mut bench = with("{ good: [done], others: wait, expires: 1d }");
     bench.act("bob", vote(Some("net-ok"), Vote::Approve)).unwrap();

@@ -256,13 +256,21 @@ impl EvidenceStore {
     /// are.
     ///
     /// # Errors
-    /// When a file has changed, or cannot be copied.
+    /// When a file has changed, or cannot be copied. Of files that have changed the first is named,
+    /// and all that are whole are copied nevertheless.
     pub fn copy_all(&self, to: &Self) -> Result<u64, EvidenceFailure> {
         let mut copied: u64 = 0;
+        let mut first = None;
         for digest in self.digests()? {
-            copied = copied.saturating_add(u64::from(self.copy_one(&digest, to)?));
+            match self.copy_one(&digest, to) {
+                Ok(is_new) => copied = copied.saturating_add(u64::from(is_new)),
+                Err(failure @ EvidenceFailure::Changed { .. }) => {
+                    first.get_or_insert(failure);
+                }
+                Err(failure) => return Err(failure),
+            }
         }
-        Ok(copied)
+        first.map_or(Ok(copied), Err)
     }
 
     /// As [`EvidenceStore::copy_all`], but for the files that have changed, which are named.

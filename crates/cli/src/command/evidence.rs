@@ -33,6 +33,10 @@ const READ_LIMIT: usize = 1_000;
 pub(crate) async fn attach(context: &Context, arguments: Attach) -> Result<Answer, Failure> {
     let Attach { run, name, file, reference, sha256, size, media_type, note, acting } = arguments;
     let who = acting.who()?;
+    // Before the directory is others' no more: a pipe or a device can be read for ever.
+    if let Some(path) = &file {
+        regular(path)?;
+    }
     let directory = context.open()?;
     let store = directory.evidence();
     let engine =
@@ -42,15 +46,9 @@ pub(crate) async fn attach(context: &Context, arguments: Attach) -> Result<Answe
         let (evidence, stored): (NewEvidence, Option<Stored>) = match (file, reference, sha256) {
             (Some(path), ..) => {
                 let file = name_of(&path)?;
-                let unreadable = |error: io::Error| {
-                    Failure::usage(
-                        format!("`{}` cannot be read: {error}", path.display()),
-                        "name a file that can be read",
-                    )
-                };
-                let mut source = File::open(&path).map_err(unreadable)?;
+                let mut source = File::open(&path).map_err(|error| unreadable(&path, &error))?;
                 let stored = store.put(&mut source).map_err(|failure| match failure {
-                    EvidenceFailure::Source(error) => unreadable(error),
+                    EvidenceFailure::Source(error) => unreadable(&path, &error),
                     other => other.into(),
                 })?;
                 (kept(&stored, &file, media_type), Some(stored))
@@ -80,6 +78,26 @@ pub(crate) async fn attach(context: &Context, arguments: Attach) -> Result<Answe
     .await;
     engine.shutdown().await;
     attached
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::usage(
+        format!("`{}` cannot be read: {error}", path.display()),
+        "name a file that can be read",
+    )
+}
+
+/// Checks that a path is that of a file with an end.
+fn regular(path: &Path) -> Result<(), Failure> {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    // What a directory is answered with, reading it says.
+    if metadata.is_file() || metadata.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("`{}` is no regular file", path.display()),
+        "write what it gives to a file, and attach that",
+    ))
 }
 
 fn name_of(path: &Path) -> Result<String, Failure> {
