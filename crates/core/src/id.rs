@@ -114,17 +114,36 @@ impl From<CommandId> for RunId {
 /// The longest name, in bytes.
 pub const NAME_LENGTH_MAX: usize = 63;
 
-fn is_name(text: &str, also: &[u8]) -> bool {
-    let bytes = text.as_bytes();
-    let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    text.len() <= NAME_LENGTH_MAX
-        && bytes.first().is_some_and(plain)
-        && bytes.last().is_some_and(plain)
-        && bytes.iter().all(|b| plain(b) || also.contains(b))
+/// Which texts can be names: they begin and end with a letter or digit.
+#[derive(Clone, Copy)]
+pub(crate) struct NameRule {
+    /// The longest, in bytes.
+    pub(crate) length_max: usize,
+    /// Whether they may have capital letters.
+    pub(crate) capitals: bool,
+    /// What else they may have inside.
+    pub(crate) also: &'static [u8],
+}
+
+impl NameRule {
+    pub(crate) fn allow(self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        let plain = |b: &u8| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || self.capitals && b.is_ascii_uppercase()
+        };
+        text.len() <= self.length_max
+            && bytes.first().is_some_and(plain)
+            && bytes.last().is_some_and(plain)
+            && bytes.iter().all(|b| plain(b) || self.also.contains(b))
+    }
+}
+
+const fn lowercase(also: &'static [u8]) -> NameRule {
+    NameRule { length_max: NAME_LENGTH_MAX, capitals: false, also }
 }
 
 macro_rules! name_id {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $also:literal, $expected:literal) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $allowed:expr, $expected:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String")]
@@ -134,6 +153,12 @@ macro_rules! name_id {
             /// The name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }
@@ -168,56 +193,57 @@ macro_rules! name_id {
             type Err = MalformedId;
 
             fn from_str(text: &str) -> Result<Self, MalformedId> {
-                if is_name(text, $also) {
+                if $allowed.allow(text) {
                     Ok(Self(text.into()))
                 } else {
-                    Err(MalformedId { what: $what, given: text.to_owned(), expected: $expected })
+                    Err(MalformedId::new($what, text.to_owned(), $expected))
                 }
             }
         }
     };
 }
+pub(crate) use name_id;
 
 name_id!(
     /// Names a project.
     ProjectId,
     "project name",
-    b"-",
+    lowercase(b"-"),
     "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
 );
 name_id!(
     /// Names a member of a project: a person or a program that acts in it.
     MemberId,
     "member name",
-    b"-._@",
+    lowercase(b"-._@"),
     "expected at most 63 of a-z, 0-9, -, ., _ and @, beginning and ending with a letter or digit"
 );
 name_id!(
     /// Names a role that members of a project hold.
     RoleName,
     "role name",
-    b"-",
+    lowercase(b"-"),
     "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
 );
 name_id!(
     /// Names a domain in which a member can be qualified, such as `network`.
     QualificationName,
     "qualification",
-    b"-",
+    lowercase(b"-"),
     "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
 );
 name_id!(
     /// Names a calendar of a project.
     CalendarName,
     "calendar name",
-    b"-",
+    lowercase(b"-"),
     "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
 );
 name_id!(
     /// Names a workflow definition; its versions share the name.
     DefinitionName,
     "definition name",
-    b"-",
+    lowercase(b"-"),
     "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
 );
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     command::{Refusal, RefusalCode},
-    id::MalformedId,
+    id::{MalformedId, NameRule, name_id},
 };
 
 /// The most items that a project has.
@@ -33,98 +33,30 @@ const WORD_BYTES_MAX: usize = 63;
 /// How much of a change one event records, in bytes of JSON: well below what an event may have.
 const EVENT_BYTES_ENOUGH: usize = 256 * 1024;
 
-fn is_word(text: &str, length_max: usize, also: &[u8]) -> bool {
-    let bytes = text.as_bytes();
-    text.len() <= length_max
-        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || also.contains(b))
+const fn any_case(length_max: usize, also: &'static [u8]) -> NameRule {
+    NameRule { length_max, capitals: true, also }
 }
 
-macro_rules! word {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $max:expr, $also:literal, $expected:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String")]
-        pub struct $name(Arc<str>);
-
-        impl $name {
-            /// The name as text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::borrow::Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({})"), self.0)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = MalformedId;
-
-            fn try_from(text: String) -> Result<Self, MalformedId> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.as_str().to_owned()
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = MalformedId;
-
-            fn from_str(text: &str) -> Result<Self, MalformedId> {
-                if is_word(text, $max, $also) {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(MalformedId::new($what, text.to_owned(), $expected))
-                }
-            }
-        }
-    };
-}
-
-word!(
+name_id!(
     /// Names a configuration item of a project, as a host, an address or a service is named.
     ItemName,
     "name of an item",
-    ITEM_NAME_BYTES_MAX,
-    b"-._:@/+",
+    any_case(ITEM_NAME_BYTES_MAX, b"-._:@/+"),
     "expected at most 253 of A-Z, a-z, 0-9 and -._:@/+, beginning and ending with a letter or digit"
 );
-word!(
+name_id!(
     /// Names a label of an item, such as `env`. The words `name` and `group` mean the item's own in
     /// a [`Selector`](crate::Selector) and name no label.
     LabelName,
     "name of a label",
-    WORD_BYTES_MAX,
-    b"-._/",
+    any_case(WORD_BYTES_MAX, b"-._/"),
     "expected at most 63 of A-Z, a-z, 0-9 and -._/, beginning and ending with a letter or digit"
 );
-word!(
+name_id!(
     /// Names a group of items, such as `web`.
     GroupName,
     "name of a group",
-    WORD_BYTES_MAX,
-    b"-._",
+    any_case(WORD_BYTES_MAX, b"-._"),
     "expected at most 63 of A-Z, a-z, 0-9 and -._, beginning and ending with a letter or digit"
 );
 

@@ -60,7 +60,7 @@ pub struct Grant {
 /// that is lost with the table's memory has not happened.
 ///
 /// Whoever has waited longest comes first, at every item: a run is not given what one before it waits
-/// for, also when that one still lacks something else. So nobody waits for ever for those who want
+/// for, also when another of its items is not free. So nobody waits for ever for those who want
 /// less.
 #[derive(Clone, Debug, Default)]
 pub struct LockTable {
