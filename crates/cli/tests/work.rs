@@ -339,7 +339,7 @@ fn an_activity_that_is_not_configured_is_named() {
     assert_snapshot!(place.shows(&["work", "show 1", "list"]), @r#"
     $ holdpoint work
     error: the activity `deploy` is not configured here, and run 1 waits for it
-    help: configure it in the directory's `holdpoint.toml`, then run `holdpoint work` again
+    help: say in the directory's `holdpoint.toml` how it is done, then run `holdpoint work` again
     nothing left that can be done here
     [exit 5]
 

@@ -143,8 +143,9 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     let view = &detail.view;
     let mut text = place(view, now);
     text.push_str(&children_in_words(detail));
-    let waits = |hold: &HoldView| {
-        hold.conditions.iter().any(|one| matches!(one.kind, "wait" | "witness") && !one.met)
+    let waits = |kinds: &[&str]| {
+        let mut conditions = view.holds.iter().flat_map(|hold| &hold.conditions);
+        conditions.any(|one| kinds.contains(&one.kind) && !one.met)
     };
     for name in &detail.row.unconfigured {
         text.push_str(&format!("  waiting  no activity `{name}` is configured here\n"));
@@ -155,7 +156,9 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
         );
     } else if works(&view.status, &view.branches) && !view.state.is_empty() {
         text.push_str("next: run `holdpoint work`, which does what machines are to do\n");
-    } else if view.holds.iter().any(waits) || bakes(view) {
+    } else if waits(&["run"]) {
+        text.push_str("next: run `holdpoint work`, which starts such a run and notices its end\n");
+    } else if waits(&["wait", "witness"]) || bakes(view) {
         text.push_str("next: run `holdpoint work`, which notices when the time has come\n");
     }
     for step in &view.next_steps {

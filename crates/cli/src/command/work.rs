@@ -79,7 +79,7 @@ async fn unconfigured(engine: &Engine) -> Result<Option<Failure>, Failure> {
             },
             if names.len() == 1 { "it" } else { "them" }
         ),
-        "configure it in the directory's `holdpoint.toml`, then run `holdpoint work` again",
+        "say in the directory's `holdpoint.toml` how it is done, then run `holdpoint work` again",
     )))
 }
 
