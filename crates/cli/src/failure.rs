@@ -288,7 +288,7 @@ fn remedies(refusal: &Refusal) -> Vec<String> {
         RefusalCode::InvalidInput => "correct what was given, and send it again",
         RefusalCode::NotFound | RefusalCode::AlreadyExists => {
             "`holdpoint project show` lists members and roles, `holdpoint definitions list` the \
-             definitions"
+             definitions, `holdpoint calendar list` the calendars"
         }
         RefusalCode::DuplicateTarget | RefusalCode::UnknownItem | RefusalCode::DependencyCircle => {
             "`holdpoint items list` has the items there are"

@@ -32,4 +32,6 @@ mod simulate;
 mod steering;
 mod storage;
 mod streams;
+mod waivers;
+mod windows;
 mod work;

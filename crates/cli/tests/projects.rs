@@ -239,11 +239,11 @@ fn who_may_not_is_told_what_it_takes() {
     let place = Place::lab();
     assert_snapshot!(place.refuses("project create lab --as ada", "HP1010"), @"
     error[HP1010]: there is a project `lab` already
-    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions
+    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
     ");
     assert_snapshot!(place.refuses("project member add bob --as ada", "HP1010"), @"
     error[HP1010]: `bob` is a member already
-    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions
+    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
     ");
     assert_snapshot!(place.refuses("project member add zed --as bob", "HP1002"), @"
     error[HP1002]: `bob` may not change the project `lab`: that takes the role `owner`
@@ -263,15 +263,15 @@ fn who_may_not_is_told_what_it_takes() {
     ");
     assert_snapshot!(place.refuses("project role grant bob engineer --as ada", "HP1010"), @"
     error[HP1010]: `bob` holds the role `engineer` already
-    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions
+    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
     ");
     assert_snapshot!(place.refuses("project role revoke bob board --as ada", "HP1009"), @"
     error[HP1009]: `bob` does not hold the role `board`
-    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions
+    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
     ");
     assert_snapshot!(place.refuses("project disqualify cy network --as ada", "HP1009"), @"
     error[HP1009]: `cy` has no qualification in `network`
-    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions
+    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
     ");
     assert_snapshot!(
         place.refuses("project qualify cy network --issuer CCIE --from 2050-01-01 --until 2049-01-01 --as ada", "HP1008"),
