@@ -27,6 +27,8 @@ const CONFIGURATION: &str = r#"
 http = { method = "POST", url = "http://${target}/deploy" }
 [activity.restore]
 http = { method = "POST", url = "http://${target}/restore" }
+[health]
+hosts = ["127.0.0.1"]
 "#;
 
 const DEFINITION: &str = include_str!("../../workflows/normal-change.yaml");

@@ -447,11 +447,15 @@ fn of_rollout(rollout: &Rollout) -> Facts {
     }
     if let Some(health) = healthy {
         found.extend(facts([
-            ("healthy: asks", health.http.text().to_owned()),
-            ("healthy: expects status", health.expect.to_string()),
+            ("healthy", health.must()),
             ("healthy: for", phrase::timed(&health.span)),
             ("healthy: every", phrase::timed(&health.every)),
+            ("healthy: failed with more bad in a row than", health.failure_limit.to_string()),
         ]));
+        if let Some(limit) = health.inconclusive_limit {
+            let what = "healthy: without a verdict with more in a row that tell nothing than";
+            found.insert(what.to_owned(), limit.to_string());
+        }
     }
     for (what, work) in rollout.works() {
         found.extend(of_work(&format!("{what}: "), work));

@@ -122,6 +122,8 @@ codes! {
     EvidenceAfterVotes = "HP2035", Error;
     /// A waiver covers a condition that the hold does not have.
     WaiverScope = "HP2036", Error;
+    /// A health check takes some value for good and for bad.
+    BothGoodAndBad = "HP2046", Error;
     /// A text that should say which items are meant, and does not.
     MalformedSelector = "HP2055", Error;
     /// A hold in a branch takes locks.

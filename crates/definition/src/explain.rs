@@ -380,11 +380,11 @@ fn of_rollout(rollout: &Rollout) -> Vec<String> {
     let mut sentences = of_targets(rollout);
     if let Some(health) = &rollout.healthy {
         sentences.push(format!(
-            "Then {} must answer with status {} for {}, asked every {}.",
-            health.http.text(),
-            health.expect,
+            "Then {} for {}, asked every {}{}.",
+            health.must(),
             phrase::timed(&health.span),
-            phrase::timed(&health.every)
+            phrase::timed(&health.every),
+            health.limits()
         ));
     }
     for entry in rollout.waves.iter().filter(|entry| phrase::has_gate(&entry.gate)) {

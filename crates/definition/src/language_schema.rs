@@ -10,8 +10,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        syntax, syntax_approval, syntax_child, syntax_hold, syntax_lock, syntax_parallel,
-        syntax_rollout, syntax_targets, syntax_window, syntax_work,
+        syntax, syntax_approval, syntax_child, syntax_health, syntax_hold, syntax_lock,
+        syntax_parallel, syntax_rollout, syntax_targets, syntax_window, syntax_work,
     };
 
     /// Every key of the language is in the schema with its description, and no other.
@@ -42,7 +42,7 @@ mod tests {
             ("/definitions/retry", syntax_work::RETRY),
             ("/definitions/rollout", syntax_work::ROLLOUT),
             ("/definitions/targets", syntax_targets::TARGETS),
-            ("/definitions/healthy", syntax_work::HEALTHY),
+            ("/definitions/healthy", syntax_health::HEALTHY),
             ("/definitions/wave", syntax_rollout::WAVE),
             ("/definitions/waveHold", syntax_rollout::WAVE_HOLD),
             ("/definitions/steps", syntax_rollout::STEPS),

@@ -148,15 +148,6 @@ impl Wave {
     }
 }
 
-/// How a target's health is known.
-#[derive(Debug)]
-pub(crate) struct Health {
-    pub(crate) http: Template,
-    pub(crate) expect: u16,
-    pub(crate) span: Timed,
-    pub(crate) every: Timed,
-}
-
 /// Reads a duration such as `90s`, `10m`, `2h 30m` or `7d`; a day has 24 hours. `None` when it is
 /// none, negative, or has no fixed length, as a month.
 #[must_use]

@@ -6,7 +6,6 @@ use crate::{
     hold_model::{Amended, Hold, Need, Rule},
     model::{Model, StateKind, Target, Work},
     phrase,
-    rollout::HTTP_CHECK,
 };
 
 /// A definition's states and where they lead.
@@ -228,7 +227,9 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
         StateKind::Activity(work) => outline.activities.extend(activities(work)),
         StateKind::Rollout(rollout) => {
             outline.activities.extend(rollout.works().flat_map(|(_, work)| activities(work)));
-            outline.activities.extend(rollout.healthy.iter().map(|_| HTTP_CHECK.to_owned()));
+            outline
+                .activities
+                .extend(rollout.healthy.iter().map(|health| health.activity().to_owned()));
         }
         StateKind::Choose { branches, otherwise } => {
             outline.ways = branches

@@ -7,14 +7,15 @@ use holdpoint_core::{
     Activity, Effect, EffectId, EffectKind, Items, Refusal, RetryPolicy, Settling,
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     decide::{Draft, unknown},
     event::DefinitionEvent as Event,
     event_data::{CheckTimes, Gate},
     expr::Vars,
-    model::{Health, Model, Work},
+    health::Health,
+    model::{Model, Work},
     rollout_evolve::rollout_of,
     rollout_model::{Controller, GateModel, Order, Rollout},
     rollout_state::{Between, Course, RolloutState, SWITCH},
@@ -25,9 +26,6 @@ use crate::{
     template::{COMPUTED_BYTES_MAX, Tree},
     windows::{CLOSED, asked},
 };
-
-/// The activity that checks a target's health.
-pub(crate) const HTTP_CHECK: &str = "http-check";
 
 /// What a health check takes longer than it watches, at most.
 const CHECK_GRACE: SignedDuration = SignedDuration::from_mins(1);
@@ -45,6 +43,7 @@ pub(crate) fn plan(
     if rollout.switch.is_some() && resolved.names.iter().any(|name| name == SWITCH) {
         return Err(format!("no target can be called `{SWITCH}` where there is one"));
     }
+    let check = rollout.healthy.as_ref().map(|health| health.times(&vars)).transpose()?;
     let filled = |work: &Work, vars: &Vars<'_>| {
         input(work, vars, COMPUTED_BYTES_MAX)?;
         settling::check(work, vars)
@@ -53,8 +52,8 @@ pub(crate) fn plan(
         let vars = Vars { target: Some(target), ..vars };
         works_at_targets(rollout)
             .try_for_each(|work| filled(work, &vars))
-            .and_then(|()| match &rollout.healthy {
-                Some(health) => health.http.render_url(&vars).map(drop),
+            .and_then(|()| match rollout.healthy.as_ref().zip(check) {
+                Some((health, times)) => health.input(times, &vars).map(drop),
                 None => Ok(()),
             })
             .map_err(|reason| format!("for the target `{target}`: {reason}"))?;
@@ -65,13 +64,6 @@ pub(crate) fn plan(
             .map_err(|reason| format!("for the switch: {reason}"))?;
     }
     let (waves, gates) = waves(rollout, &resolved, &vars)?;
-    let check = match &rollout.healthy {
-        None => None,
-        Some(health) => Some(CheckTimes {
-            for_ms: millis(health.span.eval(&vars)?),
-            every_ms: millis(health.every.eval(&vars)?).max(1),
-        }),
-    };
     Ok(Event::RolloutStarted {
         state: name.to_owned(),
         waves: Arc::new(waves),
@@ -258,16 +250,10 @@ pub(crate) fn activity(
 }
 
 fn check(health: &Health, times: CheckTimes, vars: &Vars<'_>) -> Result<Activity, String> {
-    let CheckTimes { for_ms, every_ms } = times;
-    let watch = SignedDuration::from_millis(i64::try_from(for_ms).unwrap_or(i64::MAX));
+    let watch = SignedDuration::from_millis(i64::try_from(times.for_ms).unwrap_or(i64::MAX));
     Ok(Activity {
-        name: HTTP_CHECK.to_owned(),
-        input: json!({
-            "url": health.http.render_text(vars)?,
-            "expect": health.expect,
-            "for_ms": for_ms,
-            "every_ms": every_ms,
-        }),
+        name: health.activity().to_owned(),
+        input: health.input(times, vars)?,
         timeout: watch.saturating_add(CHECK_GRACE),
         retry: RetryPolicy::never(),
         settling: Settling::default(),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use holdpoint_core::{MemberId, project::Member};
 
 use crate::{
+    health::Health,
     hold_model::{Approver, Exclusion},
-    model::{Health, Timed, Wave, Work},
+    model::{Timed, Wave, Work},
     rollout_steps::Path,
     state::State,
     targets::Targets,

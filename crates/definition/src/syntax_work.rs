@@ -6,11 +6,11 @@ use jiff::SignedDuration;
 use crate::{
     diagnostics::DiagnosticCode as Code,
     hold_model::Approver,
-    model::{Health, Settle, StateKind, Timed, Wave, Work},
+    model::{Settle, StateKind, Timed, Wave, Work},
     node::{Kind, Node},
     rollout_model::{Controller, GateModel, Order, Rollout, WaveEntry},
     syntax::{Fields, Reader},
-    syntax_child, syntax_rollout, syntax_targets, syntax_window,
+    syntax_child, syntax_health, syntax_rollout, syntax_targets, syntax_window,
     template::Tree,
 };
 
@@ -36,7 +36,6 @@ pub(crate) const ROLLOUT: &[&str] = &[
     "window",
     "not_during",
 ];
-pub(crate) const HEALTHY: &[&str] = &["http", "expect", "for", "every"];
 
 const TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(10);
 const SETTLE_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(1);
@@ -44,7 +43,6 @@ const DELAY_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
 const DELAY_MAX_DEFAULT: SignedDuration = SignedDuration::from_mins(1);
 /// What is in flight is looked through for every event, so it is bounded unless the author knows.
 const PARALLEL_DEFAULT: u32 = 50;
-const EVERY_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
 
 /// Reads what a `do` state does.
 pub(crate) fn read(
@@ -289,7 +287,7 @@ fn read_rollout(node: &Node, reader: &mut Reader<'_>) -> Option<Rollout> {
     };
     let healthy = match fields.get("healthy") {
         None => Some(None),
-        Some(node) => read_healthy(node, reader).map(Some),
+        Some(node) => syntax_health::read(node, reader).map(Some),
     };
     let rollback = match fields.get("rollback") {
         None => Some(None),
@@ -354,43 +352,4 @@ fn read_rollback(node: &Node, reader: &mut Reader<'_>) -> Option<(Work, Vec<Wave
     // One at a time, unless the author knows: so that the order is strictly the reverse.
     let parallel = syntax_rollout::read_parallel(&fields, 1, reader);
     Some((work?, waves?, parallel?))
-}
-
-fn read_healthy(node: &Node, reader: &mut Reader<'_>) -> Option<Health> {
-    let fields = reader.fields(node, "`healthy`", HEALTHY)?;
-    let http = fields.need(reader, "http").and_then(|node| {
-        let template = reader.template(node, &["target"])?;
-        if template.literal_start().starts_with("http://") {
-            return Some(template);
-        }
-        reader
-            .findings
-            .add(Code::WrongKind, &node.span, "the address does not begin with `http://`")
-            .help(
-                "write its beginning out, such as `http://${target}/health`; there is no `https`",
-            );
-        None
-    });
-    let expect = match fields.get("expect") {
-        None => Some(200),
-        Some(node) => reader.count(node, "`expect`").and_then(|status| {
-            let status = u16::try_from(status).ok().filter(|status| (100..600).contains(status));
-            if status.is_none() {
-                reader
-                    .findings
-                    .add(Code::OutOfRange, &node.span, "`expect` is not an HTTP status")
-                    .help("give a status from 100 to 599, such as 200");
-            }
-            status
-        }),
-    };
-    let span = match fields.get("for") {
-        None => Some(Timed::Fixed(SignedDuration::ZERO)),
-        Some(node) => reader.timed(node, "`for`"),
-    };
-    let every = match fields.get("every") {
-        None => Some(Timed::Fixed(EVERY_DEFAULT)),
-        Some(node) => reader.timed(node, "`every`"),
-    };
-    Some(Health { http: http?, expect: expect?, span: span?, every: every? })
 }

@@ -146,6 +146,18 @@ impl Template {
         })
     }
 
+    /// Fills in a question to a metrics server. A value can only be a name or a number, which ends
+    /// neither a text nor a selector: else it could ask something else than the template does.
+    pub(crate) fn render_query(&self, vars: &Vars<'_>) -> Result<String, String> {
+        self.join(vars, |_, value| {
+            let plain = |c: char| c.is_alphanumeric() || "-._:/@".contains(c);
+            if !value.is_empty() && value.chars().all(plain) {
+                return Ok(());
+            }
+            Err(format!("`{value}` in a query may only have letters, digits and `-._:/@`"))
+        })
+    }
+
     /// `accept` is given the text so far and the value that comes next.
     fn join(
         &self,

@@ -69,6 +69,7 @@ const UNSEEN: &[&str] = &[
     "expires-a-month",
     "expires-at-once",
     "expires-in-a-time-that-is-none",
+    "health-good-and-bad",
     "hyphen-after-a-dot",
     "input-default-does-not-fit",
     "input-not-a-schema",

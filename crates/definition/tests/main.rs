@@ -18,6 +18,7 @@ mod evidence;
 mod explore;
 mod findings;
 mod fuzz;
+mod health;
 mod language_schema;
 mod large;
 mod locks;

@@ -259,9 +259,9 @@ fn every_difference_in_meaning_is_told() {
     state agree, waits for: 1h 30m → -
     state agree, who is excluded from voting: the requester → nobody
     state build, attempts: up to 3 attempts, with pauses of 1s → up to 4 attempts, with pauses of 1s, then twice as long each time, at most 1m
-    state roll-out, healthy: asks: http://${target}/ → -
+    state roll-out, healthy: http://${target}/ must answer with status 200 → -
     state roll-out, healthy: every: 1s → -
-    state roll-out, healthy: expects status: 200 → -
+    state roll-out, healthy: failed with more bad in a row than: 2 → -
     state roll-out, healthy: for: 2m → -
     state roll-out, on rolled_back: - → undone
     state roll-out, rollback: activity: - → restore

@@ -1,6 +1,7 @@
 //! The operator's configuration, `holdpoint.toml`: the activities that runs may ask for.
 //!
-//! Only what is configured here, and the health check, can run: a definition names an activity,
+//! Only what is configured here can run, and only hosts that are listed here are contacted by health
+//! checks: a definition names an activity,
 //! and a run's input fills the fields that the operator has put into it.
 
 use std::{
@@ -14,7 +15,10 @@ use holdpoint_engine::ActivityHandler;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::activity::{CommandActivity, HTTP_CHECK, HttpActivity, HttpRequest};
+use crate::activity::{
+    CommandActivity, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts, HttpActivity, HttpRequest,
+    MetricsServer,
+};
 
 /// What a new data directory's `holdpoint.toml` says.
 pub(crate) const TEMPLATE: &str = include_str!("holdpoint.toml");
@@ -23,6 +27,8 @@ pub(crate) const TEMPLATE: &str = include_str!("holdpoint.toml");
 #[derive(Clone, Default)]
 pub struct Configuration {
     activities: BTreeMap<String, Arc<dyn ActivityHandler>>,
+    hosts: Hosts,
+    servers: BTreeMap<String, MetricsServer>,
 }
 
 impl fmt::Debug for Configuration {
@@ -52,6 +58,26 @@ pub struct ConfigurationFailure {
 struct File {
     #[serde(default)]
     activity: BTreeMap<Spanned<String>, Spanned<Entry>>,
+    #[serde(default)]
+    health: Health,
+    #[serde(default)]
+    metrics: BTreeMap<String, Spanned<Metrics>>,
+}
+
+/// What health checks may contact.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Health {
+    hosts: Option<Spanned<Vec<String>>>,
+}
+
+/// A metrics server that health checks may ask.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metrics {
+    url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +107,9 @@ const HELP_FORMS: &str = "an activity is one of\n  \
     command = [\"program\", \"argument\", \"${field}\"]\n  \
     http = { method = \"POST\", url = \"http://${target}/path\" }";
 
+const HELP_HOSTS: &str = "list hosts that health checks may contact, such as `db-1:5432`, \
+    `*.example.com`, `10.0.0.0/8`, or `*` for all";
+
 impl Configuration {
     /// Reads `text`, the content of the file at `path`. Programs will run in `directory`.
     ///
@@ -106,8 +135,8 @@ impl Configuration {
         for (name, entry) in file.activity {
             let at = name.span().start;
             let name = name.into_inner();
-            if name == HTTP_CHECK {
-                let message = format!("the activity `{HTTP_CHECK}` is built in");
+            if name == HTTP_CHECK || name == HEALTH_CHECK {
+                let message = format!("the activity `{name}` is built in");
                 return Err(failure(at, &message, "give the activity another name"));
             }
             let Entry { command, http } = entry.into_inner();
@@ -137,7 +166,29 @@ impl Configuration {
             let handler = handler.map_err(|message| failure(at, &message, HELP_FORMS))?;
             activities.insert(name, handler);
         }
-        Ok(Self { activities })
+        let mut servers = BTreeMap::new();
+        for (name, metrics) in file.metrics {
+            let at = metrics.span().start;
+            let Metrics { url, headers } = metrics.into_inner();
+            let server = MetricsServer::new(&url, &headers).map_err(|message| {
+                failure(at, &message, "give the address of a server that speaks Prometheus' HTTP API, such as `url = \"http://prometheus:9090\"`")
+            })?;
+            servers.insert(name, server);
+        }
+        let hosts = match &file.health.hosts {
+            None => Hosts::default(),
+            Some(hosts) => Hosts::new(hosts.get_ref().iter().map(String::as_str))
+                .map_err(|message| failure(hosts.span().start, &message, HELP_HOSTS))?,
+        };
+        Ok(Self { activities, hosts, servers })
+    }
+
+    /// The health check, which may contact the listed hosts, and use the configured activities and metrics servers.
+    ///
+    /// # Errors
+    /// In words, when the machine offers no HTTP client.
+    pub fn health_check(&self) -> Result<HealthCheck, String> {
+        HealthCheck::new(self.hosts.clone(), self.activities.clone(), self.servers.clone())
     }
 
     /// The configured activities, by name.
@@ -181,6 +232,12 @@ mod tests {
             ("[activity.a]\nhttp = { url = \"https://h\" }", (2, 8), "must begin with `http://`"),
             ("[activity.a]\nhttp = { url = \"http://h\", methd = \"GET\" }", (2, 28), "`methd`"),
             ("[activity.http-check]\ncommand = [\"a\"]", (1, 11), "built in"),
+            ("[activity.health-check]\ncommand = [\"a\"]", (1, 11), "built in"),
+            ("[health]\nhosts = [\"http://h\"]", (2, 9), "`http://h` is no host"),
+            ("[health]\nhost = []", (2, 1), "unknown field `host`"),
+            ("[metrics.main]\nurl = \"https://h\"", (1, 1), "must be `http://HOST/PATH`"),
+            ("[metrics.main]\nurl = \"h\"", (1, 1), "is not an address"),
+            ("[metrics.main]\n", (1, 1), "missing field `url`"),
             ("[activities]\n", (1, 2), "unknown field `activities`"),
             ("\u{0}", (1, 2), "key with no value"),
         ] {

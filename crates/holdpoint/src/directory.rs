@@ -25,7 +25,7 @@ use holdpoint_log::{
 use holdpoint_log_sled::{OpenFailure, SledLog};
 
 use crate::{
-    activity::{HTTP_CHECK, HttpCheck},
+    activity::{HEALTH_CHECK, HTTP_CHECK},
     configuration::{self, Configuration, ConfigurationFailure},
     evidence::EVIDENCE,
     keys::{self, PUBLIC_KEY_FILE, SECRET_KEY_FILE, SigningKeyFailure},
@@ -353,7 +353,7 @@ impl DataDirectory {
     /// # Errors
     /// When the machine offers no HTTP client.
     pub fn engine_on(&self, log: Arc<dyn EventLog>) -> Result<EngineBuilder, DirectoryFailure> {
-        let check = HttpCheck::new().map_err(|reason| DirectoryFailure::Io {
+        let check = self.configuration.health_check().map_err(|reason| DirectoryFailure::Io {
             path: self.path.clone(),
             source: io::Error::other(reason),
         })?;
@@ -362,7 +362,8 @@ impl DataDirectory {
             .read_model(ReadModelAt::File(self.path.join(READ_MODEL)))
             .loader(Arc::new(holdpoint_definition::Language))
             .calendars(Arc::new(holdpoint_definition::calendar::YamlCalendars))
-            .activity(HTTP_CHECK, Arc::new(check));
+            .activity(HTTP_CHECK, Arc::new(check.clone()))
+            .activity(HEALTH_CHECK, Arc::new(check));
         for (name, handler) in self.configuration.activities() {
             builder = builder.activity(name, Arc::clone(handler));
         }

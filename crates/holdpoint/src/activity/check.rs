@@ -1,162 +1,150 @@
-//! The health check: asks an address again and again whether a target is healthy.
+//! The health check: measures again and again whether a target is healthy.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use holdpoint_core::Outcome;
 use holdpoint_engine::{ActivityHandler, Attempt};
-use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{failed, http};
+use super::{
+    failed,
+    hosts::Hosts,
+    http,
+    judge::{Judge, Pace, Verdict},
+    probe::{Instruments, MetricsServer, Probe},
+};
 
-/// The name under which the health check is always registered.
+/// The name under which the health check by HTTP is always registered.
 pub const HTTP_CHECK: &str = "http-check";
+/// The name under which every other health check is always registered.
+pub const HEALTH_CHECK: &str = "health-check";
 
-/// So many unhealthy answers in a row mean that the target is not healthy.
-const UNHEALTHY_ANSWERS_MAX: u32 = 3;
-
-/// No probe waits longer for its answer.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Probes an address with `GET` until a verdict is possible.
+/// Measures until a verdict is possible.
 ///
-/// - `passed`: every answer had the expected status for the demanded time.
-/// - `failed`: three answers in a row had another status.
-/// - `inconclusive`: neither happened within the attempt's time, for example because nobody
-///   answered. It picks no side.
+/// - `passed`: every measurement was good for the demanded time.
+/// - `failed`: more measurements in a row than the limit were bad.
+/// - `inconclusive`: neither happened within the attempt's time, or more measurements in a row than
+///   the limit told nothing. It picks no side.
 ///
 /// The output is `{"verdict": …, "detail": …}`, the detail in words.
-#[derive(Clone, Debug)]
-pub struct HttpCheck {
-    client: Client,
+#[derive(Clone)]
+pub struct HealthCheck {
+    instruments: Instruments,
 }
 
-/// The input of the activity.
+impl fmt::Debug for HealthCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HealthCheck")
+            .field("hosts", &self.instruments.hosts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The input of the activity: one by HTTP, or with any probe.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Input {
-    /// The address; `http` only.
-    url: String,
-    /// The status of a healthy answer.
-    #[serde(default = "ok")]
-    expect: u16,
-    /// For how long it must be healthy.
-    for_ms: u64,
-    /// How often it is asked.
-    every_ms: u64,
+#[serde(untagged)]
+enum Input {
+    Any {
+        probe: Probe,
+        #[serde(flatten)]
+        pace: Pace,
+    },
+    Http {
+        url: String,
+        #[serde(default = "ok")]
+        expect: u16,
+        #[serde(flatten)]
+        pace: Pace,
+    },
 }
 
 const fn ok() -> u16 {
     200
 }
 
-enum Probe {
-    Healthy,
-    Unhealthy(String),
-    Unanswered(String),
-}
-
-impl HttpCheck {
-    /// A health check.
+impl HealthCheck {
+    /// A health check that may contact these hosts, and use these activities and metrics servers.
     ///
     /// # Errors
     /// In words, when the machine offers no HTTP client.
-    pub fn new() -> Result<Self, String> {
-        Ok(Self { client: http::client().map_err(|error| error.to_string())? })
+    pub fn new(
+        hosts: Hosts,
+        activities: BTreeMap<String, Arc<dyn ActivityHandler>>,
+        servers: BTreeMap<String, MetricsServer>,
+    ) -> Result<Self, String> {
+        let client = http::client().map_err(|error| error.to_string())?;
+        Ok(Self { instruments: Instruments { client, hosts, activities, servers } })
     }
 
-    async fn probe(&self, url: &Url, expect: u16) -> Probe {
-        match timeout(PROBE_TIMEOUT, self.client.get(url.clone()).send()).await {
-            Ok(Ok(answer)) if answer.status().as_u16() == expect => Probe::Healthy,
-            Ok(Ok(answer)) => {
-                let status = answer.status().as_u16();
-                Probe::Unhealthy(format!("{url} answered {status} instead of {expect}"))
+    /// Measures until there is a verdict, or until the time is up.
+    async fn verdict(
+        &self,
+        probe: &Probe,
+        pace: Pace,
+        attempt: &Attempt,
+        until: Instant,
+    ) -> (Verdict, String) {
+        let mut judge = Judge::new(pace);
+        let judged = async {
+            loop {
+                let measured = self.instruments.measure(probe, attempt).await;
+                if let Some(verdict) = judge.take(Instant::now(), measured) {
+                    return verdict;
+                }
+                sleep(pace.pause()).await;
             }
-            Ok(Err(error)) => Probe::Unanswered(http::told(&error)),
-            Err(_) => Probe::Unanswered(format!("{url} did not answer")),
-        }
-    }
-
-    /// Probes until the target has been healthy long enough (`Ok`) or has shown that it is not.
-    /// `last` is what the last probe that was not healthy said.
-    async fn verdict(&self, url: &Url, input: &Input, last: &mut String) -> Result<u32, ()> {
-        let (wanted, pause) =
-            (Duration::from_millis(input.for_ms), Duration::from_millis(input.every_ms.max(10)));
-        let mut healthy: Option<(Instant, u32)> = None;
-        let mut unhealthy = 0_u32;
-        loop {
-            match self.probe(url, input.expect).await {
-                Probe::Healthy => {
-                    unhealthy = 0;
-                    let (since, probes) = healthy.unwrap_or_else(|| (Instant::now(), 0));
-                    let probes = probes.saturating_add(1);
-                    healthy = Some((since, probes));
-                    if since.elapsed() >= wanted {
-                        return Ok(probes);
-                    }
-                }
-                Probe::Unhealthy(said) => {
-                    *last = said;
-                    healthy = None;
-                    unhealthy = unhealthy.saturating_add(1);
-                    if unhealthy >= UNHEALTHY_ANSWERS_MAX {
-                        return Err(());
-                    }
-                }
-                Probe::Unanswered(said) => {
-                    *last = said;
-                    healthy = None;
-                }
-            }
-            sleep(pause).await;
+        };
+        match timeout_at(until, judged).await {
+            Ok(verdict) => verdict,
+            Err(_) => (Verdict::Inconclusive, judge.no_verdict()),
         }
     }
 }
 
 #[async_trait]
-impl ActivityHandler for HttpCheck {
-    async fn attempt(&self, attempt: Attempt) -> Outcome {
-        let input: Input = match serde_json::from_value(attempt.input) {
-            Ok(input) => input,
+impl ActivityHandler for HealthCheck {
+    async fn attempt(&self, mut attempt: Attempt) -> Outcome {
+        let (probe, pace) = match serde_json::from_value(attempt.input.take()) {
+            Ok(Input::Any { probe, pace }) => (probe, pace),
+            Ok(Input::Http { url, expect, pace }) => (Probe::Http { url, expect }, pace),
             Err(error) => return failed(format!("the check is not well-formed: {error}"), false),
         };
-        let url = match Url::parse(&input.url) {
-            Ok(url) if url.scheme() == "http" => url,
-            Ok(_) => {
-                return failed(format!("`{}` does not begin with `http://`", input.url), false);
-            }
-            Err(error) => {
-                return failed(format!("`{}` is not an address: {error}", input.url), false);
-            }
-        };
+        if let Err(why) = self.instruments.can(&probe) {
+            return failed(why, false);
+        }
         // It must say itself that it came to no verdict, before its time is up.
         let all = attempt.timeout.unsigned_abs();
         let margin = all.checked_div(10).unwrap_or_default().min(Duration::from_secs(1));
         let until = Instant::now() + all.saturating_sub(margin);
-        let mut last = "it was not healthy long enough".to_owned();
-        let (verdict, detail) = match timeout_at(until, self.verdict(&url, &input, &mut last)).await
-        {
-            Ok(Ok(probes)) => {
-                ("passed", format!("{url} answered {} to {probes} probes in a row", input.expect))
-            }
-            Ok(Err(())) => ("failed", format!("{last}, {UNHEALTHY_ANSWERS_MAX} times in a row")),
-            Err(_) => ("inconclusive", format!("no verdict was possible in time: {last}")),
+        let (verdict, why) = self.verdict(&probe, pace, &attempt, until).await;
+        let detail = match (verdict, &probe) {
+            (Verdict::Passed, probe) => format!("{} {why}", good(probe)),
+            (_, Probe::Query { expression, .. }) => format!("`{expression}`: {why}"),
+            (_, Probe::Run { activity, .. }) => format!("`{activity}`: {why}"),
+            (_, Probe::Http { .. } | Probe::Tcp(_)) => why,
         };
-        Outcome::Completed(json!({ "verdict": verdict, "detail": detail }))
+        Outcome::Completed(json!({ "verdict": verdict.as_str(), "detail": detail }))
+    }
+}
+
+/// What was good, in words.
+fn good(probe: &Probe) -> String {
+    match probe {
+        Probe::Http { url, expect } => format!("{url} answered {expect}"),
+        Probe::Tcp(address) => format!("{address} took a connection"),
+        Probe::Run { activity, .. } => format!("`{activity}` was good"),
+        Probe::Query { expression, pass, .. } => format!("`{expression}` was {pass}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use axum::{Router, http::StatusCode, routing::get};
+    use axum::{Router, extract::RawQuery, http::StatusCode, routing::get};
     use jiff::SignedDuration;
     use serde_json::Value;
 
@@ -165,24 +153,50 @@ mod tests {
         *,
     };
 
-    /// Checks a target that gives these answers, the last for ever.
-    async fn check(answers: &'static [u16], for_ms: u64, timeout: SignedDuration) -> Value {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let answer = move || {
-            let turn = asked.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
-            async move { StatusCode::from_u16(answers[turn]).unwrap() }
-        };
-        let host = serve(Router::new().route("/health", get(answer))).await;
-        let url = format!("http://{host}/health");
-        let input = json!({ "url": url, "for_ms": for_ms, "every_ms": 10 });
-        let attempt = Attempt { timeout, ..attempt(input) };
-        match HttpCheck::new().unwrap().attempt(attempt).await {
+    const LONG: SignedDuration = SignedDuration::from_secs(60);
+
+    /// Says in turn what is given, the last for ever.
+    #[derive(Debug)]
+    struct Says(Vec<Outcome>, AtomicUsize);
+
+    #[async_trait]
+    impl ActivityHandler for Says {
+        async fn attempt(&self, _: Attempt) -> Outcome {
+            let turn = self.1.fetch_add(1, Ordering::SeqCst).min(self.0.len() - 1);
+            self.0[turn].clone()
+        }
+    }
+
+    async fn asked(check: &HealthCheck, input: Value, timeout: SignedDuration) -> Outcome {
+        check.attempt(Attempt { timeout, ..attempt(input) }).await
+    }
+
+    async fn told(check: &HealthCheck, input: Value, timeout: SignedDuration) -> Value {
+        match asked(check, input, timeout).await {
             Outcome::Completed(output) => output,
             other => panic!("{other:?}"),
         }
     }
 
-    const LONG: SignedDuration = SignedDuration::from_secs(60);
+    fn plain() -> HealthCheck {
+        HealthCheck::new(any(), BTreeMap::new(), BTreeMap::new()).unwrap()
+    }
+
+    fn any() -> Hosts {
+        Hosts::new(["*"]).unwrap()
+    }
+
+    /// Checks a target that gives these answers, the last for ever.
+    async fn check(answers: &'static [u16], for_ms: u64, timeout: SignedDuration) -> Value {
+        let turn = Arc::new(AtomicUsize::new(0));
+        let answer = move || {
+            let turn = turn.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
+            async move { StatusCode::from_u16(answers[turn]).unwrap() }
+        };
+        let host = serve(Router::new().route("/health", get(answer))).await;
+        let url = format!("http://{host}/health");
+        told(&plain(), json!({ "url": url, "for_ms": for_ms, "every_ms": 10 }), timeout).await
+    }
 
     #[tokio::test]
     async fn a_target_that_stays_healthy_passes() {
@@ -208,9 +222,7 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         drop(listener);
         let input = json!({ "url": url, "for_ms": 0, "every_ms": 10 });
-        let attempt = Attempt { timeout: short, ..attempt(input) };
-        let outcome = HttpCheck::new().unwrap().attempt(attempt).await;
-        let Outcome::Completed(output) = outcome else { panic!("{outcome:?}") };
+        let output = told(&plain(), input, short).await;
         assert_eq!(output["verdict"], "inconclusive");
         assert!(output["detail"].as_str().unwrap().contains("refused"), "{output}");
     }
@@ -221,9 +233,143 @@ mod tests {
             json!({}),
             json!({ "url": "https://h/", "for_ms": 1, "every_ms": 1 }),
             json!({ "url": "h", "for_ms": 1, "every_ms": 1 }),
+            json!({ "probe": { "run": { "activity": "x", "input": {} } }, "for_ms": 0, "every_ms": 1 }),
+            json!({ "probe": { "query": { "expression": "up", "from": "x", "pass": { "above": 0 } } }, "for_ms": 0, "every_ms": 1 }),
         ] {
-            let outcome = HttpCheck::new().unwrap().attempt(attempt(input)).await;
+            let outcome = asked(&plain(), input, LONG).await;
             assert!(matches!(outcome, Outcome::Failed { retryable: false, .. }), "{outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_takes_connections_or_refuses_them() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let input = json!({
+            "probe": { "tcp": address }, "for_ms": 0, "every_ms": 10, "failure_limit": 0,
+        });
+        let output = told(&plain(), input.clone(), LONG).await;
+        assert_eq!(output["verdict"], "passed", "{output}");
+        drop(listener);
+        let output = told(&plain(), input, LONG).await;
+        assert_eq!(output["verdict"], "failed", "{output}");
+    }
+
+    fn says(outcomes: Vec<Outcome>) -> HealthCheck {
+        let handler: Arc<dyn ActivityHandler> = Arc::new(Says(outcomes, AtomicUsize::new(0)));
+        HealthCheck::new(any(), [("look".to_owned(), handler)].into(), BTreeMap::new()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_activity_says_how_it_is() {
+        let no = |retryable| Outcome::Failed { error: "no".to_owned(), retryable };
+        let verdict = |verdict: &str| {
+            Outcome::Completed(json!({ "json": { "verdict": verdict, "detail": "so" } }))
+        };
+        for (outcomes, expected) in [
+            (vec![Outcome::Completed(Value::Null)], "passed"),
+            (vec![no(true)], "failed"),
+            (vec![no(true), no(true), Outcome::Completed(Value::Null)], "passed"),
+            // What could not be done says nothing of the target.
+            (vec![no(false)], "inconclusive"),
+            (vec![verdict("failed")], "failed"),
+            (vec![verdict("inconclusive")], "inconclusive"),
+            (vec![verdict("passed")], "passed"),
+        ] {
+            let input = json!({
+                "probe": { "run": { "activity": "look", "input": { "target": "t" } } },
+                "for_ms": 0, "every_ms": 10, "inconclusive_limit": 1,
+            });
+            let output = told(&says(outcomes.clone()), input, LONG).await;
+            assert_eq!(output["verdict"], expected, "{outcomes:?}: {output}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_metrics_server_is_asked() {
+        let answer = |RawQuery(query): RawQuery| async move {
+            let query = query.unwrap_or_default();
+            match query.as_str() {
+                "query=errors%7Bat%3D%22a+b%22%7D" => (
+                    StatusCode::OK,
+                    r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"0.02"]}]}}"#,
+                ),
+                "query=nothing" => (
+                    StatusCode::OK,
+                    r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#,
+                ),
+                "query=odd" => {
+                    (StatusCode::BAD_REQUEST, r#"{"status":"error","error":"parse error"}"#)
+                }
+                _ => (StatusCode::OK, "<html>"),
+            }
+        };
+        let host = serve(Router::new().route("/prometheus/api/v1/query", get(answer))).await;
+        let server =
+            MetricsServer::new(&format!("http://{host}/prometheus/"), &BTreeMap::new()).unwrap();
+        let check =
+            HealthCheck::new(any(), BTreeMap::new(), [("main".to_owned(), server)].into()).unwrap();
+        for (expression, comparison, expected, says) in [
+            ("errors{at=\"a b\"}", json!({ "pass": { "below": 0.05 } }), "passed", "was < 0.05"),
+            ("errors{at=\"a b\"}", json!({ "pass": { "below": 0.02 } }), "failed", "is 0.02"),
+            (
+                "errors{at=\"a b\"}",
+                json!({ "pass": { "below": 0.01 }, "fail": { "at_least": 0.05 } }),
+                "inconclusive",
+                "is 0.02, not < 0.01",
+            ),
+            ("nothing", json!({ "pass": { "below": 1 } }), "inconclusive", "no data"),
+            ("odd", json!({ "pass": { "below": 1 } }), "inconclusive", "parse error"),
+            ("web", json!({ "pass": { "below": 1 } }), "inconclusive", "not as Prometheus does"),
+        ] {
+            let mut query = comparison.clone();
+            query["expression"] = expression.into();
+            query["from"] = "main".into();
+            let input = json!({
+                "probe": { "query": query },
+                "for_ms": 0, "every_ms": 10, "failure_limit": 0, "inconclusive_limit": 0,
+            });
+            let output = told(&check, input, LONG).await;
+            assert_eq!(output["verdict"], expected, "{expression} {comparison}: {output}");
+            assert!(output["detail"].as_str().unwrap().contains(says), "{output}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_hosts_that_the_operator_lists_are_contacted() {
+        let host = serve(Router::new().route("/", get(|| async {}))).await;
+        let port = host.rsplit(':').next().unwrap();
+        for (hosts, expected) in [
+            (vec![], false),
+            (vec!["10.0.0.0/8".to_owned()], false),
+            (vec!["127.0.0.1:1".to_owned()], false),
+            (vec![format!("127.0.0.1:{port}")], true),
+        ] {
+            let hosts = Hosts::new(hosts.iter().map(String::as_str)).unwrap();
+            let check = HealthCheck::new(hosts, BTreeMap::new(), BTreeMap::new()).unwrap();
+            for input in [
+                json!({ "url": format!("http://{host}/"), "for_ms": 0, "every_ms": 10 }),
+                json!({ "probe": { "tcp": host }, "for_ms": 0, "every_ms": 10 }),
+            ] {
+                match asked(&check, input, LONG).await {
+                    Outcome::Completed(output) => {
+                        assert_eq!(output["verdict"], "passed");
+                        assert!(expected);
+                    }
+                    Outcome::Failed { error, retryable: false } => {
+                        assert!(error.contains("may not contact"), "{error}");
+                        assert!(!expected);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_metrics_server_has_an_address() {
+        for bad in ["prometheus:9090", "https://h", "http://h?x=1", "", "ftp://h"] {
+            assert!(MetricsServer::new(bad, &BTreeMap::new()).is_err(), "{bad}");
         }
     }
 }

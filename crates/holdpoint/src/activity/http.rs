@@ -55,15 +55,7 @@ impl HttpActivity {
         if !url.literal_start().starts_with("http://") {
             return Err(format!("the address is `{}`: it must begin with `http://`", url.source()));
         }
-        let mut headers = HeaderMap::new();
-        for (name, value) in &request.headers {
-            let (Ok(key), Ok(text)) =
-                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
-            else {
-                return Err(format!("`{name}: {value}` is not an HTTP header"));
-            };
-            headers.insert(key, text);
-        }
+        let headers = headers(&request.headers)?;
         if let Some(status) = request.expect.iter().find(|status| !(100..600).contains(*status)) {
             return Err(format!("`{status}` is not an HTTP status"));
         }
@@ -78,6 +70,36 @@ impl HttpActivity {
             self.expect.contains(&status)
         }
     }
+}
+
+/// Headers, as the operator configures them.
+pub(super) fn headers(given: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        let (Ok(key), Ok(text)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        else {
+            return Err(format!("`{name}: {value}` is not an HTTP header"));
+        };
+        headers.insert(key, text);
+    }
+    Ok(headers)
+}
+
+/// The beginning of an answer's body, so many bytes at most.
+pub(super) async fn read(
+    mut answer: reqwest::Response,
+    most: usize,
+) -> Result<Vec<u8>, reqwest::Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > most {
+            bytes.truncate(most);
+            break;
+        }
+    }
+    Ok(bytes)
 }
 
 /// A client that goes nowhere but where it is told.

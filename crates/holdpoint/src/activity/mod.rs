@@ -2,14 +2,19 @@
 
 mod check;
 mod command;
+mod hosts;
 mod http;
+mod judge;
+mod probe;
 mod template;
 
 use holdpoint_core::Outcome;
 
-pub use check::{HTTP_CHECK, HttpCheck};
+pub use check::{HEALTH_CHECK, HTTP_CHECK, HealthCheck};
 pub use command::{CommandActivity, OUTPUT_KEPT_MAX};
+pub use hosts::Hosts;
 pub use http::{HttpActivity, HttpRequest};
+pub use probe::MetricsServer;
 
 fn failed(error: impl Into<String>, retryable: bool) -> Outcome {
     Outcome::Failed { error: error.into(), retryable }

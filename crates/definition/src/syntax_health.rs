@@ -1,0 +1,203 @@
+//! The shape of `healthy`: the check of a target's health.
+
+use jiff::SignedDuration;
+
+use crate::{
+    diagnostics::DiagnosticCode as Code,
+    health::{Comparison, FAILURE_LIMIT_DEFAULT, Health, Probe, is_address},
+    model::Timed,
+    node::{Kind, Node},
+    syntax::{Fields, Reader, listed},
+    template::Tree,
+};
+
+/// The keys of every kind of check.
+#[cfg(test)]
+pub(crate) const HEALTHY: &[&str] = &[
+    "http",
+    "expect",
+    "tcp",
+    "run",
+    "with",
+    "query",
+    "from",
+    "pass",
+    "fail",
+    "for",
+    "every",
+    "failure_limit",
+    "inconclusive_limit",
+];
+const HTTP: &[&str] = &["http", "expect", "for", "every", "failure_limit", "inconclusive_limit"];
+const TCP: &[&str] = &["tcp", "for", "every", "failure_limit", "inconclusive_limit"];
+const RUN: &[&str] = &["run", "with", "for", "every", "failure_limit", "inconclusive_limit"];
+const QUERY: &[&str] =
+    &["query", "from", "pass", "fail", "for", "every", "failure_limit", "inconclusive_limit"];
+
+const EVERY_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
+
+/// How the probe of one kind of check is read.
+type ReadProbe = fn(&Fields<'_>, &mut Reader<'_>) -> Option<Probe>;
+
+/// Each kind of check: the key that says it, what it is called, its keys, and its reader.
+const KINDS: [(&str, &str, &[&str], ReadProbe); 4] = [
+    ("http", "a check by `http`", HTTP, http),
+    ("tcp", "a check by `tcp`", TCP, tcp),
+    ("run", "a check by `run`", RUN, run),
+    ("query", "a check by `query`", QUERY, query),
+];
+
+/// Reads a check.
+pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Health> {
+    let Kind::Map(entries) = &node.kind else {
+        reader.wrong(node, "`healthy` is a mapping, such as `{ http: \"http://${target}/\" }`");
+        return None;
+    };
+    let has = |key: &str| entries.iter().any(|(name, _)| name.name == key);
+    let kinds: Vec<_> = KINDS.into_iter().filter(|(key, ..)| has(key)).collect();
+    let [(_, what, keys, probe)] = kinds.as_slice() else {
+        reader
+            .findings
+            .add(
+                Code::MissingKey,
+                &node.span,
+                "a health check has exactly one of `http`, `tcp`, `run` and `query`",
+            )
+            .help("such as `{ http: \"http://${target}/health\", for: 2m }`");
+        return None;
+    };
+    let fields = reader.fields(node, what, keys)?;
+    let probe = probe(&fields, reader);
+    let span = match fields.get("for") {
+        None => Some(Timed::Fixed(SignedDuration::ZERO)),
+        Some(node) => reader.timed(node, "`for`"),
+    };
+    let every = match fields.get("every") {
+        None => Some(Timed::Fixed(EVERY_DEFAULT)),
+        Some(node) => reader.timed(node, "`every`"),
+    };
+    let failure_limit = match fields.get("failure_limit") {
+        None => Some(FAILURE_LIMIT_DEFAULT),
+        Some(node) => limit(node, "`failure_limit`", reader),
+    };
+    let inconclusive_limit = match fields.get("inconclusive_limit") {
+        None => Some(None),
+        Some(node) => limit(node, "`inconclusive_limit`", reader).map(Some),
+    };
+    Some(Health {
+        probe: probe?,
+        span: span?,
+        every: every?,
+        failure_limit: failure_limit?,
+        inconclusive_limit: inconclusive_limit?,
+    })
+}
+
+/// How many are borne: none is a number, too.
+fn limit(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<u32> {
+    let Kind::Int(number) = node.kind else {
+        reader.wrong(node, &format!("{what} is a whole number: how many in a row are borne"));
+        return None;
+    };
+    let limit = u32::try_from(number).ok();
+    if limit.is_none() {
+        reader
+            .findings
+            .add(Code::OutOfRange, &node.span, format!("{what} cannot be {number}"))
+            .help("give a whole number of at least 0: with one more than that it is over");
+    }
+    limit
+}
+
+fn http(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
+    let url = fields.need(reader, "http").and_then(|node| {
+        let template = reader.template(node, &["target"])?;
+        if template.literal_start().starts_with("http://") {
+            return Some(template);
+        }
+        reader
+            .findings
+            .add(Code::WrongKind, &node.span, "the address does not begin with `http://`")
+            .help(
+                "write its beginning out, such as `http://${target}/health`; there is no `https`",
+            );
+        None
+    });
+    let expect = match fields.get("expect") {
+        None => Some(200),
+        Some(node) => reader.count(node, "`expect`").and_then(|status| {
+            let status = u16::try_from(status).ok().filter(|status| (100..600).contains(status));
+            if status.is_none() {
+                reader
+                    .findings
+                    .add(Code::OutOfRange, &node.span, "`expect` is not an HTTP status")
+                    .help("give a status from 100 to 599, such as 200");
+            }
+            status
+        }),
+    };
+    Some(Probe::Http { url: url?, expect: expect? })
+}
+
+fn tcp(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
+    let node = fields.need(reader, "tcp")?;
+    let template = reader.template(node, &["target"])?;
+    if let Some(text) = template.literal().filter(|text| !is_address(text)) {
+        reader
+            .findings
+            .add(Code::WrongKind, &node.span, format!("`{text}` is not HOST:PORT"))
+            .help("give a host and a port, such as `${target}:5432`");
+        return None;
+    }
+    Some(Probe::Tcp(template))
+}
+
+fn run(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
+    let run = fields.need(reader, "run").and_then(|node| reader.name(node, "an activity"));
+    let with = match fields.get("with") {
+        None => Some(Tree::empty()),
+        Some(node) if matches!(node.kind, Kind::Map(_)) => reader.tree(node, &["target"]),
+        Some(node) => {
+            reader.wrong(node, "`with` is a mapping: what the worker is given");
+            None
+        }
+    };
+    Some(Probe::Run { run: run?, with: with? })
+}
+
+fn query(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
+    let query = fields.need(reader, "query").and_then(|node| reader.template(node, &["target"]));
+    let from = fields.need(reader, "from").and_then(|node| reader.name(node, "a metrics server"));
+    let pass = fields.need(reader, "pass").and_then(|node| comparison(node, reader));
+    let fail = match fields.get("fail") {
+        None => Some(None),
+        Some(node) => comparison(node, reader).map(|fail| Some((fail, node))),
+    };
+    let (pass, fail) = (pass?, fail?);
+    if let Some((fail, node)) = fail.filter(|(fail, _)| fail.overlaps(pass)) {
+        reader
+            .findings
+            .add(
+                Code::BothGoodAndBad,
+                &node.span,
+                format!("a value could be good (`{pass}`) and bad (`{fail}`) at once"),
+            )
+            .help("let `fail` begin where `pass` has ended, or leave it out: then what is not good is bad");
+    }
+    Some(Probe::Query { query: query?, from: from?, pass, fail: fail.map(|(fail, _)| fail) })
+}
+
+fn comparison(node: &Node, reader: &mut Reader<'_>) -> Option<Comparison> {
+    let text = reader.text(node, "a comparison")?;
+    let read = Comparison::parse(text);
+    if read.is_none() {
+        reader
+            .findings
+            .add(Code::WrongKind, &node.span, format!("`{text}` is no comparison with a number"))
+            .help(format!(
+                "such as `< 0.01`; the operators are {}",
+                listed(&Comparison::operators())
+            ));
+    }
+    read
+}
