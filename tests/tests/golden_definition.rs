@@ -22,7 +22,7 @@ use holdpoint_core::{
     RunId, Sequence, Version, Vote, testing::uuid,
 };
 use holdpoint_definition::{
-    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, OfTarget, OpenRule,
+    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, OfTarget, OpenRule,
     OpenTask, Opened, Past,
 };
 use serde_json::{Value, json};
@@ -231,6 +231,17 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
         (
             "holdpoint.duties.awaited",
             DefinitionEvent::DutiesAwaited { before: text("implement"), duties: vec![1, 2] },
+        ),
+        (
+            "holdpoint.run.locked_down",
+            DefinitionEvent::LockedDown {
+                state: text("implement"),
+                by: vec![HeldBy { lockdown: 3, reason: text("Störung") }],
+            },
+        ),
+        (
+            "holdpoint.run.lockdown_lifted",
+            DefinitionEvent::LockdownLifted { state: text("implement") },
         ),
         (
             "holdpoint.run.amended",
@@ -776,6 +787,8 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::DutyOpened(_) => "holdpoint.duty.opened",
         DefinitionEvent::DutyDischarged { .. } => "holdpoint.duty.discharged",
         DefinitionEvent::DutiesAwaited { .. } => "holdpoint.duties.awaited",
+        DefinitionEvent::LockedDown { .. } => "holdpoint.run.locked_down",
+        DefinitionEvent::LockdownLifted { .. } => "holdpoint.run.lockdown_lifted",
         DefinitionEvent::Amended { .. } => "holdpoint.run.amended",
         DefinitionEvent::EvidenceAttached(_) => "holdpoint.evidence.attached",
         DefinitionEvent::TaskConfirmed(_) => "holdpoint.task.confirmed",

@@ -15,6 +15,7 @@ use self::{
     evidence::{Attach, EvidenceCommand},
     input::{Amend, Submit},
     items::ItemsCommand,
+    lockdown::LockdownCommand,
     locks::Locks,
     steer::Steer,
     tell::Tell,
@@ -25,6 +26,7 @@ pub(crate) mod calendar;
 pub(crate) mod evidence;
 pub(crate) mod input;
 pub(crate) mod items;
+pub(crate) mod lockdown;
 pub(crate) mod locks;
 pub(crate) mod steer;
 pub(crate) mod tell;
@@ -78,6 +80,9 @@ pub(crate) enum Command {
     /// Publish, read and check calendars: windows, freezes, working time
     #[command(subcommand)]
     Calendar(CalendarCommand),
+    /// Hold back all that would start in a scope, preview that, and release it
+    #[command(subcommand)]
+    Lockdown(LockdownCommand),
     /// Check definitions and scenarios: everything that is wrong, with its place and a remedy
     Check(Check),
     /// Play scenarios against their definitions, in virtual time
@@ -187,6 +192,7 @@ impl Command {
             Self::Locks(_) => "locks",
             Self::Definitions(_) => "definitions",
             Self::Calendar(_) => "calendar",
+            Self::Lockdown(_) => "lockdown",
             Self::Check(_) => "check",
             Self::Test(_) => "test",
             Self::Simulate(_) => "simulate",

@@ -72,6 +72,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Init(arguments) => command::init::init(&context, arguments).await,
         Command::Project(command) => command::project::project(&context, command).await,
         Command::Calendar(command) => command::calendar::calendar(&context, command).await,
+        Command::Lockdown(command) => command::lockdown::lockdown(&context, command).await,
         Command::Locks(arguments) => command::locks::locks(&context, arguments).await,
         Command::Items(command) => command::items::items(&context, command).await,
         Command::Check(arguments) => return command::check::check(&context, &arguments),

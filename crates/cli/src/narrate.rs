@@ -11,7 +11,10 @@ use holdpoint::{
 };
 use serde_json::Value;
 
-use crate::output::{count, line, time};
+use crate::{
+    command::lockdown::scope_in_words,
+    output::{count, line, time},
+};
 
 /// What an event says happened. Every type of event that the product writes has a sentence of its
 /// own; those of workflows that were added to it have a general one.
@@ -89,6 +92,12 @@ fn of_project(event: &ProjectEvent) -> String {
         }
         ProjectEvent::CalendarRetired { calendar, reason } => {
             format!("retired the calendar {calendar}: {reason}")
+        }
+        ProjectEvent::LockdownImposed { lockdown, scope, reason } => {
+            format!("imposed the lockdown {lockdown} of {}: {reason}", scope_in_words(scope))
+        }
+        ProjectEvent::LockdownReleased { lockdown, reason } => {
+            format!("released the lockdown {lockdown}: {reason}")
         }
     }
 }
@@ -216,6 +225,14 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::DutiesAwaited { before, duties } => {
             let duties: Vec<_> = duties.iter().map(ToString::to_string).collect();
             format!("it waits before `{before}` for what is owed: duty {}", duties.join(", "))
+        }
+        DefinitionEvent::LockedDown { state, by } => {
+            let by: Vec<_> =
+                by.iter().map(|one| format!("{} ({})", one.lockdown, one.reason)).collect();
+            format!("`{state}`: held by the lockdown {}", by.join(" and the lockdown "))
+        }
+        DefinitionEvent::LockdownLifted { state } => {
+            format!("`{state}`: no lockdown holds it any more")
         }
         DefinitionEvent::Amended { rules, reason, .. } if rules.is_empty() => {
             format!("amended the input: {reason}")

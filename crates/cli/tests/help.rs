@@ -20,6 +20,7 @@ fn the_top_level() {
       locks        List the locks on items, who holds them and who waits; or break one
       definitions  Publish and read workflow definitions
       calendar     Publish, read and check calendars: windows, freezes, working time
+      lockdown     Hold back all that would start in a scope, preview that, and release it
       check        Check definitions and scenarios: everything that is wrong, with its place and a
                    remedy
       test         Play scenarios against their definitions, in virtual time

@@ -22,6 +22,7 @@ mod help;
 mod hostile_arguments;
 mod hostile_files;
 mod items;
+mod lockdown;
 mod locks;
 mod projects;
 mod proofs;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    calendars::SeenCalendars,
     id::{DefinitionName, EffectId},
+    lockdown::Seen,
 };
 
 /// Something that a run's state asks for.
@@ -33,10 +33,11 @@ pub enum EffectKind {
     /// Have work done by a worker.
     Activity(Activity),
     /// Be told with [`crate::Action::TimerFired`] as soon as one of the project's calendars is no
-    /// longer as the run has seen it. No event records that: what the run makes of it does.
-    Calendars {
+    /// longer as the run has seen it, or a lockdown that holds it is in force no more. No event
+    /// records that: what the run makes of it does.
+    Watch {
         /// What it has seen.
-        seen: SeenCalendars,
+        seen: Seen,
     },
     /// Have another run done.
     Child(ChildRun),

@@ -18,6 +18,7 @@
 //! | [`settlement`] | how it is settled what became of an attempt whose end nobody knows |
 //! | [`project`] | members, roles, qualifications and published definitions |
 //! | [`calendars`] | the calendars that a project publishes |
+//! | [`lockdown`] | what holds back all that would start in a scope |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
 
 mod answers;
@@ -29,6 +30,7 @@ pub mod evidence;
 pub mod id;
 pub mod item;
 pub mod lock;
+pub mod lockdown;
 pub mod project;
 pub mod run;
 pub mod selector;
@@ -51,6 +53,7 @@ pub use id::{
 };
 pub use item::{GroupName, Item, ItemName, Items, LabelName, NamedItem};
 pub use lock::Claims;
+pub use lockdown::{Lockdown, LockdownScope, Prospect, Seen};
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use run::{DefinitionRef, Run, RunAnswer};
 pub use selector::{MalformedSelector, Selector};

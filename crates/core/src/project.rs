@@ -16,6 +16,7 @@ use crate::{
         RoleName,
     },
     item::{ItemName, Items, ItemsChange, NamedItem},
+    lockdown::{LOCKDOWN, Lockdown, LockdownScope, Lockdowns, Seen},
     run::{DefinitionRef, RunAnswer},
     workflow::IllegalEvent,
 };
@@ -194,6 +195,24 @@ pub enum ProjectEvent {
         /// Why.
         reason: String,
     },
+    /// A lockdown was imposed: nothing is begun in its scope until it is released.
+    #[serde(rename = "holdpoint.lockdown.imposed")]
+    LockdownImposed {
+        /// Its number in the project, from 1.
+        lockdown: u32,
+        /// Which runs it is about.
+        scope: LockdownScope,
+        /// Why.
+        reason: String,
+    },
+    /// A lockdown was released: what it held goes on, unless another holds it.
+    #[serde(rename = "holdpoint.lockdown.released")]
+    LockdownReleased {
+        /// Its number.
+        lockdown: u32,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A request to change a project.
@@ -309,6 +328,21 @@ pub enum ProjectAction {
         /// Why.
         reason: String,
     },
+    /// Hold back all that would start in a scope. Besides owners, members with the role
+    /// [`LOCKDOWN`] may.
+    ImposeLockdown {
+        /// Which runs.
+        scope: LockdownScope,
+        /// Why.
+        reason: String,
+    },
+    /// Let go on what a lockdown holds. The same members may.
+    ReleaseLockdown {
+        /// Its number.
+        lockdown: u32,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A project: the sum of its stream's events.
@@ -324,6 +358,7 @@ pub struct Project {
     definitions: BTreeMap<DefinitionName, BTreeMap<u32, PublishedDefinition>>,
     items: Items,
     calendars: Calendars,
+    lockdowns: Lockdowns,
 }
 
 impl Project {
@@ -357,13 +392,19 @@ impl Project {
                 format!("there is a project `{id}` already"),
             )),
             (Some(project), action) => {
-                project.authorize(member)?;
+                project.authorize(member, action)?;
                 project.decide_change(action)
             }
         }
     }
 
-    fn authorize(&self, actor: &MemberId) -> Result<(), Refusal> {
+    fn authorize(&self, actor: &MemberId, action: &ProjectAction) -> Result<(), Refusal> {
+        let other = match action {
+            ProjectAction::ImposeLockdown { .. } | ProjectAction::ReleaseLockdown { .. } => {
+                Some(LOCKDOWN)
+            }
+            _ => None,
+        };
         let owners = || {
             let names: Vec<_> = self
                 .members
@@ -374,8 +415,15 @@ impl Project {
             format!("ask an owner of the project: {}", names.join(", "))
         };
         let member = self.member(actor).map_err(|refusal| refusal.needs(owners()))?;
-        if member.has_role(OWNER) {
+        if member.has_role(OWNER) || other.is_some_and(|role| member.has_role(role)) {
             return Ok(());
+        }
+        if let Some(role) = other {
+            return Err(Refusal::new(
+                RefusalCode::NotEligible,
+                format!("`{actor}` may not impose or release lockdowns: that takes the role `{role}` or `{OWNER}`"),
+            )
+            .needs(owners()));
         }
         Err(Refusal::new(
             RefusalCode::NotEligible,
@@ -466,6 +514,12 @@ impl Project {
             ProjectAction::RetireCalendar { calendar, reason } => {
                 Ok(vec![self.calendars.retire(calendar, reason)?])
             }
+            ProjectAction::ImposeLockdown { scope, reason } => {
+                Ok(vec![self.lockdowns.impose(scope, reason)?])
+            }
+            ProjectAction::ReleaseLockdown { lockdown, reason } => {
+                Ok(vec![self.lockdowns.release(*lockdown, reason)?])
+            }
             ProjectAction::Publish { name, version, language, title, source } => {
                 let digest = Digest::of(source.as_bytes());
                 let existing = self.definitions.get(name).and_then(|all| all.get(version));
@@ -537,6 +591,7 @@ impl Project {
             definitions: BTreeMap::new(),
             items: Items::default(),
             calendars: Calendars::default(),
+            lockdowns: Lockdowns::default(),
         };
         project.moved_to(event)?;
         Ok(project)
@@ -616,6 +671,14 @@ impl Project {
             }
             ProjectEvent::CalendarRetired { calendar, .. } => {
                 self.calendars.remove(calendar).map_err(illegal)?;
+            }
+            ProjectEvent::LockdownImposed { lockdown, scope, reason } => {
+                let (by, since) = (event.actor.clone(), event.time);
+                let one = Lockdown { lockdown, scope, reason, by, since };
+                self.lockdowns.put(one).map_err(illegal)?;
+            }
+            ProjectEvent::LockdownReleased { lockdown, .. } => {
+                self.lockdowns.remove(lockdown).map_err(illegal)?;
             }
         }
         self.moved_to(event)
@@ -706,6 +769,18 @@ impl Project {
     #[must_use]
     pub const fn calendars(&self) -> &Calendars {
         &self.calendars
+    }
+
+    /// The lockdowns that are in force.
+    #[must_use]
+    pub const fn lockdowns(&self) -> &Lockdowns {
+        &self.lockdowns
+    }
+
+    /// Whether something that a run goes by is no longer as it was seen.
+    #[must_use]
+    pub fn differs(&self, seen: &Seen) -> bool {
+        self.calendars.differ(&seen.calendars) || self.lockdowns.lifted(&seen.lockdowns)
     }
 
     /// All published definitions, by name and version.

@@ -12,12 +12,12 @@ use serde_json::Value;
 
 use crate::{
     answers::{Answers, answer_in, answered, answered_by},
-    calendars::SeenCalendars,
     command::{Action, Actor, Command, Refusal, RefusalCode},
     effect::{Activity, ChildRun, Effect, EffectKind, SettleCheck},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
     lock::Claims,
+    lockdown::{Prospect, Seen},
     settlement::Settled,
     view::{RunStatus, RunSummary},
     workflow::{DecideFailure, DynState, DynWorkflow, IllegalEvent, Meta, Moment, Started},
@@ -255,11 +255,11 @@ pub enum DueStep {
         /// When.
         at: Timestamp,
     },
-    /// Send [`Action::TimerFired`] as soon as the project's calendars
-    /// [differ](crate::calendars::Calendars::differ) from what was seen.
+    /// Send [`Action::TimerFired`] as soon as the project
+    /// [differs](crate::Project::differs) from what was seen.
     Watch {
         /// What was seen.
-        seen: SeenCalendars,
+        seen: Seen,
     },
     /// Send [`Action::AttemptStarted`], and when that is durable do the work.
     Attempt {
@@ -749,7 +749,7 @@ impl Run {
                         Some(Child { run, .. }) => DueStep::Await { run: *run, stop: child.stop },
                         None => DueStep::Start { run: self.id().child(&id), child },
                     },
-                    EffectKind::Calendars { seen } => DueStep::Watch { seen },
+                    EffectKind::Watch { seen } => DueStep::Watch { seen },
                     EffectKind::Activity(activity) => match self.progress.get(&id) {
                         Some(progress) if progress.running => {
                             DueStep::UnderWay { attempt: progress.attempts }
@@ -777,6 +777,12 @@ impl Run {
     #[must_use]
     pub fn claims(&self, workflow: &dyn DynWorkflow) -> Claims {
         workflow.claims(&self.state)
+    }
+
+    /// What a lockdown asks of the run.
+    #[must_use]
+    pub fn prospect(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> Prospect {
+        workflow.prospect(&self.state, at)
     }
 
     /// Where the run stands.

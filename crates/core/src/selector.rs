@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::item::{Item, ItemName, Items, LabelName};
 
 /// The longest selector, in bytes.
@@ -19,7 +21,8 @@ const SELECTOR_BYTES_MAX: usize = 4_096;
 /// | `!legacy` | that do not have it |
 ///
 /// `name` stands for the item's name, which every item has, and `group` for each group that it is in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Selector {
     text: String,
     terms: Vec<Term>,
@@ -79,6 +82,20 @@ impl Selector {
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
+    }
+}
+
+impl From<Selector> for String {
+    fn from(selector: Selector) -> Self {
+        selector.text
+    }
+}
+
+impl TryFrom<String> for Selector {
+    type Error = MalformedSelector;
+
+    fn try_from(text: String) -> Result<Self, MalformedSelector> {
+        text.parse()
     }
 }
 

@@ -350,17 +350,16 @@ impl Bench {
     }
 
     /// Moves the clock and fires the timers that come due, in order; first of all the run is told
-    /// of calendars that have changed.
+    /// of calendars that have changed and lockdowns that were released.
     #[track_caller]
     pub fn advance(&mut self, by: SignedDuration) {
         let end = self.now + by;
-        let calendars = |bench: &Self| bench.project.calendars().clone();
         while let Some((at, effect)) = self
             .due()
             .into_iter()
             .filter_map(|due| match due.step {
                 DueStep::Fire { at } if at <= end => Some((at, due.effect)),
-                DueStep::Watch { seen } if calendars(self).differ(&seen) => {
+                DueStep::Watch { seen } if self.project.differs(&seen) => {
                     Some((Timestamp::MIN, due.effect))
                 }
                 _ => None,

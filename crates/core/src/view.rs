@@ -184,7 +184,7 @@ pub struct DeadlineView {
 /// One condition of a hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConditionView {
-    /// `approval`, `veto`, `witness`, `evidence`, `task`, `wait`, `signal`, `lock`, `window`, or `run` for the
+    /// `approval`, `veto`, `witness`, `evidence`, `task`, `wait`, `signal`, `lock`, `window`, `lockdown`, or `run` for the
     /// end of a run that was started.
     pub kind: &'static str,
     /// The rule, evidence, task or signal; the kind itself where there is no name.

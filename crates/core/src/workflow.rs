@@ -15,6 +15,7 @@ use crate::{
     event::{EventData, EventType, NewEvent, TypedEvent},
     id::{ProjectId, RunId},
     lock::Claims,
+    lockdown::Prospect,
     project::Project,
     view::{RunStatus, RunSummary, RunView},
 };
@@ -136,6 +137,15 @@ pub trait Workflow: Send + Sync + 'static {
         Claims::default()
     }
 
+    /// What a lockdown asks of a run in this state: what it touches, and whether it starts something
+    /// yet. A workflow that is silent here is not held by lockdowns; one that is goes by
+    /// [`Project::lockdowns`] where it starts something, and asks to be told of their end as an
+    /// [effect](crate::EffectKind::Watch).
+    fn prospect(&self, state: &Self::State, _at: &Moment<'_>) -> Prospect {
+        let works = self.status(state) == RunStatus::Working;
+        Prospect { works, ..Prospect::default() }
+    }
+
     /// The input as it is now, for a workflow whose input can be amended.
     fn input<'s>(&self, _state: &'s Self::State) -> Option<&'s Value> {
         None
@@ -248,6 +258,8 @@ pub trait DynWorkflow: Send + Sync {
     fn pending(&self, state: &DynState) -> Vec<Effect>;
     /// See [`Workflow::claims`].
     fn claims(&self, state: &DynState) -> Claims;
+    /// See [`Workflow::prospect`].
+    fn prospect(&self, state: &DynState, at: &Moment<'_>) -> Prospect;
     /// See [`Workflow::input`].
     fn input<'s>(&self, state: &'s DynState) -> Option<&'s Value>;
     /// See [`Workflow::status`].
@@ -337,6 +349,11 @@ impl<W: Workflow> DynWorkflow for W {
 
     fn claims(&self, state: &DynState) -> Claims {
         state.typed::<W::State>().map(|state| Workflow::claims(self, state)).unwrap_or_default()
+    }
+
+    fn prospect(&self, state: &DynState, at: &Moment<'_>) -> Prospect {
+        let state = state.typed::<W::State>();
+        state.map(|state| Workflow::prospect(self, state, at)).unwrap_or_default()
     }
 
     fn input<'s>(&self, state: &'s DynState) -> Option<&'s Value> {

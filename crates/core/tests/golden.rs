@@ -16,8 +16,8 @@ use std::path::Path;
 
 use golden::{Golden, Stored};
 use holdpoint_core::{
-    Actor, Authentication, CommandId, Digest, EffectId, EventId, NewEvent, PendingEvent,
-    ProjectEvent, RunId, Sequence, Settled, Version,
+    Actor, Authentication, CommandId, Digest, EffectId, EventId, LockdownScope, NewEvent,
+    PendingEvent, ProjectEvent, RunId, Sequence, Settled, Version,
     project::Qualification,
     run::{Parent, RunEvent},
     testing::uuid,
@@ -279,6 +279,30 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
                 reason: "The year is closed".to_owned(),
             },
         ),
+        (
+            "holdpoint.lockdown.imposed",
+            ProjectEvent::LockdownImposed {
+                lockdown: 2,
+                scope: LockdownScope {
+                    definitions: ["normal-change".parse().unwrap()].into(),
+                    except: ["emergency-change".parse().unwrap()].into(),
+                    items: Some("env=prod, !legacy".parse().unwrap()),
+                },
+                reason: "Störung im Netz".to_owned(),
+            },
+        ),
+        (
+            "holdpoint.lockdown.imposed.everywhere",
+            ProjectEvent::LockdownImposed {
+                lockdown: 1,
+                scope: LockdownScope::default(),
+                reason: "an incident".to_owned(),
+            },
+        ),
+        (
+            "holdpoint.lockdown.released",
+            ProjectEvent::LockdownReleased { lockdown: 2, reason: "it is over".to_owned() },
+        ),
     ]
 }
 
@@ -314,6 +338,8 @@ fn project_type(event: &ProjectEvent) -> &'static str {
         ProjectEvent::ItemsChanged { .. } => "holdpoint.items.changed",
         ProjectEvent::CalendarPublished { .. } => "holdpoint.calendar.published",
         ProjectEvent::CalendarRetired { .. } => "holdpoint.calendar.retired",
+        ProjectEvent::LockdownImposed { .. } => "holdpoint.lockdown.imposed",
+        ProjectEvent::LockdownReleased { .. } => "holdpoint.lockdown.released",
     }
 }
 

@@ -458,3 +458,62 @@ fn only_owners_publish_calendars_and_none_is_too_long() {
     let long = "x".repeat(holdpoint_core::calendars::CALENDAR_BYTES_MAX + 1);
     refuse(&mut office, "ada", calendar("maintenance", &long), RefusalCode::InvalidInput);
 }
+
+fn impose(reason: &str) -> ProjectAction {
+    let scope = holdpoint_core::LockdownScope::default();
+    ProjectAction::ImposeLockdown { scope, reason: reason.to_owned() }
+}
+
+fn release(lockdown: u32, reason: &str) -> ProjectAction {
+    ProjectAction::ReleaseLockdown { lockdown, reason: reason.to_owned() }
+}
+
+#[test]
+fn lockdowns_are_numbered_and_each_is_released_once() {
+    let mut office = Office::created();
+    office.accept("ada", add("grace", &["engineer"]));
+    office.accept("ada", add("lou", &["lockdown"]));
+    let no = refuse(&mut office, "grace", impose("fire"), RefusalCode::NotEligible);
+    assert!(no.message.contains("takes the role `lockdown` or `owner`"), "{no}");
+    refuse(&mut office, "lou", add("max", &[]), RefusalCode::NotEligible);
+
+    assert_eq!(office.accept("lou", impose(" fire ")), ["holdpoint.lockdown.imposed"]);
+    office.accept("ada", impose("flood"));
+    let all = |office: &Office| -> Vec<(u32, String, String)> {
+        let lockdowns = office.project().lockdowns();
+        lockdowns.iter().map(|one| (one.lockdown, one.reason.clone(), one.by.to_string())).collect()
+    };
+    let expected = |n: u32, why: &str, by: &str| (n, why.to_owned(), by.to_owned());
+    let (fire, flood) = (expected(1, "fire", "member:lou"), expected(2, "flood", "member:ada"));
+    assert_eq!(all(&office), [fire, flood.clone()]);
+
+    refuse(&mut office, "grace", release(1, "out"), RefusalCode::NotEligible);
+    refuse(&mut office, "lou", release(1, " "), RefusalCode::InvalidInput);
+    assert_eq!(office.accept("lou", release(1, "out")), ["holdpoint.lockdown.released"]);
+    assert_eq!(all(&office), [flood]);
+    let no = refuse(&mut office, "lou", release(1, "again"), RefusalCode::NotFound);
+    assert_eq!(no.needed, ["in force: 2"]);
+    let seen = |lockdown: u32| holdpoint_core::Seen {
+        lockdowns: [lockdown].into(),
+        ..holdpoint_core::Seen::default()
+    };
+    assert!(office.project().differs(&seen(1)));
+    assert!(!office.project().differs(&seen(2)));
+    // A number is never given again.
+    office.accept("ada", release(2, "dry"));
+    office.accept("ada", impose("storm"));
+    assert_eq!(all(&office), [expected(3, "storm", "member:ada")]);
+}
+
+#[test]
+fn a_lockdown_says_why_and_means_what_can_be() {
+    let mut office = Office::created();
+    refuse(&mut office, "ada", impose("  "), RefusalCode::InvalidInput);
+    refuse(&mut office, "ada", impose(&"x".repeat(1_025)), RefusalCode::InvalidInput);
+    let scope = serde_json::from_value(serde_json::json!({
+        "definitions": ["change", "other"], "except": ["change"]
+    }))
+    .unwrap();
+    let both = ProjectAction::ImposeLockdown { scope, reason: "x".to_owned() };
+    refuse(&mut office, "ada", both, RefusalCode::InvalidInput);
+}

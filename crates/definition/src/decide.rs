@@ -120,7 +120,7 @@ impl<'a> Draft<'a> {
         let mut next = Some(first);
         let mut passed = BTreeSet::new();
         while let Some(name) = next.take() {
-            if self.rests_before(&name) {
+            if self.rests_before(&name) || self.locked_down_before(&name) {
                 return;
             }
             let visit = self.state.visit(&name).saturating_add(1);
@@ -596,6 +596,7 @@ impl<'a> Draft<'a> {
     /// Decides what a timer does.
     pub(crate) fn timer(&mut self, effect: &EffectId) -> Result<(), Refusal> {
         if self.deadline(effect)
+            || self.lockdown_released(effect)
             || self.window_timer(effect)
             || self.rollout_window_timer(effect)
             || self.hold_timer(effect)

@@ -16,6 +16,7 @@ use crate::{
         Attached, Ballot, CheckTimes, Confirmation, Gate, OfTarget, OpenRule, OpenTask, Opened,
         Past,
     },
+    lockdown::HeldBy,
     windows::{AskedTimes, Outlook},
 };
 
@@ -143,6 +144,21 @@ pub enum DefinitionEvent {
         before: String,
         /// Which duties.
         duties: Vec<u32>,
+    },
+    /// Lockdowns keep the run from what it would do next: from entering a state in which work is begun,
+    /// or from leaving a hold that waits for a window or for locks.
+    #[serde(rename = "holdpoint.run.locked_down")]
+    LockedDown {
+        /// The state that it does not enter, or the hold.
+        state: String,
+        /// All that hold it now; at least one.
+        by: Vec<HeldBy>,
+    },
+    /// No lockdown holds the run any more.
+    #[serde(rename = "holdpoint.run.lockdown_lifted")]
+    LockdownLifted {
+        /// The state, as above.
+        state: String,
     },
     /// The input was replaced while a hold was open, which goes on with what follows from the new one.
     #[serde(rename = "holdpoint.run.amended")]
@@ -728,6 +744,8 @@ impl DefinitionEvent {
             | Self::BranchStopped { state, .. }
             | Self::BranchesJoined { state, .. }
             | Self::DutiesAwaited { before: state, .. }
+            | Self::LockedDown { state, .. }
+            | Self::LockdownLifted { state }
             | Self::LocksReleased { state, .. }
             | Self::Cancelled { state, .. } => Some(state),
             Self::HoldOpened { hold, .. }

@@ -1,6 +1,6 @@
 //! What each event makes of the state: every legal pair of place and event is written out.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{Actor, IllegalEvent, MemberId, Vote, event::TypedEvent as _, workflow::Meta};
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use crate::{
     evidence,
     hold_model::Hold,
     hold_state::{Given, HoldState},
+    lockdown,
     locking::{self, Locking},
     model::{CANCELLED, Model, StateKind, Work},
     parallel_state, rollout_evolve,
@@ -88,6 +89,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 reminded: 0,
                 escalated: false,
                 locking: Locking::default(),
+                lockdowns: BTreeSet::new(),
                 reminds: *remind,
                 escalates: *escalate,
                 window: window
@@ -163,6 +165,11 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             Ok(())
         }
         (_, Event::DutiesAwaited { before, .. }) => rest_before(model, state, before),
+        (_, Event::LockedDown { state: named, .. } | Event::LockdownLifted { state: named }) => {
+            let leads =
+                leads(model, state, named) && state.owed_before(model, named).next().is_none();
+            lockdown::evolve(state, event, leads)
+        }
         (_, Event::Commented { .. }) => Ok(()),
         (
             _,
@@ -457,7 +464,9 @@ fn rest_before(model: &Model, state: &mut State, before: &str) -> Result<(), Str
     if state.owed_before(model, before).next().is_none() {
         return Err(format!("no duty is due before `{before}`"));
     }
-    state.place = Place::Owing { state: state.state().to_owned(), next: before.to_owned() };
+    let lockdowns = BTreeSet::new();
+    let here = state.state().to_owned();
+    state.place = Place::Owing { state: here, next: before.to_owned(), lockdowns };
     Ok(())
 }
 
@@ -519,6 +528,9 @@ fn pass(
         |open: &HoldState| open.is_complete(hold, state, now) && open.is_waived(hold) == waived;
     if !matches!(&state.place, Place::Hold(open) if passes(open)) {
         return Err(format!("`{named}` has not all that it waits for"));
+    }
+    if matches!(&state.place, Place::Hold(open) if !open.lockdowns.is_empty()) {
+        return Err(format!("a lockdown holds `{named}`"));
     }
     if let Place::Hold(HoldState { window: Some(window), .. }) = &state.place {
         if !window.lets_go(now) {

@@ -45,6 +45,9 @@ pub(crate) struct HoldState {
     /// How far it has come with its locks.
     #[serde(default)]
     pub(crate) locking: Locking,
+    /// The lockdowns that keep it from being released although it has all else.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) lockdowns: BTreeSet<u32>,
     /// When the next reminder comes, where that is counted in working time.
     #[serde(default)]
     pub(crate) reminds: Option<Timestamp>,

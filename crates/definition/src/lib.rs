@@ -54,6 +54,7 @@ mod hold_model;
 mod hold_state;
 mod hold_timers;
 mod language_schema;
+mod lockdown;
 mod locking;
 mod machine;
 mod model;
@@ -110,6 +111,7 @@ pub use event_data::{
     Attached, Ballot, CheckTimes, Confirmation, Gate, OfTarget, OpenRule, OpenTask, Opened, Past,
 };
 pub use language_schema::SCHEMA;
+pub use lockdown::HeldBy;
 pub use outline::{
     ApprovalPart, BranchOutline, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way,
 };

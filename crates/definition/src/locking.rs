@@ -18,6 +18,7 @@ use crate::{
     decide::{Draft, invalid, not_awaited},
     event::DefinitionEvent as Event,
     evolve::hold_of,
+    expr::Vars,
     hold_model::{Approver, Hold, listed},
     hold_state::HoldState,
     model::Model,
@@ -94,24 +95,28 @@ pub(crate) fn claims(model: &Model, state: &State) -> Claims {
     Claims { held, wanted }
 }
 
+/// The items that a hold locks.
+pub(crate) fn items(lock: &Lock, vars: &Vars<'_>) -> Result<BTreeSet<ItemName>, String> {
+    let Value::Array(values) = lock.items.render(vars, COMPUTED_BYTES_MAX)? else {
+        return Err("what it locks is not a list".to_owned());
+    };
+    let name = |value| match value {
+        Value::String(name) => {
+            name.parse().map_err(|error: holdpoint_core::id::MalformedId| error.to_string())
+        }
+        other => Err(format!("`{other}` is not the name of an item")),
+    };
+    let items: BTreeSet<ItemName> = values.into_iter().map(name).collect::<Result<_, _>>()?;
+    if items.len() > LOCKS_MAX {
+        return Err(format!("a hold locks at most {LOCKS_MAX} items, not {}", items.len()));
+    }
+    Ok(items)
+}
+
 impl Draft<'_> {
     /// The items that a hold locks.
     pub(crate) fn lock_items(&self, lock: &Lock) -> Result<BTreeSet<ItemName>, String> {
-        let Value::Array(values) = lock.items.render(&self.state.vars(), COMPUTED_BYTES_MAX)?
-        else {
-            return Err("what it locks is not a list".to_owned());
-        };
-        let name = |value| match value {
-            Value::String(name) => {
-                name.parse().map_err(|error: holdpoint_core::id::MalformedId| error.to_string())
-            }
-            other => Err(format!("`{other}` is not the name of an item")),
-        };
-        let items: BTreeSet<ItemName> = values.into_iter().map(name).collect::<Result<_, _>>()?;
-        if items.len() > LOCKS_MAX {
-            return Err(format!("a hold locks at most {LOCKS_MAX} items, not {}", items.len()));
-        }
-        Ok(items)
+        items(lock, &self.state.vars())
     }
 
     /// Asks for the locks of the open hold, which has all else, where it has not asked yet.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, Activity, Claims, Command, Effect, EffectKind, IllegalEvent, Moment, Refusal,
+    Action, Activity, Claims, Command, Effect, EffectKind, IllegalEvent, Moment, Prospect, Refusal,
     RefusalCode, RunStatus, RunSummary, RunView, Started, Workflow, workflow::Meta,
 };
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::{
     Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
-    evolve, locking, parallel, rollout, rollout_control,
+    evolve, lockdown, locking, parallel, rollout, rollout_control,
     rollout_state::RolloutState,
     schema, settling,
     state::{Place, State},
@@ -83,6 +83,7 @@ impl Workflow for Definition {
 
     fn pending(&self, state: &State) -> Vec<Effect> {
         let mut pending = deadlines::pending(&self.model, state);
+        pending.extend(lockdown::effect(state));
         pending.extend(match &state.place {
             Place::Hold(hold) => {
                 let definition = evolve::hold_of(&self.model, &hold.hold);
@@ -143,6 +144,10 @@ impl Workflow for Definition {
 
     fn claims(&self, state: &State) -> Claims {
         locking::claims(&self.model, state)
+    }
+
+    fn prospect(&self, state: &State, at: &Moment<'_>) -> Prospect {
+        lockdown::prospect(&self.model, state, at)
     }
 
     fn input<'s>(&self, state: &'s State) -> Option<&'s Value> {

@@ -278,6 +278,8 @@ impl Event {
             | Self::DutyOpened(_)
             | Self::DutyDischarged { .. }
             | Self::DutiesAwaited { .. }
+            | Self::LockedDown { .. }
+            | Self::LockdownLifted { .. }
             | Self::Amended { .. }
             | Self::EvidenceAttached(_)
             | Self::TaskConfirmed(_)

@@ -71,7 +71,7 @@ impl RolloutState {
         let id = |what: &str| {
             EffectId::new(format!("{}#{}/{what}-{}", self.state, self.visit, window.looks))
         };
-        let calendars = EffectKind::Calendars { seen: outlook.seen() };
+        let calendars = EffectKind::Watch { seen: outlook.watched() };
         let mut effects = vec![Effect { id: id("calendars"), kind: calendars }];
         effects.extend(
             window.due().map(|due| Effect { id: id("window"), kind: EffectKind::Timer { due } }),

@@ -94,8 +94,13 @@ pub(crate) enum Place {
     Blocked { state: String, reason: String },
     /// It is held.
     Hold(HoldState),
-    /// It waits before a state for duties that are due before it.
-    Owing { state: String, next: String },
+    /// It waits before a state for duties that are due before it, or for the end of lockdowns.
+    Owing {
+        state: String,
+        next: String,
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        lockdowns: BTreeSet<u32>,
+    },
     /// An activity is to be done.
     Activity { state: String, effect: EffectId, name: String, input: Arc<Value> },
     /// A run of another definition is to be done.

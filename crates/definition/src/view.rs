@@ -18,7 +18,7 @@ use crate::{
     evolve::hold_of,
     hold_model::{Approval, Approver, Hold, listed},
     hold_state::HoldState,
-    locking,
+    lockdown, locking,
     model::{CANCELLED, Model},
     parallel_state::Fork,
     phrase,
@@ -106,6 +106,8 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     for duty in view.duties.iter().filter(|duty| held_up(duty.duty)) {
         view.next_steps.push(format!("discharge the duty {}, with a note", duty.duty));
     }
+    view.holds.extend(lockdown::hold_view(state, at));
+    view.next_steps.extend(lockdown::steps(state));
     if let Place::Child(child) = &state.place {
         let (name, verb) = (&child.definition, if child.stopping { "to stop" } else { "to end" });
         view.next_steps.push(format!("wait for the run of `{name}` {verb}"));
@@ -204,6 +206,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         conditions.push(window_view(window, defined, at));
     }
     conditions.extend(locking::condition(hold, open));
+    conditions.extend(lockdown::conditions(&open.lockdowns, at));
     for view in &mut conditions {
         set_aside(view, hold, open);
     }

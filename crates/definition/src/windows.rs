@@ -8,7 +8,7 @@ use holdpoint_calendar::{
 };
 use holdpoint_core::{
     CalendarName, Digest, Effect, EffectId, EffectKind, MemberId, Moment, Refusal, RefusalCode,
-    SeenCalendars,
+    Seen, SeenCalendars,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -155,6 +155,11 @@ impl Outlook {
     /// The calendars, as they were seen.
     pub(crate) fn seen(&self) -> SeenCalendars {
         self.calendars.iter().map(|one| (one.calendar.clone(), one.digest)).collect()
+    }
+
+    /// That these calendars are as they were seen.
+    pub(crate) fn watched(&self) -> Seen {
+        Seen { calendars: self.seen(), ..Seen::default() }
     }
 
     fn lacks_calendar(&self) -> bool {
@@ -350,7 +355,7 @@ impl HoldState {
             return Vec::new();
         };
         let Some((outlook, looked)) = &window.outlook else { return Vec::new() };
-        let kind = EffectKind::Calendars { seen: outlook.seen() };
+        let kind = EffectKind::Watch { seen: outlook.watched() };
         let mut effects = vec![Effect { id: self.window_effect("calendars", window), kind }];
         if let Some(due) = outlook.look_again().filter(|due| due > looked)
             && self.ends().is_none_or(|ends| due < ends)
@@ -419,6 +424,9 @@ impl Draft<'_> {
     /// Whether the window of the open hold, if it waits for one, lets the run go on at this moment;
     /// notes what was found.
     pub(crate) fn window_lets_go(&mut self) -> bool {
+        if !self.lockdown_lets_go() {
+            return false;
+        }
         self.renew_window();
         let Some((open, _)) = self.hold() else { return false };
         let Some(window) = &open.window else { return true };
@@ -455,7 +463,7 @@ impl Draft<'_> {
             _ => None,
         };
         let before = looks(self);
-        if let EffectKind::Calendars { .. } = found.kind {
+        if let EffectKind::Watch { .. } = found.kind {
             self.renew_window();
         }
         self.release();

@@ -21,6 +21,7 @@ mod fuzz;
 mod health;
 mod language_schema;
 mod large;
+mod lockdown;
 mod locks;
 mod machine;
 mod meaning;

@@ -11,9 +11,9 @@ use std::{
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, Digest,
-    EffectId, EventId, Moment, Project, ProjectAction, ProjectCommand, ProjectId, ReadCalendar,
-    Refusal, RefusalCode, Ruling, RunAnswer, RunId, Sequence, StreamId, command::request_of,
-    workflow::DynWorkflow,
+    EffectId, EventId, LockdownScope, Moment, Project, ProjectAction, ProjectCommand, ProjectId,
+    Prospect, ReadCalendar, Refusal, RefusalCode, Ruling, RunAnswer, RunId, Sequence, StreamId,
+    command::request_of, workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ use crate::{
     load::{Library, LiveRun},
     locks::{LockNews, TellLocks},
     projects::ProjectAsk,
-    query::{AsOf, Kin, LockRow, RunDetail, RunFilter, RunRow},
+    query::{AsOf, InScope, Kin, LockRow, RunDetail, RunFilter, RunRow},
     read_model::ReadModel,
     shard::Ask,
     slot::Begin,
@@ -445,6 +445,28 @@ impl Engine {
     fn note_unconfigured(&self, row: &mut RunRow) {
         let missing = |name: &&String| !self.shared.handlers.contains_key(*name);
         row.unconfigured = row.activities.iter().filter(missing).cloned().collect();
+    }
+
+    /// The runs of a project that a lockdown of this scope would hold, or would let finish: the newest
+    /// first. Every run that is not over is looked at.
+    ///
+    /// # Errors
+    /// See [`QueryFailure`].
+    pub async fn in_scope(
+        &self,
+        project: &Project,
+        scope: &LockdownScope,
+    ) -> Result<Vec<InScope>, QueryFailure> {
+        let filter = RunFilter { project: Some(project.id().clone()), ..RunFilter::default() };
+        let at = Moment { now: self.shared.clock.now(), project };
+        let mut found = Vec::new();
+        for row in self.runs(&filter).await?.into_iter().filter(|row| !row.status.is_ended()) {
+            let Prospect { items, starts, works } = self.live(row.id).await?.prospect(&at);
+            if (starts || works) && scope.covers(&row.definition.name, &items, project.items()) {
+                found.push(InScope { row, starts, works });
+            }
+        }
+        Ok(found)
     }
 
     /// The locks that runs hold and wait for, of all projects or of one: by item, its holder first, then

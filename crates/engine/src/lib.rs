@@ -41,4 +41,4 @@ pub use builder::{Effects, EngineBuilder, ReadModelAt, rust_source};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Engine, Idle, Submission, Submitted};
 pub use failure::{CommandFailure, QueryFailure, StartFailure};
-pub use query::{AsOf, Kin, LockRow, RunDetail, RunFilter, RunRow};
+pub use query::{AsOf, InScope, Kin, LockRow, RunDetail, RunFilter, RunRow};

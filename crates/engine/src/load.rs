@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
-    Claims, Digest, IllegalEvent, Moment, Project, ProjectId, Run, RunId, RunStatus, RunSummary,
-    RunView, SeenCalendars, StreamId, Version,
+    Claims, Digest, IllegalEvent, Moment, Project, ProjectId, Prospect, Run, RunId, RunStatus,
+    RunSummary, RunView, Seen, StreamId, Version,
     event::Event,
     run::{Due, DueStep},
     workflow::DynWorkflow,
@@ -61,6 +61,14 @@ impl LiveRun {
         Claims { held: claims.held, wanted }
     }
 
+    /// See [`Run::prospect`]. A run that is held by a defect begins nothing.
+    pub(crate) fn prospect(&self, at: &Moment<'_>) -> Prospect {
+        if self.broken.is_some() {
+            return Prospect::default();
+        }
+        guard("prospect", || self.run.prospect(&*self.workflow, at)).unwrap_or_default()
+    }
+
     /// What the run looks like; a run that is held by a defect says so, whatever its workflow
     /// says.
     pub(crate) fn look(&self, at: &Moment<'_>) -> (RunView, RunStatus) {
@@ -112,12 +120,12 @@ impl LiveRun {
         // A run whose definition cannot say what it owes is taken up by the next start, which
         // may have a definition that can.
         let mut working = due.is_err();
-        let mut watches = SeenCalendars::new();
+        let mut watches = Seen::default();
         for due in due.iter().flatten() {
             let at = match &due.step {
                 DueStep::Fire { at } => Some(*at),
                 DueStep::Watch { seen } => {
-                    watches.extend(seen.clone());
+                    watches.add(seen.clone());
                     None
                 }
                 DueStep::Attempt { not_before, .. } => {
@@ -139,6 +147,7 @@ impl LiveRun {
         let RunSummary { title, state, status } = self.summary(at);
         let mut row = RunRow::of(0, &self.run, status, title, state);
         row.activities = due.as_deref().map(asked_for).unwrap_or_default();
+        row.lockdowns = watches.lockdowns.iter().copied().collect();
         RunRecord { row, wake_at, watches, working, claims: self.claims() }
     }
 }

@@ -224,16 +224,19 @@ impl ProjectDesk {
             return Err(CommandFailure::Broken(illegal));
         }
         if let Some(changed) = changed {
-            let calendars = project.is_some_and(|before| before.calendars() != changed.calendars());
+            let watched = project.is_some_and(|before| {
+                before.calendars() != changed.calendars()
+                    || before.lockdowns() != changed.lockdowns()
+            });
             self.projects.put(changed);
-            if calendars {
+            if watched {
                 self.wake_watching(id).await;
             }
         }
         Ok(at)
     }
 
-    /// Has the runs looked after that go by calendars which have changed. Those in memory are found
+    /// Has the runs looked after that go by calendars or lockdowns which have changed. Those in memory are found
     /// by their shards; the others left their shards after the read model had what they have seen.
     async fn wake_watching(&self, id: &ProjectId) {
         if self.shards.is_empty() {
@@ -241,7 +244,7 @@ impl ProjectDesk {
         }
         for shard in &self.shards {
             // A shard that cannot be reached has ended, and so has the engine.
-            let _ = shard.send(Ask::CalendarsChanged(id.clone())).await;
+            let _ = shard.send(Ask::ProjectChanged(id.clone())).await;
         }
         match self.read_model.watching(Some(id.clone())).await {
             Ok(watching) => {
@@ -252,19 +255,20 @@ impl ProjectDesk {
                 }
             }
             Err(error) => {
-                tracing::warn!(project = %id, %error, "runs that wait for calendars are taken up by the next start");
+                tracing::warn!(project = %id, %error, "runs that wait for calendars or lockdowns are taken up by the next start");
             }
         }
     }
 }
 
-/// Of the runs that go by calendars, those whose calendars are no longer as they have seen them.
+/// Of the runs that go by calendars or lockdowns, those for which they are no longer as they have seen
+/// them.
 pub(crate) fn changed(projects: &Projects, watching: Vec<Watching>) -> Vec<RunId> {
     let mut known: BTreeMap<ProjectId, Option<Arc<Project>>> = BTreeMap::new();
     let mut found = Vec::new();
     for Watching { run, project, seen } in watching {
         let project = known.entry(project.clone()).or_insert_with(|| projects.get(&project));
-        if project.as_ref().is_some_and(|project| project.calendars().differ(&seen)) {
+        if project.as_ref().is_some_and(|project| project.differs(&seen)) {
             found.push(run);
         }
     }

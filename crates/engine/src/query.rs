@@ -37,6 +37,9 @@ pub struct RunRow {
     /// The run that started it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunId>,
+    /// The lockdowns that hold it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lockdowns: Vec<u32>,
     /// The activities that it asks for now, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub activities: Vec<String>,
@@ -66,6 +69,7 @@ impl RunRow {
             updated: run.updated(),
             at: run.at(),
             parent: run.parent().map(|parent| parent.run),
+            lockdowns: Vec::new(),
             activities: Vec::new(),
             unconfigured: Vec::new(),
         }
@@ -108,6 +112,18 @@ pub struct Kin {
     /// How it ended, of one that was started and whose end is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
+}
+
+/// A run that a lockdown would be about.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InScope {
+    /// What a list shows of it.
+    #[serde(flatten)]
+    pub row: RunRow,
+    /// Whether work still lies ahead of it that would be held back.
+    pub starts: bool,
+    /// Whether work is under way that would finish.
+    pub works: bool,
 }
 
 /// A lock on an item that a run holds or waits for.

@@ -15,7 +15,7 @@ use std::{
     thread::{self, Thread},
 };
 
-use holdpoint_core::{Claims, Digest, EventId, ProjectId, RunId, SeenCalendars, Sequence, Version};
+use holdpoint_core::{Claims, Digest, EventId, ProjectId, RunId, Seen, Sequence, Version};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, config::DbConfig, params};
 use tokio::sync::{
@@ -33,7 +33,7 @@ mod writer;
 use writer::{Writer, put, set_watermark};
 
 /// Raised whenever the tables change; a file of another version is built again.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 const SCHEMA: &str = "
     CREATE TABLE watermark (sequence INTEGER NOT NULL, event TEXT NOT NULL);
@@ -63,21 +63,21 @@ pub(crate) struct RunRecord {
     pub row: RunRow,
     /// When the run must be woken, at the earliest.
     pub wake_at: Option<Timestamp>,
-    /// The calendars that it goes by, as it has seen them.
-    pub watches: SeenCalendars,
+    /// The calendars and lockdowns that it goes by, as it has seen them.
+    pub watches: Seen,
     /// Whether there is work for machines.
     pub working: bool,
     /// The locks that it holds and waits for.
     pub claims: Claims,
 }
 
-/// A run that goes by calendars.
+/// A run that goes by calendars or lockdowns.
 #[derive(Debug)]
 pub(crate) struct Watching {
     pub run: RunId,
     pub project: ProjectId,
-    /// The calendars as the run has seen them.
-    pub seen: SeenCalendars,
+    /// These as the run has seen them.
+    pub seen: Seen,
 }
 
 /// A change that the shards tell.
@@ -430,7 +430,7 @@ impl ReadModel {
         .await
     }
 
-    /// The runs that go by calendars, of all projects or of one.
+    /// The runs that go by calendars or lockdowns, of all projects or of one.
     pub(crate) async fn watching(
         &self,
         project: Option<ProjectId>,

@@ -71,8 +71,8 @@ pub(crate) enum Ask {
     Child(RunId),
     /// Bring the run into memory and do what it is owed.
     Resume(RunId),
-    /// Look after the runs in memory that go by the project's calendars.
-    CalendarsChanged(ProjectId),
+    /// Look after the runs in memory that go by the project's calendars or lockdowns.
+    ProjectChanged(ProjectId),
     /// Bring the run into memory at a time.
     WakeAt(RunId, Timestamp),
     /// The run may have the locks that it waits for.
@@ -239,7 +239,7 @@ impl Shard {
             }
             Ask::Child(run) => self.child_news(run),
             Ask::Granted { run, effect } => self.granted(run, effect),
-            Ask::CalendarsChanged(project) => self.calendars_changed(&project),
+            Ask::ProjectChanged(project) => self.project_changed(&project),
             Ask::WakeAt(run, at) => self.set_wake(run, Some(at)),
             Ask::Idle(reply) => self.idlers.push(reply),
             Ask::Shutdown => {}

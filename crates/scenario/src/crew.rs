@@ -576,7 +576,7 @@ fn next_timer(play: &Play) -> Option<(Timestamp, EffectId)> {
         .filter_map(|due| match due.step {
             DueStep::Fire { at } => Some((at, due.effect)),
             DueStep::Watch { seen } => {
-                play.project().calendars().differ(&seen).then_some((play.now(), due.effect))
+                play.project().differs(&seen).then_some((play.now(), due.effect))
             }
             DueStep::Attempt { .. }
             | DueStep::UnderWay { .. }

@@ -20,7 +20,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::calendars::Calendars;
+use crate::{
+    calendars::Calendars,
+    lockdowns::{self, LockdownStep},
+};
 
 /// The name of the project that a play happens in.
 const PROJECT: &str = "scenario";
@@ -44,6 +47,7 @@ pub struct Play {
     definition: DefinitionRef,
     members: Members,
     calendars: Calendars,
+    lockdowns: Vec<LockdownStep>,
     project: Project,
     now: Timestamp,
     ids: u128,
@@ -77,12 +81,13 @@ impl Play {
         now: Timestamp,
     ) -> Result<Self, Defect> {
         let (members, calendars) = (members.clone(), Calendars::new());
-        let project = project(&members, &calendars, now)?;
+        let project = project(&members, &calendars, &[], now)?;
         Ok(Self {
             workflow,
             definition,
             members,
             calendars,
+            lockdowns: Vec::new(),
             project,
             now,
             ids: 0,
@@ -131,8 +136,7 @@ impl Play {
     /// When the project cannot be made of `members`, which is a defect.
     pub fn set_members(&mut self, members: &Members) -> Result<(), Defect> {
         self.members = members.clone();
-        self.project = project(&self.members, &self.calendars, self.now)?;
-        Ok(())
+        self.renew_project()
     }
 
     /// Publishes calendars, and takes those away that are `None`. What a run makes of it is the
@@ -142,7 +146,21 @@ impl Play {
     /// When the project cannot be made of them, which is a defect.
     pub fn set_calendars(&mut self, calendars: &Calendars) -> Result<(), Defect> {
         self.calendars.extend(calendars.clone());
-        self.project = project(&self.members, &self.calendars, self.now)?;
+        self.renew_project()
+    }
+
+    /// Imposes or lifts a lockdown. What a run makes of it is the caller's to see to: see
+    /// [`Play::due`].
+    ///
+    /// # Errors
+    /// When there is no such lockdown to lift.
+    pub fn add_lockdown(&mut self, step: &LockdownStep) -> Result<(), Defect> {
+        self.lockdowns.push(step.clone());
+        self.renew_project()
+    }
+
+    fn renew_project(&mut self) -> Result<(), Defect> {
+        self.project = project(&self.members, &self.calendars, &self.lockdowns, self.now)?;
         Ok(())
     }
 
@@ -247,7 +265,12 @@ fn at_place(pending: PendingEvent, before: u64) -> Event {
 
 /// A project of these members. Its events are made here and not decided, as whoever creates a
 /// project becomes its owner, and a scenario says itself who that is.
-fn project(members: &Members, calendars: &Calendars, now: Timestamp) -> Result<Project, Defect> {
+fn project(
+    members: &Members,
+    calendars: &Calendars,
+    lockdowns: &[LockdownStep],
+    now: Timestamp,
+) -> Result<Project, Defect> {
     let id: ProjectId = PROJECT.parse()?;
     let mut facts = vec![ProjectEvent::Created { title: "Scenarios".to_owned() }];
     for (member, sheet) in members {
@@ -272,6 +295,7 @@ fn project(members: &Members, calendars: &Calendars, now: Timestamp) -> Result<P
         title: published.read.title.clone(),
         source: published.source.clone(),
     }));
+    facts.extend(lockdowns::facts(lockdowns));
     let mut project: Option<Project> = None;
     for (before, fact) in (0_u64..).zip(facts) {
         let new = fact.to_new_event().map_err(|error| Defect::Written(error.to_string()))?;

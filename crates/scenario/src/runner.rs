@@ -165,6 +165,13 @@ impl Step {
                 })?;
                 settle(play, crew, line)
             }
+            StepKind::Lockdown(step) => {
+                let set = play.add_lockdown(step);
+                set.map_err(|defect: Defect| {
+                    Failure::one(line, "lockdown", "a project".to_owned(), defect.to_string())
+                })?;
+                settle(play, crew, line)
+            }
             StepKind::Expect(expected) => {
                 let differences = expect::differences(expected, play, crew);
                 if differences.is_empty() {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     calendars::Calendars,
     crew::{Answer, Reply, Which},
+    lockdowns::LockdownStep,
     play::Members,
 };
 
@@ -127,6 +128,8 @@ pub(crate) enum StepKind {
     Members(Members),
     /// Calendars are published, or taken away.
     Calendars(Calendars),
+    /// A lockdown is imposed or lifted.
+    Lockdown(LockdownStep),
     /// It is looked at.
     Expect(Box<Expectation>),
 }

@@ -10,6 +10,7 @@ use holdpoint_definition::{
 
 use crate::{
     calendars,
+    lockdowns::{self, LockdownStep},
     play::Members,
     suite::{
         AskedFor, Deadline, Expectation, Mention, MentionKind, OpenDuty, Step, StepKind, Targets,
@@ -20,7 +21,8 @@ use crate::{
 };
 
 /// What else happens in a step than that a member acts.
-const EVENTS: &[&str] = &["after", "at", "work", "child", "members", "calendars", "expect"];
+const EVENTS: &[&str] =
+    &["after", "at", "work", "child", "members", "calendars", "lockdown", "lift", "expect"];
 const WORK: &[&str] =
     &["run", "target", "step", "succeeds", "fails", "for_good", "verdict", "detail", "unknown"];
 const EXPECT: &[&str] = &[
@@ -84,6 +86,11 @@ pub(crate) fn step(file: &mut File<'_>, node: &Node, members: &mut Members) -> O
             members.append(&mut file.members(inner)?);
             Some(StepKind::Members(members.clone()))
         }
+        "lockdown" => lockdowns::imposed(file, inner).map(StepKind::Lockdown),
+        "lift" => file
+            .reader
+            .count(inner, "`lift`, the number of a lockdown,")
+            .map(|number| StepKind::Lockdown(LockdownStep::Lift(number))),
         "calendars" => calendars::read(file, inner).map(StepKind::Calendars),
         "expect" => expectation(file, inner, members).map(|one| StepKind::Expect(Box::new(one))),
         kind => syntax_act::act(file, kind, inner, members, refused).map(StepKind::Act),

@@ -53,6 +53,17 @@ fn the_page_about_child_runs_says_what_is_so() {
     }
 }
 
+#[test]
+fn the_page_about_lockdowns_says_what_is_so() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/child-runs.md"));
+    let definition = blocks(page, "yaml")[0];
+    let definition = Definition::parse("release.yaml", definition).unwrap().definition;
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lockdown.md"));
+    for one in play(&definition, &format!("{}\n", blocks(page, "yaml")[0])) {
+        assert_eq!(one.failure, None, "{}", one.name);
+    }
+}
+
 /// A scenario of the page's definition, played.
 fn released(scenario: &str) -> Option<holdpoint_scenario::Failure> {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/child-runs.md"));

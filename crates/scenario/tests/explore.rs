@@ -138,9 +138,7 @@ impl Space {
             .into_iter()
             .filter_map(|effect| match effect.kind {
                 EffectKind::Timer { due } => Some((due, effect.id)),
-                EffectKind::Activity(_) | EffectKind::Calendars { .. } | EffectKind::Child(_) => {
-                    None
-                }
+                EffectKind::Activity(_) | EffectKind::Watch { .. } | EffectKind::Child(_) => None,
             })
             .collect();
         timers.sort();
@@ -221,7 +219,7 @@ impl Space {
         for effect in Workflow::pending(&self.definition, &at.state) {
             let verdict = |verdict: &str| json!({ "verdict": verdict });
             let answers = match &effect.kind {
-                EffectKind::Timer { .. } | EffectKind::Calendars { .. } => continue,
+                EffectKind::Timer { .. } | EffectKind::Watch { .. } => continue,
                 EffectKind::Activity(activity) if activity.name.ends_with("-check") => {
                     vec![verdict("passed"), verdict("failed"), verdict("inconclusive")]
                 }

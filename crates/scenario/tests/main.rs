@@ -12,6 +12,7 @@ mod coverage;
 mod docs;
 mod explore;
 mod findings;
+mod lockdown;
 mod play;
 mod properties;
 mod shipped;

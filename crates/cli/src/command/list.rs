@@ -99,8 +99,12 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
                     row.state.clone(),
                     if row.waits_for_configuration() {
                         format!("no `{}` here", row.unconfigured.join("`, `"))
-                    } else {
+                    } else if row.lockdowns.is_empty() {
                         status(&row.status)
+                    } else {
+                        let numbers: Vec<_> =
+                            row.lockdowns.iter().map(ToString::to_string).collect();
+                        format!("{}: lockdown {}", status(&row.status), numbers.join(", "))
                     },
                     requester,
                     time(row.updated),

@@ -14,6 +14,7 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod items;
 pub(crate) mod list;
+pub(crate) mod lockdown;
 pub(crate) mod locks;
 pub(crate) mod project;
 pub(crate) mod prove;

@@ -74,12 +74,12 @@ impl<'a> Decision<'a> {
     pub(super) fn fire(&mut self, effect: &EffectId) -> Result<EffectId, DecideFailure> {
         let due = match self.wanted(effect)? {
             EffectKind::Timer { due } => due,
-            EffectKind::Calendars { seen } if self.at.project.calendars().differ(&seen) => {
+            EffectKind::Watch { seen } if self.at.project.differs(&seen) => {
                 self.tell(Action::TimerFired { effect: effect.clone() })?;
                 return Ok(effect.clone());
             }
-            EffectKind::Calendars { .. } => {
-                let message = format!("the calendars that `{effect}` is about are as they were");
+            EffectKind::Watch { .. } => {
+                let message = format!("what `{effect}` is about is as it was");
                 return Err(Refusal::new(RefusalCode::NotAwaited, message).into());
             }
             EffectKind::Activity(_) | EffectKind::Child(_) => {
@@ -120,7 +120,7 @@ impl<'a> Decision<'a> {
     pub(super) fn activity(&self, effect: &EffectId) -> Result<Activity, Refusal> {
         match self.wanted(effect)? {
             EffectKind::Activity(activity) => Ok(activity),
-            EffectKind::Timer { .. } | EffectKind::Calendars { .. } | EffectKind::Child(_) => {
+            EffectKind::Timer { .. } | EffectKind::Watch { .. } | EffectKind::Child(_) => {
                 Err(Refusal::new(RefusalCode::NotAwaited, format!("`{effect}` is not an activity")))
             }
         }

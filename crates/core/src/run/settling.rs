@@ -316,9 +316,7 @@ impl Run {
         let activities: Vec<(EffectId, Activity)> = pending
             .filter_map(|effect| match effect.kind {
                 EffectKind::Activity(activity) => Some((effect.id, activity)),
-                EffectKind::Timer { .. } | EffectKind::Calendars { .. } | EffectKind::Child(_) => {
-                    None
-                }
+                EffectKind::Timer { .. } | EffectKind::Watch { .. } | EffectKind::Child(_) => None,
             })
             .collect();
         for (effect, activity) in activities {

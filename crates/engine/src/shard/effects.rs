@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdpoint_core::{
-    Action, Activity, EffectId, IllegalEvent, Outcome, ProjectId, RunId, SeenCalendars,
+    Action, Activity, EffectId, IllegalEvent, Outcome, ProjectId, RunId, Seen,
     run::{Due, DueStep},
 };
 use jiff::Timestamp;
@@ -51,9 +51,7 @@ impl Shard {
         });
         slot.working = false;
         let project = self.library.projects.get(live.run.project());
-        let changed = |seen: &SeenCalendars| {
-            project.as_ref().is_some_and(|project| project.calendars().differ(seen))
-        };
+        let changed = |seen: &Seen| project.as_ref().is_some_and(|project| project.differs(seen));
         let mut wake: Option<Timestamp> = None;
         let mut wake_at = |at: Timestamp| wake = Some(wake.map_or(at, |wake| wake.min(at)));
         slot.attempts.retain(|effect, handle| {
@@ -192,8 +190,8 @@ impl Shard {
         self.pump(run);
     }
 
-    /// Sees to the runs in memory that go by calendars of the project.
-    pub(super) fn calendars_changed(&mut self, project: &ProjectId) {
+    /// Sees to the runs in memory that go by calendars or lockdowns of the project.
+    pub(super) fn project_changed(&mut self, project: &ProjectId) {
         // What is being appended to, or read, is settled when that is done.
         let of_project = |slot: &Slot| {
             let live = slot.live.as_ref().filter(|_| slot.phase == Phase::Ready);
