@@ -117,9 +117,9 @@ impl LiveRun {
         due: &Result<Vec<Due>, IllegalEvent>,
     ) -> RunRecord {
         let mut wake_at: Option<Timestamp> = None;
-        // A run whose definition cannot say what it owes is taken up by the next start, which
-        // may have a definition that can.
-        let mut working = due.is_err();
+        // A run that is broken, or whose definition cannot say what it owes, is taken up by the next
+        // start, which may have a definition that can.
+        let mut working = due.is_err() || self.broken.is_some();
         let mut watches = Seen::default();
         for due in due.iter().flatten() {
             let at = match &due.step {
@@ -212,6 +212,22 @@ impl Library {
         self.replay(&stream, &mut live, |_| true).await?;
         let live = live.ok_or(QueryFailure::NoSuchRun(id))?;
         Ok(Loaded { live, snapshot: Version::ZERO })
+    }
+
+    /// Loads a run as far as its history replays; it is broken from there on.
+    pub(crate) async fn load_what_replays(
+        &self,
+        stream: &StreamId,
+    ) -> Result<Option<LiveRun>, QueryFailure> {
+        let mut live = None;
+        match (self.replay(stream, &mut live, |_| true).await, &mut live) {
+            (Err(QueryFailure::History(illegal)), Some(live)) => {
+                tracing::error!(%stream, error = %illegal, "a history does not replay");
+                live.broken = Some(format!("its history does not replay: {illegal}"));
+            }
+            (replayed, _) => replayed?,
+        }
+        Ok(live)
     }
 
     /// Loads a run as it was.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use holdpoint_core::{EventId, Moment, ProjectId, RunId, Sequence};
+use holdpoint_core::{EventId, Moment, ProjectId, RunId, Sequence, StreamId};
 
 use crate::{
     failure::QueryFailure,
@@ -105,17 +105,25 @@ async fn refreshed(
     let located = match tables.locate(run)? {
         Some(located) => located,
         None => {
-            let stream = holdpoint_core::StreamId { project: project.clone(), run: Some(run) };
+            let stream = StreamId { project: project.clone(), run: Some(run) };
             let first = library.log.read_stream(&stream, holdpoint_core::Version::ZERO, 1).await?;
             let first = first.first().map(holdpoint_log::Record::event).transpose()?;
             let digest = first
                 .filter(|first| first.kind == RUN_STARTED)
                 .and_then(|first| first.definition)
                 .ok_or(QueryFailure::NoSuchRun(run))?;
-            Located { project, digest, snapshot: None }
+            Located { project: project.clone(), digest, snapshot: None }
         }
     };
-    let live = library.load(run, located).await?.live;
+    let stream = StreamId { project: project.clone(), run: Some(run) };
+    let live = match library.load(run, located).await {
+        Ok(loaded) => loaded.live,
+        // A run whose definition is defective must not keep all others from going on.
+        Err(failure @ QueryFailure::History(_)) => {
+            library.load_what_replays(&stream).await?.ok_or(failure)?
+        }
+        Err(failure) => return Err(failure),
+    };
     let known = library.projects.get(live.run.project()).ok_or(QueryFailure::NoSuchRun(run))?;
     let at = Moment { now: live.run.updated(), project: &known };
     Ok(Subject::Run(Box::new(live.record(&at, &live.due()))))

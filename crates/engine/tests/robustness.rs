@@ -321,6 +321,36 @@ async fn a_step_that_cannot_be_kept_holds_its_run_visibly() {
 }
 
 #[tokio::test]
+async fn a_history_that_does_not_replay_breaks_its_run_alone_until_it_does() {
+    let (office, probe) = (Office::new(), Arc::<Probe>::default());
+    let (engine, _) = probing(&office, &probe).await;
+    let expense = office.submit(&engine, 1).await;
+    let run = probe_run(&office, &engine).await;
+    engine.command(run, signal("say", json!(3))).await.unwrap();
+    engine.shutdown().await;
+
+    let again = || {
+        let name = "probe".parse().unwrap();
+        office.builder().workflow(name, 1, "A probe", probe.clone()).start()
+    };
+    probe.break_at(&["evolve"]);
+    let engine = again().await.unwrap();
+    let rows = engine.runs(&Default::default()).await.unwrap();
+    let row = rows.iter().find(|row| row.id == run).unwrap();
+    assert_eq!(row.status, RunStatus::Stuck);
+    assert!(row.state.starts_with("broken: its history does not replay"), "{}", row.state);
+    let answer = engine.command(run, signal("say", json!(3))).await;
+    assert!(matches!(answer, Err(CommandFailure::Query(QueryFailure::History(_)))), "{answer:?}");
+    engine.command(expense, approve("ben")).await.unwrap();
+    engine.shutdown().await;
+
+    probe.break_at(&[]);
+    let engine = again().await.unwrap();
+    engine.command(run, signal("say", json!(3))).await.unwrap();
+    assert_eq!(engine.run(run).await.unwrap().row.status, RunStatus::Held);
+}
+
+#[tokio::test]
 async fn commands_that_are_acceptable_alone_are_not_refused_together() {
     let (office, probe) = (Office::new(), Arc::default());
     let (engine, log) = probing(&office, &probe).await;
