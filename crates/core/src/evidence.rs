@@ -66,8 +66,14 @@ impl NewEvidence {
             && !is_reference(reference)
         {
             return bad(
-                "the reference is not a URL".to_owned(),
-                "give one such as `https://reports.example.com/4711`, of at most 2048 bytes",
+                "the reference is no URL that others can open".to_owned(),
+                "give one such as `https://reports.example.com/4711`, with a host, of at most 2048 bytes",
+            );
+        }
+        if self.size == Some(0) {
+            return bad(
+                "an empty file shows nothing".to_owned(),
+                "attach the file once something is in it",
             );
         }
         if self.reference.is_none() && (self.size.is_none() || self.file.is_none()) {
@@ -92,9 +98,14 @@ fn is_restricted(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
 }
 
+/// Whether `text` is a URL with a host (RFC 3986). Without one it names what only its author's machine
+/// has, or, as `javascript:` and `data:` do, what whoever follows it would run.
 fn is_reference(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let runs = ["javascript", "vbscript", "data"];
     text.len() <= REFERENCE_BYTES_MAX
+        && !runs.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        && !rest.starts_with(['/', '?', '#'])
         && scheme.bytes().next().is_some_and(|first| first.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
         && !rest.is_empty()
@@ -140,8 +151,22 @@ mod tests {
         for bad in ["", "a/b", "a\\b", "a\nb", &"x".repeat(256)] {
             assert!(file(bad).check().is_err(), "{bad}");
         }
-        for bad in ["", "example.com", "https:", "1s:x", "https://exa mple", "https://\u{e9}"] {
+        for bad in [
+            "",
+            "example.com",
+            "https:",
+            "https://",
+            "1s:x",
+            "https://exa mple",
+            "https://\u{e9}",
+            "javascript:alert(1)",
+            "JavaScript://example.com/%0aalert(1)",
+            "data:text/plain,x",
+            "file:///etc/passwd",
+        ] {
             assert!(reference(bad).check().is_err(), "{bad}");
         }
+        let empty = NewEvidence { size: Some(0), ..file("report.pdf") };
+        assert!(empty.check().is_err());
     }
 }
