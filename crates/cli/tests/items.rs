@@ -253,9 +253,6 @@ fn inventories_are_imported() {
     1 item changed
 
     $ holdpoint items import hosts.ini --format csv --as ada
-    hosts.ini:1: error[HP2304]: `[web]` is not the name of a label
-    help: names are at most 63 of A-Z, a-z, 0-9 and -._/, beginning and ending with a letter or digit
-
     hosts.ini:1: error[HP2309]: the table has no column `name`
     help: its first line names the columns, separated by commas: `name`, `groups`, `depends_on`, and a label each for the others
     [exit 2]

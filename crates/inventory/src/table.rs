@@ -69,6 +69,10 @@ pub(crate) fn read(source: &str, report: &mut Report) -> Option<Declared> {
 }
 
 fn columns(header: &csv::StringRecord, report: &mut Report) -> Option<Vec<Column>> {
+    if !header.iter().any(|name| name == "name") {
+        report.add(Code::Shape, 1, "the table has no column `name`", without_names(header));
+        return None;
+    }
     let mut seen = BTreeSet::new();
     let mut whole = true;
     let columns = header
@@ -90,16 +94,27 @@ fn columns(header: &csv::StringRecord, report: &mut Report) -> Option<Vec<Column
             }
         })
         .collect();
-    if !seen.contains("name") {
-        report.add(
-            Code::Shape,
-            1,
-            "the table has no column `name`",
-            "its first line names the columns, separated by commas: `name`, `groups`, `depends_on`, and a label each for the others",
-        );
-        return None;
-    }
     whole.then_some(columns)
+}
+
+/// What to do about a table without a column `name`.
+fn without_names(header: &csv::StringRecord) -> String {
+    let near = header.iter().find(|name| name.eq_ignore_ascii_case("name"));
+    match (near, header.iter().find_map(other_separator)) {
+        (Some(near), _) => {
+            format!("write `name` instead of `{near}`: names of columns have small letters")
+        }
+        (None, Some(separator)) => {
+            format!("its columns seem to be separated by {separator}: save it separated by commas")
+        }
+        (None, None) => "its first line names the columns, separated by commas: `name`, `groups`, `depends_on`, and a label each for the others".to_owned(),
+    }
+}
+
+/// What spreadsheets put between columns where the comma is the decimal point.
+fn other_separator(cell: &str) -> Option<&'static str> {
+    let known = [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")];
+    known.iter().find(|(separator, _)| cell.contains(*separator)).map(|(_, name)| *name)
 }
 
 fn line_of(position: &csv::Position) -> usize {

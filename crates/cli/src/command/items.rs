@@ -46,7 +46,17 @@ pub(crate) async fn items(context: &Context, command: ItemsCommand) -> Result<An
             };
             let labels: BTreeSet<_> = labels.into_iter().collect();
             let options = Options { labels: (!labels.is_empty()).then_some(labels) };
-            change(context, declared(&file, format, &options)?, &how).await
+            let declared = declared(&file, format, &options)?;
+            if how.prune && declared.items.is_empty() {
+                return Err(Failure::usage(
+                    format!(
+                        "`{}` names no item, so that `--prune` would remove all",
+                        file.display()
+                    ),
+                    "give the whole inventory, or take items out with `holdpoint items remove`",
+                ));
+            }
+            change(context, declared, &how).await
         }
         ItemsCommand::Remove { names, acting } => {
             let difference = Difference { removed: names, ..Difference::default() };
