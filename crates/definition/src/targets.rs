@@ -74,7 +74,7 @@ impl Targets {
         let (mut names, selector) = match &self.from {
             From::List(tree) => (listed(tree, vars)?, None),
             From::Select(template) => {
-                let text = template.render_text(vars)?;
+                let text = template.render_selector(vars)?;
                 let selector: Selector =
                     text.parse().map_err(|fault| format!("`{text}`: {fault}"))?;
                 let names = selector.select(items).map(|(name, _)| name.to_string()).collect();

@@ -158,6 +158,33 @@ impl Template {
         })
     }
 
+    /// Fills a selector in. What is filled in can only be the name or the value of a label, or several
+    /// with commas between them where the template has parentheses: else a value could select other
+    /// items than the template means.
+    pub(crate) fn render_selector(&self, vars: &Vars<'_>) -> Result<String, String> {
+        if let [Part::Expr(_)] = self.parts.as_slice() {
+            return self.render_text(vars);
+        }
+        self.join(vars, |before, value| {
+            let quote = before.chars().fold(None, |open, c| match open {
+                None if "'\"".contains(c) => Some(c),
+                Some(quote) if c == quote => None,
+                open => open,
+            });
+            let listed = before.rfind('(') > before.rfind(')');
+            let plain = |c: char| !c.is_whitespace() && !"(),=!'\"".contains(c);
+            let one = |value: &str| !value.is_empty() && value.chars().all(plain);
+            let fits = match quote {
+                Some(quote) => !value.contains(quote),
+                None => one(value) || listed && value.split(',').all(|value| one(value.trim())),
+            };
+            if fits {
+                return Ok(());
+            }
+            Err(format!("`{value}` is not the name or the value of a label"))
+        })
+    }
+
     /// `accept` is given the text so far and the value that comes next.
     fn join(
         &self,

@@ -102,10 +102,28 @@ fn a_selector_can_be_computed_and_is_recorded() {
     let started = last(&bench, "rollout.started");
     assert_eq!(started["selector"], "env=prod, role!=web");
     assert_eq!(open(&bench), ["go#1/db-1/deploy", "go#1/mail/deploy"]);
-    let mut bench = self::bench("{ select: 'env=${input.env}' }", "[100%]");
-    bench.submit("ada", json!({ "env": "a b" })).unwrap();
-    let reason = last(&bench, "work.failed")["reason"].as_str().unwrap().to_owned();
-    assert_eq!(reason, "`env=a b`: this does not select items: terms are separated by commas");
+}
+
+#[test]
+fn what_is_filled_into_a_selector_cannot_select_other_items() {
+    for env in ["a b", "prod, !legacy", "prod)", "!", "", "x=y"] {
+        let mut bench = bench("{ select: 'env=${input.env}' }", "[100%]");
+        bench.submit("ada", json!({ "env": env })).unwrap();
+        let reason = last(&bench, "work.failed")["reason"].as_str().unwrap().to_owned();
+        assert_eq!(reason, format!("`{env}` is not the name or the value of a label"));
+        assert_eq!(bench.view().failure.unwrap().reason, reason);
+    }
+    let several = |selector: &str, env: &str| {
+        let mut bench = bench(selector, "[100%]");
+        bench.submit("ada", json!({ "env": env })).unwrap();
+        bench.types().contains(&"rollout.started".to_owned())
+    };
+    assert!(several("{ select: 'env in (${input.env})' }", "prod, test"));
+    assert!(several("{ select: 'env!=\"${input.env}\"' }", "Team A, and others"));
+    assert!(!several("{ select: 'env!=\"${input.env}\"' }", "a\", name!=\"b"));
+    assert!(several("{ select: '${input.env}' }", "env=prod, role!=web"));
+    assert!(!several("{ select: 'env in (${input.env})' }", "prod), env notin (x"));
+    assert!(!several("{ select: 'env in (web), env=${input.env}' }", "prod, test"));
 }
 
 #[test]
