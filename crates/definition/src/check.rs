@@ -447,11 +447,18 @@ fn check_deadline(
     else {
         return;
     };
-    let mut released = behind_choices(model, &released.name);
-    if let Some(waived) = state.on.get("waived") {
-        released.extend(behind_choices(model, &waived.name));
-    }
-    if behind_choices(model, &expired.name).iter().any(|state| released.contains(state)) {
+    let expires = behind_choices(model, &expired.name);
+    let waived = state.on.get("waived");
+    let goes_on = [Some(released), waived].into_iter().flatten().any(|target| {
+        let released = behind_choices(model, &target.name);
+        let ends = |name: &String| {
+            model.states.get(name).is_some_and(|state| matches!(state.kind, StateKind::End { .. }))
+        };
+        // Where a release is only one of the reasons to go on, an end behind it says that nothing is done.
+        let chosen = released.iter().any(|state| !ends(state));
+        expires.intersection(&released).any(|state| !(chosen && ends(state)))
+    });
+    if goes_on {
         findings
             .add(
                 Code::DeadlineReleases,
