@@ -89,6 +89,9 @@ pub struct RunView {
     /// What it was shown, the newest of each name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<EvidenceView>,
+    /// The last of its work that failed, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView>,
     /// How far its rollout has come, if it is or was in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutView>,
@@ -117,6 +120,7 @@ impl RunView {
             duties: Vec::new(),
             waived: Vec::new(),
             evidence: Vec::new(),
+            failure: None,
             rollout: None,
             branches: Vec::new(),
             unknown: Vec::new(),
@@ -131,6 +135,15 @@ impl RunView {
         self.branches.iter().for_each(|one| one.rollouts(&mut found));
         found
     }
+}
+
+/// Work that failed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailureView {
+    /// The state that did it.
+    pub state: String,
+    /// Why it failed.
+    pub reason: String,
 }
 
 /// One of the parallel branches of a run.

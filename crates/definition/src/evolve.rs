@@ -18,7 +18,7 @@ use crate::{
     locking::{self, Locking},
     model::{CANCELLED, Model, StateKind, Work},
     parallel_state, rollout_evolve,
-    state::{Place, Signal, State},
+    state::{Failure, Place, Signal, State},
     tasks,
     waiver::{self, Waived},
     window_model::Missed,
@@ -263,8 +263,8 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         }
         (
             Place::Activity { state: at, .. } | Place::Entered { state: at },
-            Event::WorkFailed { state: named, .. },
-        ) if at == named && is_work(model, named) => resolve(state, named, "failed"),
+            Event::WorkFailed { state: named, reason },
+        ) if at == named && is_work(model, named) => fail(state, named, reason),
         (Place::Activity { state: at, .. }, Event::WorkExpired { state: named, .. })
             if at == named =>
         {
@@ -285,10 +285,10 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             state.outputs.insert(named.clone(), Arc::clone(output));
             resolve(state, named, "succeeded")
         }
-        (Place::Child(child), Event::WorkFailed { state: named, .. })
+        (Place::Child(child), Event::WorkFailed { state: named, reason })
             if child.state == *named && child.late.is_none() =>
         {
-            resolve(state, named, "failed")
+            fail(state, named, reason)
         }
         (Place::Child(child), Event::WorkExpired { state: named, .. })
             if child.state == *named
@@ -548,6 +548,11 @@ fn pass(
 pub(crate) fn resolve(state: &mut State, named: &str, outcome: &str) -> Result<(), String> {
     state.place = Place::Resolved { state: named.to_owned(), outcome: outcome.to_owned() };
     Ok(())
+}
+
+fn fail(state: &mut State, named: &str, reason: &str) -> Result<(), String> {
+    state.failure = Some(Failure { state: named.to_owned(), reason: reason.to_owned() });
+    resolve(state, named, "failed")
 }
 
 /// The hold that a state is, if it is one.

@@ -156,7 +156,7 @@ impl Need {
                 let value = template.render(vars)?;
                 let need = value.as_u64().and_then(|need| u32::try_from(need).ok());
                 need.filter(|need| (1..=NEED_MAX).contains(need)).ok_or_else(|| {
-                    format!("`need` gives `{value}`, which is no whole number from 1 to {NEED_MAX}")
+                    format!("`need` gives `{value}` for this input, which is no whole number from 1 to {NEED_MAX}")
                 })
             }
         }

@@ -51,6 +51,7 @@ impl Workflow for Definition {
             expired: false,
             cancelled: false,
             overridden: false,
+            failure: None,
             rollout: None,
             locks: BTreeMap::new(),
             place: Place::Begin,

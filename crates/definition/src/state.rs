@@ -62,6 +62,9 @@ pub struct State {
     /// Whether the last hold that waited for a window was released although that was overridden.
     #[serde(default)]
     pub(crate) overridden: bool,
+    /// The last work that failed, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<Failure>,
     /// The rollout that is under way, or the last that was.
     pub(crate) rollout: Option<RolloutState>,
     /// The locks that the run holds.
@@ -72,6 +75,14 @@ pub struct State {
     /// as `entered` and `rollout` do, is put aside with it: see `parallel_state::Focus`.
     #[serde(skip)]
     pub(crate) outside: Vec<Outside>,
+}
+
+/// Work that failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    /// The state that did it.
+    pub(crate) state: String,
+    pub(crate) reason: String,
 }
 
 /// A signal that is kept.

@@ -5,8 +5,8 @@ use holdpoint_core::{
     Moment, RunStatus, RunSummary, RunView, Vote,
     project::OWNER,
     view::{
-        BranchView, Candidate, ConditionStatus, ConditionView, DeadlineView, DutyView, HoldView,
-        VoteView,
+        BranchView, Candidate, ConditionStatus, ConditionView, DeadlineView, DutyView, FailureView,
+        HoldView, VoteView,
     },
 };
 
@@ -92,6 +92,10 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         view.next_steps = hold_steps(hold, open, state, at);
         view.holds.push(hold_view(hold, open, state, at));
     }
+    view.failure = state.failure.as_ref().map(|failure| FailureView {
+        state: failure.state.clone(),
+        reason: failure.reason.clone(),
+    });
     // The end of a run gives its locks back.
     if !matches!(state.place, Place::Ended { .. }) {
         view.locks = locking::held(state);

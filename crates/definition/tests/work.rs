@@ -472,3 +472,33 @@ fn what_a_state_has_not_left_yet_can_be_asked_for() {
     bench.attempt("build#1", built(1)).unwrap();
     assert_eq!(bench.status(), RunStatus::Held);
 }
+
+#[test]
+fn a_deadline_may_end_the_run_where_a_release_does_so_only_for_some() {
+    let source = |nothing: &str, work: &str| {
+        format!(
+            "workflow: test
+version: 1
+title: Test
+input: {{ type: object, required: [risk], properties: {{ risk: {{ enum: [low, high] }} }} }}
+start: agree
+states:
+  agree:
+    hold: {{ approval: {{ rules: {{ peer: {{ from: role:engineer, need: 1 }} }}, expires: 7d }} }}
+    on: {{ released: which, rejected: over, expired: over }}
+  which:
+    choose:
+      - {{ when: \"input.risk == 'low'\", to: {nothing} }}
+      - {{ else: {work} }}
+  work:
+    do: {{ activity: {{ run: deploy }} }}
+    on: {{ succeeded: done, failed: over }}
+  over: {{ end: over }}
+  done: {{ end: done }}
+"
+        )
+    };
+    workflow(&source("over", "work"));
+    let found = faults(&source("over", "over"));
+    assert!(found.contains("[HP2021]"), "{found}");
+}

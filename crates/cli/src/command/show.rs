@@ -147,6 +147,10 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
         let mut conditions = view.holds.iter().flat_map(|hold| &hold.conditions);
         conditions.any(|one| kinds.contains(&one.kind) && !one.met)
     };
+    if let Some(failure) = &view.failure {
+        text.push_str(&line(&format!("  failed   `{}`: {}", failure.state, failure.reason)));
+        text.push('\n');
+    }
     for name in &detail.row.unconfigured {
         text.push_str(&format!("  waiting  no activity `{name}` is configured here\n"));
     }
