@@ -17,7 +17,7 @@ use toml::Spanned;
 
 use crate::activity::{
     CommandActivity, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts, HttpActivity, HttpRequest,
-    MetricsServer,
+    MetricsServer, Secrets,
 };
 
 /// What a new data directory's `holdpoint.toml` says.
@@ -56,6 +56,9 @@ pub struct ConfigurationFailure {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// The variables of the environment whose values are masked in what programs write.
+    #[serde(default)]
+    secrets: Vec<String>,
     #[serde(default)]
     activity: BTreeMap<Spanned<String>, Spanned<Entry>>,
     #[serde(default)]
@@ -84,6 +87,8 @@ struct Metrics {
 #[serde(deny_unknown_fields)]
 struct Entry {
     command: Option<Spanned<Vec<String>>>,
+    directory: Option<Spanned<PathBuf>>,
+    environment: Option<Spanned<BTreeMap<String, String>>>,
     http: Option<Spanned<Http>>,
 }
 
@@ -131,6 +136,17 @@ impl Configuration {
             let offset = error.span().map_or(0, |span| span.start);
             failure(offset, error.message(), HELP_FORMS)
         })?;
+        let secrets = {
+            let of_programs = file
+                .activity
+                .values()
+                .filter_map(|entry| entry.get_ref().environment.as_ref().map(Spanned::get_ref));
+            let given = file.secrets.iter().flat_map(|name| {
+                let own = std::env::var(name).ok();
+                own.into_iter().chain(of_programs.clone().filter_map(|all| all.get(name).cloned()))
+            });
+            Secrets::new(given.collect::<Vec<_>>())
+        };
         let mut activities: BTreeMap<String, Arc<dyn ActivityHandler>> = BTreeMap::new();
         for (name, entry) in file.activity {
             let at = name.span().start;
@@ -139,13 +155,35 @@ impl Configuration {
                 let message = format!("the activity `{name}` is built in");
                 return Err(failure(at, &message, "give the activity another name"));
             }
-            let Entry { command, http } = entry.into_inner();
+            let Entry { command, http, directory: within, environment } = entry.into_inner();
+            let alone = within
+                .as_ref()
+                .map(|one| ("directory", one.span().start))
+                .or(environment.as_ref().map(|one| ("environment", one.span().start)));
+            if let Some((key, at)) = alone.filter(|_| command.is_none()) {
+                let message = format!("the activity `{name}` has a `{key}` and no `command`");
+                return Err(failure(at, &message, "only programs have one: leave it out"));
+            }
+            let environment = environment.map(Spanned::into_inner).unwrap_or_default();
+            if let Some(variable) =
+                environment.keys().find(|name| name.is_empty() || name.contains(['=', '\0']))
+            {
+                let message = format!("`{variable}` is not the name of a variable");
+                return Err(failure(at, &message, "give it a name such as `PATH`"));
+            }
             let (handler, at): (Result<Arc<dyn ActivityHandler>, String>, usize) =
                 match (command, http) {
                     (Some(argv), None) => {
                         let at = argv.span().start;
                         let made = CommandActivity::new(argv.get_ref(), directory);
-                        (made.map(|one| Arc::new(one) as Arc<_>), at)
+                        let made = made.map(|one| {
+                            let one = match &within {
+                                None => one,
+                                Some(within) => one.within(within.get_ref()),
+                            };
+                            Arc::new(one.environment(environment).masking(secrets.clone()))
+                        });
+                        (made.map(|one| one as Arc<_>), at)
                     }
                     (None, Some(http)) => {
                         let at = http.span().start;
@@ -199,6 +237,9 @@ impl Configuration {
 
 #[cfg(test)]
 mod tests {
+    use holdpoint_core::Outcome;
+    use serde_json::json;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Configuration, ConfigurationFailure> {
@@ -220,6 +261,23 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn what_a_program_writes_of_a_secret_is_masked() {
+        let text = "
+secrets = [\"TOKEN\", \"PATH\", \"NO_SUCH_VARIABLE\"]
+[activity.show]
+command = [\"sh\", \"-c\", \"pwd; echo $TOKEN $PATH $PLAIN\"]
+directory = \"usr\"
+environment = { TOKEN = \"s3cret\", PLAIN = \"plain\" }
+";
+        let parsed = parse(text).unwrap();
+        let (_, activity) = parsed.activities().next().unwrap();
+        let outcome = activity.attempt(crate::activity::tests::attempt(json!({}))).await;
+        let Outcome::Completed(output) = outcome else { panic!("{outcome:?}") };
+        let path = "*".repeat(std::env::var("PATH").unwrap().len());
+        assert_eq!(output["stdout"], format!("/usr\n****** {path} plain\n"));
+    }
+
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (text, place, says) in [
@@ -238,6 +296,17 @@ mod tests {
             ("[metrics.main]\nurl = \"https://h\"", (1, 1), "must be `http://HOST/PATH`"),
             ("[metrics.main]\nurl = \"h\"", (1, 1), "is not an address"),
             ("[metrics.main]\n", (1, 1), "missing field `url`"),
+            (
+                "[activity.a]\nhttp = { url = \"http://h\" }\ndirectory = \"/\"",
+                (3, 13),
+                "no `command`",
+            ),
+            (
+                "[activity.a]\ncommand = [\"a\"]\nenvironment = { \"\" = \"x\" }",
+                (1, 11),
+                "is not the name",
+            ),
+            ("secrets = \"TOKEN\"", (1, 11), "expected a sequence"),
             ("[activities]\n", (1, 2), "unknown field `activities`"),
             ("\u{0}", (1, 2), "key with no value"),
         ] {

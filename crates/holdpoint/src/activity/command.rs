@@ -3,7 +3,11 @@
 //! The program and its arguments are the operator's, never a shell's: a run's input fills fields
 //! in single arguments and can neither add an argument nor begin an option.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use async_trait::async_trait;
 use holdpoint_core::Outcome;
@@ -14,7 +18,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{failed, template::Template};
+use super::{failed, mask::Secrets, template::Template};
 
 /// How much of what a program writes to each of its two outputs is kept, in bytes.
 pub const OUTPUT_KEPT_MAX: usize = 4_096;
@@ -36,6 +40,8 @@ pub struct CommandActivity {
     program: String,
     arguments: Vec<Template>,
     directory: PathBuf,
+    environment: BTreeMap<String, String>,
+    secrets: Secrets,
 }
 
 impl CommandActivity {
@@ -55,7 +61,34 @@ impl CommandActivity {
         }
         let arguments =
             arguments.iter().map(|one| Template::parse(one)).collect::<Result<_, _>>()?;
-        Ok(Self { program: program.clone(), arguments, directory: directory.into() })
+        Ok(Self {
+            program: program.clone(),
+            arguments,
+            directory: directory.into(),
+            environment: BTreeMap::new(),
+            secrets: Secrets::default(),
+        })
+    }
+
+    /// Runs the program in another directory; one that is relative is found from that before.
+    #[must_use]
+    pub fn within(mut self, directory: &Path) -> Self {
+        self.directory.push(directory);
+        self
+    }
+
+    /// Gives the program these variables besides.
+    #[must_use]
+    pub fn environment(mut self, environment: BTreeMap<String, String>) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Masks these in what the program writes, before anything is recorded of it.
+    #[must_use]
+    pub fn masking(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
     }
 
     fn command(&self, attempt: &Attempt) -> Result<Command, String> {
@@ -65,6 +98,7 @@ impl CommandActivity {
         }
         command
             .current_dir(&self.directory)
+            .envs(&self.environment)
             .env("HOLDPOINT_IDEMPOTENCY_KEY", &attempt.idempotency_key)
             .env("HOLDPOINT_RUN", attempt.run.to_string())
             .env("HOLDPOINT_ACTIVITY", &attempt.activity)
@@ -75,7 +109,9 @@ impl CommandActivity {
             .process_group(0)
             .kill_on_drop(true);
         for variable in OPERATORS {
-            command.env_remove(variable);
+            if !self.environment.contains_key(variable) {
+                command.env_remove(variable);
+            }
         }
         if let Some(Value::String(target)) = attempt.input.get("target") {
             command.env("HOLDPOINT_TARGET", target);
@@ -124,7 +160,7 @@ impl ActivityHandler for CommandActivity {
         let pid = child.id().and_then(|id| i32::try_from(id).ok());
         let mut group = Group(pid.and_then(rustix::process::Pid::from_raw));
         let input = attempt.input.to_string();
-        let outcome = match conversation(&mut child, input).await {
+        let outcome = match conversation(&mut child, input, &self.secrets).await {
             Ok((status, output, errors)) if status.success() => {
                 let (stdout, stderr) = (output.text(), errors.text());
                 Outcome::Completed(match output.json() {
@@ -150,6 +186,7 @@ impl ActivityHandler for CommandActivity {
 async fn conversation(
     child: &mut Child,
     input: String,
+    secrets: &Secrets,
 ) -> std::io::Result<(std::process::ExitStatus, Kept, Kept)> {
     let stdin = child.stdin.take();
     let write = async move {
@@ -162,7 +199,7 @@ async fn conversation(
     };
     let (output, errors) = (child.stdout.take(), child.stderr.take());
     let ((), output, errors, status) =
-        tokio::join!(write, kept(output), kept(errors), child.wait());
+        tokio::join!(write, kept(output, secrets), kept(errors, secrets), child.wait());
     Ok((status?, output?, errors?))
 }
 
@@ -189,12 +226,17 @@ impl Kept {
 }
 
 /// Reads to the end and keeps the beginning, at most [`OUTPUT_KEPT_MAX`] bytes of it.
-async fn kept(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Kept> {
+async fn kept(pipe: Option<impl AsyncRead + Unpin>, secrets: &Secrets) -> std::io::Result<Kept> {
     let Some(mut pipe) = pipe else { return Ok(Kept::default()) };
     let mut bytes = Vec::new();
-    (&mut pipe).take(OUTPUT_KEPT_MAX as u64).read_to_end(&mut bytes).await?;
-    let dropped = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
-    Ok(Kept { bytes, dropped })
+    // A secret that begins in what is kept may end behind it.
+    let looked_at = OUTPUT_KEPT_MAX.saturating_add(secrets.longest());
+    (&mut pipe).take(looked_at as u64).read_to_end(&mut bytes).await?;
+    let rest = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    secrets.mask(&mut bytes);
+    let cut = bytes.len().saturating_sub(OUTPUT_KEPT_MAX);
+    bytes.truncate(OUTPUT_KEPT_MAX);
+    Ok(Kept { bytes, dropped: rest.saturating_add(cut as u64) })
 }
 
 #[cfg(test)]
@@ -280,6 +322,39 @@ mod tests {
         let Outcome::Completed(output) = outcome else { panic!("{outcome:?}") };
         let text = output["stdout"].as_str().unwrap();
         assert!(text.ends_with("x\n[195904 more bytes were not kept]"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_program_runs_where_and_with_what_the_operator_says() {
+        let variables = [("TOKEN", "s3cret"), ("HOLDPOINT_AS", "robot")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let script = "pwd; echo \"$HOLDPOINT_AS $${HOLDPOINT_DIR-none} $TOKEN\"";
+        let activity = CommandActivity::new(&argv(&["sh", "-c", script]), "/usr")
+            .unwrap()
+            .within(Path::new("bin"))
+            .environment(variables.into());
+        let outcome = activity.attempt(attempt(json!({}))).await;
+        let Outcome::Completed(output) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(output["stdout"], "/usr/bin\nrobot none s3cret\n");
+    }
+
+    #[tokio::test]
+    async fn secrets_are_recorded_nowhere() {
+        // The second script writes one across the end of what is kept.
+        for script in [
+            "echo s3cret; echo s3cret >&2; exit $code",
+            "head -c 4093 /dev/zero | tr '\\0' x; echo s3cret; echo s3cret >&2; exit $code",
+            "printf '{\"token\": \"s3cret\"}'; exit $code",
+        ] {
+            for code in ["0", "1"] {
+                let activity = CommandActivity::new(&argv(&["sh", "-c", script]), "/")
+                    .unwrap()
+                    .environment([("code".to_owned(), code.to_owned())].into())
+                    .masking(Secrets::new(["s3cret".to_owned()]));
+                let recorded = format!("{:?}", activity.attempt(attempt(json!({}))).await);
+                assert!(!recorded.contains("s3c"), "{recorded}");
+            }
+        }
     }
 
     #[tokio::test]

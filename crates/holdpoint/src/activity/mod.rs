@@ -5,6 +5,7 @@ mod command;
 mod hosts;
 mod http;
 mod judge;
+mod mask;
 mod probe;
 mod template;
 
@@ -14,6 +15,7 @@ pub use check::{HEALTH_CHECK, HTTP_CHECK, HealthCheck};
 pub use command::{CommandActivity, OUTPUT_KEPT_MAX};
 pub use hosts::Hosts;
 pub use http::{HttpActivity, HttpRequest};
+pub use mask::Secrets;
 pub use probe::MetricsServer;
 
 fn failed(error: impl Into<String>, retryable: bool) -> Outcome {
@@ -21,7 +23,7 @@ fn failed(error: impl Into<String>, retryable: bool) -> Outcome {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use axum::Router;
     use holdpoint_core::{EffectId, RunId};
     use holdpoint_engine::Attempt;
@@ -29,7 +31,7 @@ mod tests {
     use serde_json::Value;
 
     /// A first attempt with `input`, of at most ten seconds.
-    pub(super) fn attempt(input: Value) -> Attempt {
+    pub(crate) fn attempt(input: Value) -> Attempt {
         Attempt {
             run: "01900000-0000-7000-8000-000000000001".parse::<RunId>().unwrap(),
             project: "lab".parse().unwrap(),
