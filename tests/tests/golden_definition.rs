@@ -615,6 +615,7 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
         (
             "holdpoint.rollout.started",
             DefinitionEvent::RolloutStarted {
+                plan: None,
                 state: state(),
                 targets: Arc::new(vec![text("web-1"), text("web-2"), text("web-3")]),
                 waves: Arc::new(vec![1, 3]),
@@ -626,8 +627,23 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
             },
         ),
         (
+            "holdpoint.rollout.started.planned",
+            DefinitionEvent::RolloutStarted {
+                plan: Some(Digest::of(b"a plan")),
+                state: state(),
+                targets: Arc::new(vec![text("web-1")]),
+                waves: Arc::new(vec![1]),
+                check: None,
+                selector: None,
+                gates: Arc::new(vec![]),
+                switch: false,
+                window: None,
+            },
+        ),
+        (
             "holdpoint.rollout.started.gated",
             DefinitionEvent::RolloutStarted {
+                plan: None,
                 state: state(),
                 targets: Arc::new(vec![text("web-1"), text("web-2")]),
                 waves: Arc::new(vec![1, 2]),
@@ -644,6 +660,7 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
         (
             "holdpoint.rollout.started.unchecked",
             DefinitionEvent::RolloutStarted {
+                plan: None,
                 state: state(),
                 targets: Arc::new(vec![text("web-1")]),
                 waves: Arc::new(vec![1]),
@@ -657,6 +674,7 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
         (
             "holdpoint.rollout.started.selected",
             DefinitionEvent::RolloutStarted {
+                plan: None,
                 state: state(),
                 targets: Arc::new(vec![text("db-1"), text("web-1")]),
                 waves: Arc::new(vec![1, 2]),

@@ -13,7 +13,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use self::{
     calendar::CalendarCommand,
     evidence::{Attach, EvidenceCommand},
-    input::{Amend, Submit},
+    input::{Amend, Plan, Submit},
     items::ItemsCommand,
     lockdown::LockdownCommand,
     locks::Locks,
@@ -107,6 +107,8 @@ pub(crate) enum Command {
     Fmt(Fmt),
     /// Print the JSON Schema of definitions, for editors
     Schema,
+    /// Show what a run would do at which target, in which order, with which arguments
+    Plan(Plan),
     /// Start a run of a published definition
     Submit(Submit),
     #[command(flatten)]
@@ -201,6 +203,7 @@ impl Command {
             Self::Graph(_) => "graph",
             Self::Fmt(_) => "fmt",
             Self::Schema => "schema",
+            Self::Plan(_) => "plan",
             Self::Submit(_) => "submit",
             Self::Tell(tell) => tell.name(),
             Self::Steer(steer) => steer.name(),

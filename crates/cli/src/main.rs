@@ -86,6 +86,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Graph(arguments) => command::author::graph(&arguments),
         Command::Fmt(arguments) => command::author::fmt(&context, &arguments),
         Command::Schema => command::author::schema(),
+        Command::Plan(arguments) => command::plan::plan(&context, arguments).await,
         Command::Submit(arguments) => command::submit::submit(&context, arguments).await,
         Command::Tell(tell) => command::run::tell(&context, tell).await,
         Command::Steer(steer) => return command::steer::steer(&context, steer).await,

@@ -30,6 +30,7 @@ fn the_top_level() {
       graph        Draw a definition
       fmt          Give definitions and scenarios the same look
       schema       Print the JSON Schema of definitions, for editors
+      plan         Show what a run would do at which target, in which order, with which arguments
       submit       Start a run of a published definition
       approve      Approve what a run is held for
       reject       Reject what a run is held for
@@ -136,6 +137,7 @@ fn every_command_has_help() {
         "graph",
         "fmt",
         "schema",
+        "plan",
         "submit",
         "approve",
         "reject",

@@ -17,6 +17,7 @@
 //! | [`run`] | one execution of a definition: idempotency, attempts, timers, replay |
 //! | [`settlement`] | how it is settled what became of an attempt whose end nobody knows |
 //! | [`project`] | members, roles, qualifications and published definitions |
+//! | [`plan`] | what a run would do at which targets |
 //! | [`calendars`] | the calendars that a project publishes |
 //! | [`lockdown`] | what holds back all that would start in a scope |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
@@ -31,6 +32,7 @@ pub mod id;
 pub mod item;
 pub mod lock;
 pub mod lockdown;
+pub mod plan;
 pub mod project;
 pub mod run;
 pub mod selector;
@@ -54,6 +56,7 @@ pub use id::{
 pub use item::{GroupName, Item, ItemName, Items, LabelName, NamedItem};
 pub use lock::Claims;
 pub use lockdown::{Lockdown, LockdownScope, Prospect, Seen};
+pub use plan::{Plan, Planned};
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use run::{DefinitionRef, Run, RunAnswer};
 pub use selector::{MalformedSelector, Selector};

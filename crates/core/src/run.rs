@@ -18,6 +18,7 @@ use crate::{
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
     lock::Claims,
     lockdown::{Prospect, Seen},
+    plan::Planned,
     settlement::Settled,
     view::{RunStatus, RunSummary},
     workflow::{DecideFailure, DynState, DynWorkflow, IllegalEvent, Meta, Moment, Started},
@@ -802,6 +803,12 @@ impl Run {
             summary.status = RunStatus::Stuck;
         }
         summary
+    }
+
+    /// What the run would do at which targets.
+    #[must_use]
+    pub fn plans(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> Vec<Planned> {
+        workflow.plans(&self.state, at)
     }
 
     /// The run's id.

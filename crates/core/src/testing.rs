@@ -434,6 +434,14 @@ impl Bench {
         self.run().status(&*self.workflow)
     }
 
+    /// What the run would do at which targets now.
+    #[must_use]
+    #[track_caller]
+    pub fn plans(&self) -> Vec<crate::plan::Planned> {
+        let at = Moment { now: self.now, project: &self.project };
+        self.run().plans(&*self.workflow, &at)
+    }
+
     /// What the run looks like now.
     #[must_use]
     #[track_caller]

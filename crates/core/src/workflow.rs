@@ -16,6 +16,7 @@ use crate::{
     id::{ProjectId, RunId},
     lock::Claims,
     lockdown::Prospect,
+    plan::Planned,
     project::Project,
     view::{RunStatus, RunSummary, RunView},
 };
@@ -157,6 +158,12 @@ pub trait Workflow: Send + Sync + 'static {
     /// What the run looks like to a person now, with who could release what holds it.
     fn view(&self, state: &Self::State, at: &Moment<'_>) -> RunView;
 
+    /// What the run would do at which targets, as far as that can be told now, with the project as it
+    /// is at this moment.
+    fn plans(&self, _state: &Self::State, _at: &Moment<'_>) -> Vec<Planned> {
+        Vec::new()
+    }
+
     /// What a list says of the run: what [`view`](Self::view) says, for less. It is asked after every
     /// command.
     fn summary(&self, state: &Self::State, at: &Moment<'_>) -> RunSummary {
@@ -266,6 +273,8 @@ pub trait DynWorkflow: Send + Sync {
     fn status(&self, state: &DynState) -> RunStatus;
     /// See [`Workflow::view`].
     fn view(&self, state: &DynState, at: &Moment<'_>) -> RunView;
+    /// See [`Workflow::plans`].
+    fn plans(&self, state: &DynState, at: &Moment<'_>) -> Vec<Planned>;
     /// See [`Workflow::summary`].
     fn summary(&self, state: &DynState, at: &Moment<'_>) -> RunSummary;
     /// Writes the state, for a snapshot.
@@ -369,6 +378,10 @@ impl<W: Workflow> DynWorkflow for W {
             || RunView::new("", FOREIGN_STATE, RunStatus::Stuck),
             |state| Workflow::view(self, state, at),
         )
+    }
+
+    fn plans(&self, state: &DynState, at: &Moment<'_>) -> Vec<Planned> {
+        state.typed::<W::State>().map(|state| Workflow::plans(self, state, at)).unwrap_or_default()
     }
 
     fn summary(&self, state: &DynState, at: &Moment<'_>) -> RunSummary {

@@ -514,6 +514,9 @@ pub enum DefinitionEvent {
         /// The calendars within whose windows targets are begun with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         window: Option<AskedTimes>,
+        /// The digest of its plan.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<Digest>,
     },
     /// A wave began.
     #[serde(rename = "holdpoint.rollout.wave_started")]

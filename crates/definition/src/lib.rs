@@ -70,6 +70,7 @@ mod rollout;
 mod rollout_control;
 mod rollout_evolve;
 mod rollout_model;
+mod rollout_plan;
 mod rollout_state;
 mod rollout_steps;
 mod rollout_view;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, Activity, Claims, Command, Effect, EffectKind, IllegalEvent, Moment, Prospect, Refusal,
-    RefusalCode, RunStatus, RunSummary, RunView, Started, Workflow, workflow::Meta,
+    Action, Activity, Claims, Command, Effect, EffectKind, IllegalEvent, Moment, Planned, Prospect,
+    Refusal, RefusalCode, RunStatus, RunSummary, RunView, Started, Workflow, workflow::Meta,
 };
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::{
     Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
-    evolve, lockdown, locking, parallel, rollout, rollout_control,
+    evolve, lockdown, locking, parallel, rollout, rollout_control, rollout_plan,
     rollout_state::RolloutState,
     schema, settling,
     state::{Place, State},
@@ -161,6 +161,10 @@ impl Workflow for Definition {
 
     fn view(&self, state: &State, at: &Moment<'_>) -> RunView {
         view::view(&self.model, state, at)
+    }
+
+    fn plans(&self, state: &State, at: &Moment<'_>) -> Vec<Planned> {
+        rollout_plan::plans(&self.model, state, at.project.items())
     }
 
     fn summary(&self, state: &State, _: &Moment<'_>) -> RunSummary {

@@ -4,9 +4,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
-    Activity, Effect, EffectId, EffectKind, Items, Refusal, RetryPolicy, Settling,
+    Activity, Effect, EffectId, EffectKind, Items, Refusal, RetryPolicy, Settling, id::Digesting,
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
@@ -44,27 +45,27 @@ pub(crate) fn plan(
         return Err(format!("no target can be called `{SWITCH}` where there is one"));
     }
     let check = rollout.healthy.as_ref().map(|health| health.times(&vars)).transpose()?;
-    let filled = |work: &Work, vars: &Vars<'_>| {
-        input(work, vars, COMPUTED_BYTES_MAX)?;
-        settling::check(work, vars)
-    };
+    let mut digest = Digesting::default();
     for target in &resolved.names {
         let vars = Vars { target: Some(target), ..vars };
         works_at_targets(rollout)
-            .try_for_each(|work| filled(work, &vars))
+            .try_for_each(|work| fill(&mut digest, work, &vars))
             .and_then(|()| match rollout.healthy.as_ref().zip(check) {
-                Some((health, times)) => health.input(times, &vars).map(drop),
+                Some((health, times)) => {
+                    let input = health.input(times, &vars)?;
+                    add(&mut digest, &(health.activity(), input))
+                }
                 None => Ok(()),
             })
             .map_err(|reason| format!("for the target `{target}`: {reason}"))?;
     }
     if let Some(switch) = &rollout.switch {
-        filled(&switch.to, &vars)
-            .and_then(|()| filled(&switch.back, &vars))
+        fill(&mut digest, &switch.to, &vars)
+            .and_then(|()| fill(&mut digest, &switch.back, &vars))
             .map_err(|reason| format!("for the switch: {reason}"))?;
     }
     let (waves, gates) = waves(rollout, &resolved, &vars)?;
-    Ok(Event::RolloutStarted {
+    let mut started = Event::RolloutStarted {
         state: name.to_owned(),
         waves: Arc::new(waves),
         targets: Arc::new(resolved.names),
@@ -76,7 +77,26 @@ pub(crate) fn plan(
             None => None,
             Some(window) => Some(asked(&window.times, None, &vars)?),
         },
-    })
+        plan: None,
+    };
+    add(&mut digest, &started)?;
+    if let Event::RolloutStarted { plan, .. } = &mut started {
+        *plan = Some(digest.finish());
+    }
+    Ok(started)
+}
+
+/// Fills in what a worker is given, and adds it to the digest of the plan.
+fn fill(digest: &mut Digesting, work: &Work, vars: &Vars<'_>) -> Result<(), String> {
+    let input = input(work, vars, COMPUTED_BYTES_MAX)?;
+    add(digest, &(&work.run, input))?;
+    settling::check(work, vars)
+}
+
+/// Adds what a plan says to its digest.
+fn add(digest: &mut Digesting, value: &impl Serialize) -> Result<(), String> {
+    digest.add(&serde_json::to_vec(value).map_err(|error| error.to_string())?);
+    Ok(())
 }
 
 /// The activities that are asked for at each target.

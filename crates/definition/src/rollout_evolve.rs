@@ -26,8 +26,17 @@ pub(crate) fn rollout_of<'m>(model: &'m Model, name: &str) -> Option<&'m Rollout
 
 /// Begins a rollout.
 pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(), String> {
-    let Event::RolloutStarted { state: name, targets, waves, check, gates, switch, window, .. } =
-        event
+    let Event::RolloutStarted {
+        state: name,
+        targets,
+        waves,
+        check,
+        gates,
+        switch,
+        window,
+        plan,
+        ..
+    } = event
     else {
         return Err("a rollout begins with its start".to_owned());
     };
@@ -51,6 +60,7 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
         visit: state.visit(name),
         gates: Arc::clone(gates),
         check: *check,
+        plan: *plan,
         failures_max: rollout.max_failed.min(count),
         parallel: usize::try_from(rollout.max_parallel).unwrap_or(usize::MAX),
         unavailable_max: rollout.max_unavailable.map(|most| most.of(count)),

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use holdpoint_core::{Actor, EffectId, MemberId};
+use holdpoint_core::{Actor, Digest, EffectId, MemberId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub(crate) struct RolloutState {
     /// What lies between a wave and the next.
     pub(crate) gates: Arc<Vec<Gate>>,
     pub(crate) check: Option<CheckTimes>,
+    /// The digest of its plan.
+    #[serde(default)]
+    pub(crate) plan: Option<Digest>,
     /// How many may fail before it is turned round: with the last of them it is.
     pub(crate) failures_max: u32,
     /// How many may be worked on at once.

@@ -26,6 +26,7 @@ mod locks;
 mod machine;
 mod meaning;
 mod parallel;
+mod plans;
 mod properties;
 mod reference;
 mod rollout;

@@ -11,9 +11,9 @@ use std::{
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, Digest,
-    EffectId, EventId, LockdownScope, Moment, Project, ProjectAction, ProjectCommand, ProjectId,
-    Prospect, ReadCalendar, Refusal, RefusalCode, Ruling, RunAnswer, RunId, Sequence, StreamId,
-    command::request_of, workflow::DynWorkflow,
+    EffectId, EventId, LockdownScope, Moment, Planned, Project, ProjectAction, ProjectCommand,
+    ProjectId, Prospect, ReadCalendar, Refusal, RefusalCode, Ruling, RunAnswer, RunId, Sequence,
+    StreamId, command::request_of, workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
 use jiff::Timestamp;
@@ -372,6 +372,16 @@ impl Engine {
         let mut detail = self.detail(&live, &project, self.shared.clock.now()).await?;
         self.note_unconfigured(&mut detail.row);
         Ok(detail)
+    }
+
+    /// What a run would do at which targets, with the project as it is now.
+    ///
+    /// # Errors
+    /// See [`QueryFailure`].
+    pub async fn plans(&self, run: RunId) -> Result<Vec<Planned>, QueryFailure> {
+        let live = self.live(run).await?;
+        let project = self.project(live.run.project()).ok_or(QueryFailure::NoSuchRun(run))?;
+        Ok(live.plans(&Moment { now: self.shared.clock.now(), project: &project }))
     }
 
     /// A run as it was at a moment of its past, in the project as it was then.

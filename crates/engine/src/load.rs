@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
-    Claims, Digest, IllegalEvent, Moment, Project, ProjectId, Prospect, Run, RunId, RunStatus,
-    RunSummary, RunView, Seen, StreamId, Version,
+    Claims, Digest, IllegalEvent, Moment, Planned, Project, ProjectId, Prospect, Run, RunId,
+    RunStatus, RunSummary, RunView, Seen, StreamId, Version,
     event::Event,
     run::{Due, DueStep},
     workflow::DynWorkflow,
@@ -87,6 +87,11 @@ impl LiveRun {
                 (RunView::new("", state, RunStatus::Stuck), RunStatus::Stuck)
             }
         }
+    }
+
+    /// See [`Run::plans`]. A run whose definition cannot say it has none.
+    pub(crate) fn plans(&self, at: &Moment<'_>) -> Vec<Planned> {
+        guard("plans", || self.run.plans(&*self.workflow, at)).unwrap_or_default()
     }
 
     /// The activities that the run asks for now, each once.

@@ -142,6 +142,7 @@ pub(crate) fn examples() -> Vec<(&'static str, DefinitionEvent)> {
         (
             "holdpoint.rollout.started.window",
             DefinitionEvent::RolloutStarted {
+                plan: None,
                 state: text("implement"),
                 targets: vec![text("web-1:8080")].into(),
                 waves: vec![1].into(),

@@ -89,7 +89,7 @@ pub(crate) async fn amend(context: &Context, arguments: Amend) -> Result<Answer,
 }
 
 /// The JSON Schema of the definition's input; one that says nothing, where it has none.
-fn schema(published: &PublishedDefinition) -> Value {
+pub(crate) fn schema(published: &PublishedDefinition) -> Value {
     if published.language != LANGUAGE {
         return Value::Bool(true);
     }
@@ -98,7 +98,7 @@ fn schema(published: &PublishedDefinition) -> Value {
 }
 
 /// Adds members that are given as `KEY=VALUE`.
-fn pairs(
+pub(crate) fn pairs(
     object: Map<String, Value>,
     given: &[String],
     schema: &Value,
@@ -107,7 +107,7 @@ fn pairs(
 }
 
 /// What was given as one document, if something was.
-fn document(arguments: &Given) -> Result<Option<Map<String, Value>>, Failure> {
+pub(crate) fn document(arguments: &Given) -> Result<Option<Map<String, Value>>, Failure> {
     match (&arguments.input_file, &arguments.input_json) {
         (Some(file), _) => {
             let (name, read) = if file.as_os_str() == "-" {

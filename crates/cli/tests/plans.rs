@@ -1,0 +1,151 @@
+//! `plan`: what a run would do, before it is submitted, while it is held, and when it has begun.
+
+use insta::assert_snapshot;
+
+use crate::common::{Place, filters};
+
+const ROLL: &str = "
+workflow: roll
+version: 1
+title: Roll
+input: { type: object, required: [to], properties: { to: { type: string } } }
+start: agree
+states:
+  agree:
+    hold: { approval: { rules: { peer: { from: role:engineer, need: 1 } } } }
+    on: { released: roll, rejected: failed }
+  roll:
+    do:
+      rollout:
+        targets: { select: env=prod }
+        waves: [{ to: 1, bake: 30m }, { to: 100%, hold: { from: role:engineer, need: 1 } }]
+        each: { run: deploy, with: { version: '${input.to}' } }
+        rollback: { run: restore }
+        switch: { run: route }
+        switch_back: { run: route }
+    on: { succeeded: done, rolled_back: failed, failed: failed }
+  done: { end: done }
+  failed: { end: failed }
+";
+
+const ITEMS: &str = "
+items:
+  db-1: { labels: { env: prod } }
+  web-1: { labels: { env: prod }, depends_on: [db-1] }
+  web-2: { labels: { env: test } }
+";
+
+#[test]
+fn a_plan_is_shown_before_and_after_the_submission() {
+    let _filters = filters();
+    let place = Place::lab();
+    place.write("roll.yaml", ROLL);
+    place.write("items.yaml", ITEMS);
+    place.write("more.yaml", "items: { web-2: { labels: { env: prod } } }");
+    place.must("items set items.yaml --as ada");
+    place.must("definitions publish roll.yaml --as ada");
+    assert_snapshot!(place.shows(&[
+        "plan --definition roll --input to=7 --as ada",
+        "plan --definition roll --as ada",
+        "plan --definition roll --input to=7",
+        "plan",
+        "submit roll --input to=7 --as ada",
+        "plan 1 --input to=8",
+        "approve 1 --as bob",
+        "items set more.yaml --as ada",
+        "plan 1",
+    ]), @r#"
+    $ holdpoint plan --definition roll --input to=7 --as ada
+    `roll`: sha256:[digest]
+    2 targets in 2 waves, at most 50 at once; turned round when 1 has failed; selected by env=prod
+    wave 1
+      1. db-1
+         deploy: `deploy` {"target":"db-1","version":"7"}
+         undone by restore: `restore` {"target":"db-1"}
+      then it bakes for 30m
+    wave 2
+      2. web-1
+         deploy: `deploy` {"target":"web-1","version":"7"}
+         undone by restore: `restore` {"target":"web-1"}
+      then 1 of role:engineer must promote it
+    the switch
+         deploy: `route` {}
+         undone by restore: `route` {}
+
+    $ holdpoint plan --definition roll --as ada
+    error[HP1008]: the input does not fit the definition `roll`
+    help: "to" is a required property
+    [exit 1]
+
+    $ holdpoint plan --definition roll --input to=7
+    error[HP1001]: nobody is named who would submit the run
+    help: say who: `--as MEMBER`
+    [exit 1]
+
+    $ holdpoint plan
+    error: the following required arguments were not provided:
+      <RUN>
+    help: the usage is `holdpoint plan <RUN>`
+    [exit 2]
+
+    $ holdpoint submit roll --input to=7 --as ada
+    submitted run 1 of the project `lab`: Roll
+    held at `agree`
+      waiting  0 of 1 approval by role engineer
+               can release it: bob, cy, eve
+    next: approve or reject `agree`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint plan 1 --input to=8
+    error: a run that was submitted has its input
+    help: say `--definition` for one that was not, or `holdpoint amend` it
+    [exit 2]
+
+    $ holdpoint approve 1 --as bob
+    approved run 1: Roll
+    working at `roll`
+    rollout: rolling out, wave 1 of 3, 0 of 3 targets failed (undone at 1)
+      WAVE  TARGET  STATE
+      1     db-1    deploying
+      2     web-1   waiting
+      3     switch  waiting
+      waiting  no activity `deploy` is configured here
+    next: configure it in the directory's `holdpoint.toml`, then run `holdpoint work`
+    next: begin nothing new: `holdpoint pause 1 --reason TEXT`
+    next: undo the rollout: `holdpoint abort 1 --reason TEXT`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint items set more.yaml --as ada
+    ~ web-2
+        env: test -> prod
+    1 item changed
+
+    $ holdpoint plan 1
+    `roll`: sha256:[digest]
+    3 targets in 2 waves, at most 50 at once; turned round when 1 has failed; selected by env=prod
+    wave 1
+      1. db-1
+         deploy: `deploy` {"target":"db-1","version":"7"}
+         undone by restore: `restore` {"target":"db-1"}
+      then it bakes for 30m
+    wave 2
+      2. web-2
+         deploy: `deploy` {"target":"web-2","version":"7"}
+         undone by restore: `restore` {"target":"web-2"}
+      3. web-1
+         deploy: `deploy` {"target":"web-1","version":"7"}
+         undone by restore: `restore` {"target":"web-1"}
+      then 1 of role:engineer must promote it
+    the switch
+         deploy: `route` {}
+         undone by restore: `route` {}
+    it has begun with another plan, sha256:[digest]: what is above would follow if it began now
+    "#);
+    let before = json(&place, "plan --definition roll --input to=8 --as ada");
+    place.must("submit roll --input to=8 --as ada");
+    assert_eq!(json(&place, "plan 2")["plans"], before["plans"]);
+}
+
+fn json(place: &Place, command: &str) -> serde_json::Value {
+    serde_json::from_str(&place.must(&format!("{command} --json"))).unwrap()
+}
