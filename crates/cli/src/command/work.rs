@@ -125,14 +125,15 @@ async fn answer(
     end: &End,
     is_left: bool,
 ) -> Result<Answer, Failure> {
-    let mut text = String::new();
-    let mut runs = Vec::new();
+    let mut details = Vec::new();
     for run in watcher.runs.keys() {
-        let detail = engine.run(*run).await?;
-        text.push_str(&format!("{}\n", show::in_a_line(&detail)));
-        runs.push(detail.row);
+        details.push(engine.run(*run).await?);
     }
-    runs.sort_by_key(|row| (row.project.clone(), row.number));
+    // The ids of runs that others start are in no order.
+    details.sort_by_key(|detail| (detail.row.project.clone(), detail.row.number));
+    let mut text: String =
+        details.iter().map(|detail| format!("{}\n", show::in_a_line(detail))).collect();
+    let runs: Vec<RunRow> = details.into_iter().map(|detail| detail.row).collect();
     let (next_timer, interrupted) = match end {
         End::Idle { next_timer } => (*next_timer, false),
         End::Interrupted => (None, true),
