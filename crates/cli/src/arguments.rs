@@ -471,6 +471,26 @@ pub(crate) enum DefinitionsCommand {
     Publish {
         /// The definition's file, YAML
         file: PathBuf,
+        /// The run that has released it, where the project asks for one
+        #[arg(long, value_name = "RUN")]
+        release: Option<String>,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Let only what a run of a definition has released be published, or nothing be asked any more
+    Govern {
+        /// The definition whose runs release others
+        #[arg(long, value_name = "NAME", requires = "state", required_unless_present = "off")]
+        by: Option<DefinitionName>,
+        /// A state of such a run in which a definition counts as released; may be given several times
+        #[arg(long, value_name = "STATE", requires = "by", value_parser = a_line)]
+        state: Vec<String>,
+        /// Ask nothing any more
+        #[arg(long, conflicts_with = "by")]
+        off: bool,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: String,
         #[command(flatten)]
         acting: Acting,
     },

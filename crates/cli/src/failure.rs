@@ -293,6 +293,7 @@ fn remedies(refusal: &Refusal) -> Vec<String> {
         RefusalCode::DuplicateTarget | RefusalCode::UnknownItem | RefusalCode::DependencyCircle => {
             "`holdpoint items list` has the items there are"
         }
+        RefusalCode::NotReleased => "`holdpoint list` has the runs",
         RefusalCode::CommandIdReused => "give a new command a new id, or leave `--command-id` out",
     };
     vec![remedy.to_owned()]

@@ -69,6 +69,22 @@ fn of_project(event: &ProjectEvent) -> String {
         ProjectEvent::QualificationRevoked { member, domain } => {
             format!("revoked {member}'s qualification in {domain}")
         }
+        ProjectEvent::PublishingGoverned { rule: Some(rule), reason } => {
+            let states: Vec<_> = rule.states.iter().map(|state| format!("`{state}`")).collect();
+            format!(
+                "from now on a run of {} in {} releases what is published: {reason}",
+                rule.definition,
+                states.join(" or ")
+            )
+        }
+        ProjectEvent::PublishingGoverned { rule: None, reason } => {
+            format!("from now on no run has to release what is published: {reason}")
+        }
+        ProjectEvent::DefinitionPublished { name, version, title, release: Some(run), .. } => {
+            format!(
+                "published the definition {name} v{version}, released by the run {run}: {title}"
+            )
+        }
         ProjectEvent::DefinitionPublished { name, version, title, .. } => {
             format!("published the definition {name} v{version}: {title}")
         }

@@ -27,6 +27,7 @@ mod locks;
 mod plans;
 mod projects;
 mod proofs;
+mod publishing;
 mod runs;
 mod scenarios;
 mod show;

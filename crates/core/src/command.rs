@@ -643,11 +643,13 @@ pub enum RefusalCode {
     DuplicateTarget,
     /// No attempt of which the end is unknown is meant.
     NotUnknown,
+    /// No run has released what is to be published.
+    NotReleased,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -665,6 +667,7 @@ impl RefusalCode {
         Self::DependencyCircle,
         Self::DuplicateTarget,
         Self::NotUnknown,
+        Self::NotReleased,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -688,6 +691,7 @@ impl RefusalCode {
             Self::DependencyCircle => "HP1021",
             Self::DuplicateTarget => "HP1022",
             Self::NotUnknown => "HP1027",
+            Self::NotReleased => "HP1017",
         }
     }
 }

@@ -20,6 +20,7 @@
 //! | [`plan`] | what a run would do at which targets |
 //! | [`calendars`] | the calendars that a project publishes |
 //! | [`lockdown`] | what holds back all that would start in a scope |
+//! | [`publishing`] | what a project asks of definitions that are published |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
 
 mod answers;
@@ -34,6 +35,7 @@ pub mod lock;
 pub mod lockdown;
 pub mod plan;
 pub mod project;
+pub mod publishing;
 pub mod run;
 pub mod selector;
 pub mod settlement;
@@ -58,6 +60,7 @@ pub use lock::Claims;
 pub use lockdown::{Lockdown, LockdownScope, Prospect, Seen};
 pub use plan::{Plan, Planned};
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
+pub use publishing::{ReleaseRule, Releasing};
 pub use run::{DefinitionRef, Run, RunAnswer};
 pub use selector::{MalformedSelector, Selector};
 pub use settlement::{Ruling, Settled, Settlement};

@@ -13,10 +13,11 @@ use crate::{
     event::{Event, Sequence, TypedEvent, Version},
     id::{
         CalendarName, CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName,
-        RoleName,
+        RoleName, RunId,
     },
     item::{ItemName, Items, ItemsChange, NamedItem},
     lockdown::{LOCKDOWN, Lockdown, LockdownScope, Lockdowns, Seen},
+    publishing::{self, ReleaseRule},
     run::{DefinitionRef, RunAnswer},
     workflow::IllegalEvent,
 };
@@ -81,6 +82,9 @@ pub struct PublishedDefinition {
     pub reference: DefinitionRef,
     /// The language of its source.
     pub language: String,
+    /// The run that has released it, where the project asked for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<RunId>,
     /// What it is about, in a line.
     pub title: String,
     /// Its source, byte for byte as published.
@@ -159,6 +163,18 @@ pub enum ProjectEvent {
         title: String,
         /// Its source, verbatim.
         source: String,
+        /// The run that has released it, where the project asked for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        release: Option<RunId>,
+    },
+    /// It was settled what is asked of definitions that are published from now on.
+    #[serde(rename = "holdpoint.publishing.governed")]
+    PublishingGoverned {
+        /// Which runs release them; nothing is asked, when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<ReleaseRule>,
+        /// Why.
+        reason: String,
     },
     /// Configuration items were set or removed.
     #[serde(rename = "holdpoint.items.changed")]
@@ -301,6 +317,17 @@ pub enum ProjectAction {
         title: String,
         /// Its source.
         source: String,
+        /// The run that has released it, where the project asks for one. Whether it has is checked by
+        /// the engine before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        release: Option<RunId>,
+    },
+    /// Settle what is asked of definitions that are published.
+    GovernPublishing {
+        /// Which runs release them; nothing is asked, when `None`.
+        rule: Option<ReleaseRule>,
+        /// Why.
+        reason: String,
     },
     /// Set configuration items, and remove others.
     ChangeItems {
@@ -359,6 +386,7 @@ pub struct Project {
     items: Items,
     calendars: Calendars,
     lockdowns: Lockdowns,
+    releases: Option<ReleaseRule>,
 }
 
 impl Project {
@@ -520,7 +548,10 @@ impl Project {
             ProjectAction::ReleaseLockdown { lockdown, reason } => {
                 Ok(vec![self.lockdowns.release(*lockdown, reason)?])
             }
-            ProjectAction::Publish { name, version, language, title, source } => {
+            ProjectAction::GovernPublishing { rule, reason } => {
+                Ok(vec![publishing::govern(self.releases.as_ref(), rule.as_ref(), reason)?])
+            }
+            ProjectAction::Publish { name, version, language, title, source, release } => {
                 let digest = Digest::of(source.as_bytes());
                 let existing = self.definitions.get(name).and_then(|all| all.get(version));
                 if let Some(existing) = existing {
@@ -538,6 +569,9 @@ impl Project {
                         version.saturating_add(1)
                     )));
                 }
+                if let Some(rule) = &self.releases {
+                    rule.named(*release)?;
+                }
                 Ok(vec![ProjectEvent::DefinitionPublished {
                     name: name.clone(),
                     version: *version,
@@ -545,6 +579,7 @@ impl Project {
                     language: language.clone(),
                     title: title.clone(),
                     source: source.clone(),
+                    release: *release,
                 }])
             }
             ProjectAction::ChangeItems { set, remove } => {
@@ -592,6 +627,7 @@ impl Project {
             items: Items::default(),
             calendars: Calendars::default(),
             lockdowns: Lockdowns::default(),
+            releases: None,
         };
         project.moved_to(event)?;
         Ok(project)
@@ -651,6 +687,7 @@ impl Project {
                 language,
                 title,
                 source,
+                release,
             } => {
                 if Digest::of(source.as_bytes()) != digest {
                     return Err(illegal("the definition's digest is not its source's".to_owned()));
@@ -660,7 +697,7 @@ impl Project {
                 else {
                     return Err(illegal("the version has been published before".to_owned()));
                 };
-                place.insert(PublishedDefinition { reference, language, title, source });
+                place.insert(PublishedDefinition { reference, language, release, title, source });
             }
             ProjectEvent::ItemsChanged { set, removed } => {
                 self.items.change(ItemsChange { set, removed }).map_err(illegal)?;
@@ -672,6 +709,7 @@ impl Project {
             ProjectEvent::CalendarRetired { calendar, .. } => {
                 self.calendars.remove(calendar).map_err(illegal)?;
             }
+            ProjectEvent::PublishingGoverned { rule, .. } => self.releases = rule,
             ProjectEvent::LockdownImposed { lockdown, scope, reason } => {
                 let (by, since) = (event.actor.clone(), event.time);
                 let one = Lockdown { lockdown, scope, reason, by, since };
@@ -769,6 +807,12 @@ impl Project {
     #[must_use]
     pub const fn calendars(&self) -> &Calendars {
         &self.calendars
+    }
+
+    /// Which runs release the definitions that are published; nothing is asked, when `None`.
+    #[must_use]
+    pub const fn releases(&self) -> Option<&ReleaseRule> {
+        self.releases.as_ref()
     }
 
     /// The lockdowns that are in force.

@@ -17,7 +17,7 @@ use std::path::Path;
 use golden::{Golden, Stored};
 use holdpoint_core::{
     Actor, Authentication, CommandId, Digest, EffectId, EventId, LockdownScope, NewEvent,
-    PendingEvent, ProjectEvent, RunId, Sequence, Settled, Version,
+    PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence, Settled, Version,
     project::Qualification,
     run::{Parent, RunEvent},
     testing::uuid,
@@ -234,7 +234,34 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
                 language: "holdpoint/1".to_owned(),
                 title: "Neustart über Nacht".to_owned(),
                 source: SOURCE.to_owned(),
+                release: None,
             },
+        ),
+        (
+            "holdpoint.definition.published.released",
+            ProjectEvent::DefinitionPublished {
+                name: "restart".parse().unwrap(),
+                version: 3,
+                digest: Digest::of(SOURCE.as_bytes()),
+                language: "holdpoint/1".to_owned(),
+                title: "Neustart über Nacht".to_owned(),
+                source: SOURCE.to_owned(),
+                release: Some(RunId::from_uuid(uuid(5))),
+            },
+        ),
+        (
+            "holdpoint.publishing.governed",
+            ProjectEvent::PublishingGoverned {
+                rule: Some(ReleaseRule {
+                    definition: "definition-release".parse().unwrap(),
+                    states: ["publish".to_owned(), "released".to_owned()].into(),
+                }),
+                reason: "Vier Augen für Regeln".to_owned(),
+            },
+        ),
+        (
+            "holdpoint.publishing.governed.by_nobody",
+            ProjectEvent::PublishingGoverned { rule: None, reason: "an incident".to_owned() },
         ),
         (
             "holdpoint.items.changed",
@@ -335,6 +362,7 @@ fn project_type(event: &ProjectEvent) -> &'static str {
         ProjectEvent::QualificationRecorded { .. } => "holdpoint.qualification.recorded",
         ProjectEvent::QualificationRevoked { .. } => "holdpoint.qualification.revoked",
         ProjectEvent::DefinitionPublished { .. } => "holdpoint.definition.published",
+        ProjectEvent::PublishingGoverned { .. } => "holdpoint.publishing.governed",
         ProjectEvent::ItemsChanged { .. } => "holdpoint.items.changed",
         ProjectEvent::CalendarPublished { .. } => "holdpoint.calendar.published",
         ProjectEvent::CalendarRetired { .. } => "holdpoint.calendar.retired",

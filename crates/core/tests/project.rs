@@ -75,6 +75,7 @@ fn publish(name: &str, version: u32, source: &str) -> ProjectAction {
         language: "holdpoint/1".to_owned(),
         title: "A change".to_owned(),
         source: source.to_owned(),
+        release: None,
     }
 }
 
@@ -516,4 +517,71 @@ fn a_lockdown_says_why_and_means_what_can_be() {
     .unwrap();
     let both = ProjectAction::ImposeLockdown { scope, reason: "x".to_owned() };
     refuse(&mut office, "ada", both, RefusalCode::InvalidInput);
+}
+
+#[test]
+fn what_a_run_releases_is_told_by_its_definition_state_and_digest() {
+    let rule = holdpoint_core::ReleaseRule {
+        definition: "release".parse().unwrap(),
+        states: ["released".to_owned()].into(),
+    };
+    let digest = Digest::of(b"source");
+    let (name, other) = ("change".parse().unwrap(), "other".parse().unwrap());
+    let check = |definition, state, input: serde_json::Value| {
+        let run = holdpoint_core::RunId::from_uuid(holdpoint_core::testing::uuid(1));
+        let releasing = holdpoint_core::Releasing { run, definition, state, input: &input };
+        rule.check(&releasing, &name, 2, &digest).map_err(|refusal| {
+            assert_eq!(refusal.code, RefusalCode::NotReleased);
+            refusal.message
+        })
+    };
+    let whole = || serde_json::json!({ "digest": digest, "definition": "change", "version": 2 });
+    let without = |key: &str| {
+        let mut input = whole();
+        input.as_object_mut().unwrap().remove(key);
+        input
+    };
+    let with = |key: &str, value: serde_json::Value| {
+        let mut input = whole();
+        input[key] = value;
+        input
+    };
+    let release = &rule.definition;
+    for input in [whole(), without("definition"), without("version")] {
+        assert_eq!(check(release, "released", input.clone()), Ok(()), "{input}");
+    }
+    for (definition, state, input, says) in [
+        (&other, "released", whole(), "it is one of `other`"),
+        (release, "review", whole(), "it is in `review`"),
+        (release, "released", without("digest"), "its input has no `digest`"),
+        (release, "released", with("digest", "sha256:0".into()), "its `digest` is sha256:0"),
+        (release, "released", with("definition", "other".into()), "its `definition` is not"),
+        (release, "released", with("version", 3.into()), "its `version` is not 2"),
+        (release, "released", with("version", "2".into()), "its `version` is not 2"),
+    ] {
+        let found = check(definition, state, input).unwrap_err();
+        assert!(found.contains(says), "{found}");
+    }
+}
+
+#[test]
+fn what_is_asked_of_definitions_changes_with_a_reason() {
+    let mut office = laboratory();
+    let govern = |states: &[&str], reason: &str| ProjectAction::GovernPublishing {
+        rule: (!states.is_empty()).then(|| holdpoint_core::ReleaseRule {
+            definition: "release".parse().unwrap(),
+            states: states.iter().map(|&state| state.to_owned()).collect(),
+        }),
+        reason: reason.to_owned(),
+    };
+    refuse(&mut office, "ben", govern(&["released"], "x"), RefusalCode::NotEligible);
+    refuse(&mut office, "ada", govern(&["released"], " "), RefusalCode::InvalidInput);
+    refuse(&mut office, "ada", govern(&[" "], "x"), RefusalCode::InvalidInput);
+    refuse(&mut office, "ada", govern(&[], "x"), RefusalCode::AlreadyExists);
+    office.accept("ada", govern(&["released"], "four eyes"));
+    assert!(office.project().releases().is_some());
+    let no = refuse(&mut office, "ada", publish("change", 2, "two"), RefusalCode::NotReleased);
+    assert!(no.needed[0].contains("a run of `release` in `released`"), "{no:?}");
+    office.accept("ada", govern(&[], "a trial"));
+    office.accept("ada", publish("change", 2, "two"));
 }

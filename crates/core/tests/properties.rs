@@ -287,6 +287,7 @@ fn any_action() -> impl Strategy<Value = ProjectAction> {
             language: "holdpoint/1".to_owned(),
             title: "A change".to_owned(),
             source,
+            release: None,
         }),
     ]
 }

@@ -12,8 +12,8 @@ use std::{
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, Digest,
     EffectId, EventId, LockdownScope, Moment, Planned, Project, ProjectAction, ProjectCommand,
-    ProjectId, Prospect, ReadCalendar, Refusal, RefusalCode, Ruling, RunAnswer, RunId, Sequence,
-    StreamId, command::request_of, workflow::DynWorkflow,
+    ProjectId, Prospect, ReadCalendar, Refusal, RefusalCode, Releasing, Ruling, RunAnswer, RunId,
+    Sequence, StreamId, command::request_of, workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
 use jiff::Timestamp;
@@ -177,6 +177,7 @@ impl Engine {
         project: &ProjectId,
         command: ProjectCommand,
     ) -> Result<RunAnswer, CommandFailure> {
+        self.check_release(project, &command).await?;
         let (reply, answer) = oneshot::channel();
         let (project, command) = (project.clone(), Box::new(command));
         let ask = ProjectAsk::Change { project, command, reply };
@@ -197,21 +198,74 @@ impl Engine {
         language: &str,
         source: &str,
     ) -> Result<RunAnswer, CommandFailure> {
-        let loaded = self
-            .shared
-            .library
-            .catalog
-            .accept(language, source)
-            .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.to_string()))?;
-        let action = ProjectAction::Publish {
+        let action = self.publication(language, source, None)?;
+        let command = ProjectCommand { id: command, actor, auth, trace: None, action };
+        self.change_project(project, command).await
+    }
+
+    /// What publishes a definition: name, version and title are what the source says, and `release` is the
+    /// run that has released it, where the project asks for one.
+    ///
+    /// # Errors
+    /// Refused when the source is not a definition.
+    pub fn publication(
+        &self,
+        language: &str,
+        source: &str,
+        release: Option<RunId>,
+    ) -> Result<ProjectAction, Refusal> {
+        let accepted = self.shared.library.catalog.accept(language, source);
+        let loaded =
+            accepted.map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.to_string()))?;
+        Ok(ProjectAction::Publish {
             name: loaded.name,
             version: loaded.version,
             language: language.to_owned(),
             title: loaded.title,
             source: source.to_owned(),
+            release,
+        })
+    }
+
+    /// Refuses to publish a definition that no run has released, where the project asks for that. Which
+    /// run it is, is checked here, as it stands; that one is named, by the project.
+    async fn check_release(
+        &self,
+        project: &ProjectId,
+        command: &ProjectCommand,
+    ) -> Result<(), CommandFailure> {
+        let ProjectAction::Publish { name, version, source, release: Some(run), .. } =
+            &command.action
+        else {
+            return Ok(());
         };
-        let command = ProjectCommand { id: command, actor, auth, trace: None, action };
-        self.change_project(project, command).await
+        let Some(project) = self.project(project) else { return Ok(()) };
+        // What was accepted stays accepted, whatever has become of the run meanwhile.
+        if project.answer_to(command)?.is_some() {
+            return Ok(());
+        }
+        let Some(rule) = project.releases() else {
+            return Err(Refusal::new(
+                RefusalCode::InvalidInput,
+                "in this project no run releases what is published",
+            )
+            .needs("publish it without naming one")
+            .into());
+        };
+        let live = self.live(*run).await?;
+        if live.run.project() != project.id() {
+            return Err(QueryFailure::NoSuchRun(*run).into());
+        }
+        let at = Moment { now: self.shared.clock.now(), project: &project };
+        let (view, _) = live.look(&at);
+        let releasing = Releasing {
+            run: *run,
+            definition: &live.run.definition().name,
+            state: &view.state,
+            input: live.run.input_now(&*live.workflow),
+        };
+        rule.check(&releasing, name, *version, &Digest::of(source.as_bytes()))?;
+        Ok(())
     }
 
     /// Publishes a calendar in a project, also in place of the one of its name. The calendar says its

@@ -510,6 +510,7 @@ async fn what_cannot_be_is_refused_and_leaves_nothing_behind() {
             language: "rust".to_owned(),
             title: String::new(),
             source: source.to_owned(),
+            release: None,
         };
         ProjectCommand { id: new_id(), actor, auth, trace: None, action }
     };

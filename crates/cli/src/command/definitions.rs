@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use holdpoint::{
-    core::DefinitionName,
+    core::{DefinitionName, ProjectAction, ProjectCommand, ReleaseRule},
     definition::{Definition, Diagnostics, LANGUAGE},
 };
 use serde_json::{Value, json};
 
 use crate::{
     arguments::{Acting, DefinitionsCommand},
-    command::check,
+    command::{check, project::change},
     context::Context,
     failure::Failure,
     output::{Answer, table},
@@ -26,7 +26,14 @@ pub(crate) async fn definitions(
     command: DefinitionsCommand,
 ) -> Result<(), Failure> {
     let answer = match command {
-        DefinitionsCommand::Publish { file, acting } => publish(context, &file, &acting).await,
+        DefinitionsCommand::Publish { file, release, acting } => {
+            publish(context, &file, release.as_deref(), &acting).await
+        }
+        DefinitionsCommand::Govern { by, state, off: _, reason, acting } => {
+            let states = state.into_iter().collect();
+            let rule = by.map(|definition| ReleaseRule { definition, states });
+            govern(context, rule, reason, &acting).await
+        }
         DefinitionsCommand::List => list(context).await,
         DefinitionsCommand::Show { name, version } => show(context, &name, version).await,
         DefinitionsCommand::Check(arguments) => return check::check(context, &arguments),
@@ -34,16 +41,46 @@ pub(crate) async fn definitions(
     answer?.print(context.json)
 }
 
-async fn publish(context: &Context, file: &Path, acting: &Acting) -> Result<Answer, Failure> {
+async fn govern(
+    context: &Context,
+    rule: Option<ReleaseRule>,
+    reason: String,
+    acting: &Acting,
+) -> Result<Answer, Failure> {
+    let who = acting.who()?;
+    let done = match &rule {
+        None => "what is published need not be released by a run any more".to_owned(),
+        Some(rule) => format!("what is published is released by a run of `{}`", rule.definition),
+    };
+    let action = ProjectAction::GovernPublishing { rule, reason };
+    context
+        .with_engine_at_rest(async |engine| {
+            let project = context.project(engine)?;
+            change(engine, project.id(), action, who, &done).await
+        })
+        .await
+}
+
+async fn publish(
+    context: &Context,
+    file: &Path,
+    release: Option<&str>,
+    acting: &Acting,
+) -> Result<Answer, Failure> {
     let who = acting.who()?;
     let source = read(file)?;
     let checked = parse(file, &source)?;
     context
         .with_engine_at_rest(async |engine| {
             let project = context.project(engine)?;
-            let answer = engine
-                .publish(project.id(), who.command, who.actor, who.auth, LANGUAGE, &source)
-                .await?;
+            let release = match release {
+                Some(run) => Some(context.run(engine, run).await?),
+                None => None,
+            };
+            let action = engine.publication(LANGUAGE, &source, release)?;
+            let (id, actor, auth) = (who.command, who.actor, who.auth);
+            let command = ProjectCommand { id, actor, auth, trace: None, action };
+            let answer = engine.change_project(project.id(), command).await?;
             let definition = &checked.definition;
             let (name, version) = (definition.name(), definition.version());
             let text = format!(
