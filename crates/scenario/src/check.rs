@@ -73,7 +73,7 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
                 let named = state.signal.as_deref().into_iter().chain(state.run.as_deref());
                 rules.chain(evidence).chain(tasks).chain(named)
             })
-            .chain(["wait", "approval", "witness", "veto", "window"])
+            .chain(["wait", "approval", "witness", "veto", "window", "lock"])
             .collect(),
         MentionKind::Activity => {
             states.flat_map(|state| &state.activities).map(String::as_str).collect()

@@ -79,7 +79,8 @@ impl Space {
             version: definition.version(),
             digest,
         };
-        let play = Play::new(workflow, reference, &members, beginning.at).unwrap();
+        let mut play = Play::new(workflow, reference, &members, beginning.at).unwrap();
+        play.set_calendars(&beginning.calendars).unwrap();
         Self {
             endings: ["cancelled", "completed", "done", "refused"].map(str::to_owned).into(),
             outline: definition.outline(),
@@ -163,9 +164,15 @@ impl Space {
         let moment = Moment { now: at.now, project: &self.project };
         let view = Workflow::view(&self.definition, &at.state, &moment);
         for hold in &view.holds {
-            for member in &self.members {
-                for action in self.about(hold) {
-                    found.extend(self.send(at, Actor::Member(member.clone()), action));
+            for action in self.about(hold) {
+                let by = |member: &MemberId| {
+                    self.send(at, Actor::Member(member.clone()), action.clone())
+                };
+                let mut accepted = self.members.iter().filter_map(by);
+                match action {
+                    // Who did it decides nothing.
+                    Action::Attach { .. } | Action::Done { .. } => found.extend(accepted.next()),
+                    _ => found.extend(accepted),
                 }
             }
         }
@@ -235,6 +242,11 @@ impl Space {
             let action = Action::Failed { effect: effect.id, error: "no".to_owned() };
             found.extend(self.send(at, Actor::Engine, action));
         }
+        if let Some(wanted) = Workflow::claims(&self.definition, &at.state).wanted {
+            let action = Action::LocksGranted { effect: wanted.effect };
+            let granted = self.send(at, Actor::Engine, action);
+            found.push(granted.unwrap_or_else(|| panic!("locks that are wanted are refused")));
+        }
         // An engine that was down notices several at once, in any order.
         for (due, effect) in self.timers(at) {
             let late = Reached { now: at.now.max(due), ..at.clone() };
@@ -259,7 +271,10 @@ impl Space {
             let reason = (vote != Vote::Approve).then(no);
             Action::Vote { hold: name(), vote, reason, duties }
         };
-        let mut actions = vec![Action::Waive { hold: name(), reason: no() }];
+        let mut actions = vec![
+            Action::Waive { hold: name(), reason: no() },
+            Action::Override { hold: name(), reason: no() },
+        ];
         if !outline.rules.is_empty() {
             actions.push(vote(Vote::Approve, Vec::new()));
             actions.push(vote(Vote::Reject, Vec::new()));
