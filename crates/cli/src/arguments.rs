@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use holdpoint::core::{
-    CommandId, DefinitionName, MemberId, ProjectId, QualificationName, RoleName,
+    CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName, RoleName,
 };
 use holdpoint::log::key::KeyName;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
@@ -124,6 +124,12 @@ pub(crate) enum Command {
     Evidence(EvidenceCommand),
     /// Do what runs ask for: activities, health checks, timers
     Work(Work),
+    /// Print what a program wrote that was too long to be recorded
+    Output {
+        #[arg(value_parser = evidence::digest)]
+        /// The digest, as `holdpoint show` and `holdpoint history` name it
+        digest: Digest,
+    },
     /// List runs
     List(List),
     /// Show a run: where it stands, what holds it, who could release it
@@ -204,6 +210,7 @@ impl Command {
             Self::Fmt(_) => "fmt",
             Self::Schema => "schema",
             Self::Plan(_) => "plan",
+            Self::Output { .. } => "output",
             Self::Submit(_) => "submit",
             Self::Tell(tell) => tell.name(),
             Self::Steer(steer) => steer.name(),

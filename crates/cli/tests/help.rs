@@ -61,6 +61,7 @@ fn the_top_level() {
       attach       Attach evidence to a run: a file, or a reference to what is kept elsewhere
       evidence     List the evidence that a run was shown, and get it back
       work         Do what runs ask for: activities, health checks, timers
+      output       Print what a program wrote that was too long to be recorded
       list         List runs
       show         Show a run: where it stands, what holds it, who could release it
       history      Print the history of a project or of one run
@@ -161,6 +162,7 @@ fn every_command_has_help() {
         "skip",
         "take-over",
         "work",
+        "output",
         "list",
         "show",
         "history",

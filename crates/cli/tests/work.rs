@@ -524,3 +524,20 @@ fn following_goes_on_until_it_is_interrupted_and_others_are_told_who_has_the_dir
     place.must("work");
     assert_eq!(place.ask("show 1")["outcome"], "completed");
 }
+
+#[test]
+fn what_a_failing_program_wrote_can_be_seen_whole() {
+    let place = place("echo much; echo no space >&2; exit 1", "true");
+    place.must("work");
+    let history = place.must("history 1");
+    let (_, from) = history.split_once("`holdpoint output ").unwrap();
+    let digest = from.split('`').next().unwrap();
+    let written = "== standard output ==\nmuch\n== standard error ==\nno space\n";
+    assert_eq!(place.must(&format!("output {digest}")), written);
+    assert_eq!(place.ask(&format!("output {digest}"))["output"], written);
+    // What it wrote does not count as evidence that is missing or too many.
+    place.must("verify");
+    let unknown = "0".repeat(64);
+    let refused = place.run(&["output", &unknown]);
+    assert!(refused.fails_well(2, &"output").errors.contains("no output sha256:0000"));
+}

@@ -19,6 +19,7 @@ use crate::activity::{
     CommandActivity, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts, HttpActivity, HttpRequest,
     MetricsServer, Secrets,
 };
+use crate::evidence::EvidenceStore;
 
 /// What a new data directory's `holdpoint.toml` says.
 pub(crate) const TEMPLATE: &str = include_str!("holdpoint.toml");
@@ -147,6 +148,7 @@ impl Configuration {
             });
             Secrets::new(given.collect::<Vec<_>>())
         };
+        let files = EvidenceStore::within(directory);
         let mut activities: BTreeMap<String, Arc<dyn ActivityHandler>> = BTreeMap::new();
         for (name, entry) in file.activity {
             let at = name.span().start;
@@ -181,7 +183,11 @@ impl Configuration {
                                 None => one,
                                 Some(within) => one.within(within.get_ref()),
                             };
-                            Arc::new(one.environment(environment).masking(secrets.clone()))
+                            Arc::new(
+                                one.environment(environment)
+                                    .masking(secrets.clone())
+                                    .keeping(files.clone()),
+                            )
                         });
                         (made.map(|one| one as Arc<_>), at)
                     }

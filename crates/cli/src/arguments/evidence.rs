@@ -62,7 +62,7 @@ pub(crate) enum EvidenceCommand {
 }
 
 /// A digest, with or without `sha256:` before it.
-fn digest(text: &str) -> Result<Digest, String> {
+pub(super) fn digest(text: &str) -> Result<Digest, String> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
     format!("sha256:{digits}").parse().map_err(|_| {
         format!(

@@ -17,6 +17,7 @@ pub(crate) mod list;
 pub(crate) mod lockdown;
 pub(crate) mod locks;
 pub(crate) mod plan;
+pub(crate) mod program_output;
 pub(crate) mod project;
 pub(crate) mod prove;
 pub(crate) mod run;

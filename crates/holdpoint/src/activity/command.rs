@@ -19,9 +19,14 @@ use tokio::{
 };
 
 use super::{failed, mask::Secrets, template::Template};
+use crate::evidence::EvidenceStore;
 
-/// How much of what a program writes to each of its two outputs is kept, in bytes.
+/// How much of what a program writes to each of its two outputs is recorded, in bytes.
 pub const OUTPUT_KEPT_MAX: usize = 4_096;
+
+/// How much of each is kept in a file beside the log, in bytes, where it is more than is recorded.
+/// As much of it is in memory meanwhile.
+pub const OUTPUT_FILED_MAX: usize = 1024 * 1024;
 
 /// With these the operator says on whose behalf the commands of a shell act. A program that a run
 /// starts must not vote as the operator because it happens to call `holdpoint`.
@@ -42,6 +47,7 @@ pub struct CommandActivity {
     directory: PathBuf,
     environment: BTreeMap<String, String>,
     secrets: Secrets,
+    files: Option<EvidenceStore>,
 }
 
 impl CommandActivity {
@@ -67,7 +73,15 @@ impl CommandActivity {
             directory: directory.into(),
             environment: BTreeMap::new(),
             secrets: Secrets::default(),
+            files: None,
         })
+    }
+
+    /// Keeps there what the program writes and is too long to be recorded.
+    #[must_use]
+    pub fn keeping(mut self, files: EvidenceStore) -> Self {
+        self.files = Some(files);
+        self
     }
 
     /// Runs the program in another directory; one that is relative is found from that before.
@@ -160,19 +174,22 @@ impl ActivityHandler for CommandActivity {
         let pid = child.id().and_then(|id| i32::try_from(id).ok());
         let mut group = Group(pid.and_then(rustix::process::Pid::from_raw));
         let input = attempt.input.to_string();
-        let outcome = match conversation(&mut child, input, &self.secrets).await {
+        let outcome = match self.conversation(&mut child, input).await {
             Ok((status, output, errors)) if status.success() => {
-                let (stdout, stderr) = (output.text(), errors.text());
+                let stdout = output.text(self.files.as_ref()).await;
+                let stderr = errors.text(self.files.as_ref()).await;
                 Outcome::Completed(match output.json() {
                     Some(value) => json!({ "stdout": stdout, "stderr": stderr, "json": value }),
                     None => json!({ "stdout": stdout, "stderr": stderr }),
                 })
             }
-            Ok((status, _, errors)) => {
-                let errors = errors.text();
-                let said = errors.trim();
-                let said = if said.is_empty() { "it said nothing" } else { said };
-                failed(format!("`{}` ended with {status}: {said}", self.program), true)
+            Ok((status, output, errors)) => {
+                let whole = whole(&output, &errors, self.files.as_ref()).await;
+                // Many programs say on their standard output what went wrong.
+                let told = [errors, output].into_iter().map(|one| one.beginning());
+                let told = told.map(|text| text.trim().to_owned()).find(|text| !text.is_empty());
+                let said = told.as_deref().unwrap_or("it said nothing");
+                failed(format!("`{}` ended with {status}{whole}: {said}", self.program), true)
             }
             Err(error) => {
                 failed(format!("`{}` could not be followed: {error}", self.program), true)
@@ -183,60 +200,110 @@ impl ActivityHandler for CommandActivity {
     }
 }
 
-async fn conversation(
-    child: &mut Child,
-    input: String,
-    secrets: &Secrets,
-) -> std::io::Result<(std::process::ExitStatus, Kept, Kept)> {
-    let stdin = child.stdin.take();
-    let write = async move {
-        if let Some(mut stdin) = stdin {
-            // A program may end, or close its input, without reading it.
-            if let Err(error) = stdin.write_all(input.as_bytes()).await {
-                tracing::debug!(%error, "a program did not read its input");
+impl CommandActivity {
+    async fn conversation(
+        &self,
+        child: &mut Child,
+        input: String,
+    ) -> std::io::Result<(std::process::ExitStatus, Written, Written)> {
+        let stdin = child.stdin.take();
+        let write = async move {
+            if let Some(mut stdin) = stdin {
+                // A program may end, or close its input, without reading it.
+                if let Err(error) = stdin.write_all(input.as_bytes()).await {
+                    tracing::debug!(%error, "a program did not read its input");
+                }
             }
-        }
-    };
-    let (output, errors) = (child.stdout.take(), child.stderr.take());
-    let ((), output, errors, status) =
-        tokio::join!(write, kept(output, secrets), kept(errors, secrets), child.wait());
-    Ok((status?, output?, errors?))
+        };
+        let (output, errors) = (child.stdout.take(), child.stderr.take());
+        let ((), output, errors, status) =
+            tokio::join!(write, self.written(output), self.written(errors), child.wait());
+        Ok((status?, output?, errors?))
+    }
+
+    /// Reads to the end and keeps the beginning, as much as can be filed or else recorded.
+    async fn written(&self, pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Written> {
+        let Some(mut pipe) = pipe else { return Ok(Written::default()) };
+        let most = if self.files.is_some() { OUTPUT_FILED_MAX } else { OUTPUT_KEPT_MAX };
+        let mut bytes = Vec::new();
+        // A secret that begins in what is kept may end behind it.
+        let looked_at = most.saturating_add(self.secrets.longest());
+        (&mut pipe).take(looked_at as u64).read_to_end(&mut bytes).await?;
+        let rest = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+        self.secrets.mask(&mut bytes);
+        let cut = bytes.len().saturating_sub(most);
+        bytes.truncate(most);
+        Ok(Written { bytes, dropped: rest.saturating_add(cut as u64) })
+    }
 }
 
 /// The beginning of what a program wrote.
 #[derive(Default)]
-struct Kept {
+struct Written {
     bytes: Vec<u8>,
     dropped: u64,
 }
 
-impl Kept {
-    fn text(&self) -> String {
-        let mut text = String::from_utf8_lossy(&self.bytes).into_owned();
-        if self.dropped > 0 {
-            text.push_str(&format!("\n[{} more bytes were not kept]", self.dropped));
+impl Written {
+    /// How many bytes there are besides those that are recorded.
+    fn more(&self) -> u64 {
+        (self.bytes.len().saturating_sub(OUTPUT_KEPT_MAX) as u64).saturating_add(self.dropped)
+    }
+
+    /// What is recorded of it.
+    fn beginning(&self) -> String {
+        let recorded = self.bytes.get(..OUTPUT_KEPT_MAX).unwrap_or(&self.bytes);
+        let mut text = String::from_utf8_lossy(recorded).into_owned();
+        if self.more() > 0 {
+            text.push_str(&format!("\n[{} more bytes]", self.more()));
         }
         text
     }
 
+    /// What is recorded of it, and where the rest is.
+    async fn text(&self, files: Option<&EvidenceStore>) -> String {
+        let text = self.beginning();
+        match files.filter(|_| self.more() > 0) {
+            Some(files) => format!("{text}\n[{}]", filed(files, self.bytes.clone()).await),
+            None => text,
+        }
+    }
+
     /// The one JSON value that it is. The beginning of a long output can be one by chance.
     fn json(&self) -> Option<Value> {
-        (self.dropped == 0).then(|| serde_json::from_slice(&self.bytes).ok()).flatten()
+        (self.more() == 0).then(|| serde_json::from_slice(&self.bytes).ok()).flatten()
     }
 }
 
-/// Reads to the end and keeps the beginning, at most [`OUTPUT_KEPT_MAX`] bytes of it.
-async fn kept(pipe: Option<impl AsyncRead + Unpin>, secrets: &Secrets) -> std::io::Result<Kept> {
-    let Some(mut pipe) = pipe else { return Ok(Kept::default()) };
-    let mut bytes = Vec::new();
-    // A secret that begins in what is kept may end behind it.
-    let looked_at = OUTPUT_KEPT_MAX.saturating_add(secrets.longest());
-    (&mut pipe).take(looked_at as u64).read_to_end(&mut bytes).await?;
-    let rest = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
-    secrets.mask(&mut bytes);
-    let cut = bytes.len().saturating_sub(OUTPUT_KEPT_MAX);
-    bytes.truncate(OUTPUT_KEPT_MAX);
-    Ok(Kept { bytes, dropped: rest.saturating_add(cut as u64) })
+/// Where all is that a program wrote that failed, unless it is no more than what is quoted of it.
+async fn whole(output: &Written, errors: &Written, files: Option<&EvidenceStore>) -> String {
+    let one_is_empty = output.bytes.is_empty() || errors.bytes.is_empty();
+    let is_quoted = one_is_empty && output.more() == 0 && errors.more() == 0;
+    let Some(files) = files.filter(|_| !is_quoted) else { return String::new() };
+    let mut all = Vec::new();
+    for (name, one) in [("standard output", output), ("standard error", errors)] {
+        all.extend_from_slice(format!("== {name} ==\n").as_bytes());
+        all.extend_from_slice(&one.bytes);
+        if one.dropped > 0 {
+            all.extend_from_slice(format!("\n[{} more bytes]", one.dropped).as_bytes());
+        }
+        if !all.ends_with(b"\n") {
+            all.push(b'\n');
+        }
+    }
+    format!(" ({})", filed(files, all).await)
+}
+
+/// Keeps `bytes` in a file, and says how to see it. Work that was done is not undone because that
+/// is not possible.
+async fn filed(files: &EvidenceStore, bytes: Vec<u8>) -> String {
+    let files = files.clone();
+    let put = tokio::task::spawn_blocking(move || files.put(&mut bytes.as_slice())).await;
+    match put {
+        Ok(Ok(stored)) => format!("see `holdpoint output {}`", stored.digest),
+        Ok(Err(failure)) => format!("what it wrote could not be kept: {failure}"),
+        Err(failure) => format!("what it wrote could not be kept: {failure}"),
+    }
 }
 
 #[cfg(test)]
@@ -321,7 +388,7 @@ mod tests {
         let outcome = run(&["sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x"], json!({})).await;
         let Outcome::Completed(output) = outcome else { panic!("{outcome:?}") };
         let text = output["stdout"].as_str().unwrap();
-        assert!(text.ends_with("x\n[195904 more bytes were not kept]"), "{text}");
+        assert!(text.ends_with("x\n[195904 more bytes]"), "{text}");
     }
 
     #[tokio::test]
@@ -355,6 +422,52 @@ mod tests {
                 assert!(!recorded.contains("s3c"), "{recorded}");
             }
         }
+    }
+
+    /// What stands in the one file that `text` names.
+    fn file(files: &EvidenceStore, text: &str) -> String {
+        let (_, from) = text.split_once("`holdpoint output ").unwrap();
+        let digest = from.split('`').next().unwrap().parse().unwrap();
+        let mut bytes = Vec::new();
+        files.copy_to(&digest, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_to_be_recorded_is_kept_in_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = EvidenceStore::within(directory.path());
+        let run = async |script: &str| {
+            let activity = CommandActivity::new(&argv(&["sh", "-c", script]), "/").unwrap();
+            let activity =
+                activity.keeping(files.clone()).masking(Secrets::new(["s3cret".to_owned()]));
+            activity.attempt(attempt(json!({}))).await
+        };
+        let long = "head -c 200000 /dev/zero | tr '\\0' x; echo s3cret";
+        let Outcome::Completed(output) = run(long).await else { panic!() };
+        let text = output["stdout"].as_str().unwrap();
+        assert!(text.starts_with("xxx") && text.contains("\n[195911 more bytes]\n[see"), "{text}");
+        assert_eq!(file(&files, text), format!("{}******\n", "x".repeat(200_000)));
+
+        let Outcome::Failed { error, .. } = run("echo all; echo no space >&2; exit 3").await else {
+            panic!()
+        };
+        assert!(error.ends_with("`): no space"), "{error}");
+        assert_eq!(
+            file(&files, &error),
+            "== standard output ==\nall\n== standard error ==\nno space\n"
+        );
+
+        // What is quoted whole needs no file, and there is an end to what is kept.
+        let Outcome::Failed { error, .. } = run("echo s3cret is wrong; exit 1").await else {
+            panic!()
+        };
+        assert_eq!(error, "`sh` ended with exit status: 1: ****** is wrong");
+        let Outcome::Failed { error, .. } = run("head -c 1048580 /dev/zero; exit 1").await else {
+            panic!()
+        };
+        let kept = file(&files, &error);
+        assert!(kept.contains("\0\n[4 more bytes]\n== standard error ==\n"));
     }
 
     #[tokio::test]

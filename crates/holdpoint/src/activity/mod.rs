@@ -12,7 +12,7 @@ mod template;
 use holdpoint_core::Outcome;
 
 pub use check::{HEALTH_CHECK, HTTP_CHECK, HealthCheck};
-pub use command::{CommandActivity, OUTPUT_KEPT_MAX};
+pub use command::{CommandActivity, OUTPUT_FILED_MAX, OUTPUT_KEPT_MAX};
 pub use hosts::Hosts;
 pub use http::{HttpActivity, HttpRequest};
 pub use mask::Secrets;
