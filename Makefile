@@ -29,9 +29,10 @@ fuzz:
 	HOLDPOINT_FUZZ_CASES=$(FUZZ_CASES) HOLDPOINT_FUZZ_SECONDS=2 \
 	cargo test --release -p holdpoint-definition --test definition fuzz:: -- --nocapture
 
-# How long a definition of 2,000 lines takes to be checked; docs/performance.md.
+# How long a definition of 2,000 lines takes to be checked, and what a rollout costs a target;
+# docs/performance.md.
 speed:
-	cargo test --release -p holdpoint-definition --test definition large:: -- --nocapture
+	cargo test --release -p holdpoint-definition --test definition -- large:: scale:: --nocapture
 
 # What survives kills, errors and failures of power; docs/durability.md. Where the power cannot be
 # cut, that part says SKIPPED, or fails when HOLDPOINT_REQUIRE_POWER_CUT is set.

@@ -774,6 +774,14 @@ impl Run {
             .collect()
     }
 
+    /// Whether what the workflow says for less is what [`DynWorkflow::pending`] says.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn asks_for_what_is_pending(&self, workflow: &dyn DynWorkflow) -> bool {
+        let pending = workflow.pending(&self.state);
+        workflow.asks(&self.state) == pending.iter().map(|one| one.id.clone()).collect()
+            && pending.iter().all(|one| workflow.owed(&self.state, &one.id).as_ref() == Some(one))
+    }
+
     /// The locks that the run holds and waits for.
     #[must_use]
     pub fn claims(&self, workflow: &dyn DynWorkflow) -> Claims {

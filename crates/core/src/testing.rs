@@ -261,6 +261,8 @@ impl Bench {
             let evolved = format!("{:?}", self.run());
             assert_eq!(format!("{decided:?}"), evolved, "it is not the run that was decided");
         }
+        let same = self.run().asks_for_what_is_pending(&*self.workflow);
+        assert!(same, "`asks` or `owed` says something else than `pending`");
         self.check_replay();
         Ok(self.history[first..].to_vec())
     }

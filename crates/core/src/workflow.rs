@@ -3,7 +3,7 @@
 //! People who write a workflow in Rust implement [`Workflow`] with their own state and events. The
 //! engine stores [`DynWorkflow`], which every `Workflow` is.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, collections::BTreeSet, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,7 +13,7 @@ use crate::{
     command::{Actor, Command, Refusal},
     effect::Effect,
     event::{EventData, EventType, NewEvent, TypedEvent},
-    id::{ProjectId, RunId},
+    id::{EffectId, ProjectId, RunId},
     lock::Claims,
     lockdown::Prospect,
     plan::Planned,
@@ -128,6 +128,17 @@ pub trait Workflow: Send + Sync + 'static {
 
     /// All that is owed to the outside world in this state.
     fn pending(&self, state: &Self::State) -> Vec<Effect>;
+
+    /// What is owed under this id in this state: what [`pending`](Self::pending) says of it, for less.
+    /// It is asked at every attempt at an activity, of which a run may have thousands at once.
+    fn owed(&self, state: &Self::State, effect: &EffectId) -> Option<Effect> {
+        self.pending(state).into_iter().find(|one| one.id == *effect)
+    }
+
+    /// The ids of all that [`pending`](Self::pending) names, for less.
+    fn asks(&self, state: &Self::State) -> BTreeSet<EffectId> {
+        self.pending(state).into_iter().map(|one| one.id).collect()
+    }
 
     /// The locks on configuration items that the run holds and waits for in this state. An engine
     /// answers a request with [`LocksGranted`](crate::Action::LocksGranted) when the run may have all
@@ -263,6 +274,10 @@ pub trait DynWorkflow: Send + Sync {
     ) -> Result<(), IllegalEvent>;
     /// See [`Workflow::pending`].
     fn pending(&self, state: &DynState) -> Vec<Effect>;
+    /// See [`Workflow::owed`].
+    fn owed(&self, state: &DynState, effect: &EffectId) -> Option<Effect>;
+    /// See [`Workflow::asks`].
+    fn asks(&self, state: &DynState) -> BTreeSet<EffectId>;
     /// See [`Workflow::claims`].
     fn claims(&self, state: &DynState) -> Claims;
     /// See [`Workflow::prospect`].
@@ -354,6 +369,14 @@ impl<W: Workflow> DynWorkflow for W {
 
     fn pending(&self, state: &DynState) -> Vec<Effect> {
         state.typed::<W::State>().map(|state| Workflow::pending(self, state)).unwrap_or_default()
+    }
+
+    fn owed(&self, state: &DynState, effect: &EffectId) -> Option<Effect> {
+        state.typed::<W::State>().and_then(|state| Workflow::owed(self, state, effect))
+    }
+
+    fn asks(&self, state: &DynState) -> BTreeSet<EffectId> {
+        state.typed::<W::State>().map(|state| Workflow::asks(self, state)).unwrap_or_default()
     }
 
     fn claims(&self, state: &DynState) -> Claims {

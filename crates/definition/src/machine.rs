@@ -6,8 +6,9 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, Activity, Claims, Command, Effect, EffectKind, IllegalEvent, Moment, Planned, Prospect,
-    Refusal, RefusalCode, RunStatus, RunSummary, RunView, Started, Workflow, workflow::Meta,
+    Action, Activity, Claims, Command, Effect, EffectId, EffectKind, IllegalEvent, Moment, Planned,
+    Prospect, Refusal, RefusalCode, RunStatus, RunSummary, RunView, Started, Workflow,
+    workflow::Meta,
 };
 use serde_json::Value;
 
@@ -141,6 +142,27 @@ impl Workflow for Definition {
             | Place::Ended { .. } => Vec::new(),
         });
         pending
+    }
+
+    fn owed(&self, state: &State, effect: &EffectId) -> Option<Effect> {
+        let step = match &state.place {
+            Place::Rollout { state: name } => rollout::owed(&self.model, state, name, effect),
+            _ => None,
+        };
+        step.or_else(|| Workflow::pending(self, state).into_iter().find(|one| one.id == *effect))
+    }
+
+    fn asks(&self, state: &State) -> BTreeSet<EffectId> {
+        let pending = match &state.place {
+            Place::Rollout { .. } => {
+                let mut timers = deadlines::pending(&self.model, state);
+                timers.extend(state.rollout.iter().flat_map(RolloutState::window_effects));
+                timers
+            }
+            _ => Workflow::pending(self, state),
+        };
+        let steps = state.rollout.iter().filter(|_| matches!(state.place, Place::Rollout { .. }));
+        pending.into_iter().map(|one| one.id).chain(steps.flat_map(rollout::asks)).collect()
     }
 
     fn claims(&self, state: &State) -> Claims {

@@ -223,13 +223,31 @@ pub(crate) fn pending(model: &Model, state: &State, name: &str) -> Vec<Effect> {
         let id = now.effect(*index, step);
         Some(Effect { id, kind: EffectKind::Activity(activity) })
     });
-    let bake = match now.between {
+    steps.chain(bake(now)).collect()
+}
+
+/// The timer that ends the bake that is under way, if one is.
+fn bake(now: &RolloutState) -> Option<Effect> {
+    match now.between {
         Between::Baking { until } if now.paused.is_none() => {
             Some(Effect { id: now.bake_effect(), kind: EffectKind::Timer { due: until } })
         }
         _ => None,
-    };
-    steps.chain(bake).collect()
+    }
+}
+
+/// The ids of what a rollout is owed, without filling anything in.
+pub(crate) fn asks(now: &RolloutState) -> impl Iterator<Item = EffectId> {
+    let steps = now.active.iter().filter_map(|index| Some(now.effect(*index, now.step(*index)?)));
+    steps.chain(bake(now).map(|bake| bake.id))
+}
+
+/// The step that is under way under this id, as [`pending`] has it.
+pub(crate) fn owed(model: &Model, state: &State, name: &str, effect: &EffectId) -> Option<Effect> {
+    let (rollout, now) = (rollout_of(model, name)?, state.rollout.as_ref()?);
+    let (index, step) = now.find(effect)?;
+    let activity = activity(rollout, now, index, step, state).ok()?;
+    Some(Effect { id: effect.clone(), kind: EffectKind::Activity(activity) })
 }
 
 /// The activity of a step.

@@ -229,6 +229,10 @@ impl RolloutState {
     /// The target and step of an effect that is under way.
     pub(crate) fn find(&self, effect: &EffectId) -> Option<(u32, Step)> {
         self.active.iter().find_map(|index| {
+            // To name the effects of all that are worked on would cost more than to look at them.
+            if !effect.as_str().contains(self.target(*index)) {
+                return None;
+            }
             let step = self.step(*index)?;
             (self.effect(*index, step) == *effect).then_some((*index, step))
         })

@@ -30,6 +30,7 @@ mod plans;
 mod properties;
 mod reference;
 mod rollout;
+mod scale;
 mod settling;
 mod stages;
 mod steering;

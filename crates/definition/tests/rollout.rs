@@ -83,8 +83,11 @@ fn fail(bench: &mut Bench, target: &str) -> Vec<String> {
 #[test]
 fn waves_follow_each_other() {
     let mut bench = submitted(&unchecked(), "ada", names(6));
+    let mut started = last(&bench, "rollout.started");
+    let plan = started.as_object_mut().unwrap().remove("plan").unwrap();
+    assert!(plan.as_str().unwrap().starts_with("sha256:"), "{plan}");
     assert_eq!(
-        last(&bench, "rollout.started"),
+        started,
         json!({ "state": "go", "targets": ["t1", "t2", "t3", "t4", "t5", "t6"], "waves": [1, 3, 6] })
     );
     assert_eq!(open(&bench), [id("t1", "deploy")]);

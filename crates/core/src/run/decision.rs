@@ -1,6 +1,8 @@
 //! Deciding a command about a run: each event is taken by a copy of the run at once, so that what
 //! follows is decided in the state that it leaves.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -25,6 +27,8 @@ pub(super) struct Decision<'a> {
     pub(super) command: &'a Command,
     pub(super) at: &'a Moment<'a>,
     events: Vec<NewEvent>,
+    /// Whether the workflow has decided something, so that it may ask for something else than before.
+    told: bool,
 }
 
 impl<'a> Decision<'a> {
@@ -34,7 +38,7 @@ impl<'a> Decision<'a> {
         command: &'a Command,
         at: &'a Moment<'a>,
     ) -> Self {
-        Self { run: run.clone(), workflow, command, at, events: Vec::new() }
+        Self { run: run.clone(), workflow, command, at, events: Vec::new(), told: false }
     }
 
     pub(super) fn record(&mut self, event: &RunEvent) -> Result<(), DecideFailure> {
@@ -47,6 +51,7 @@ impl<'a> Decision<'a> {
 
     /// Has the workflow decide a command.
     pub(super) fn pass_on(&mut self, command: &Command) -> Result<(), DecideFailure> {
+        self.told = true;
         let decided = self.workflow.decide(&mut self.run.state, command, self.at)?;
         self.events.extend(decided);
         Ok(())
@@ -58,17 +63,13 @@ impl<'a> Decision<'a> {
     }
 
     fn wanted(&self, effect: &EffectId) -> Result<EffectKind, Refusal> {
-        self.workflow
-            .pending(&self.run.state)
-            .into_iter()
-            .find(|pending| pending.id == *effect)
-            .map(|pending| pending.kind)
-            .ok_or_else(|| {
-                Refusal::new(
-                    RefusalCode::NotAwaited,
-                    format!("the run does not ask for `{effect}` now"),
-                )
-            })
+        let owed = self.workflow.owed(&self.run.state, effect);
+        owed.map(|owed| owed.kind).ok_or_else(|| {
+            Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("the run does not ask for `{effect}` now"),
+            )
+        })
     }
 
     pub(super) fn fire(&mut self, effect: &EffectId) -> Result<EffectId, DecideFailure> {
@@ -274,9 +275,9 @@ impl<'a> Decision<'a> {
     /// Ends the decision: `answered` names the effect that the workflow was just told the end of
     /// and so must not ask for again, or the engine would do it for ever.
     pub(super) fn finish(mut self, answered: Option<&EffectId>) -> Result<Decided, DecideFailure> {
-        let pending = self.workflow.pending(&self.run.state);
+        let asked = if self.told { self.workflow.asks(&self.run.state) } else { BTreeSet::new() };
         if let Some(effect) = answered
-            && pending.iter().any(|wanted| wanted.id == *effect)
+            && asked.contains(effect)
         {
             return Err(broken(
                 "pending",
@@ -288,9 +289,7 @@ impl<'a> Decision<'a> {
             .run
             .progress
             .iter()
-            .filter(|(effect, progress)| {
-                progress.running && !pending.iter().any(|wanted| wanted.id == **effect)
-            })
+            .filter(|(effect, progress)| self.told && progress.running && !asked.contains(*effect))
             .map(|(effect, progress)| (effect.clone(), progress.attempts))
             .collect();
         for (effect, attempt) in abandoned {
