@@ -84,6 +84,10 @@ fn scenarios_are_played() {
             "all": 0,
             "reached": 0
           },
+          "conditions": {
+            "all": 0,
+            "reached": 0
+          },
           "definition": "two-eyes.yaml",
           "missed": [
             {

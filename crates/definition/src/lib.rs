@@ -115,6 +115,7 @@ pub use language_schema::SCHEMA;
 pub use lockdown::HeldBy;
 pub use outline::{
     ApprovalPart, BranchOutline, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way,
+    WindowOutline,
 };
 pub use state::State;
 pub use windows::{AskedTimes, Outlook, SeenCalendar};

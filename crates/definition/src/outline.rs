@@ -49,6 +49,8 @@ pub struct StateOutline {
     pub evidence: Vec<String>,
     /// The tasks that people confirm there.
     pub tasks: Vec<String>,
+    /// Whether it waits for a window; and if it does, whether anybody may override that.
+    pub window: Option<WindowOutline>,
     /// The signal that it waits for.
     pub signal: Option<String>,
     /// The definition of the run that it asks for.
@@ -107,6 +109,13 @@ pub struct RuleOutline {
     pub conditional: bool,
 }
 
+/// A window that a hold or a rollout waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowOutline {
+    /// Whether anybody may let the run go on while it is closed.
+    pub overridable: bool,
+}
+
 /// What an approval can have besides its rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ApprovalPart {
@@ -155,6 +164,7 @@ pub(crate) fn of(model: &Model) -> Outline {
             parts: Vec::new(),
             evidence: Vec::new(),
             tasks: Vec::new(),
+            window: None,
             signal: None,
             run: None,
             activities: Vec::new(),
@@ -222,10 +232,18 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
             outline.parts = parts(hold);
             outline.evidence = hold.evidence.iter().map(|demand| demand.name.clone()).collect();
             outline.tasks = hold.tasks.iter().map(|task| task.name.clone()).collect();
+            outline.window = hold
+                .window
+                .as_ref()
+                .map(|window| WindowOutline { overridable: !window.overriders.is_empty() });
             outline.signal = hold.signal.as_ref().map(|signal| signal.name.clone());
         }
         StateKind::Activity(work) => outline.activities.extend(activities(work)),
         StateKind::Rollout(rollout) => {
+            outline.window = rollout
+                .window
+                .as_ref()
+                .map(|window| WindowOutline { overridable: !window.overriders.is_empty() });
             outline.activities.extend(rollout.works().flat_map(|(_, work)| activities(work)));
             outline
                 .activities

@@ -1,5 +1,5 @@
-//! What no scenario reaches: states, ways between them, rules of approvals, and what else
-//! approvals have.
+//! What no scenario reaches: states, ways between them, rules of approvals, what else approvals
+//! have, and what else holds wait for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,27 @@ pub enum Item {
         rule: String,
         /// Whether it applied.
         applied: bool,
+    },
+    /// A piece of evidence was attached.
+    Evidence {
+        /// The hold that demands it.
+        hold: String,
+        /// Its name.
+        name: String,
+    },
+    /// Somebody confirmed a task.
+    Task {
+        /// The hold.
+        hold: String,
+        /// Its name.
+        task: String,
+    },
+    /// All else was there, and the window was closed; or that was overridden.
+    Window {
+        /// The hold or the rollout.
+        state: String,
+        /// Whether somebody let the run go on nevertheless.
+        overridden: bool,
     },
     /// The time of the whole run was over.
     RunExpiry {
@@ -113,13 +134,14 @@ impl Use {
 }
 
 impl Item {
-    /// `states`, `ways`, `rules` or `approvals`.
+    /// `states`, `ways`, `rules`, `approvals` or `conditions`.
     #[must_use]
     pub const fn group(&self) -> &'static str {
         match self {
             Self::State { .. } => "states",
             Self::Way { .. } | Self::RunExpiry { .. } => "ways",
             Self::Use { .. } => "approvals",
+            Self::Evidence { .. } | Self::Task { .. } | Self::Window { .. } => "conditions",
             Self::Rule { .. } | Self::Condition { .. } => "rules",
         }
     }
@@ -136,6 +158,14 @@ impl Item {
             }
             Self::Condition { hold, rule, applied: false } => {
                 format!("{hold}: `{rule}` always applies")
+            }
+            Self::Evidence { hold, name } => format!("{hold}: nobody attaches `{name}`"),
+            Self::Task { hold, task } => format!("{hold}: nobody confirms `{task}`"),
+            Self::Window { state, overridden: false } => {
+                format!("{state}: its window is never waited for")
+            }
+            Self::Window { state, overridden: true } => {
+                format!("{state}: its window is never overridden")
             }
             Self::RunExpiry { to } => format!("the whole run: expires → {to}"),
             Self::Use { hold, what } => format!("{hold}: {}", what.missing()),
@@ -219,6 +249,20 @@ impl Coverage {
                         });
                     }
                 }
+                // A piece belongs to the run: whatever demands its name sees it.
+                DefinitionEvent::EvidenceAttached(attached) => self.mark(
+                    |item| matches!(item, Item::Evidence { name, .. } if *name == attached.evidence),
+                ),
+                DefinitionEvent::TaskConfirmed(confirmed) => self.mark(|item| {
+                    matches!(item, Item::Task { hold, task }
+                        if *hold == confirmed.hold && *task == confirmed.task)
+                }),
+                DefinitionEvent::WindowAwaited { state, .. } => self.mark(|item| {
+                    matches!(item, Item::Window { state: s, overridden: false } if *s == state)
+                }),
+                DefinitionEvent::WindowOverridden { state, .. } => self.mark(|item| {
+                    matches!(item, Item::Window { state: s, overridden: true } if *s == state)
+                }),
                 DefinitionEvent::ApprovalGranted(ballot)
                 | DefinitionEvent::ApprovalRejected(ballot) => self.mark(|item| {
                     matches!(item, Item::Rule { hold, rule }
@@ -342,6 +386,16 @@ fn items(outline: &Outline) -> Vec<Item> {
                     rule: rule_name(),
                     applied,
                 }));
+            }
+        }
+        let evidence = state.evidence.iter().cloned();
+        items.extend(evidence.map(|evidence| Item::Evidence { hold: name(), name: evidence }));
+        let tasks = state.tasks.iter().cloned();
+        items.extend(tasks.map(|task| Item::Task { hold: name(), task }));
+        if let Some(window) = state.window {
+            items.push(Item::Window { state: name(), overridden: false });
+            if window.overridable {
+                items.push(Item::Window { state: name(), overridden: true });
             }
         }
         let uses = state.parts.iter().flat_map(|part| Use::of(*part));

@@ -1,6 +1,7 @@
 //! What no scenario reaches.
 
-use holdpoint_scenario::Coverage;
+use holdpoint_definition::Definition;
+use holdpoint_scenario::{Coverage, Item};
 use insta::assert_snapshot;
 
 use crate::common::{TOP, definition, play};
@@ -58,4 +59,60 @@ fn everything_can_be_reached() {
     then: { ended: done }
 ";
     assert_snapshot!(coverage(all), @"100%, states (9, 9), ways (11, 11), rules (4, 4)");
+}
+
+#[test]
+fn what_else_a_hold_waits_for_is_reached_one_by_one() {
+    let source = "
+workflow: proven
+version: 1
+title: Proven
+start: prove
+states:
+  prove:
+    hold:
+      evidence: { report: {}, plan: {} }
+      task: { told: { title: They know, from: role:engineer } }
+      window: { in: calendar:night, override: role:engineer }
+      expires: 7d
+    on: { released: done, expired: done-without }
+  done: { end: done }
+  done-without: { end: lapsed }
+";
+    let definition = Definition::parse("proven.yaml", source).unwrap().definition;
+    let missed = |when: &str| {
+        let scenarios = format!(
+            "definition: proven.yaml
+members: {{ ada: role:engineer }}
+calendars: {{ night: {{ zone: UTC, windows: [{{ starts: 2026-01-05T22:00, lasts: 1h }}] }} }}
+scenarios: {{ one: {{ given: {{ by: ada }}, when: [{when}] }} }}
+"
+        );
+        let mut coverage = Coverage::new(&definition);
+        for played in play(&definition, &scenarios) {
+            assert_eq!(played.failure, None);
+            coverage.add(&played.history);
+        }
+        let conditions = coverage.missed().filter(|item| item.group() == "conditions");
+        conditions.map(Item::in_words).collect::<Vec<_>>()
+    };
+    let all = [
+        "prove: nobody attaches `report`",
+        "prove: nobody attaches `plan`",
+        "prove: nobody confirms `told`",
+        "prove: its window is never waited for",
+        "prove: its window is never overridden",
+    ];
+    let mut when = "{ after: 1m }".to_owned();
+    assert_eq!(missed(&when), all);
+    for (step, reached) in [
+        ("attach: { by: ada, name: report }", 1),
+        ("attach: { by: ada, name: plan }", 2),
+        // All else is there then, so that the window is waited for.
+        ("done: ada", 4),
+        ("override: { by: ada, reason: now }", 5),
+    ] {
+        when.push_str(&format!(", {{ {step} }}"));
+        assert_eq!(missed(&when), all[reached..], "{step}");
+    }
 }

@@ -26,7 +26,7 @@ use crate::{
 pub(crate) const SUFFIX: &str = ".scenarios.yaml";
 
 /// The groups of what can be reached, as they are shown.
-const GROUPS: [&str; 4] = ["states", "ways", "rules", "approvals"];
+const GROUPS: [&str; 5] = ["states", "ways", "rules", "approvals", "conditions"];
 
 /// A file of scenarios with the definition that it is about.
 pub(crate) struct Loaded {
