@@ -85,7 +85,7 @@ states:
             "definition: proven.yaml
 members: {{ ada: role:engineer }}
 calendars: {{ night: {{ zone: UTC, windows: [{{ starts: 2026-01-05T22:00, lasts: 1h }}] }} }}
-scenarios: {{ one: {{ given: {{ by: ada }}, when: [{when}] }} }}
+scenarios: {{ one: {{ given: {{ by: ada }}, when: [{when}], then: {{ never: [hold.expired] }} }} }}
 "
         );
         let mut coverage = Coverage::new(&definition);
