@@ -102,9 +102,9 @@ fn is_restricted(name: &str) -> bool {
 /// has, or, as `javascript:` and `data:` do, what whoever follows it would run.
 fn is_reference(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else { return false };
-    let runs = ["javascript", "vbscript", "data"];
+    let refused = ["javascript", "vbscript", "data", "file"];
     text.len() <= REFERENCE_BYTES_MAX
-        && !runs.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        && !refused.iter().any(|known| scheme.eq_ignore_ascii_case(known))
         && !rest.starts_with(['/', '?', '#'])
         && scheme.bytes().next().is_some_and(|first| first.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
@@ -163,6 +163,7 @@ mod tests {
             "JavaScript://example.com/%0aalert(1)",
             "data:text/plain,x",
             "file:///etc/passwd",
+            "file://localhost/etc/passwd",
         ] {
             assert!(reference(bad).check().is_err(), "{bad}");
         }
