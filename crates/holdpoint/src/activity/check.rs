@@ -275,6 +275,14 @@ mod tests {
             (vec![verdict("failed")], "failed"),
             (vec![verdict("inconclusive")], "inconclusive"),
             (vec![verdict("passed")], "passed"),
+            // What speaks of a verdict and gives none is not taken for good.
+            (vec![verdict("fail")], "inconclusive"),
+            (vec![Outcome::Completed(json!({ "json": { "verdict": null } }))], "inconclusive"),
+            (
+                vec![Outcome::Completed(json!({ "stdout": "so\n{\"verdict\":\"failed\"}" }))],
+                "inconclusive",
+            ),
+            (vec![Outcome::Completed(json!({ "stdout": "all is well" }))], "passed"),
         ] {
             let input = json!({
                 "probe": { "run": { "activity": "look", "input": { "target": "t" } } },

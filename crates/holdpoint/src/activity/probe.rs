@@ -239,14 +239,25 @@ impl Instruments {
     }
 }
 
-/// What an activity that was done says, where it says something; that it was done is good.
+/// What an activity that was done says, where it says something; that it was done is good. What speaks
+/// of a verdict and gives none is not taken for good.
 fn said(output: &Value) -> Measured {
     let told = ["json", "body"].iter().find_map(|key| output.get(key)).unwrap_or(output);
     let detail = told.get("detail").and_then(Value::as_str).unwrap_or("it said so").to_owned();
-    match told.get("verdict").and_then(Value::as_str) {
-        Some("failed") => Measured::Bad(detail),
-        Some("inconclusive") => Measured::Unclear(detail),
-        _ => Measured::Good,
+    let texts = ["stdout", "stderr", "body"].iter().filter_map(|key| output.get(key)?.as_str());
+    match told.get("verdict") {
+        Some(verdict) => match verdict.as_str() {
+            Some("passed") => Measured::Good,
+            Some("failed") => Measured::Bad(detail),
+            Some("inconclusive") => Measured::Unclear(detail),
+            _ => Measured::Unclear(format!(
+                "its verdict is `{verdict}`, which is none of `passed`, `failed` and `inconclusive`"
+            )),
+        },
+        None if texts.into_iter().any(|text| text.contains("\"verdict\"")) => Measured::Unclear(
+            "it speaks of a verdict, and not in one JSON object that is all its output".to_owned(),
+        ),
+        None => Measured::Good,
     }
 }
 
