@@ -9,6 +9,8 @@
     reason = "a failed expectation must fail the test that stated it"
 )]
 
+#[path = "examples/amendments.rs"]
+mod amendments;
 #[path = "../../crates/core/tests/common/golden.rs"]
 mod golden;
 #[path = "examples/windows.rs"]
@@ -242,45 +244,6 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
         (
             "holdpoint.run.lockdown_lifted",
             DefinitionEvent::LockdownLifted { state: text("implement") },
-        ),
-        (
-            "holdpoint.run.amended",
-            DefinitionEvent::Amended {
-                hold: text("authorize"),
-                input: Arc::new(json!({ "risk": "low", "targets": ["web-1"] })),
-                digest: Digest::of(b"what is voted on now"),
-                reason: text("web-2 is gone"),
-                rules: vec![OpenRule {
-                    rule: text("peers"),
-                    need: 2,
-                    qualified: None,
-                    roster: None,
-                }],
-                not_applicable: [].into(),
-                tasks: vec![],
-                until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
-                deadline: Some("2026-01-12T09:00:00Z".parse().unwrap()),
-                kept: [("ada".parse().unwrap(), [text("peers")].into())].into(),
-                window: None,
-                counted: vec![],
-            },
-        ),
-        (
-            "holdpoint.run.amended.reset",
-            DefinitionEvent::Amended {
-                hold: text("authorize"),
-                input: Arc::new(json!({})),
-                digest: Digest::of(b"what is voted on now"),
-                reason: text("another plan"),
-                rules: vec![],
-                not_applicable: [].into(),
-                tasks: vec![],
-                until: None,
-                deadline: None,
-                kept: [].into(),
-                window: None,
-                counted: vec![],
-            },
         ),
         (
             "holdpoint.task.confirmed",
@@ -891,6 +854,7 @@ fn every_event_is_written_and_read_as_ever() {
     let mut golden = Golden::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("golden"));
     let mut examples = waiting();
     examples.extend(working());
+    examples.extend(amendments::examples());
     examples.extend(windows::examples());
     golden.check(examples, type_of, stored);
     golden.finish();

@@ -250,6 +250,11 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::LockdownLifted { state } => {
             format!("`{state}`: no lockdown holds it any more")
         }
+        DefinitionEvent::Amended { signal_fell: true, reason, .. } => {
+            format!(
+                "amended the input, and the signal that was taken does not count any more: {reason}"
+            )
+        }
         DefinitionEvent::Amended { rules, reason, .. } if rules.is_empty() => {
             format!("amended the input: {reason}")
         }

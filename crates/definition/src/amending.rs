@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     check,
-    decide::{Draft, invalid, not_awaited},
+    decide::{Draft, accepts, invalid, not_awaited},
     event::{DefinitionEvent as Event, cut},
     event_data::{OpenRule, OpenTask},
     evolve::hold_of,
@@ -75,6 +75,9 @@ impl Draft<'_> {
 
     /// Does what follows for the open hold from an amendment.
     pub(crate) fn amended(&mut self) {
+        if let Some((_, definition)) = self.hold() {
+            self.take_kept_signal(definition);
+        }
         self.note_window();
         self.release();
         self.expire_with_window();
@@ -156,6 +159,12 @@ impl Draft<'_> {
         } else {
             BTreeMap::new()
         };
+        let vars = after.state.vars();
+        let signal_fell =
+            definition.signal.as_ref().filter(|_| open.signalled).is_some_and(|signal| {
+                let data = self.state.outputs.get(&hold);
+                data.is_none_or(|data| accepts(signal, data, &vars) != Ok(true))
+            });
         let (input, reason) = (Arc::new(input.clone()), reason.to_owned());
         Ok(Event::Amended {
             hold,
@@ -170,6 +179,7 @@ impl Draft<'_> {
             window,
             counted,
             kept,
+            signal_fell,
         })
     }
 
@@ -235,6 +245,7 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
             deadline,
             window,
             kept,
+            signal_fell,
             ..
         },
         Place::Hold(open),
@@ -256,6 +267,10 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
         now.is_some() && now == before.iter().find(same)
     });
     open.waivers.clear();
+    if *signal_fell {
+        open.signalled = false;
+        state.outputs.remove(&open.hold);
+    }
     open.waited = open.waited && until.is_none_or(|until| until <= meta.time);
     (open.until, open.deadline) = (*until, *deadline);
     // What is known of a window, and who overrides it, was about the older text.

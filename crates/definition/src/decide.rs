@@ -456,10 +456,13 @@ impl<'a> Draft<'a> {
     }
 
     /// Lets the open hold take the first kept signal that it accepts, and says whether it did.
-    fn take_kept_signal(&mut self, definition: &Hold) -> bool {
+    pub(crate) fn take_kept_signal(&mut self, definition: &Hold) -> bool {
         let (Some(signal), Place::Hold(open)) = (&definition.signal, &self.state.place) else {
             return false;
         };
+        if open.signalled {
+            return false;
+        }
         let vars = self.state.vars();
         let found = self.state.signals.iter().position(|kept| {
             kept.name == signal.name && accepts(signal, &kept.data, &vars) == Ok(true)
@@ -661,7 +664,7 @@ pub(crate) fn unknown(effect: &EffectId) -> Refusal {
     not_awaited(format!("the run does not ask for `{effect}` now"))
 }
 
-fn accepts(signal: &SignalWait, data: &Value, vars: &Vars<'_>) -> Result<bool, String> {
+pub(crate) fn accepts(signal: &SignalWait, data: &Value, vars: &Vars<'_>) -> Result<bool, String> {
     match &signal.when {
         None => Ok(true),
         Some(when) => when.holds(&Vars { signal: Some(data), ..*vars }),

@@ -195,6 +195,10 @@ pub enum DefinitionEvent {
         /// Whose approvals stand, and under which rules. All others count no more.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         kept: BTreeMap<MemberId, BTreeSet<String>>,
+        /// Whether the signal that the hold took does not meet its condition with this input, so that
+        /// the hold waits for another.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        signal_fell: bool,
     },
     /// The run was shown a piece of evidence, which takes the place of an earlier one of the name.
     #[serde(rename = "holdpoint.evidence.attached")]

@@ -81,6 +81,7 @@ pub(crate) fn examples() -> Vec<(&'static str, DefinitionEvent)> {
                 window: Some(asked_times(None)),
                 counted: vec![calendar_ref("office")],
                 kept: [].into(),
+                signal_fell: false,
                 tasks: vec![],
             },
         ),
