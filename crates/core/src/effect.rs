@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    id::{DefinitionName, EffectId},
+    id::{DefinitionName, Digest, EffectId},
     lockdown::Seen,
 };
 
@@ -66,10 +66,34 @@ pub struct Activity {
     pub input: Value,
     /// How long one attempt may take before it counts as failed.
     pub timeout: SignedDuration,
+    /// How long it may take otherwise.
+    pub limits: TimeLimits,
     /// When to try again.
     pub retry: RetryPolicy,
     /// What to do when nobody knows how an attempt ended.
     pub settling: Settling,
+}
+
+impl Activity {
+    /// How long an attempt that begins `now` may take. `until` is when the time of all attempts
+    /// together is over, where one has begun before.
+    #[must_use]
+    pub fn time_left(&self, until: Option<Timestamp>, now: Timestamp) -> SignedDuration {
+        let whole = match until {
+            Some(until) => Some(until.duration_since(now).max(SignedDuration::ZERO)),
+            None => self.limits.whole,
+        };
+        whole.map_or(self.timeout, |whole| whole.min(self.timeout))
+    }
+}
+
+/// How long work may take, besides the time of each attempt; without end where nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// All attempts together, with the pauses between them, from the beginning of the first.
+    pub whole: Option<SignedDuration>,
+    /// How long an attempt may give no sign of life.
+    pub heartbeat: Option<SignedDuration>,
 }
 
 /// What to do when nobody knows how an attempt at an activity ended. By default the work is simply
@@ -117,6 +141,10 @@ pub struct RetryPolicy {
     pub factor: u32,
     /// No delay is longer.
     pub delay_max: SignedDuration,
+    /// By how much a delay may be shorter, in percent: so that what failed together is not tried
+    /// again together.
+    #[serde(default)]
+    pub jitter: u8,
 }
 
 impl RetryPolicy {
@@ -129,7 +157,7 @@ impl RetryPolicy {
     /// Up to `attempts_max` attempts with the same delay between them.
     #[must_use]
     pub const fn fixed(attempts_max: u32, delay: SignedDuration) -> Self {
-        Self { attempts_max, delay_first: delay, factor: 1, delay_max: delay }
+        Self { attempts_max, delay_first: delay, factor: 1, delay_max: delay, jitter: 0 }
     }
 
     /// Up to `attempts_max` attempts, each delay twice the one before, at most `delay_max`.
@@ -139,7 +167,26 @@ impl RetryPolicy {
         delay_first: SignedDuration,
         delay_max: SignedDuration,
     ) -> Self {
-        Self { attempts_max, delay_first, factor: 2, delay_max }
+        Self { attempts_max, delay_first, factor: 2, delay_max, jitter: 0 }
+    }
+
+    /// The same, with delays that are up to `percent` shorter.
+    #[must_use]
+    pub const fn with_jitter(self, percent: u8) -> Self {
+        Self { jitter: if percent > 100 { 100 } else { percent }, ..self }
+    }
+
+    /// As [`RetryPolicy::delay_after`], shortened by a share of [`RetryPolicy::jitter`] that follows
+    /// from `of` alone: no random number is drawn, and who names other work gets another share.
+    #[must_use]
+    pub fn jittered_after(&self, failures: u32, of: &str) -> Option<SignedDuration> {
+        let delay = self.delay_after(failures)?;
+        let [a, b, c, d, ..] = *Digest::of(of.as_bytes()).as_bytes();
+        // Of 2^32.
+        let share = i128::from(u32::from_be_bytes([a, b, c, d]));
+        let less = (delay.as_micros() * i128::from(self.jitter) / 100 * share) >> 32;
+        let less = SignedDuration::from_micros(i64::try_from(less).unwrap_or(i64::MAX));
+        Some(delay.saturating_sub(less).max(SignedDuration::ZERO))
     }
 
     /// The delay before the next attempt after `failures` failed ones (at least 1), or `None`
@@ -173,7 +220,43 @@ mod tests {
         assert_eq!(delays, expected);
         assert_eq!(RetryPolicy::never().delay_after(1), None);
         assert_eq!(RetryPolicy::fixed(3, s(7)).delay_after(2), Some(s(7)));
+        assert_eq!(policy.jittered_after(3, "run/effect/3"), Some(s(4)), "without jitter");
         let huge = RetryPolicy::exponential(u32::MAX, s(i64::MAX / 2), s(i64::MAX));
         assert_eq!(huge.delay_after(4_000_000), Some(s(i64::MAX)));
+    }
+
+    #[test]
+    fn jitter_shortens_by_up_to_its_share_and_follows_from_the_name_alone() {
+        let s = SignedDuration::from_secs;
+        let policy = RetryPolicy::fixed(9, s(100)).with_jitter(25);
+        let of = |n: u32| policy.jittered_after(1, &format!("run/effect/{n}")).unwrap();
+        let delays: std::collections::BTreeSet<_> = (0..1000).map(of).collect();
+        assert!(delays.len() > 990, "hardly two are the same");
+        let (least, most) = (*delays.first().unwrap(), *delays.last().unwrap());
+        assert!(s(75) <= least && least < s(76), "{least}");
+        assert!(s(99) < most && most <= s(100), "{most}");
+        assert_eq!(of(7), of(7));
+        assert_eq!(policy.jittered_after(9, "run/effect/9"), None);
+        let all = RetryPolicy::fixed(2, s(i64::MAX)).with_jitter(200);
+        assert!(all.jittered_after(1, "x").unwrap() >= SignedDuration::ZERO);
+    }
+
+    #[test]
+    fn an_attempt_has_the_time_that_is_left() {
+        let s = SignedDuration::from_secs;
+        let now = Timestamp::from_second(1_000).unwrap();
+        let of = |whole: Option<i64>| Activity {
+            name: "work".to_owned(),
+            input: Value::Null,
+            timeout: s(60),
+            limits: TimeLimits { whole: whole.map(s), heartbeat: None },
+            retry: RetryPolicy::never(),
+            settling: Settling::default(),
+        };
+        assert_eq!(of(None).time_left(None, now), s(60));
+        assert_eq!(of(Some(90)).time_left(None, now), s(60));
+        assert_eq!(of(Some(45)).time_left(None, now), s(45));
+        assert_eq!(of(Some(90)).time_left(Some(now + s(20)), now), s(20));
+        assert_eq!(of(Some(90)).time_left(Some(now - s(20)), now), s(0));
     }
 }

@@ -48,7 +48,9 @@ pub use calendars::{CalendarReader, PublishedCalendar, ReadCalendar, SeenCalenda
 pub use command::{
     Action, Actor, Authentication, Command, NewDuty, Outcome, Refusal, RefusalCode, Steering, Vote,
 };
-pub use effect::{Activity, ChildRun, Effect, EffectKind, RetryPolicy, SettleCheck, Settling};
+pub use effect::{
+    Activity, ChildRun, Effect, EffectKind, RetryPolicy, SettleCheck, Settling, TimeLimits,
+};
 pub use event::{Event, EventData, EventType, NewEvent, PendingEvent, Sequence, StreamId, Version};
 pub use evidence::NewEvidence;
 pub use id::{

@@ -208,9 +208,20 @@ struct Progress {
     failures: u32,
     running: bool,
     retry_at: Option<Timestamp>,
+    /// When the first attempt began, since a person last wanted it done again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
     /// That nobody knows how the last attempt ended. A new start forgets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unsettled: Option<Unsettled>,
+}
+
+impl Progress {
+    /// When the time of all attempts together is over.
+    fn until(&self, activity: &Activity) -> Option<Timestamp> {
+        let (since, whole) = (self.since?, activity.limits.whole?);
+        Some(since.saturating_add(whole).unwrap_or(Timestamp::MAX))
+    }
 }
 
 /// The run that started another, and for what.
@@ -270,6 +281,9 @@ pub enum DueStep {
         attempt: u32,
         /// Not before this time; at once when `None`.
         not_before: Option<Timestamp>,
+        /// When the time of all attempts together is over, where that is limited and one has begun
+        /// before.
+        until: Option<Timestamp>,
     },
     /// Start a run under this id unless there is one, and send [`Action::ChildStarted`] or
     /// [`Action::ChildRefused`]. One that is to be stopped is not started any more.
@@ -553,6 +567,7 @@ impl Run {
                 progress.running = true;
                 progress.retry_at = None;
                 progress.unsettled = None;
+                progress.since.get_or_insert(meta.time);
                 Ok(())
             }
             RunEvent::AttemptCompleted { effect, attempt, .. }
@@ -761,12 +776,15 @@ impl Run {
                             .and_then(|unsettled| {
                                 settling::step(unsettled, &activity, progress.attempts)
                             })
-                            .unwrap_or(DueStep::Attempt {
+                            .unwrap_or_else(|| DueStep::Attempt {
+                                until: progress.until(&activity),
                                 activity,
                                 attempt: progress.attempts.saturating_add(1),
                                 not_before: progress.retry_at,
                             }),
-                        None => DueStep::Attempt { activity, attempt: 1, not_before: None },
+                        None => {
+                            DueStep::Attempt { activity, attempt: 1, not_before: None, until: None }
+                        }
                     },
                 };
                 Due { effect: id, step }

@@ -375,13 +375,16 @@ fn of_rule(rule: &Rule) -> Facts {
 }
 
 fn of_work(prefix: &str, work: &Work) -> Facts {
-    let Work { run, with, timeout, retry, settle, repeatable } = work;
+    let Work { run, with, timeout, limits, retry, settle, repeatable } = work;
     let mut found = facts([
         (&format!("{prefix}activity"), run.clone()),
         (&format!("{prefix}given to the worker"), phrase::tree(with)),
         (&format!("{prefix}timeout of an attempt"), phrase::duration(*timeout)),
         (&format!("{prefix}attempts"), phrase::retry(retry)),
     ]);
+    for (what, limit) in phrase::limits(limits) {
+        found.insert(format!("{prefix}at most {what}"), limit);
+    }
     if settle.is_some() || !repeatable {
         let what = format!("{prefix}when its end is unknown");
         found.insert(what, phrase::unknown(work));

@@ -114,6 +114,7 @@ impl Workflow for Definition {
                         settling: settling::of(work, input, &state.vars()),
                         input: input.as_ref().clone(),
                         timeout: work.timeout,
+                        limits: work.limits,
                         retry: work.retry.clone(),
                     }),
                 })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdpoint_calendar::WorkingLength;
-use holdpoint_core::{CalendarName, DefinitionName, QualificationName, RetryPolicy};
+use holdpoint_core::{CalendarName, DefinitionName, QualificationName, RetryPolicy, TimeLimits};
 use jiff::{SignedDuration, Span as JiffSpan, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -110,6 +110,7 @@ pub(crate) struct Work {
     pub(crate) run: String,
     pub(crate) with: Tree,
     pub(crate) timeout: SignedDuration,
+    pub(crate) limits: TimeLimits,
     pub(crate) retry: RetryPolicy,
     pub(crate) settle: Option<Settle>,
     /// Whether it may be done again while nobody knows whether it was done.

@@ -1,6 +1,6 @@
 //! Parts of a definition in a few words: what pictures, explanations and comparisons have in common.
 
-use holdpoint_core::RetryPolicy;
+use holdpoint_core::{RetryPolicy, TimeLimits};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -327,15 +327,30 @@ pub(crate) fn retry(retry: &RetryPolicy) -> String {
     } else {
         duration(retry.delay_first)
     };
-    format!("up to {} attempts, with pauses of {pauses}", retry.attempts_max)
+    let jitter = match retry.jitter {
+        0 => String::new(),
+        percent => format!(", each up to {percent}% shorter"),
+    };
+    format!("up to {} attempts, with pauses of {pauses}{jitter}", retry.attempts_max)
+}
+
+/// How long work may take besides the time of each attempt, where something is said of it.
+pub(crate) fn limits(limits: &TimeLimits) -> Vec<(&'static str, String)> {
+    let TimeLimits { whole, heartbeat } = limits;
+    [("all attempts together", whole), ("without a sign of life", heartbeat)]
+        .into_iter()
+        .filter_map(|(what, limit)| limit.map(|limit| (what, duration(limit))))
+        .collect()
 }
 
 /// An activity with its limits: `deploy, at most 10m an attempt, one attempt`.
 pub(crate) fn work(work: &Work) -> String {
     let with = tree(&work.with);
     let with = if with == "{}" { String::new() } else { format!(" with {with}") };
+    let limits = limits(&work.limits).into_iter();
+    let limits: String = limits.map(|(what, limit)| format!(", {limit} {what}")).collect();
     format!(
-        "`{}`{with} (at most {} an attempt, {}{})",
+        "`{}`{with} (at most {} an attempt{limits}, {}{})",
         work.run,
         duration(work.timeout),
         retry(&work.retry),

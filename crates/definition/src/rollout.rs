@@ -4,7 +4,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
-    Activity, Effect, EffectId, EffectKind, Items, Refusal, RetryPolicy, Settling, id::Digesting,
+    Activity, Effect, EffectId, EffectKind, Items, Refusal, RetryPolicy, Settling, TimeLimits,
+    id::Digesting,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -283,6 +284,7 @@ pub(crate) fn activity(
         settling: settling::of(work, &input, &vars),
         input,
         timeout: work.timeout,
+        limits: work.limits,
         retry: work.retry.clone(),
     })
 }
@@ -293,6 +295,7 @@ fn check(health: &Health, times: CheckTimes, vars: &Vars<'_>) -> Result<Activity
         name: health.activity().to_owned(),
         input: health.input(times, vars)?,
         timeout: watch.saturating_add(CHECK_GRACE),
+        limits: TimeLimits::default(),
         retry: RetryPolicy::never(),
         settling: Settling::default(),
     })

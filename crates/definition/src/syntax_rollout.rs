@@ -15,8 +15,18 @@ use crate::{
 pub(crate) const WAVE: &[&str] = &["to", "bake", "hold"];
 pub(crate) const WAVE_HOLD: &[&str] = &["from", "need", "not"];
 pub(crate) const STEPS: &[&str] = &["pre_check", "drain", "deploy", "verify", "undrain"];
-pub(crate) const SWITCH: &[&str] = &["run", "with", "timeout", "retry", "bake", "hold"];
-pub(crate) const ROLLBACK: &[&str] = &["run", "with", "timeout", "retry", "waves", "max_parallel"];
+pub(crate) const SWITCH: &[&str] =
+    &["run", "with", "timeout", "whole_timeout", "heartbeat_timeout", "retry", "bake", "hold"];
+pub(crate) const ROLLBACK: &[&str] = &[
+    "run",
+    "with",
+    "timeout",
+    "whole_timeout",
+    "heartbeat_timeout",
+    "retry",
+    "waves",
+    "max_parallel",
+];
 pub(crate) const CONTROL: &[&str] = &["from"];
 
 const WAVES: &str = "waves are numbers or percentages of targets done by their end, each more than \

@@ -1,6 +1,6 @@
 //! The shape of `do`: activities and rollouts.
 
-use holdpoint_core::RetryPolicy;
+use holdpoint_core::{RetryPolicy, TimeLimits};
 use jiff::SignedDuration;
 
 use crate::{
@@ -15,9 +15,18 @@ use crate::{
 };
 
 pub(crate) const DO: &[&str] = &["activity", "rollout", "run", "expires"];
-pub(crate) const WORK: &[&str] = &["run", "with", "timeout", "retry", "settle", "repeatable"];
+pub(crate) const WORK: &[&str] = &[
+    "run",
+    "with",
+    "timeout",
+    "whole_timeout",
+    "heartbeat_timeout",
+    "retry",
+    "settle",
+    "repeatable",
+];
 pub(crate) const SETTLE: &[&str] = &["run", "with", "timeout", "retry"];
-pub(crate) const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay"];
+pub(crate) const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay", "jitter"];
 pub(crate) const ROLLOUT: &[&str] = &[
     "targets",
     "order",
@@ -101,6 +110,11 @@ pub(crate) fn work(
         None => Some(TIMEOUT_DEFAULT),
         Some(node) => fixed(node, "`timeout`", reader),
     };
+    let mut limit = |key: &'static str| match fields.get(key) {
+        None => Some(None),
+        Some(node) => fixed(node, &format!("`{key}`"), reader).map(Some),
+    };
+    let (whole, heartbeat) = (limit("whole_timeout"), limit("heartbeat_timeout"));
     let retry = match fields.get("retry") {
         None => Some(RetryPolicy::never()),
         Some(node) => read_retry(node, reader),
@@ -120,7 +134,16 @@ pub(crate) fn work(
     let settle = settle?;
     // Who has a check wants to know before anything is done a second time.
     let repeatable = repeatable?.unwrap_or(settle.is_none());
-    Some(Work { run: run?, with: with?, timeout: timeout?, retry: retry?, settle, repeatable })
+    let limits = TimeLimits { whole: whole?, heartbeat: heartbeat? };
+    Some(Work {
+        run: run?,
+        with: with?,
+        timeout: timeout?,
+        limits,
+        retry: retry?,
+        settle,
+        repeatable,
+    })
 }
 
 fn read_with(node: &Node, also: &[&'static str], reader: &mut Reader<'_>) -> Option<Tree> {
@@ -222,7 +245,11 @@ fn read_retry(node: &Node, reader: &mut Reader<'_>) -> Option<RetryPolicy> {
         None => Some(DELAY_MAX_DEFAULT),
         Some(node) => fixed(node, "`max_delay`", reader),
     };
-    let (attempts, delay) = (attempts?, delay?);
+    let jitter = match fields.get("jitter") {
+        None => Some(0),
+        Some(node) => read_jitter(node, reader),
+    };
+    let (attempts, delay, jitter) = (attempts?, delay?, jitter?);
     // A first delay above the default limit is meant; only a given limit below it is a mistake.
     let delay_max = delay_max?;
     if let Some(node) = fields.get("max_delay")
@@ -234,11 +261,27 @@ fn read_retry(node: &Node, reader: &mut Reader<'_>) -> Option<RetryPolicy> {
             .help("no delay is longer than `max_delay`: raise it, or lower `delay`");
         return None;
     }
-    Some(if exponential? {
+    let policy = if exponential? {
         RetryPolicy::exponential(attempts, delay, delay_max.max(delay))
     } else {
         RetryPolicy::fixed(attempts, delay)
-    })
+    };
+    Some(policy.with_jitter(jitter))
+}
+
+fn read_jitter(node: &Node, reader: &mut Reader<'_>) -> Option<u8> {
+    let percent = match &node.kind {
+        Kind::Text(text) => text.strip_suffix('%').and_then(|percent| percent.parse().ok()),
+        _ => None,
+    };
+    let percent = percent.filter(|percent| *percent <= 100);
+    if percent.is_none() {
+        reader
+            .findings
+            .add(Code::WrongKind, &node.span, "`jitter` is not a percentage from 0% to 100%")
+            .help("say by how much a pause may be shorter, such as `25%`");
+    }
+    percent
 }
 
 fn read_rollout(node: &Node, reader: &mut Reader<'_>) -> Option<Rollout> {

@@ -114,7 +114,7 @@ fn a_rollout_is_told_with_all_that_it_has() {
       At each target of input.targets, one after the other:
         pre-check: `look` with {"at":"${target}"} (at most 10m an attempt, one attempt).
         out of service: `drain` (at most 10m an attempt, one attempt).
-        deploy: `deploy` (at most 10m an attempt, up to 2 attempts, with pauses of 1s).
+        deploy: `deploy` (at most 10m an attempt, 1h all attempts together, 1m without a sign of life, up to 2 attempts, with pauses of 1s, each up to 25% shorter).
         verify: `verify` (at most 10m an attempt, one attempt).
         into service: `undrain` (at most 10m an attempt, one attempt).
       A target at which a step fails is undone at once.
@@ -126,9 +126,9 @@ fn a_rollout_is_told_with_all_that_it_has() {
       After the wave that ends at 1: bake input.bake.
       After the wave that ends at 10%: until somebody who steers it promotes it.
       After the wave that ends at 50%: bake 1h, then until 2 of role release or member ada promote it, not requester or executors.
-      When all are done, a worker does `switch` with {"to":"new"} (at most 10m an attempt, one attempt); undone by `switch` with {"to":"old"} (at most 10m an attempt, one attempt).
+      When all are done, a worker does `switch` with {"to":"new"} (at most 10m an attempt, 1m without a sign of life, one attempt); undone by `switch` with {"to":"old"} (at most 10m an attempt, one attempt).
       After that: bake 10m, then until somebody who steers it promotes it.
-      With 3 failed targets it is turned round: what was begun is restored in reverse order, 10 at once, in waves that end at 1, 100%, by `restore` (at most 10m an attempt, one attempt).
+      With 3 failed targets it is turned round: what was begun is restored in reverse order, 10 at once, in waves that end at 1, 100%, by `restore` (at most 10m an attempt, 1h all attempts together, one attempt).
       It is steered by the requester or role release.
       After 12h it is turned round.
       When succeeded, the run is over: done.

@@ -261,3 +261,33 @@ states:
     let restores = bench.open_activities();
     assert!(restores[0].0.ends_with("/restore"), "a failure turns it round: {restores:?}");
 }
+
+#[test]
+fn what_was_not_done_is_not_tried_again_when_the_time_of_all_attempts_is_over() {
+    let within = |ruling: bool| {
+        let mut bench = ship(&format!("whole_timeout: 5m\n        {CHECKED}"));
+        bench.attempt("ship#1", lost()).unwrap();
+        bench.advance(secs(300));
+        if ruling {
+            bench.act("ada", ruled(Ruling::Again)).unwrap();
+        } else {
+            found(&mut bench, 1, Settlement::NotDone { detail: None });
+        }
+        bench
+    };
+    let bench = within(false);
+    assert_eq!(bench.status(), ended("broken"));
+    let settled = bench.history().iter().rev().nth(3).unwrap();
+    let detail = data(settled)["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.ends_with(
+            "it was not done; there is no time for another attempt: all together have 5m"
+        ),
+        "{detail}"
+    );
+
+    let bench = within(true);
+    let DueStep::Attempt { until: None, .. } = step(&bench) else {
+        panic!("a person gives it its whole time anew: {:?}", bench.due())
+    };
+}

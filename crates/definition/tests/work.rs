@@ -1,10 +1,13 @@
 //! Activities, choices, loops, cancellation, blocked runs, inputs.
 
+use std::collections::BTreeSet;
+
 use holdpoint_core::{
-    Action, EffectId, Outcome, RefusalCode, RunStatus,
+    Action, EffectId, Outcome, RefusalCode, RetryPolicy, RunStatus,
     run::DueStep,
     testing::{Bench, types},
 };
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::common::{
@@ -81,7 +84,7 @@ fn an_activity_is_asked_for_with_what_the_definition_says() {
         )]
     );
     let due = bench.due();
-    let DueStep::Attempt { activity, attempt: 1, not_before: None } = &due[0].step else {
+    let DueStep::Attempt { activity, attempt: 1, not_before: None, .. } = &due[0].step else {
         panic!("{due:?}")
     };
     assert_eq!(activity.timeout, secs(300));
@@ -132,6 +135,86 @@ fn an_activity_is_tried_again_and_then_fails() {
         ["activity.started", "activity.failed", "work.failed", "state.entered", "run.ended"]
     );
     assert_eq!(data(&events[2]), json!({ "state": "build", "reason": "no network" }));
+    assert_eq!(bench.status(), ended("broken"));
+}
+
+const PATIENT: &str = "
+workflow: patient
+version: 1
+title: Try for a while
+input: { type: object }
+start: build
+states:
+  build:
+    do:
+      activity:
+        run: compile
+        timeout: 4m
+        whole_timeout: 10m
+        heartbeat_timeout: 30s
+        retry: { attempts: 100, delay: 2m, jitter: 50% }
+    on: { succeeded: good, failed: broken }
+  good: { end: good }
+  broken: { end: broken }
+";
+
+/// The next attempt, when it is due, and how long it may take if it begins then.
+fn next(bench: &Bench) -> (u32, Timestamp, SignedDuration) {
+    let due = bench.due();
+    let DueStep::Attempt { activity, attempt, not_before, until } = &due[0].step else {
+        panic!("{due:?}")
+    };
+    let at = not_before.unwrap_or(bench.now());
+    (*attempt, at, activity.time_left(*until, at))
+}
+
+#[test]
+fn pauses_are_shortened_by_a_share_that_is_the_runs_own_and_is_recorded() {
+    let pause = || {
+        let mut bench = submitted(PATIENT, "ada", json!({}));
+        let events = bench.attempt("build#1", flaky("no network")).unwrap();
+        let (_, at, _) = next(&bench);
+        assert_eq!(data(&events[1])["retry_at"], json!(at), "the event says when");
+        let of = format!("{}/build#1/1", bench.run().id());
+        let policy = RetryPolicy::fixed(100, secs(120)).with_jitter(50);
+        let pause = at.duration_since(bench.now());
+        assert_eq!(Some(pause), policy.jittered_after(1, &of));
+        pause
+    };
+    let pauses: BTreeSet<_> = (0..20).map(|_| pause()).collect();
+    assert!(pauses.iter().all(|pause| secs(60) <= *pause && *pause <= secs(120)), "{pauses:?}");
+}
+
+#[test]
+fn all_attempts_together_have_their_time() {
+    let mut bench = submitted(PATIENT, "ada", json!({}));
+    let began = bench.now();
+    let until = began + secs(600);
+    assert_eq!(next(&bench), (1, began, secs(240)), "the first has its own time");
+    let mut attempts = 0;
+    while bench.status() == RunStatus::Working {
+        let (_, at, time) = next(&bench);
+        assert!(at < until && at + time <= until, "it ends with the time of all");
+        bench.advance(at.duration_since(bench.now()));
+        bench.attempt("build#1", flaky("no network")).unwrap();
+        attempts += 1;
+    }
+    assert!((5..11).contains(&attempts), "{attempts} attempts in ten minutes");
+    assert_eq!(bench.status(), ended("broken"));
+    assert_eq!(
+        last(&bench, "work.failed")["reason"],
+        "no network; there is no time for another attempt: all together have 10m"
+    );
+}
+
+#[test]
+fn an_engine_that_was_away_for_longer_than_all_attempts_have_fails_the_work() {
+    let mut bench = submitted(PATIENT, "ada", json!({}));
+    let effect = EffectId::new("build#1");
+    bench.act("engine", Action::AttemptStarted { effect: effect.clone(), attempt: 1 }).unwrap();
+    bench.advance(secs(600));
+    let outcome = Outcome::Unknown { reason: "the engine stopped".to_owned() };
+    bench.act("engine", Action::AttemptEnded { effect, attempt: 1, outcome }).unwrap();
     assert_eq!(bench.status(), ended("broken"));
 }
 

@@ -1,9 +1,12 @@
 //! Work done for a run, and who does it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use holdpoint_core::{EffectId, Outcome, ProjectId, RunId};
 use jiff::SignedDuration;
 use serde_json::Value;
+use tokio::sync::Notify;
 
 /// One attempt at an activity.
 ///
@@ -29,6 +32,32 @@ pub struct Attempt {
     pub input: Value,
     /// How long the attempt may take; the engine ends it then.
     pub timeout: SignedDuration,
+    /// How long it may give no [sign of life](Self::life); the engine ends it then, too.
+    pub heartbeat: Option<SignedDuration>,
+    /// Where it gives signs of life.
+    pub life: Life,
+}
+
+/// Where an attempt gives signs of life. Clones are the same place.
+#[derive(Clone, Debug, Default)]
+pub struct Life(Arc<Notify>);
+
+impl Life {
+    /// Says that the attempt is still at work.
+    pub fn beat(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits for the next sign, or takes the one that was given since the last was taken.
+    pub(crate) async fn beaten(&self) {
+        self.0.notified().await;
+    }
+}
+
+impl PartialEq for Life {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// Does the work of an activity.

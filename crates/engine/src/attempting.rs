@@ -5,10 +5,10 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures::FutureExt;
 use holdpoint_core::{Action, EffectId, Outcome, RetryPolicy, RunId, Settlement};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    activity::{ActivityHandler, Attempt},
+    activity::{ActivityHandler, Attempt, Life},
     clock::Clock,
     engine::{PAYLOAD_BYTES_MAX, is_too_large},
 };
@@ -49,7 +49,8 @@ pub(crate) async fn settle(
             Outcome::Unknown { reason } => (reason, true),
         };
         failures = failures.saturating_add(1);
-        let Some(delay) = retry.delay_after(failures).filter(|_| retryable) else {
+        let of = format!("{}/{number}/{failures}", attempt.idempotency_key);
+        let Some(delay) = retry.jittered_after(failures, &of).filter(|_| retryable) else {
             break Settlement::Unknown { detail };
         };
         clock.sleep_until(clock.now().saturating_add(delay).unwrap_or(Timestamp::MAX)).await;
@@ -59,16 +60,29 @@ pub(crate) async fn settle(
 }
 
 async fn once(handler: &dyn ActivityHandler, attempt: Attempt) -> Outcome {
-    let timeout = attempt.timeout;
+    let (timeout, heartbeat, life) = (attempt.timeout, attempt.heartbeat, attempt.life.clone());
     let work = AssertUnwindSafe(handler.attempt(attempt)).catch_unwind();
-    let outcome = match tokio::time::timeout(timeout.unsigned_abs(), work).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => {
+    let outcome = tokio::select! {
+        // What was done in time is done, also when its time is over by now.
+        biased;
+        done = work => done.unwrap_or_else(|_| {
             Outcome::Failed { error: "the activity panicked".to_owned(), retryable: false }
+        }),
+        () = tokio::time::sleep(timeout.unsigned_abs()) => {
+            Outcome::Unanswered { error: format!("no answer within {timeout:#}") }
         }
-        Err(_) => Outcome::Unanswered { error: format!("no answer within {timeout:#}") },
+        silence = silence(&life, heartbeat) => {
+            Outcome::Unanswered { error: format!("no sign of life within {silence:#}") }
+        }
     };
     bounded(outcome)
+}
+
+/// Waits until there was no sign of life for so long; for ever where none is needed.
+async fn silence(life: &Life, heartbeat: Option<SignedDuration>) -> SignedDuration {
+    let Some(heartbeat) = heartbeat else { return std::future::pending().await };
+    while tokio::time::timeout(heartbeat.unsigned_abs(), life.beaten()).await.is_ok() {}
+    heartbeat
 }
 
 fn bounded(outcome: Outcome) -> Outcome {

@@ -36,7 +36,7 @@ mod recovery;
 mod shard;
 mod slot;
 
-pub use activity::{ActivityHandler, Attempt};
+pub use activity::{ActivityHandler, Attempt, Life};
 pub use builder::{Effects, EngineBuilder, ReadModelAt, rust_source};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Engine, Idle, Submission, Submitted};

@@ -43,7 +43,7 @@ pub(crate) enum Step {
     /// Fire a timer.
     Fire(EffectId),
     /// Begin an attempt, and do the work once that is durable.
-    Attempt { effect: EffectId, attempt: u32, activity: Activity },
+    Attempt { effect: EffectId, attempt: u32, activity: Box<Activity> },
     /// An attempt has ended.
     Ended { effect: EffectId },
     /// Something is to be told of a run that an effect asks for.

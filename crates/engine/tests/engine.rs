@@ -7,16 +7,20 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use common::{Expense, Office, approve, command, counts, new_id, who};
+use async_trait::async_trait;
+use common::{ALIVE, Expense, HEARTBEAT, Office, approve, command, counts, new_id, who};
 use holdpoint_core::{
     Action, Actor, Outcome, ProjectAction, ProjectCommand, RefusalCode, RunStatus, Sequence,
     StreamId, Version, Vote,
 };
 use holdpoint_engine::{
-    AsOf, CommandFailure, Effects, Engine, QueryFailure, ReadModelAt, RunFilter, StartFailure,
-    Submission,
+    ActivityHandler, AsOf, Attempt, CommandFailure, Effects, Engine, QueryFailure, ReadModelAt,
+    RunFilter, StartFailure, Submission,
 };
 use holdpoint_log::EventLog;
 use jiff::SignedDuration;
@@ -546,4 +550,44 @@ async fn many_runs_at_once_keep_their_histories_apart() {
     let log: Arc<dyn EventLog> = office.log.clone();
     let report = holdpoint_log::verify(&*log).await.unwrap();
     assert_eq!(report.events, office.log.head().await.unwrap().sequence.0);
+}
+
+/// Gives signs of life for longer than one may give none, and then is done or says nothing more.
+struct Mortal {
+    dies: bool,
+}
+
+#[async_trait]
+impl ActivityHandler for Mortal {
+    async fn attempt(&self, attempt: Attempt) -> Outcome {
+        let began = Instant::now();
+        while began.elapsed() < HEARTBEAT.unsigned_abs() * 3 / 2 {
+            attempt.life.beat();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if self.dies {
+            std::future::pending().await
+        }
+        Outcome::Completed(json!("receipt 7"))
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_gives_no_sign_of_life_is_ended() {
+    let run = async |dies: bool| {
+        let office = Office::new();
+        let builder = office.builder().activity("pay", Arc::new(Mortal { dies }));
+        let engine = builder.start().await.unwrap();
+        office.set_up(&engine).await;
+        let run = office.submit(&engine, ALIVE).await;
+        engine.command(run, approve("ben")).await.unwrap();
+        engine.idle().await.unwrap();
+        let status = engine.run(run).await.unwrap().view.status;
+        engine.shutdown().await;
+        (status, office.history(run).await)
+    };
+    let ((alive, _), (dead, history)) = tokio::join!(run(false), run(true));
+    assert_eq!(alive, ended("paid"));
+    assert_eq!(dead, ended("unpaid"));
+    assert!(history.contains(&"holdpoint.activity.failed".to_owned()), "{history:?}");
 }

@@ -14,8 +14,8 @@ use holdpoint::{
     core::{
         Action, Activity, Actor, Authentication, Command, CommandId, Effect, EffectId, EffectKind,
         IllegalEvent, Moment, Outcome, ProjectAction, ProjectCommand, ProjectId, Refusal,
-        RefusalCode, RetryPolicy, RunStatus, RunView, Sequence, Settling, Started, Vote, Workflow,
-        workflow::Meta,
+        RefusalCode, RetryPolicy, RunStatus, RunView, Sequence, Settling, Started, TimeLimits,
+        Vote, Workflow, workflow::Meta,
     },
     definition::LANGUAGE,
     engine::{ActivityHandler, Attempt, Engine, Submission, rust_source},
@@ -138,6 +138,7 @@ impl Workflow for Decommission {
                 name: "wipe".to_owned(),
                 input: json!({ "host": state.host }),
                 timeout: SignedDuration::from_mins(5),
+                limits: TimeLimits::default(),
                 retry: RetryPolicy::fixed(3, SignedDuration::from_millis(50)),
                 settling: Settling::default(),
             }),

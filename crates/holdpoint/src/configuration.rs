@@ -90,6 +90,8 @@ struct Entry {
     command: Option<Spanned<Vec<String>>>,
     directory: Option<Spanned<PathBuf>>,
     environment: Option<Spanned<BTreeMap<String, String>>>,
+    #[serde(rename = "final")]
+    is_final: Option<Spanned<Vec<i32>>>,
     http: Option<Spanned<Http>>,
 }
 
@@ -157,11 +159,13 @@ impl Configuration {
                 let message = format!("the activity `{name}` is built in");
                 return Err(failure(at, &message, "give the activity another name"));
             }
-            let Entry { command, http, directory: within, environment } = entry.into_inner();
+            let Entry { command, http, directory: within, environment, is_final } =
+                entry.into_inner();
             let alone = within
                 .as_ref()
                 .map(|one| ("directory", one.span().start))
-                .or(environment.as_ref().map(|one| ("environment", one.span().start)));
+                .or(environment.as_ref().map(|one| ("environment", one.span().start)))
+                .or(is_final.as_ref().map(|one| ("final", one.span().start)));
             if let Some((key, at)) = alone.filter(|_| command.is_none()) {
                 let message = format!("the activity `{name}` has a `{key}` and no `command`");
                 return Err(failure(at, &message, "only programs have one: leave it out"));
@@ -172,6 +176,13 @@ impl Configuration {
             {
                 let message = format!("`{variable}` is not the name of a variable");
                 return Err(failure(at, &message, "give it a name such as `PATH`"));
+            }
+            if let Some(codes) = &is_final
+                && let Some(code) = codes.get_ref().iter().find(|code| !(1..256).contains(*code))
+            {
+                let message = format!("`{code}` is not the exit code of a failure");
+                let help = "list codes from 1 to 255 after which no other attempt makes sense";
+                return Err(failure(codes.span().start, &message, help));
             }
             let (handler, at): (Result<Arc<dyn ActivityHandler>, String>, usize) =
                 match (command, http) {
@@ -185,6 +196,9 @@ impl Configuration {
                             };
                             Arc::new(
                                 one.environment(environment)
+                                    .final_exits(
+                                        is_final.map(Spanned::into_inner).unwrap_or_default(),
+                                    )
                                     .masking(secrets.clone())
                                     .keeping(files.clone()),
                             )
@@ -312,6 +326,8 @@ environment = { TOKEN = \"s3cret\", PLAIN = \"plain\" }
                 (1, 11),
                 "is not the name",
             ),
+            ("[activity.a]\ncommand = [\"a\"]\nfinal = [0]", (3, 9), "not the exit code"),
+            ("[activity.a]\nhttp = { url = \"http://h\" }\nfinal = [1]", (3, 9), "no `command`"),
             ("secrets = \"TOKEN\"", (1, 11), "expected a sequence"),
             ("[activities]\n", (1, 2), "unknown field `activities`"),
             ("\u{0}", (1, 2), "key with no value"),

@@ -306,15 +306,17 @@ impl Crew {
         }
         for due in play.due() {
             let begun = match due.step {
-                DueStep::Attempt { activity, attempt, not_before } => {
+                DueStep::Attempt { activity, attempt, not_before, until } => {
                     if not_before.is_some_and(|at| at > play.now()) {
                         continue;
                     }
                     let effect = due.effect.clone();
                     play.act(Actor::Engine, Action::AttemptStarted { effect, attempt })?;
-                    let Activity { name, input, timeout, .. } = &activity;
+                    // Whoever takes its time gives signs of life.
+                    let timeout = activity.time_left(until, play.now());
+                    let Activity { name, input, .. } = &activity;
                     let asked = Asked::new(&due.effect, name, input);
-                    self.answered(play, due.effect, attempt, asked, *timeout, false)
+                    self.answered(play, due.effect, attempt, asked, timeout, false)
                 }
                 DueStep::Settle { check, attempt, .. }
                     if !self.under_way.iter().any(|one| one.effect == due.effect) =>

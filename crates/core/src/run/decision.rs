@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Decided, Run, RunEvent, broken, new_event, settling};
+use super::{Decided, Progress, Run, RunEvent, broken, new_event, settling};
 use crate::{
     command::{Action, Command, Outcome, Refusal, RefusalCode},
     effect::{Activity, EffectKind, Settling},
@@ -227,6 +227,13 @@ impl<'a> Decision<'a> {
                 other = Outcome::Failed { error: too_deep("output"), retryable: false };
                 &other
             }
+            Outcome::Unknown { reason }
+                if activity.settling == Settling::default()
+                    && progress.until(&activity).is_some_and(|until| until <= self.at.now) =>
+            {
+                other = Outcome::Failed { error: reason.clone(), retryable: true };
+                &other
+            }
             outcome => outcome,
         };
         match outcome {
@@ -241,11 +248,13 @@ impl<'a> Decision<'a> {
                 Ok(Some(effect))
             }
             Outcome::Failed { error, retryable } => {
-                let retry_at = activity
-                    .retry
-                    .delay_after(progress.failures.saturating_add(1))
-                    .filter(|_| *retryable)
-                    .map(|delay| self.at.now.saturating_add(delay).unwrap_or(Timestamp::MAX));
+                let failures = progress.failures.saturating_add(1);
+                let again = self.again_after(&effect, &activity, &progress, failures);
+                let (retry_at, error) = match again.filter(|_| *retryable) {
+                    None => (None, error.clone()),
+                    Some(Ok(at)) => (Some(at), error.clone()),
+                    Some(Err(over)) => (None, format!("{error}; {over}")),
+                };
                 self.record(&RunEvent::AttemptFailed {
                     effect: effect.clone(),
                     attempt,
@@ -255,7 +264,6 @@ impl<'a> Decision<'a> {
                 if retry_at.is_some() {
                     return Ok(None);
                 }
-                let error = error.clone();
                 self.tell(Action::Failed { effect: effect.clone(), error })?;
                 Ok(Some(effect))
             }
@@ -269,6 +277,36 @@ impl<'a> Decision<'a> {
                 self.record(&RunEvent::AttemptUnknown { effect, attempt, reason, counts })?;
                 Ok(None)
             }
+        }
+    }
+
+    /// When the next attempt is due after so many failures, if one may follow; `Err` says that there
+    /// is no time for it.
+    pub(super) fn again_after(
+        &self,
+        effect: &EffectId,
+        activity: &Activity,
+        progress: &Progress,
+        failures: u32,
+    ) -> Option<Result<Timestamp, String>> {
+        let of = format!("{}/{effect}/{}", self.run.id(), progress.attempts);
+        let delay = activity.retry.jittered_after(failures, &of)?;
+        Some(self.in_time(activity, progress, delay))
+    }
+
+    /// When it is `delay` from now, unless all attempts together have no time left then.
+    pub(super) fn in_time(
+        &self,
+        activity: &Activity,
+        progress: &Progress,
+        delay: SignedDuration,
+    ) -> Result<Timestamp, String> {
+        let at = self.at.now.saturating_add(delay).unwrap_or(Timestamp::MAX);
+        match (progress.until(activity), activity.limits.whole) {
+            (Some(until), Some(whole)) if until <= at => {
+                Err(format!("there is no time for another attempt: all together have {whole:#}"))
+            }
+            _ => Ok(at),
         }
     }
 

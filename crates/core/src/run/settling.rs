@@ -86,18 +86,18 @@ impl Decision<'_> {
         unsettled: &Unsettled,
     ) -> Result<Option<EffectId>, DecideFailure> {
         let activity = self.activity(effect)?;
-        let failures = self.run.progress.get(effect).map_or(0, |progress| progress.failures);
-        let delay = if unsettled.counts {
-            activity.retry.delay_after(failures.saturating_add(1))
+        let progress = self.run.progress.get(effect).cloned().unwrap_or_default();
+        let again = if unsettled.counts {
+            let failures = progress.failures.saturating_add(1);
+            self.again_after(effect, &activity, &progress, failures)
         } else {
-            Some(SignedDuration::ZERO)
+            Some(self.in_time(&activity, &progress, SignedDuration::ZERO))
         };
-        match delay {
-            Some(delay) => {
-                let at = self.at.now.saturating_add(delay).unwrap_or(Timestamp::MAX);
+        match again {
+            Some(Ok(at)) => {
                 self.settle_as(effect, attempt, settled, None, detail.cloned(), Some(at))
             }
-            None => {
+            over => {
                 let found = match (settled, detail) {
                     (Settled::NotDone, None) => "it was not done".to_owned(),
                     (Settled::NotDone, Some(detail)) => format!("it was not done: {detail}"),
@@ -106,7 +106,9 @@ impl Decision<'_> {
                         format!("nobody knows whether it was done: {detail}")
                     }
                 };
-                let detail = Some(format!("{}; {found}", unsettled.reason));
+                let over = over.and_then(Result::err).map(|over| format!("; {over}"));
+                let over = over.unwrap_or_default();
+                let detail = Some(format!("{}; {found}{over}", unsettled.reason));
                 self.settle_as(effect, attempt, Settled::Failed, None, detail, None)
             }
         }
@@ -274,6 +276,7 @@ impl Run {
             }
             (Settled::Again, Some(at)) => {
                 progress.unsettled = None;
+                progress.since = None;
                 progress.retry_at = Some(at);
             }
             (Settled::Unknown, None) => unsettled.asked = Some(detail.unwrap_or_default()),

@@ -2,7 +2,7 @@
 
 use holdpoint_core::{
     Action, Activity, Actor, Command, Effect, EffectId, EffectKind, IllegalEvent, Moment, Refusal,
-    RefusalCode, RetryPolicy, RunStatus, RunView, Settling, Started, Vote, Workflow,
+    RefusalCode, RetryPolicy, RunStatus, RunView, Settling, Started, TimeLimits, Vote, Workflow,
     workflow::Meta,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -65,6 +65,7 @@ fn activity(name: &str, state: &RebootState) -> Effect {
             name: name.to_owned(),
             input: json!({ "host": state.host }),
             timeout: SignedDuration::from_secs(60),
+            limits: TimeLimits::default(),
             retry: RETRY,
             settling: Settling::default(),
         }),

@@ -247,7 +247,7 @@ impl Shard {
             match then {
                 Then::Reply(reply) => drop(reply.send(Ok(answer(end)))),
                 Then::Own(Step::Attempt { effect, attempt, activity }) => {
-                    begun.push((effect, attempt, activity));
+                    begun.push((effect, attempt, *activity));
                 }
                 Then::Own(
                     Step::Ended { effect }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::Shard;
 use crate::{
-    activity::Attempt,
+    activity::{Attempt, Life},
     attempting::{AttemptEnd, perform, settle},
     builder::Effects,
     deciding::own_command,
@@ -100,6 +100,8 @@ impl Shard {
                                 activity: check.name,
                                 input: check.input,
                                 timeout: check.timeout,
+                                heartbeat: None,
+                                life: Life::default(),
                             };
                             let clock = Arc::clone(&self.clock);
                             let asks = settle(Arc::clone(handler), asked, check.retry, clock);
@@ -113,8 +115,10 @@ impl Shard {
                     wake_at(at);
                     continue;
                 }
-                DueStep::Attempt { activity, attempt, .. } => {
+                DueStep::Attempt { mut activity, attempt, until, .. } => {
                     slot.working = true;
+                    activity.timeout = activity.time_left(until, now);
+                    let activity = Box::new(activity);
                     let step = Step::Attempt { effect: effect.clone(), attempt, activity };
                     (Action::AttemptStarted { effect: effect.clone(), attempt }, step)
                 }
@@ -250,6 +254,8 @@ impl Shard {
             activity: activity.name,
             input: activity.input,
             timeout: activity.timeout,
+            heartbeat: activity.limits.heartbeat,
+            life: Life::default(),
         };
         // It is not begun without one.
         if let Some(handler) = self.handlers.get(&attempt.activity) {

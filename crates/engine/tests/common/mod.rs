@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use holdpoint_core::{
     Action, Activity, Actor, Authentication, Command, CommandId, Effect, EffectId, EffectKind,
     IllegalEvent, Moment, Outcome, ProjectAction, ProjectCommand, ProjectId, Refusal, RefusalCode,
-    RetryPolicy, RunId, RunStatus, RunView, Settling, Started, Vote, Workflow, workflow::Meta,
+    RetryPolicy, RunId, RunStatus, RunView, Settling, Started, TimeLimits, Vote, Workflow,
+    workflow::Meta,
 };
 use holdpoint_engine::{
     ActivityHandler, Attempt, Effects, Engine, EngineBuilder, ManualClock, Submission,
@@ -20,6 +21,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use uuid::Uuid;
+
+/// So many cents are paid by one who must give signs of life.
+pub(crate) const ALIVE: u64 = 1_000_000;
+pub(crate) const HEARTBEAT: SignedDuration = SignedDuration::from_secs(1);
 
 /// An expense: approved by anyone but who asks within a day, then paid.
 pub(crate) struct Expense;
@@ -131,7 +136,14 @@ impl Workflow for Expense {
                     name: "pay".to_owned(),
                     input: json!({ "cents": state.cents }),
                     timeout: SignedDuration::from_secs(60),
-                    retry: RetryPolicy::fixed(3, SignedDuration::from_secs(10)),
+                    limits: TimeLimits {
+                        heartbeat: (state.cents == ALIVE).then_some(HEARTBEAT),
+                        ..TimeLimits::default()
+                    },
+                    retry: RetryPolicy::fixed(
+                        if state.cents == ALIVE { 1 } else { 3 },
+                        SignedDuration::from_secs(10),
+                    ),
                     settling: Settling::default(),
                 }),
             }],

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use holdpoint_core::Outcome;
-use holdpoint_engine::{ActivityHandler, Attempt};
+use holdpoint_engine::{ActivityHandler, Attempt, Life};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -48,6 +48,7 @@ pub struct CommandActivity {
     environment: BTreeMap<String, String>,
     secrets: Secrets,
     files: Option<EvidenceStore>,
+    is_final: Vec<i32>,
 }
 
 impl CommandActivity {
@@ -74,7 +75,15 @@ impl CommandActivity {
             environment: BTreeMap::new(),
             secrets: Secrets::default(),
             files: None,
+            is_final: Vec::new(),
         })
+    }
+
+    /// Takes these exit codes for failures that no other attempt mends.
+    #[must_use]
+    pub fn final_exits(mut self, codes: Vec<i32>) -> Self {
+        self.is_final = codes;
+        self
     }
 
     /// Keeps there what the program writes and is too long to be recorded.
@@ -174,7 +183,7 @@ impl ActivityHandler for CommandActivity {
         let pid = child.id().and_then(|id| i32::try_from(id).ok());
         let mut group = Group(pid.and_then(rustix::process::Pid::from_raw));
         let input = attempt.input.to_string();
-        let outcome = match self.conversation(&mut child, input).await {
+        let outcome = match self.conversation(&mut child, input, &attempt.life).await {
             Ok((status, output, errors)) if status.success() => {
                 let stdout = output.text(self.files.as_ref()).await;
                 let stderr = errors.text(self.files.as_ref()).await;
@@ -189,7 +198,8 @@ impl ActivityHandler for CommandActivity {
                 let told = [errors, output].into_iter().map(|one| one.beginning());
                 let told = told.map(|text| text.trim().to_owned()).find(|text| !text.is_empty());
                 let said = told.as_deref().unwrap_or("it said nothing");
-                failed(format!("`{}` ended with {status}{whole}: {said}", self.program), true)
+                let is_final = status.code().is_some_and(|code| self.is_final.contains(&code));
+                failed(format!("`{}` ended with {status}{whole}: {said}", self.program), !is_final)
             }
             Err(error) => {
                 failed(format!("`{}` could not be followed: {error}", self.program), true)
@@ -205,6 +215,7 @@ impl CommandActivity {
         &self,
         child: &mut Child,
         input: String,
+        life: &Life,
     ) -> std::io::Result<(std::process::ExitStatus, Written, Written)> {
         let stdin = child.stdin.take();
         let write = async move {
@@ -216,20 +227,38 @@ impl CommandActivity {
             }
         };
         let (output, errors) = (child.stdout.take(), child.stderr.take());
-        let ((), output, errors, status) =
-            tokio::join!(write, self.written(output), self.written(errors), child.wait());
+        let ((), output, errors, status) = tokio::join!(
+            write,
+            self.written(output, life),
+            self.written(errors, life),
+            child.wait()
+        );
         Ok((status?, output?, errors?))
     }
 
     /// Reads to the end and keeps the beginning, as much as can be filed or else recorded.
-    async fn written(&self, pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Written> {
+    /// Whatever comes is a sign of life.
+    async fn written(
+        &self,
+        pipe: Option<impl AsyncRead + Unpin>,
+        life: &Life,
+    ) -> std::io::Result<Written> {
         let Some(mut pipe) = pipe else { return Ok(Written::default()) };
         let most = if self.files.is_some() { OUTPUT_FILED_MAX } else { OUTPUT_KEPT_MAX };
         let mut bytes = Vec::new();
         // A secret that begins in what is kept may end behind it.
         let looked_at = most.saturating_add(self.secrets.longest());
-        (&mut pipe).take(looked_at as u64).read_to_end(&mut bytes).await?;
-        let rest = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+        let mut rest = 0_u64;
+        let mut chunk = vec![0; 8192];
+        loop {
+            let read = pipe.read(&mut chunk).await?;
+            let Some(new) = chunk.get(..read).filter(|new| !new.is_empty()) else { break };
+            life.beat();
+            let room = looked_at.saturating_sub(bytes.len()).min(new.len());
+            let (kept, dropped) = new.split_at_checked(room).unwrap_or((new, &[]));
+            bytes.extend_from_slice(kept);
+            rest = rest.saturating_add(dropped.len() as u64);
+        }
         self.secrets.mask(&mut bytes);
         let cut = bytes.len().saturating_sub(most);
         bytes.truncate(most);
@@ -366,6 +395,18 @@ mod tests {
         let Outcome::Failed { error, retryable } = outcome else { panic!("{outcome:?}") };
         assert_eq!(error, "`sh` ended with exit status: 3: no space");
         assert!(retryable);
+    }
+
+    #[tokio::test]
+    async fn an_exit_code_can_say_that_no_other_attempt_makes_sense() {
+        for (code, expected) in [("3", false), ("4", true)] {
+            let activity = CommandActivity::new(&argv(&["sh", "-c", "exit ${code}"]), "/")
+                .unwrap()
+                .final_exits(vec![2, 3]);
+            let outcome = activity.attempt(attempt(json!({ "code": code }))).await;
+            let Outcome::Failed { retryable, .. } = outcome else { panic!("{outcome:?}") };
+            assert_eq!(retryable, expected, "{code}");
+        }
     }
 
     #[tokio::test]

@@ -26,7 +26,7 @@ fn failed(error: impl Into<String>, retryable: bool) -> Outcome {
 pub(crate) mod tests {
     use axum::Router;
     use holdpoint_core::{EffectId, RunId};
-    use holdpoint_engine::Attempt;
+    use holdpoint_engine::{Attempt, Life};
     use jiff::SignedDuration;
     use serde_json::Value;
 
@@ -41,6 +41,8 @@ pub(crate) mod tests {
             activity: "work".to_owned(),
             input,
             timeout: SignedDuration::from_secs(10),
+            heartbeat: None,
+            life: Life::default(),
         }
     }
 
