@@ -24,8 +24,8 @@ use holdpoint_core::{
     RunId, Sequence, Version, Vote, testing::uuid,
 };
 use holdpoint_definition::{
-    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, OfTarget, OpenRule,
-    OpenTask, Opened, Past,
+    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, InPlaceOf, OfTarget,
+    OpenRule, OpenTask, Opened, Past,
 };
 use serde_json::{Value, json};
 
@@ -48,6 +48,7 @@ fn ballot(reason: Option<&str>) -> Ballot {
         reason: reason.map(text),
         duties: vec![],
         evidence: [].into(),
+        in_place_of: None,
     }
 }
 
@@ -155,6 +156,18 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
             }),
         ),
         (
+            "holdpoint.approval.granted.in-place-of",
+            DefinitionEvent::ApprovalGranted(Ballot {
+                in_place_of: Some(InPlaceOf {
+                    member: "ada".parse().unwrap(),
+                    roles: ["board".parse().unwrap()].into(),
+                    substitution: 3,
+                    until: "2026-08-01T00:00:00Z".parse().unwrap(),
+                }),
+                ..ballot(None)
+            }),
+        ),
+        (
             "holdpoint.hold.vetoed",
             DefinitionEvent::Vetoed(Ballot {
                 rules: [].into(),
@@ -168,7 +181,18 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 hold: text("authorize"),
                 member: "grace.hopper@navy".parse().unwrap(),
                 vote: Vote::Veto,
+                in_place_of: None,
                 reason: Some(text("it was rotated")),
+            },
+        ),
+        (
+            "holdpoint.vote.withdrawn.in-place-of",
+            DefinitionEvent::VoteWithdrawn {
+                hold: text("authorize"),
+                member: "grace.hopper@navy".parse().unwrap(),
+                vote: Vote::Approve,
+                in_place_of: Some("ada".parse().unwrap()),
+                reason: None,
             },
         ),
         (
@@ -177,6 +201,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 hold: text("authorize"),
                 member: "grace.hopper@navy".parse().unwrap(),
                 vote: Vote::Approve,
+                in_place_of: None,
                 reason: None,
             },
         ),

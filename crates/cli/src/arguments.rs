@@ -18,6 +18,7 @@ use self::{
     lockdown::LockdownCommand,
     locks::Locks,
     steer::Steer,
+    substitute::SubstituteCommand,
     tell::Tell,
 };
 use crate::output::steers;
@@ -29,6 +30,7 @@ pub(crate) mod items;
 pub(crate) mod lockdown;
 pub(crate) mod locks;
 pub(crate) mod steer;
+pub(crate) mod substitute;
 pub(crate) mod tell;
 
 /// Change approvals and rollouts that stop where they must, go on by themselves where they may,
@@ -66,7 +68,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Make a data directory
     Init(Init),
-    /// Create and change projects: members, roles, qualifications
+    /// Create and change projects: members, roles, qualifications, substitutes
     #[command(subcommand)]
     Project(ProjectCommand),
     /// Keep the configuration items of a project: labels, groups, dependencies
@@ -394,6 +396,9 @@ pub(crate) enum ProjectCommand {
     /// Grant or revoke roles
     #[command(subcommand)]
     Role(RoleCommand),
+    /// Let members vote in the place of others, for a time
+    #[command(subcommand)]
+    Substitute(SubstituteCommand),
     /// Record that a member is qualified in a domain
     Qualify {
         /// Whose qualification it is
@@ -469,6 +474,8 @@ pub(crate) enum RoleCommand {
         #[command(flatten)]
         acting: Acting,
     },
+    /// List the roles, each with those who hold it
+    List,
 }
 
 /// Work with definitions.

@@ -294,6 +294,9 @@ fn remedies(refusal: &Refusal) -> Vec<String> {
             "`holdpoint items list` has the items there are"
         }
         RefusalCode::NotReleased => "`holdpoint list` has the runs",
+        RefusalCode::NotSubstitute | RefusalCode::CountsOnce => {
+            "`holdpoint project substitute list` says who votes in whose place"
+        }
         RefusalCode::CommandIdReused => "give a new command a new id, or leave `--command-id` out",
     };
     vec![remedy.to_owned()]

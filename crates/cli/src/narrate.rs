@@ -12,7 +12,7 @@ use holdpoint::{
 use serde_json::Value;
 
 use crate::{
-    command::lockdown::scope_in_words,
+    command::{lockdown::scope_in_words, substitute::substitution_in_words},
     output::{count, line, time},
 };
 
@@ -115,6 +115,13 @@ fn of_project(event: &ProjectEvent) -> String {
         ProjectEvent::LockdownReleased { lockdown, reason } => {
             format!("released the lockdown {lockdown}: {reason}")
         }
+        ProjectEvent::SubstituteNamed(one) => {
+            let reason = because(&one.reason);
+            format!("said that {}{reason}", substitution_in_words(one))
+        }
+        ProjectEvent::SubstituteWithdrawn { substitution, reason } => {
+            format!("withdrew the substitution {substitution}{}", because(reason))
+        }
     }
 }
 
@@ -210,11 +217,15 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::ApprovalGranted(ballot) => ballot_in_words("approved", ballot),
         DefinitionEvent::ApprovalRejected(ballot) => ballot_in_words("rejected", ballot),
         DefinitionEvent::Vetoed(ballot) => ballot_in_words("vetoed", ballot),
-        DefinitionEvent::VoteWithdrawn { hold, vote, reason, .. } => {
-            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        DefinitionEvent::VoteWithdrawn { hold, vote, in_place_of, reason, .. } => {
+            let reason = because(reason);
+            let place =
+                in_place_of.as_ref().map(|place| format!(" for {place}")).unwrap_or_default();
             match vote {
-                Vote::Veto => format!("lifted the veto on `{hold}`{reason}"),
-                Vote::Approve | Vote::Reject => format!("withdrew the vote on `{hold}`{reason}"),
+                Vote::Veto => format!("lifted the veto{place} on `{hold}`{reason}"),
+                Vote::Approve | Vote::Reject => {
+                    format!("withdrew the vote{place} on `{hold}`{reason}")
+                }
             }
         }
         DefinitionEvent::VetoOverruled { hold, roles, veto_of, reason, .. } => {
@@ -458,6 +469,15 @@ fn of_definition(event: &DefinitionEvent) -> String {
 fn ballot_in_words(done: &str, ballot: &Ballot) -> String {
     let mut by: Vec<_> = ballot.roles.iter().map(|role| format!("role {role}")).collect();
     by.extend(ballot.qualified.iter().map(|domain| format!("qualified in {domain}")));
+    if let Some(place) = &ballot.in_place_of {
+        by.push(format!(
+            "for {}: substitution {}, until {} UTC",
+            place.member,
+            place.substitution,
+            time(place.until)
+        ));
+        by.extend(place.roles.iter().map(|role| format!("role {role} of {}", place.member)));
+    }
     let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
     let reason = ballot.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let duties: Vec<_> = ballot

@@ -15,7 +15,7 @@ fn the_top_level() {
 
     Commands:
       init         Make a data directory
-      project      Create and change projects: members, roles, qualifications
+      project      Create and change projects: members, roles, qualifications, substitutes
       items        Keep the configuration items of a project: labels, groups, dependencies
       locks        List the locks on items, who holds them and who waits; or break one
       definitions  Publish and read workflow definitions

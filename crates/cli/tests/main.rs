@@ -35,6 +35,7 @@ mod simulate;
 mod steering;
 mod storage;
 mod streams;
+mod substitutes;
 mod waivers;
 mod windows;
 mod work;

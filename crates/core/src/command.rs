@@ -193,12 +193,19 @@ pub enum Action {
         /// conditions.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         duties: Vec<NewDuty>,
+        /// In whose place, where it is not the voter's own. A workflow that does not know who stands
+        /// for whom refuses such a vote.
+        #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+        in_place_of: Option<MemberId>,
     },
     /// Take one's own vote back: an approval, or a veto, which is lifted by that.
     Withdraw {
         /// The hold that is meant; needed when more than one is open.
         #[serde(skip_serializing_if = "Option::is_none")]
         hold: Option<String>,
+        /// In whose place the vote was given, where it was not the voter's own.
+        #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+        in_place_of: Option<MemberId>,
         /// Why.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -422,7 +429,7 @@ impl Action {
     #[must_use]
     pub fn vote(vote: Vote, reason: Option<&str>) -> Self {
         let reason = reason.map(str::to_owned);
-        Self::Vote { hold: None, vote, reason, duties: Vec::new() }
+        Self::Vote { hold: None, vote, reason, duties: Vec::new(), in_place_of: None }
     }
 
     /// What its author says in words, such as a reason, if they say something.
@@ -645,11 +652,15 @@ pub enum RefusalCode {
     NotUnknown,
     /// No run has released what is to be published.
     NotReleased,
+    /// Who would vote in the place of another does not stand for them.
+    NotSubstitute,
+    /// One person would count for several under the same rule.
+    CountsOnce,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -668,6 +679,8 @@ impl RefusalCode {
         Self::DuplicateTarget,
         Self::NotUnknown,
         Self::NotReleased,
+        Self::NotSubstitute,
+        Self::CountsOnce,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -692,6 +705,8 @@ impl RefusalCode {
             Self::DuplicateTarget => "HP1022",
             Self::NotUnknown => "HP1027",
             Self::NotReleased => "HP1017",
+            Self::NotSubstitute => "HP1012",
+            Self::CountsOnce => "HP1014",
         }
     }
 }

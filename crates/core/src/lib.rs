@@ -20,10 +20,12 @@
 //! | [`plan`] | what a run would do at which targets |
 //! | [`calendars`] | the calendars that a project publishes |
 //! | [`lockdown`] | what holds back all that would start in a scope |
+//! | [`substitute`] | who may vote in the place of another, and for how long |
 //! | [`publishing`] | what a project asks of definitions that are published |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
 
 mod answers;
+mod authority;
 pub mod calendars;
 pub mod command;
 pub mod effect;
@@ -39,6 +41,7 @@ pub mod publishing;
 pub mod run;
 pub mod selector;
 pub mod settlement;
+pub mod substitute;
 #[cfg(feature = "test-util")]
 pub mod testing;
 pub mod view;
@@ -66,5 +69,6 @@ pub use publishing::{ReleaseRule, Releasing};
 pub use run::{DefinitionRef, Run, RunAnswer};
 pub use selector::{MalformedSelector, Selector};
 pub use settlement::{Ruling, Settled, Settlement};
+pub use substitute::{NewSubstitution, Substitution, Substitutions};
 pub use view::{RunStatus, RunSummary, RunView};
 pub use workflow::{IllegalEvent, LoadFailure, Loader, Moment, Started, Workflow};

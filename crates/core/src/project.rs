@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answers::{Answers, answer_in, answered_by},
+    authority,
     calendars::{Calendars, ReadCalendar},
     command::{Actor, Authentication, Refusal, RefusalCode, request_of},
     event::{Event, Sequence, TypedEvent, Version},
@@ -16,9 +17,10 @@ use crate::{
         RoleName, RunId,
     },
     item::{ItemName, Items, ItemsChange, NamedItem},
-    lockdown::{LOCKDOWN, Lockdown, LockdownScope, Lockdowns, Seen},
+    lockdown::{Lockdown, LockdownScope, Lockdowns, Seen},
     publishing::{self, ReleaseRule},
     run::{DefinitionRef, RunAnswer},
+    substitute::{NewSubstitution, Substitution, Substitutions},
     workflow::IllegalEvent,
 };
 
@@ -110,7 +112,7 @@ pub enum ProjectEvent {
         /// The name to show.
         name: String,
     },
-    /// A member left; roles and qualifications go with them.
+    /// A member left; roles, qualifications and substitutions go with them.
     #[serde(rename = "holdpoint.member.removed")]
     MemberRemoved {
         /// Who.
@@ -228,6 +230,18 @@ pub enum ProjectEvent {
         lockdown: u32,
         /// Why.
         reason: String,
+    },
+    /// Somebody may vote in the place of another member, for a time.
+    #[serde(rename = "holdpoint.substitute.named")]
+    SubstituteNamed(Substitution),
+    /// They may no longer, by this substitution.
+    #[serde(rename = "holdpoint.substitute.withdrawn")]
+    SubstituteWithdrawn {
+        /// Its number.
+        substitution: u32,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
 }
 
@@ -370,6 +384,15 @@ pub enum ProjectAction {
         /// Why.
         reason: String,
     },
+    /// Let somebody vote in the place of another member for a time. Besides owners, that member may.
+    NameSubstitute(NewSubstitution),
+    /// Let them no longer. Besides owners, both members may.
+    WithdrawSubstitute {
+        /// Its number.
+        substitution: u32,
+        /// Why.
+        reason: Option<String>,
+    },
 }
 
 /// A project: the sum of its stream's events.
@@ -386,6 +409,7 @@ pub struct Project {
     items: Items,
     calendars: Calendars,
     lockdowns: Lockdowns,
+    substitutions: Substitutions,
     releases: Option<ReleaseRule>,
 }
 
@@ -409,7 +433,10 @@ impl Project {
             (None, ProjectAction::Create { title }) => Ok(vec![
                 ProjectEvent::Created { title: title.clone() },
                 ProjectEvent::MemberAdded { member: member.clone(), name: member.to_string() },
-                ProjectEvent::RoleGranted { member: member.clone(), role: owner_role()? },
+                ProjectEvent::RoleGranted {
+                    member: member.clone(),
+                    role: authority::owner_role()?,
+                },
             ]),
             (None, _) => {
                 Err(Refusal::new(RefusalCode::NotFound, format!("there is no project `{id}`"))
@@ -424,43 +451,6 @@ impl Project {
                 project.decide_change(action)
             }
         }
-    }
-
-    fn authorize(&self, actor: &MemberId, action: &ProjectAction) -> Result<(), Refusal> {
-        let other = match action {
-            ProjectAction::ImposeLockdown { .. } | ProjectAction::ReleaseLockdown { .. } => {
-                Some(LOCKDOWN)
-            }
-            _ => None,
-        };
-        let owners = || {
-            let names: Vec<_> = self
-                .members
-                .iter()
-                .filter(|(_, member)| member.has_role(OWNER))
-                .map(|(id, _)| id.as_str())
-                .collect();
-            format!("ask an owner of the project: {}", names.join(", "))
-        };
-        let member = self.member(actor).map_err(|refusal| refusal.needs(owners()))?;
-        if member.has_role(OWNER) || other.is_some_and(|role| member.has_role(role)) {
-            return Ok(());
-        }
-        if let Some(role) = other {
-            return Err(Refusal::new(
-                RefusalCode::NotEligible,
-                format!("`{actor}` may not impose or release lockdowns: that takes the role `{role}` or `{OWNER}`"),
-            )
-            .needs(owners()));
-        }
-        Err(Refusal::new(
-            RefusalCode::NotEligible,
-            format!(
-                "`{actor}` may not change the project `{}`: that takes the role `{OWNER}`",
-                self.id
-            ),
-        )
-        .needs(owners()))
     }
 
     fn decide_change(&self, action: &ProjectAction) -> Result<Vec<ProjectEvent>, Refusal> {
@@ -548,6 +538,14 @@ impl Project {
             ProjectAction::ReleaseLockdown { lockdown, reason } => {
                 Ok(vec![self.lockdowns.release(*lockdown, reason)?])
             }
+            ProjectAction::NameSubstitute(asked) => {
+                let member = self.member(&asked.member)?;
+                self.member(&asked.substitute)?;
+                Ok(vec![self.substitutions.name(asked, &member.roles)?])
+            }
+            ProjectAction::WithdrawSubstitute { substitution, reason } => {
+                Ok(vec![self.substitutions.withdraw(*substitution, reason.as_deref())?])
+            }
             ProjectAction::GovernPublishing { rule, reason } => {
                 Ok(vec![publishing::govern(self.releases.as_ref(), rule.as_ref(), reason)?])
             }
@@ -591,17 +589,6 @@ impl Project {
         }
     }
 
-    fn keeps_an_owner_without(&self, leaving: &MemberId) -> Result<(), Refusal> {
-        if self.members.iter().any(|(id, member)| id != leaving && member.has_role(OWNER)) {
-            return Ok(());
-        }
-        Err(Refusal::new(
-            RefusalCode::NotEligible,
-            format!("`{leaving}` is the project's last owner, and a project must have one"),
-        )
-        .needs(format!("grant another member the role `{OWNER}` first")))
-    }
-
     /// Reads the first event of a project's stream.
     ///
     /// # Errors
@@ -627,6 +614,7 @@ impl Project {
             items: Items::default(),
             calendars: Calendars::default(),
             lockdowns: Lockdowns::default(),
+            substitutions: Substitutions::default(),
             releases: None,
         };
         project.moved_to(event)?;
@@ -655,6 +643,7 @@ impl Project {
             }
             ProjectEvent::MemberRemoved { member } => {
                 self.members.remove(&member).ok_or_else(|| absent(&member))?;
+                self.substitutions.forget(&member);
             }
             ProjectEvent::RoleGranted { member, role } => {
                 let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
@@ -717,6 +706,15 @@ impl Project {
             }
             ProjectEvent::LockdownReleased { lockdown, .. } => {
                 self.lockdowns.remove(lockdown).map_err(illegal)?;
+            }
+            ProjectEvent::SubstituteNamed(one) => {
+                for member in [&one.member, &one.substitute] {
+                    self.members.get(member).ok_or_else(|| absent(member))?;
+                }
+                self.substitutions.put(one).map_err(illegal)?;
+            }
+            ProjectEvent::SubstituteWithdrawn { substitution, .. } => {
+                self.substitutions.remove(substitution).map_err(illegal)?;
             }
         }
         self.moved_to(event)
@@ -821,6 +819,12 @@ impl Project {
         &self.lockdowns
     }
 
+    /// Who may vote in whose place.
+    #[must_use]
+    pub const fn substitutions(&self) -> &Substitutions {
+        &self.substitutions
+    }
+
     /// Whether something that a run goes by is no longer as it was seen.
     #[must_use]
     pub fn differs(&self, seen: &Seen) -> bool {
@@ -868,10 +872,4 @@ impl Project {
     pub fn definition_by_digest(&self, digest: &Digest) -> Option<&PublishedDefinition> {
         self.definitions().find(|one| one.reference.digest == *digest)
     }
-}
-
-fn owner_role() -> Result<RoleName, Refusal> {
-    OWNER.parse().map_err(|error: crate::id::MalformedId| {
-        Refusal::new(RefusalCode::InvalidInput, error.to_string())
-    })
 }

@@ -220,6 +220,10 @@ pub struct ConditionView {
     pub open: u32,
     /// Who could meet it, and of those who nearly could, what they lack.
     pub candidates: Vec<Candidate>,
+    /// Who could vote in the place of another who is asked, and of those who nearly could, what
+    /// keeps them from it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub substitutes: Vec<SubstituteView>,
 }
 
 /// Where a condition of a hold stands.
@@ -326,6 +330,33 @@ pub struct VoteView {
     pub vote: crate::command::Vote,
     /// When.
     pub at: Timestamp,
+    /// In whose place, where it was not the voter's own.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub in_place_of: Option<PlaceView>,
+}
+
+/// In whose place somebody voted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlaceView {
+    /// Whose.
+    pub member: MemberId,
+    /// The substitution that let them, by its number.
+    pub substitution: u32,
+    /// The first moment at which that no longer held, as it was said then.
+    pub until: Timestamp,
+}
+
+/// Somebody who could vote in the place of another, or what keeps them from it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SubstituteView {
+    /// Who.
+    pub member: MemberId,
+    /// In whose place.
+    #[serde(rename = "for")]
+    pub in_place_of: PlaceView,
+    /// What keeps them from it; `None` when nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
 }
 
 /// A member who could meet a condition, or what keeps them from it.

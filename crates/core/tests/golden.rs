@@ -17,7 +17,7 @@ use std::path::Path;
 use golden::{Golden, Stored};
 use holdpoint_core::{
     Actor, Authentication, CommandId, Digest, EffectId, EventId, LockdownScope, NewEvent,
-    PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence, Settled, Version,
+    PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence, Settled, Substitution, Version,
     project::Qualification,
     run::{Parent, RunEvent},
     testing::uuid,
@@ -330,6 +330,41 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
             "holdpoint.lockdown.released",
             ProjectEvent::LockdownReleased { lockdown: 2, reason: "it is over".to_owned() },
         ),
+        (
+            "holdpoint.substitute.named",
+            ProjectEvent::SubstituteNamed(Substitution {
+                number: 3,
+                member: "ada".parse().unwrap(),
+                substitute: "grace.hopper@navy".parse().unwrap(),
+                from: Some("2026-07-01T00:00:00Z".parse().unwrap()),
+                until: "2026-08-01T00:00:00Z".parse().unwrap(),
+                roles: ["board".parse().unwrap()].into(),
+                reason: Some("on leave".to_owned()),
+            }),
+        ),
+        (
+            "holdpoint.substitute.named.for-all",
+            ProjectEvent::SubstituteNamed(Substitution {
+                number: 1,
+                member: "ada".parse().unwrap(),
+                substitute: "grace.hopper@navy".parse().unwrap(),
+                from: None,
+                until: "2026-08-01T00:00:00Z".parse().unwrap(),
+                roles: [].into(),
+                reason: None,
+            }),
+        ),
+        (
+            "holdpoint.substitute.withdrawn",
+            ProjectEvent::SubstituteWithdrawn {
+                substitution: 3,
+                reason: Some("she is back".to_owned()),
+            },
+        ),
+        (
+            "holdpoint.substitute.withdrawn.without-reason",
+            ProjectEvent::SubstituteWithdrawn { substitution: 1, reason: None },
+        ),
     ]
 }
 
@@ -368,6 +403,8 @@ fn project_type(event: &ProjectEvent) -> &'static str {
         ProjectEvent::CalendarRetired { .. } => "holdpoint.calendar.retired",
         ProjectEvent::LockdownImposed { .. } => "holdpoint.lockdown.imposed",
         ProjectEvent::LockdownReleased { .. } => "holdpoint.lockdown.released",
+        ProjectEvent::SubstituteNamed(_) => "holdpoint.substitute.named",
+        ProjectEvent::SubstituteWithdrawn { .. } => "holdpoint.substitute.withdrawn",
     }
 }
 

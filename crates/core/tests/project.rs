@@ -8,8 +8,8 @@
 mod office;
 
 use holdpoint_core::{
-    Actor, Digest, Event, Project, ProjectAction, ProjectCommand, ProjectEvent, Refusal,
-    RefusalCode, Version,
+    Actor, Digest, Event, NewSubstitution, Project, ProjectAction, ProjectCommand, ProjectEvent,
+    Refusal, RefusalCode, Version,
     event::TypedEvent,
     project::{Member, OWNER, Qualification},
     testing::uuid,
@@ -584,4 +584,74 @@ fn what_is_asked_of_definitions_changes_with_a_reason() {
     assert!(no.needed[0].contains("a run of `release` in `released`"), "{no:?}");
     office.accept("ada", govern(&[], "a trial"));
     office.accept("ada", publish("change", 2, "two"));
+}
+
+fn name(member: &str, substitute: &str, until: &str) -> NewSubstitution {
+    NewSubstitution {
+        member: self::member(member),
+        substitute: self::member(substitute),
+        from: None,
+        until: time(until),
+        roles: [].into(),
+        reason: Some(" on leave ".to_owned()),
+    }
+}
+
+#[test]
+fn members_name_who_votes_in_their_place_and_so_do_owners() {
+    let mut office = Office::created();
+    for (who, roles) in [("bob", &["engineer"][..]), ("lou", &[]), ("max", &[])] {
+        office.accept("ada", add(who, roles));
+    }
+    let asked = |asked| ProjectAction::NameSubstitute(asked);
+    let until = "2026-08-01T00:00:00Z";
+    let no = refuse(&mut office, "max", asked(name("bob", "max", until)), RefusalCode::NotEligible);
+    assert_eq!(no.needed, ["ask `bob`, or ask an owner of the project: ada"]);
+    for (wrong, code) in [
+        (name("bob", "bob", until), RefusalCode::InvalidInput),
+        (name("bob", "zed", until), RefusalCode::NotMember),
+        (
+            NewSubstitution { from: Some(time(until)), ..name("bob", "lou", until) },
+            RefusalCode::InvalidInput,
+        ),
+        (
+            NewSubstitution { roles: [role("board")].into(), ..name("bob", "lou", until) },
+            RefusalCode::InvalidInput,
+        ),
+        (
+            NewSubstitution { reason: Some("x".repeat(1_025)), ..name("bob", "lou", until) },
+            RefusalCode::InvalidInput,
+        ),
+    ] {
+        refuse(&mut office, "bob", asked(wrong), code);
+    }
+    assert_eq!(
+        office.accept("bob", asked(name("bob", "lou", until))),
+        ["holdpoint.substitute.named"]
+    );
+    let role_of = [role("engineer")].into();
+    office.accept("ada", asked(NewSubstitution { roles: role_of, ..name("bob", "max", until) }));
+    let all = |office: &Office| -> Vec<String> {
+        let all = office.project().substitutions().iter();
+        all.map(|one| format!("{}: {} for {}", one.number, one.substitute, one.member)).collect()
+    };
+    assert_eq!(all(&office), ["1: lou for bob", "2: max for bob"]);
+    let first = office.project().substitutions().get(1).unwrap();
+    assert_eq!(first.reason.as_deref(), Some("on leave"));
+    for (at, valid) in [("2026-07-31T23:59:59Z", true), (until, false)] {
+        assert_eq!(first.is_valid(time(at)), valid, "{at}");
+    }
+
+    let withdraw = |substitution| ProjectAction::WithdrawSubstitute { substitution, reason: None };
+    refuse(&mut office, "max", withdraw(1), RefusalCode::NotEligible);
+    let no = refuse(&mut office, "ada", withdraw(3), RefusalCode::NotFound);
+    assert_eq!(no.needed, ["there are: 1, 2"]);
+    assert_eq!(office.accept("lou", withdraw(1)), ["holdpoint.substitute.withdrawn"]);
+    // A number is never given again, and who leaves stands for nobody.
+    office.accept("bob", asked(name("bob", "lou", until)));
+    assert_eq!(all(&office), ["2: max for bob", "3: lou for bob"]);
+    office.accept("ada", remove("max"));
+    assert_eq!(all(&office), ["3: lou for bob"]);
+    office.accept("ada", remove("bob"));
+    assert!(all(&office).is_empty());
 }

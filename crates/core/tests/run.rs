@@ -337,6 +337,7 @@ fn a_request_keeps_its_digest_across_versions() {
         vote: Vote::Approve,
         reason: reason.map(str::to_owned),
         duties: vec![],
+        in_place_of: None,
     };
     let signal = Action::Signal { name: "go".to_owned(), data: json!({ "b": 1, "a": [2.5] }) };
     for (action, json) in [

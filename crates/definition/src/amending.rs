@@ -223,7 +223,7 @@ fn kept(
         .collect();
     let excluded = approval.is_some_and(|approval| approval.not.contains(&Exclusion::Editors));
     open.approving()
-        .filter(|vote| !(excluded && vote.member == *editor))
+        .filter(|vote| !excluded || (vote.member != *editor && vote.voter() != editor))
         .map(|vote| {
             let rules = vote.rules.iter().filter(|rule| unchanged.contains(rule.as_str()));
             (vote.member.clone(), rules.cloned().collect::<BTreeSet<_>>())

@@ -6,22 +6,30 @@
 
 use std::collections::BTreeSet;
 
-use holdpoint_core::{
-    Moment, QualificationName, Refusal, RefusalCode, RoleName, id::MemberId, project::Member,
-};
+use holdpoint_core::{Moment, QualificationName, Refusal, RefusalCode, RoleName, id::MemberId};
 
 use crate::{
     event_data::OpenRule,
     hold_model::{Approval, Rule},
     hold_state::HoldState,
     state::State,
+    substitutes::{self, Voter},
     voting::excluded,
 };
 
+/// An approval that looks for a seat.
+#[derive(Clone, Copy)]
+pub(crate) struct Sitter<'a> {
+    /// The rules under which it counts.
+    pub(crate) rules: &'a BTreeSet<String>,
+    /// Who fills no two seats of a rule, however many approvals they give.
+    pub(crate) person: Option<&'a MemberId>,
+}
+
 /// How many seats of each rule are filled, when as many as possible are.
-pub(crate) fn filled(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<u32> {
+pub(crate) fn filled(rules: &[OpenRule], sitters: &[Sitter<'_>]) -> Vec<u32> {
     let mut filled = vec![0_u32; rules.len()];
-    for rule in seated(rules, ballots).into_iter().flatten() {
+    for rule in seated(rules, sitters).into_iter().flatten() {
         if let Some(count) = filled.get_mut(rule) {
             *count = count.saturating_add(1);
         }
@@ -29,61 +37,71 @@ pub(crate) fn filled(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<u
     filled
 }
 
-/// The rule whose seat each ballot fills, if it fills one, when as many seats as possible are
+/// The rule whose seat each approval fills, if it fills one, when as many seats as possible are
 /// filled.
-pub(crate) fn seated(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<Option<usize>> {
-    let seats: Vec<usize> = rules
-        .iter()
-        .enumerate()
-        .flat_map(|(rule, open)| {
-            // More seats than ballots can never be filled; they need not be matched.
-            let need = usize::try_from(open.need).unwrap_or(usize::MAX).min(ballots.len());
-            std::iter::repeat_n(rule, need)
-        })
-        .collect();
-    let mut taken: Vec<Option<usize>> = vec![None; seats.len()];
-    for ballot in 0..ballots.len() {
-        let mut tried = vec![false; seats.len()];
-        seat(ballot, rules, ballots, &seats, &mut taken, &mut tried);
+pub(crate) fn seated(rules: &[OpenRule], sitters: &[Sitter<'_>]) -> Vec<Option<usize>> {
+    let mut seating = Seating { rules, sitters, at: vec![None; sitters.len()] };
+    for sitter in 0..sitters.len() {
+        seating.sit(sitter, &mut Looked::default());
     }
-    let mut seated = vec![None; ballots.len()];
-    for (rule, holder) in seats.iter().zip(&taken) {
-        if let Some(place) = holder.and_then(|ballot| seated.get_mut(ballot)) {
-            *place = Some(*rule);
-        }
-    }
-    seated
+    seating.at
 }
 
-/// Finds a seat for `ballot`, moving others to different seats where that makes room.
-fn seat(
-    ballot: usize,
-    rules: &[OpenRule],
-    ballots: &[&BTreeSet<String>],
-    seats: &[usize],
-    taken: &mut [Option<usize>],
-    tried: &mut [bool],
-) -> bool {
-    for (at, rule) in seats.iter().enumerate() {
-        let fits = match (rules.get(*rule), ballots.get(ballot)) {
-            (Some(rule), Some(eligible)) => eligible.contains(&rule.rule),
-            _ => false,
-        };
-        let Some(mark) = tried.get_mut(at).filter(|mark| fits && !**mark) else { continue };
-        *mark = true;
-        let holder = taken.get(at).copied().flatten();
-        let free = match holder {
-            None => true,
-            Some(other) => seat(other, rules, ballots, seats, taken, tried),
-        };
-        if free {
-            if let Some(place) = taken.get_mut(at) {
-                *place = Some(ballot);
+struct Seating<'a> {
+    rules: &'a [OpenRule],
+    sitters: &'a [Sitter<'a>],
+    /// Under which rule each sits.
+    at: Vec<Option<usize>>,
+}
+
+/// Where a seat has been looked for.
+#[derive(Default)]
+struct Looked {
+    rules: BTreeSet<usize>,
+    sitters: BTreeSet<usize>,
+}
+
+impl Seating<'_> {
+    /// Finds a seat for one, moving others to different seats where that makes room.
+    fn sit(&mut self, sitter: usize, looked: &mut Looked) -> bool {
+        for (rule, open) in self.rules.iter().enumerate() {
+            let fits = self.sitters.get(sitter).is_some_and(|one| one.rules.contains(&open.rule));
+            if !fits || self.at.get(sitter) == Some(&Some(rule)) {
+                continue;
             }
-            return true;
+            let holders: Vec<usize> = self.holders(rule).collect();
+            let same = holders.iter().copied().find(|other| self.is_one_person(*other, sitter));
+            let free = match same {
+                Some(same) => self.moves(same, looked),
+                None if !looked.rules.insert(rule) => false,
+                None => {
+                    u32::try_from(holders.len()).is_ok_and(|taken| taken < open.need)
+                        || holders.into_iter().any(|other| self.moves(other, looked))
+                }
+            };
+            if free {
+                if let Some(place) = self.at.get_mut(sitter) {
+                    *place = Some(rule);
+                }
+                return true;
+            }
         }
+        false
     }
-    false
+
+    fn moves(&mut self, sitter: usize, looked: &mut Looked) -> bool {
+        looked.sitters.insert(sitter) && self.sit(sitter, looked)
+    }
+
+    fn holders(&self, rule: usize) -> impl Iterator<Item = usize> {
+        let at = self.at.iter().enumerate();
+        at.filter(move |(_, at)| **at == Some(rule)).map(|(sitter, _)| sitter)
+    }
+
+    fn is_one_person(&self, one: usize, other: usize) -> bool {
+        let person = |at: usize| self.sitters.get(at).and_then(|one| one.person);
+        person(one).is_some() && person(one) == person(other)
+    }
 }
 
 /// What makes a member eligible: recorded with the vote, so that replay needs no directory.
@@ -144,22 +162,21 @@ impl<'a> Asked<'a> {
             .unwrap_or_default()
     }
 
-    fn asks(&self, open: &OpenRule, id: &MemberId, member: &Member) -> bool {
+    fn asks(&self, open: &OpenRule, voter: &Voter<'_>) -> bool {
         let escalated = self.approval.escalate.as_ref().filter(|_| self.open.escalated);
-        if escalated.is_some_and(|escalate| escalate.to.iter().any(|to| to.is(id, member))) {
+        if escalated.is_some_and(|escalate| escalate.to.iter().any(|to| voter.is(to))) {
             return true;
         }
+        let from = self.definition_of(open).map(|rule| rule.from.as_slice()).unwrap_or_default();
         match &open.roster {
-            Some(roster) => roster.contains(id),
-            None => self
-                .definition_of(open)
-                .is_some_and(|rule| rule.from.iter().any(|from| from.is(id, member))),
+            Some(roster) => voter.is_on(roster, from),
+            None => from.iter().any(|from| voter.is(from)),
         }
     }
 
-    /// Whether any rule asks the member.
-    pub(crate) fn asks_any(&self, id: &MemberId, member: &Member) -> bool {
-        self.rules.iter().any(|open| self.asks(open, id, member))
+    /// Whether any rule asks the one in whose place a vote would be given.
+    pub(crate) fn asks_any(&self, voter: &Voter<'_>) -> bool {
+        self.rules.iter().any(|open| self.asks(open, voter))
     }
 
     /// The rules that must be satisfied before this one asks anybody.
@@ -172,23 +189,30 @@ impl<'a> Asked<'a> {
         before.filter(|name| unsatisfied.contains(name)).collect()
     }
 
-    /// What makes a member eligible now.
+    /// What makes somebody eligible now. In the place of another they vote under the rules that ask
+    /// that member; who is excluded is so in either place, and the qualification is the voter's own.
     ///
     /// # Errors
     /// What keeps them from it: the kind of refusal and the reason in words.
     pub(crate) fn eligible(
         &self,
-        id: &MemberId,
-        member: &Member,
+        voter: &Voter<'_>,
         at: &Moment<'_>,
     ) -> Result<Eligible, (RefusalCode, String)> {
+        let Voter { id, member, stands_for } = voter;
         if let Some(exclusion) = excluded(self.state, self.approval, id) {
             return Err((RefusalCode::SelfApproval, exclusion.why().to_owned()));
         }
+        if let Some(one) = stands_for
+            && let Some(exclusion) = excluded(self.state, self.approval, one.id)
+        {
+            let why = format!("would vote for `{}`, who {}", one.id, exclusion.why());
+            return Err((RefusalCode::SelfApproval, why));
+        }
         let asked: Vec<&OpenRule> =
-            self.rules.iter().filter(|open| self.asks(open, id, member)).collect();
+            self.rules.iter().filter(|open| self.asks(open, voter)).collect();
         if asked.is_empty() {
-            return Err((RefusalCode::NotEligible, self.not_asked(id, member)));
+            return Err((RefusalCode::NotEligible, self.not_asked(voter)));
         }
         let mut eligible = Eligible {
             rules: BTreeSet::new(),
@@ -226,16 +250,24 @@ impl<'a> Asked<'a> {
         Err((RefusalCode::NotQualified, format!("is not qualified in {} now", lacks.join(" or "))))
     }
 
-    fn not_asked(&self, id: &MemberId, member: &Member) -> String {
+    fn not_asked(&self, voter: &Voter<'_>) -> String {
         let since = self.rules.iter().any(|open| {
-            self.definition_of(open)
-                .is_some_and(|rule| rule.from.iter().any(|from| from.is(id, member)))
+            self.definition_of(open).is_some_and(|rule| rule.from.iter().any(|from| voter.is(from)))
         });
+        let whose = match &voter.stands_for {
+            None => String::new(),
+            Some(one) if one.by.roles.is_empty() => format!("stands for `{}`, who ", one.id),
+            Some(one) => {
+                let roles: Vec<&str> = one.by.roles.iter().map(RoleName::as_str).collect();
+                format!("stands for `{}` only as {}, who ", one.id, roles.join(" and "))
+            }
+        };
         if since {
-            return "was not on the roster when the hold opened, which is the one that counts"
-                .to_owned();
+            return format!(
+                "{whose}was not on the roster when the hold opened, which is the one that counts"
+            );
         }
-        format!("is none of those asked: {}", self.whom(self.rules))
+        format!("{whose}is none of those asked: {}", self.whom(self.rules))
     }
 
     /// Whom rules ask, in words.
@@ -259,31 +291,42 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Who could approve now: members, and those who stand for some.
+    pub(crate) fn could<'v>(&self, at: &Moment<'v>) -> Vec<Voter<'v>> {
+        let own = at.project.members().iter().map(|(id, member)| Voter::own(id, member));
+        own.chain(substitutes::all(self.open.substitutes, at))
+            .filter(|voter| !self.open.has_voted(voter.place()))
+            .filter(|voter| {
+                let eligible = self.eligible(voter, at);
+                eligible.is_ok_and(|one| !self.open.counts_already(voter.id, &one.rules))
+            })
+            .collect()
+    }
+
     /// Refuses a vote, naming who could give one.
     pub(crate) fn refuse(
         &self,
         id: &MemberId,
         (code, why): (RefusalCode, String),
-        voted: &dyn Fn(&MemberId) -> bool,
         at: &Moment<'_>,
     ) -> Refusal {
         if self.rules.is_empty() {
             return Refusal::new(code, format!("`{id}` {why}"))
                 .needs("cancel the run and submit it again with another input");
         }
-        let could: Vec<&str> = at
-            .project
-            .members()
-            .iter()
-            .filter(|(other, member)| !voted(other) && self.eligible(other, member, at).is_ok())
-            .map(|(other, _)| other.as_str())
-            .collect();
+        let could = self.could(at);
+        let place = could.iter().find(|voter| voter.id == id).and_then(|one| one.stands_for);
+        let could: Vec<String> = could.iter().map(Voter::in_words).collect();
         let needed = if could.is_empty() {
             format!("a vote by {}; no member of the project can give one now", self.wanted())
         } else {
             format!("a vote by {}: {}", self.wanted(), could.join(", "))
         };
-        Refusal::new(code, format!("`{id}` {why}")).needs(needed)
+        let refusal = Refusal::new(code, format!("`{id}` {why}")).needs(needed);
+        match place {
+            Some(one) => refusal.needs(format!("say in whose place you vote: `--for {}`", one.id)),
+            None => refusal,
+        }
     }
 
     /// Whom the rules ask that ask somebody now.
@@ -309,6 +352,12 @@ mod tests {
         rules.iter().map(|&rule| rule.to_owned()).collect()
     }
 
+    /// With approvals of as many people.
+    fn filled(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<u32> {
+        let sitters: Vec<_> = ballots.iter().map(|rules| Sitter { rules, person: None }).collect();
+        super::filled(rules, &sitters)
+    }
+
     #[test]
     fn a_seat_is_given_up_for_one_who_has_no_other() {
         let rules = [rule("any", 1), rule("board", 1)];
@@ -329,15 +378,37 @@ mod tests {
         assert_eq!(filled(&rules, &[&all; 9]), [2, 1]);
     }
 
-    /// The most seats that can be filled, by trying everything.
-    fn most(needs: &mut Vec<u32>, ballots: &[Vec<usize>]) -> u32 {
-        let Some((first, rest)) = ballots.split_first() else { return 0 };
-        let mut best = most(needs, rest);
+    #[test]
+    fn one_person_fills_no_two_seats_of_a_rule() {
+        let rules = [rule("a", 2), rule("b", 1)];
+        let (lou, kim) = ("lou".parse().unwrap(), "kim".parse().unwrap());
+        let (a, both) = (ballot(&["a"]), ballot(&["a", "b"]));
+        let sit = |all: &[(&BTreeSet<String>, &MemberId)]| {
+            let sitters: Vec<_> =
+                all.iter().map(|(rules, who)| Sitter { rules, person: Some(who) }).collect();
+            super::filled(&rules, &sitters)
+        };
+        assert_eq!(sit(&[(&a, &lou), (&a, &lou)]), [1, 0]);
+        assert_eq!(sit(&[(&a, &lou), (&a, &kim)]), [2, 0]);
+        // The one that could sit elsewhere gives the seat to the one that cannot.
+        assert_eq!(sit(&[(&both, &lou), (&a, &lou)]), [1, 1]);
+        assert_eq!(sit(&[(&both, &lou), (&a, &lou), (&a, &kim)]), [2, 1]);
+    }
+
+    /// The most seats that can be filled, by trying everything: of each person, no two of a rule.
+    fn most(
+        needs: &mut Vec<u32>,
+        ballots: &[(usize, Vec<usize>)],
+        sits: &mut BTreeSet<(usize, usize)>,
+    ) -> u32 {
+        let Some(((person, first), rest)) = ballots.split_first() else { return 0 };
+        let mut best = most(needs, rest, sits);
         for &rule in first {
-            if needs[rule] > 0 {
+            if needs[rule] > 0 && sits.insert((*person, rule)) {
                 needs[rule] -= 1;
-                best = best.max(1 + most(needs, rest));
+                best = best.max(1 + most(needs, rest, sits));
                 needs[rule] += 1;
+                sits.remove(&(*person, rule));
             }
         }
         best
@@ -347,21 +418,37 @@ mod tests {
         #[test]
         fn as_many_seats_as_possible_are_filled(
             needs in prop::collection::vec(1_u32..3, 1..4),
-            choices in prop::collection::vec(prop::collection::vec(0_usize..4, 0..4), 0..6),
+            choices in prop::collection::vec(
+                (0_usize..4, prop::collection::vec(0_usize..4, 0..4)), 0..6,
+            ),
+            alone in any::<bool>(),
         ) {
             let names = ["a", "b", "c", "d"];
             let rules: Vec<_> =
                 needs.iter().zip(names).map(|(need, name)| rule(name, *need)).collect();
-            let choices: Vec<Vec<usize>> = choices
+            let fitting = |one: Vec<usize>| one.into_iter().filter(|rule| *rule < needs.len());
+            let choices: Vec<(usize, Vec<usize>)> = choices
                 .into_iter()
-                .map(|one| one.into_iter().filter(|rule| *rule < needs.len()).collect())
+                .enumerate()
+                .map(|(at, (who, one))| (if alone { at } else { who }, fitting(one).collect()))
                 .collect();
+            let people: Vec<MemberId> = names.iter().map(|name| name.parse().unwrap()).collect();
             let ballots: Vec<BTreeSet<String>> = choices
                 .iter()
-                .map(|one| one.iter().map(|rule| names[*rule].to_owned()).collect())
+                .map(|(_, one)| one.iter().map(|rule| names[*rule].to_owned()).collect())
                 .collect();
-            let seated: u32 = filled(&rules, &ballots.iter().collect::<Vec<_>>()).iter().sum();
-            prop_assert_eq!(seated, most(&mut needs.clone(), &choices));
+            let sitters: Vec<Sitter<'_>> = ballots
+                .iter()
+                .zip(&choices)
+                .map(|(rules, (who, _))| Sitter { rules, person: people.get(*who).filter(|_| !alone) })
+                .collect();
+            let at = seated(&rules, &sitters);
+            let seated: u32 = super::filled(&rules, &sitters).iter().sum();
+            let mut sits = BTreeSet::new();
+            prop_assert_eq!(seated, most(&mut needs.clone(), &choices, &mut sits));
+            for ((who, may), at) in choices.iter().zip(at) {
+                prop_assert!(at.is_none_or(|rule| may.contains(&rule) && sits.insert((*who, rule))));
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     parallel_model::All,
     phrase,
     rollout_model::{Order, Rollout},
+    substitutes::Substitutes,
     tasks::Task,
     waiver::{Afterwards, Waiver},
     window_model::{HoldWindow, Missed, WorkWindow},
@@ -318,7 +319,8 @@ fn overriding(overriders: &[Approver]) -> String {
 }
 
 fn of_approval(approval: &Approval) -> Facts {
-    let Approval { rules, not, expires, veto, duties, amended, remind, escalate } = approval;
+    let Approval { rules, not, expires, veto, duties, amended, remind, escalate, substitutes: _ } =
+        approval;
     let mut found: Facts = rules.iter().flat_map(of_rule).collect();
     let mut add = |what: &str, text: String| {
         found.insert(what.to_owned(), text);
@@ -327,6 +329,12 @@ fn of_approval(approval: &Approval) -> Facts {
     let excluded =
         if excluded.is_empty() { "nobody".to_owned() } else { phrase::joined(&excluded, "and") };
     add("who is excluded from voting", excluded);
+    let counted = match approval.substitutes() {
+        Substitutes::Never => "nobody does",
+        Substitutes::Once => "counts once under a rule",
+        Substitutes::Each => "counts for each of them",
+    };
+    add("who votes in the place of others", counted.to_owned());
     if let Some(span) = expires {
         add("approval expires after", phrase::term(span));
     }

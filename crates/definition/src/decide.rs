@@ -376,7 +376,7 @@ impl<'a> Draft<'a> {
             .hold()
             .into_iter()
             .flat_map(|(open, _)| open.approving())
-            .flat_map(|vote| vote.duties.iter().map(|duty| (vote.member.clone(), duty.clone())))
+            .flat_map(|vote| vote.duties.iter().map(|duty| (vote.voter().clone(), duty.clone())))
             .collect();
         if self.hold().is_some_and(|(open, definition)| open.is_waived(definition)) {
             self.pass_by_waiver(&hold);

@@ -96,6 +96,9 @@ pub enum DefinitionEvent {
         member: MemberId,
         /// What the vote was.
         vote: Vote,
+        /// In whose place they had given it, where it was not their own.
+        #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+        in_place_of: Option<MemberId>,
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,

@@ -84,7 +84,7 @@ pub struct Opened {
 pub struct Ballot {
     /// On which hold.
     pub hold: String,
-    /// Who voted.
+    /// Who voted, also in the place of another.
     pub member: MemberId,
     /// The digest of the input that was voted on.
     pub digest: Digest,
@@ -105,6 +105,30 @@ pub struct Ballot {
     /// The digests of the evidence that the hold demanded and the vote was given on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evidence: BTreeMap<String, Digest>,
+    /// In whose place it was given, where that is not the voter's own.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub in_place_of: Option<InPlaceOf>,
+}
+
+impl Ballot {
+    /// In whose place it was given.
+    #[must_use]
+    pub fn place(&self) -> &MemberId {
+        self.in_place_of.as_ref().map_or(&self.member, |one| &one.member)
+    }
+}
+
+/// In whose place a vote was given, and what let the voter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InPlaceOf {
+    /// Whose place it is.
+    pub member: MemberId,
+    /// The roles of that member that were lent then.
+    pub roles: BTreeSet<RoleName>,
+    /// The substitution, by its number in the project.
+    pub substitution: u32,
+    /// The first moment at which it no longer held, as was said then.
+    pub until: Timestamp,
 }
 
 /// A piece of evidence, as it was attached.

@@ -12,8 +12,8 @@ use crate::{
     event::DefinitionEvent as Event,
     event_data::{Ballot, Opened, Past},
     evidence,
-    hold_model::Hold,
-    hold_state::{Given, HoldState},
+    hold_model::{Approval, Hold},
+    hold_state::{Given, HoldState, Substitute},
     lockdown,
     locking::{self, Locking},
     model::{CANCELLED, Model, StateKind, Work},
@@ -95,6 +95,10 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 window: window
                     .clone()
                     .map(|asked| WindowState::new(asked, missed(model, hold)).into()),
+                substitutes: hold_of(model, hold)
+                    .and_then(|hold| hold.approval.as_ref())
+                    .map(Approval::substitutes)
+                    .unwrap_or_default(),
             });
             Ok(())
         }
@@ -105,10 +109,10 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             vote(open, ballot, Vote::Reject, meta)
         }
         (Place::Hold(open), Event::Vetoed(ballot)) => vote(open, ballot, Vote::Veto, meta),
-        (Place::Hold(open), Event::VoteWithdrawn { hold, member, vote, .. })
+        (Place::Hold(open), Event::VoteWithdrawn { hold, member, vote, in_place_of, .. })
             if open.hold == *hold && *vote != Vote::Reject =>
         {
-            take_back(open, member, *vote)
+            take_back(open, in_place_of.as_ref().unwrap_or(member), *vote)
         }
         (Place::Hold(open), Event::VetoOverruled { hold, veto_of, .. }) if open.hold == *hold => {
             take_back(open, veto_of, Vote::Veto)
@@ -500,11 +504,18 @@ fn enter(model: &Model, state: &mut State, entered: &str, visit: u32) -> Result<
 }
 
 fn vote(open: &mut HoldState, ballot: &Ballot, vote: Vote, meta: &Meta<'_>) -> Result<(), String> {
-    if open.hold != ballot.hold || open.rejection().is_some() || open.has_voted(&ballot.member) {
-        return Err(format!("`{}` has no vote on `{}` now", ballot.member, ballot.hold));
+    let place = ballot.place();
+    if open.hold != ballot.hold || open.rejection().is_some() || open.has_voted(place) {
+        return Err(format!("`{place}` has no vote on `{}` now", ballot.hold));
     }
-    open.votes.push(Given {
+    let by = ballot.in_place_of.as_ref().map(|one| Substitute {
         member: ballot.member.clone(),
+        substitution: one.substitution,
+        until: one.until,
+    });
+    open.votes.push(Given {
+        member: place.clone(),
+        by,
         vote,
         at: meta.time,
         rules: ballot.rules.clone(),

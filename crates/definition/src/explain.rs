@@ -11,6 +11,7 @@ use crate::{
     parallel_model::All,
     phrase,
     rollout_model::{Order, Rollout},
+    substitutes::Substitutes,
     tasks::Task,
     waiver::{Waivable, Waiver},
     window_model::{HoldWindow, Missed},
@@ -336,6 +337,14 @@ fn of_the_rest(approval: &Approval) -> Vec<String> {
             sentences.push("When the input is amended, approvals stand.".to_owned());
         }
     }
+    sentences.push(
+        match approval.substitutes() {
+            Substitutes::Never => "Nobody votes in the place of another.",
+            Substitutes::Once => "Whoever votes in the place of others counts once under a rule.",
+            Substitutes::Each => "Whoever votes in the place of others counts for each of them.",
+        }
+        .to_owned(),
+    );
     if let Some(times) = &approval.remind {
         sentences.push(format!("Who could approve is reminded {}.", phrase::remind(times)));
     }

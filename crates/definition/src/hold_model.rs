@@ -11,6 +11,7 @@ use crate::{
     locking::Lock,
     model::Term,
     node::Span,
+    substitutes::Substitutes,
     tasks::Task,
     template::Template,
     waiver::Waiver,
@@ -63,9 +64,16 @@ pub(crate) struct Approval {
     pub(crate) amended: Option<Amended>,
     pub(crate) remind: Option<Remind>,
     pub(crate) escalate: Option<Escalate>,
+    /// Whether people vote in the place of others; as by default, where the definition does not say.
+    pub(crate) substitutes: Option<Substitutes>,
 }
 
 impl Approval {
+    /// Whether people vote in the place of others, and for how many they count.
+    pub(crate) fn substitutes(&self) -> Substitutes {
+        self.substitutes.unwrap_or_default()
+    }
+
     /// The rule of this name.
     pub(crate) fn rule(&self, name: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.name == name)

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    approval,
+    approval::{self, Sitter},
     event_data::{OpenRule, OpenTask},
     hold_model::Hold,
     locking::Locking,
     state::State,
+    substitutes::Substitutes,
     tasks::Confirmed,
     waiver::{self, Waivable},
     windows::WindowState,
@@ -57,12 +58,19 @@ pub(crate) struct HoldState {
     /// The window that it waits for.
     #[serde(default)]
     pub(crate) window: Option<Box<WindowState>>,
+    /// Whether people vote in the place of others, and for how many they count.
+    #[serde(default)]
+    pub(crate) substitutes: Substitutes,
 }
 
 /// A vote that stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Given {
+    /// In whose place. Each member has one vote, whoever gives it.
     pub(crate) member: MemberId,
+    /// Who gave it, where that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<Substitute>,
     pub(crate) vote: Vote,
     pub(crate) at: Timestamp,
     pub(crate) rules: BTreeSet<String>,
@@ -73,6 +81,29 @@ pub(crate) struct Given {
     /// The digests of the evidence that it was given on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) evidence: BTreeMap<String, Digest>,
+}
+
+/// Who gave a vote in the place of another, and what let them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Substitute {
+    pub(crate) member: MemberId,
+    pub(crate) substitution: u32,
+    pub(crate) until: Timestamp,
+}
+
+impl Given {
+    /// Who gave it.
+    pub(crate) fn voter(&self) -> &MemberId {
+        self.by.as_ref().map_or(&self.member, |by| &by.member)
+    }
+
+    /// Who gave it in whose place, in words.
+    pub(crate) fn in_words(&self) -> String {
+        match &self.by {
+            None => self.member.to_string(),
+            Some(by) => format!("{} for {}", by.member, self.member),
+        }
+    }
 }
 
 impl HoldState {
@@ -91,11 +122,21 @@ impl HoldState {
         approval::filled(&self.rules, &self.approvals())
     }
 
-    /// How many seats would be filled with one more approval.
-    pub(crate) fn filled_with(&self, rules: &BTreeSet<String>) -> Vec<u32> {
-        let mut ballots = self.approvals();
-        ballots.push(rules);
-        approval::filled(&self.rules, &ballots)
+    /// Whether one more approval would fill a seat, given by somebody, or by a person who has given
+    /// none yet.
+    pub(crate) fn seats(&self, by: Option<&MemberId>, rules: &BTreeSet<String>) -> bool {
+        let mut sitters = self.approvals();
+        let person = by.filter(|_| self.substitutes != Substitutes::Each);
+        sitters.push(Sitter { rules, person });
+        let filled: u32 = self.filled().iter().sum();
+        approval::filled(&self.rules, &sitters).iter().sum::<u32>() > filled
+    }
+
+    /// Whether it is only because somebody counts already that an approval of theirs fills no seat.
+    pub(crate) fn counts_already(&self, by: &MemberId, rules: &BTreeSet<String>) -> bool {
+        self.votes.iter().any(|vote| vote.voter() == by)
+            && !self.seats(Some(by), rules)
+            && self.seats(None, rules)
     }
 
     /// The rules that have a seat open.
@@ -120,8 +161,11 @@ impl HoldState {
         })
     }
 
-    fn approvals(&self) -> Vec<&BTreeSet<String>> {
-        self.approving().map(|vote| &vote.rules).collect()
+    fn approvals(&self) -> Vec<Sitter<'_>> {
+        let each = self.substitutes == Substitutes::Each;
+        self.approving()
+            .map(|vote| Sitter { rules: &vote.rules, person: Some(vote.voter()).filter(|_| !each) })
+            .collect()
     }
 
     /// The approvals that stand.
@@ -134,12 +178,12 @@ impl HoldState {
         self.votes.iter().filter(|vote| vote.vote == Vote::Veto)
     }
 
-    /// The vote of a member that stands.
+    /// The vote in the place of a member that stands.
     pub(crate) fn vote_of(&self, member: &MemberId) -> Option<&Given> {
         self.votes.iter().find(|vote| vote.member == *member)
     }
 
-    /// Whether someone has voted.
+    /// Whether somebody has voted in the place of a member.
     pub(crate) fn has_voted(&self, member: &MemberId) -> bool {
         self.vote_of(member).is_some()
     }

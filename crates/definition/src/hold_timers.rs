@@ -122,21 +122,13 @@ impl Draft<'_> {
         }
     }
 
-    /// Who could approve now and has not.
+    /// Who could approve now and has not, in their own place or another's.
     fn could_approve(&self) -> BTreeSet<holdpoint_core::MemberId> {
         let Some((open, Hold { approval: Some(approval), .. })) = self.hold() else {
             return BTreeSet::new();
         };
         let asked = Asked::of(approval, open, &self.state);
-        self.at
-            .project
-            .members()
-            .iter()
-            .filter(|(id, member)| {
-                !open.has_voted(id) && asked.eligible(id, member, self.at).is_ok()
-            })
-            .map(|(id, _)| id.clone())
-            .collect()
+        asked.could(self.at).into_iter().map(|voter| voter.id.clone()).collect()
     }
 
     /// Decides an objection.

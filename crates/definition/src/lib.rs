@@ -78,6 +78,7 @@ mod rollout_window;
 mod schema;
 mod settling;
 mod state;
+mod substitutes;
 mod syntax;
 mod syntax_approval;
 mod syntax_child;
@@ -109,7 +110,8 @@ pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::DefinitionEvent;
 pub use event_data::{
-    Attached, Ballot, CheckTimes, Confirmation, Gate, OfTarget, OpenRule, OpenTask, Opened, Past,
+    Attached, Ballot, CheckTimes, Confirmation, Gate, InPlaceOf, OfTarget, OpenRule, OpenTask,
+    Opened, Past,
 };
 pub use language_schema::SCHEMA;
 pub use lockdown::HeldBy;

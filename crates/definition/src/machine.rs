@@ -200,11 +200,12 @@ impl Draft<'_> {
     pub(crate) fn act(&mut self, action: &Action) -> Result<(), Refusal> {
         match action {
             Action::Start => self.start()?,
-            Action::Vote { hold, vote, reason, duties } => {
-                self.vote(hold.as_deref(), *vote, reason.as_deref(), duties)?;
+            Action::Vote { hold, vote, reason, duties, in_place_of } => {
+                let (hold, place) = (hold.as_deref(), in_place_of.as_ref());
+                self.vote(hold, *vote, reason.as_deref(), duties, place)?;
             }
-            Action::Withdraw { hold, reason } => {
-                self.withdraw(hold.as_deref(), reason.as_deref())?;
+            Action::Withdraw { hold, in_place_of, reason } => {
+                self.withdraw(hold.as_deref(), in_place_of.as_ref(), reason.as_deref())?;
             }
             Action::Overrule { hold, member, reason } => {
                 self.overrule(hold.as_deref(), member, reason)?;

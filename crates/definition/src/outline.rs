@@ -6,6 +6,7 @@ use crate::{
     hold_model::{Amended, Hold, Need, Rule},
     model::{Model, StateKind, Target, Work},
     phrase,
+    substitutes::Substitutes,
 };
 
 /// A definition's states and where they lead.
@@ -134,6 +135,8 @@ pub enum ApprovalPart {
     Reminder,
     /// Others may approve as well after some time.
     Escalation,
+    /// People vote in the place of others, as the definition says.
+    Substitutes,
 }
 
 /// The outline of a checked definition.
@@ -213,6 +216,10 @@ fn parts(hold: &Hold) -> Vec<ApprovalPart> {
         approval.duties.as_ref().map(|_| ApprovalPart::Duties),
         approval.remind.as_ref().map(|_| ApprovalPart::Reminder),
         approval.escalate.as_ref().map(|_| ApprovalPart::Escalation),
+        approval
+            .substitutes
+            .filter(|one| *one != Substitutes::Never)
+            .map(|_| ApprovalPart::Substitutes),
     ];
     all.into_iter().flatten().collect()
 }

@@ -11,6 +11,7 @@ use crate::{
     },
     model::{Term, Timed},
     node::{Key, Kind, Node},
+    substitutes::Substitutes,
     syntax::{Fields, Reader},
     syntax_hold::read_expires,
     syntax_window::read_working,
@@ -18,7 +19,7 @@ use crate::{
 };
 
 pub(crate) const APPROVAL: &[&str] =
-    &["rules", "not", "expires", "veto", "duties", "amended", "remind", "escalate"];
+    &["rules", "not", "expires", "veto", "duties", "amended", "remind", "escalate", "substitutes"];
 pub(crate) const RULE: &[&str] = &["when", "from", "qualified", "need", "roster", "after"];
 pub(crate) const VETO: &[&str] = &["from", "overrule"];
 pub(crate) const REMIND: &[&str] = &["every", "after"];
@@ -55,6 +56,10 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Approval> {
         None => Some(None),
         Some(node) => read_escalate(node, reader).map(Some),
     };
+    let substitutes = match fields.get("substitutes") {
+        None => Some(None),
+        Some(node) => read_substitutes(node, reader).map(Some),
+    };
     // Only of durations is it known here which is longer.
     let fixed = |term: Option<&Term>| match term {
         Some(Term::Timed(Timed::Fixed(span))) => Some(*span),
@@ -89,6 +94,7 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Approval> {
         amended: amended?,
         remind: remind?,
         escalate: escalate?,
+        substitutes: substitutes?,
     })
 }
 
@@ -141,6 +147,21 @@ fn read_amended(node: &Node, reader: &mut Reader<'_>) -> Option<Amended> {
             None
         }
     }
+}
+
+fn read_substitutes(node: &Node, reader: &mut Reader<'_>) -> Option<Substitutes> {
+    let text = reader.text(node, "`substitutes`")?;
+    let read = Substitutes::ALL.into_iter().find(|one| one.as_str() == text);
+    if read.is_none() {
+        reader
+            .findings
+            .add(Code::WrongKind, &node.span, format!("`substitutes` cannot be `{text}`"))
+            .help(
+                "say `never`, or how often one person counts under a rule who votes in the place of \
+                 others: `once`, or for `each` of them",
+            );
+    }
+    read
 }
 
 /// A reminder that comes more often than people look is noise in the history.
@@ -386,7 +407,12 @@ pub(crate) fn read_approver(node: &Node, reader: &mut Reader<'_>) -> Option<Appr
         reader
             .findings
             .add(Code::UnknownApprover, &node.span, format!("`{text}` names no approvers"))
-            .help("approvers are named by `role:NAME` or `member:NAME`");
+            .help(match text.strip_prefix("group:") {
+                Some(name) => format!(
+                    "a role is what a group is: write `role:{name}`, and grant it to its members"
+                ),
+                None => "approvers are named by `role:NAME` or `member:NAME`".to_owned(),
+            });
     }
     read
 }

@@ -6,7 +6,7 @@ use holdpoint_core::{
     project::OWNER,
     view::{
         BranchView, Candidate, ConditionStatus, ConditionView, DeadlineView, DutyView, FailureView,
-        HoldView, VoteView,
+        HoldView, PlaceView, VoteView,
     },
 };
 
@@ -17,7 +17,7 @@ use crate::{
     evidence,
     evolve::hold_of,
     hold_model::{Approval, Approver, Hold, listed},
-    hold_state::HoldState,
+    hold_state::{Given, HoldState, Substitute},
     lockdown, locking,
     model::{CANCELLED, Model},
     parallel_state::Fork,
@@ -25,6 +25,7 @@ use crate::{
     rollout_state::RolloutState,
     rollout_view,
     state::{Place, State},
+    substitutes::{self, COUNTS_ONCE, Voter},
     tasks,
     voting::needs_now,
     waiver::{self, Waivable},
@@ -182,7 +183,8 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         conditions = rule_views(&asked, open, &needs, at);
         conditions.extend(open.vetoes().map(|veto| {
             let reason = veto.reason.as_deref().unwrap_or_default();
-            let summary = format!("the veto of {} is lifted or overruled: {reason}", veto.member);
+            let whose = veto.in_words();
+            let summary = format!("the veto of {whose} is lifted or overruled: {reason}");
             let mut view = condition("veto", veto.member.as_str(), false, summary);
             view.status = ConditionStatus::Refused;
             view
@@ -231,6 +233,7 @@ fn set_aside(view: &mut ConditionView, hold: &Hold, open: &HoldState) {
         view.status = ConditionStatus::Waived;
         view.open = 0;
         view.candidates.clear();
+        view.substitutes.clear();
     }
 }
 
@@ -308,6 +311,7 @@ pub(crate) fn condition(
         confirmations: Vec::new(),
         open: 0,
         candidates: Vec::new(),
+        substitutes: Vec::new(),
     }
 }
 
@@ -336,16 +340,28 @@ fn rule_views(
                 ),
             );
             view.open = left;
-            view.votes = open
-                .votes_under(rule)
-                .map(|vote| VoteView { member: vote.member.clone(), vote: vote.vote, at: vote.at })
-                .collect();
+            view.votes = open.votes_under(rule).map(vote_view).collect();
             if left > 0 {
                 view.candidates = candidates(asked, rule, open, at);
+                view.substitutes = substitutes::views(&asked.only(rule), open, at);
             }
             view
         })
         .collect()
+}
+
+fn vote_view(vote: &Given) -> VoteView {
+    let place = |by: &Substitute| PlaceView {
+        member: vote.member.clone(),
+        substitution: by.substitution,
+        until: by.until,
+    };
+    VoteView {
+        member: vote.voter().clone(),
+        vote: vote.vote,
+        at: vote.at,
+        in_place_of: vote.by.as_ref().map(place),
+    }
 }
 
 /// What a rule waits for before it asks anybody.
@@ -383,20 +399,34 @@ fn candidates(
         .project
         .members()
         .iter()
-        .filter(|(id, member)| one.asks_any(id, member))
-        .map(|(id, member)| {
-            let voted =
-                open.votes.iter().find(|vote| vote.member == *id).map(|vote| match vote.vote {
-                    Vote::Approve => "has approved".to_owned(),
-                    Vote::Reject => "has rejected".to_owned(),
-                    Vote::Veto => "has a veto".to_owned(),
+        .map(|(id, member)| Voter::own(id, member))
+        .filter(|voter| one.asks_any(voter))
+        .map(|voter| {
+            let lacks =
+                open.vote_of(voter.id).map(has_voted).or_else(|| match one.eligible(&voter, at) {
+                    Err((_, why)) => Some(why),
+                    Ok(eligible) => open
+                        .counts_already(voter.id, &eligible.rules)
+                        .then(|| COUNTS_ONCE.to_owned()),
                 });
-            let lacks = voted.or_else(|| one.eligible(id, member, at).err().map(|(_, why)| why));
-            Candidate { member: id.clone(), lacks }
+            Candidate { member: voter.id.clone(), lacks }
         })
         .collect();
     all.sort_by_key(|candidate| candidate.lacks.is_some());
     all
+}
+
+/// What somebody has done about a hold, or another has in their place.
+fn has_voted(vote: &Given) -> String {
+    let done = match vote.vote {
+        Vote::Approve => "approved",
+        Vote::Reject => "rejected",
+        Vote::Veto => "a veto",
+    };
+    match &vote.by {
+        None => format!("has {done}"),
+        Some(by) => format!("has {done} by `{}`", by.member),
+    }
 }
 
 fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> Vec<String> {

@@ -9,8 +9,9 @@ use crate::{
     event::DefinitionEvent as Event,
     event_data::Ballot,
     hold_model::{Approval, Exclusion, Hold, Need, Roster, listed},
-    hold_state::HoldState,
+    hold_state::{Given, HoldState},
     state::State,
+    substitutes::{self, Voter},
 };
 
 /// A reason that is one.
@@ -59,21 +60,20 @@ impl<'a> Draft<'a> {
         vote: Vote,
         reason: Option<&str>,
         duties: &[NewDuty],
+        place: Option<&MemberId>,
     ) -> Result<(), Refusal> {
         self.member()?;
         self.deciding(named)?;
         self.count_anew();
-        let (id, _) = self.member()?;
+        let (id, member) = self.member()?;
         let (open, _, approval) = self.deciding(named)?;
-        if let Some(before) = open.vote_of(id) {
-            let refusal = Refusal::new(
-                RefusalCode::AlreadyVoted,
-                format!("`{id}` has voted on `{}` already", open.hold),
-            );
-            return Err(match before.vote {
-                Vote::Reject => refusal,
-                Vote::Approve | Vote::Veto => refusal.needs("withdraw that vote first"),
-            });
+        let place = place.filter(|place| *place != id);
+        let voters = match place {
+            None => vec![Voter::own(id, member)],
+            Some(of) => substitutes::standing(open.substitutes, &open.hold, id, of, self.at)?,
+        };
+        if let Some(before) = open.vote_of(place.unwrap_or(id)) {
+            return Err(voted_already(open, before));
         }
         let reason = given(reason);
         if vote != Vote::Approve {
@@ -87,9 +87,9 @@ impl<'a> Draft<'a> {
             }
         }
         if vote == Vote::Veto {
-            return self.veto(named, reason);
+            return self.veto(named, &voters, reason);
         }
-        let ballot = self.ballot(approval, vote, reason, duties)?;
+        let ballot = self.ballot(approval, &voters, vote, reason, duties)?;
         let (hold, member) = (ballot.hold.clone(), ballot.member.clone());
         if vote == Vote::Approve {
             self.emit(Event::ApprovalGranted(ballot));
@@ -106,21 +106,29 @@ impl<'a> Draft<'a> {
     fn ballot(
         &self,
         approval: &'a Approval,
+        voters: &[Voter<'_>],
         vote: Vote,
         reason: Option<String>,
         duties: &[NewDuty],
     ) -> Result<Ballot, Refusal> {
-        let (id, member) = self.member()?;
+        let (id, _) = self.member()?;
         let (open, definition, _) = self.deciding(None)?;
         let asked = Asked::of(approval, open, &self.state);
-        let eligible = asked
-            .eligible(id, member, self.at)
-            .map_err(|why| asked.refuse(id, why, &|member| open.has_voted(member), self.at))?;
+        let mut found = Err((RefusalCode::NotEligible, "is not asked".to_owned()));
+        for voter in voters {
+            found = asked.eligible(voter, self.at).map(|eligible| (voter, eligible));
+            if found.is_ok() {
+                break;
+            }
+        }
+        let (voter, eligible) = found.map_err(|why| asked.refuse(id, why, self.at))?;
         if vote == Vote::Approve {
-            let filled: u32 = open.filled().iter().sum();
-            let then: u32 = open.filled_with(&eligible.rules).iter().sum();
-            if then == filled {
-                return Err(full(open, id));
+            if !open.seats(Some(id), &eligible.rules) {
+                return Err(if open.counts_already(id, &eligible.rules) {
+                    counts_once(open, voter)
+                } else {
+                    full(open, voter.place())
+                });
             }
             duties::check_new(self, &open.hold, approval.duties.is_some(), duties)?;
         }
@@ -134,23 +142,31 @@ impl<'a> Draft<'a> {
             reason,
             duties: duties.to_vec(),
             evidence: open.shown(definition, &self.state, self.at.now),
+            in_place_of: voter.recorded(),
         })
     }
 
-    fn veto(&mut self, named: Option<&str>, reason: Option<String>) -> Result<(), Refusal> {
+    fn veto(
+        &mut self,
+        named: Option<&str>,
+        voters: &[Voter<'_>],
+        reason: Option<String>,
+    ) -> Result<(), Refusal> {
         let (id, member) = self.member()?;
         let (open, definition, approval) = self.deciding(named)?;
         let Some(veto) = &approval.veto else {
             return Err(not_awaited(format!("nobody has a veto on `{}`", open.hold))
                 .needs("reject it, if you are asked"));
         };
-        if !veto.from.iter().any(|from| from.is(id, member)) {
+        let has = |voter: &&Voter<'_>| veto.from.iter().any(|from| voter.is(from));
+        let Some(voter) = voters.iter().find(has) else {
             let whom = listed(&veto.from);
+            let place = voters.first().map_or(id, Voter::place);
             return Err(Refusal::new(
                 RefusalCode::NotEligible,
-                format!("`{id}` has no veto on `{}`: {whom} has", open.hold),
+                format!("`{place}` has no veto on `{}`: {whom} has", open.hold),
             ));
-        }
+        };
         let ballot = Ballot {
             hold: open.hold.clone(),
             member: id.clone(),
@@ -161,27 +177,43 @@ impl<'a> Draft<'a> {
             reason,
             duties: Vec::new(),
             evidence: open.shown(definition, &self.state, self.at.now),
+            in_place_of: voter.recorded(),
         };
         self.emit(Event::Vetoed(ballot));
         Ok(())
     }
 
-    /// Decides that a member takes their vote back. Whoever gave it may, whatever they have become
-    /// since: nobody is bound to a vote that they no longer stand by.
+    /// Decides that a member takes a vote back. Whoever gave it may, whatever they have become
+    /// since: nobody is bound to a vote that they no longer stand by. So may the one in whose place
+    /// it was given.
     pub(crate) fn withdraw(
         &mut self,
         named: Option<&str>,
+        place: Option<&MemberId>,
         reason: Option<&str>,
     ) -> Result<(), Refusal> {
         let (id, _) = self.member()?;
         let (open, ..) = self.deciding(named)?;
-        let Some(vote) = open.vote_of(id) else {
-            return Err(not_awaited(format!("`{id}` has no vote on `{}`", open.hold)));
+        let place = place.filter(|place| *place != id);
+        let vote = match place {
+            None => open.vote_of(id),
+            Some(of) => open.vote_of(of).filter(|vote| vote.voter() == id),
+        };
+        let Some(vote) = vote else {
+            let whose = place.map(|of| format!(" for `{of}`")).unwrap_or_default();
+            let refusal = not_awaited(format!("`{id}` has no vote{whose} on `{}`", open.hold));
+            let theirs = open.votes.iter().find(|vote| vote.voter() == id);
+            return Err(match theirs {
+                Some(vote) if vote.member == *id => refusal.needs("leave `--for` out"),
+                Some(vote) => refusal.needs(format!("say in whose place: `--for {}`", vote.member)),
+                None => refusal,
+            });
         };
         let event = Event::VoteWithdrawn {
             hold: open.hold.clone(),
             member: id.clone(),
             vote: vote.vote,
+            in_place_of: place.cloned(),
             reason: given(reason),
         };
         self.emit(event);
@@ -260,6 +292,34 @@ impl<'a> Draft<'a> {
         self.emit(event);
         true
     }
+}
+
+fn voted_already(open: &HoldState, before: &Given) -> Refusal {
+    let whose = match &before.by {
+        None => format!("`{}` has voted", before.member),
+        Some(by) => format!("`{}` has voted for `{}`", by.member, before.member),
+    };
+    let refusal =
+        Refusal::new(RefusalCode::AlreadyVoted, format!("{whose} on `{}` already", open.hold));
+    match before.vote {
+        Vote::Reject => refusal,
+        Vote::Approve | Vote::Veto => refusal.needs("withdraw that vote first"),
+    }
+}
+
+fn counts_once(open: &HoldState, voter: &Voter<'_>) -> Refusal {
+    Refusal::new(
+        RefusalCode::CountsOnce,
+        format!(
+            "`{}` counts on `{}` already, and once under each rule whoever they stand for",
+            voter.id, open.hold
+        ),
+    )
+    .needs(format!("a vote of somebody else for `{}`, or of another who is asked", voter.place()))
+    .needs(
+        "the definition would have to count one person for each in whose place they vote: \
+         `substitutes: each`",
+    )
 }
 
 fn full(open: &HoldState, id: &MemberId) -> Refusal {

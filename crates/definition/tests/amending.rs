@@ -153,7 +153,7 @@ fn a_veto_outlives_an_amendment_under_every_policy() {
         bench.approve("bob").unwrap();
         bench.approve("eve").unwrap();
         assert_eq!(bench.status(), RunStatus::Held, "{policy}");
-        bench.act("fay", Action::Withdraw { hold: None, reason: None }).unwrap();
+        bench.act("fay", Action::Withdraw { hold: None, in_place_of: None, reason: None }).unwrap();
         assert_eq!(bench.view().state, "work");
     }
 }

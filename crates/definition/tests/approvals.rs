@@ -61,7 +61,7 @@ fn shown(bench: &Bench) -> String {
 }
 
 fn withdraw() -> Action {
-    Action::Withdraw { hold: None, reason: None }
+    Action::Withdraw { hold: None, in_place_of: None, reason: None }
 }
 
 fn veto(reason: &str) -> Action {
@@ -75,7 +75,13 @@ fn overrule(member: &str, reason: &str) -> Action {
 
 fn on_condition(text: &str, before: Option<&str>) -> Action {
     let duty = NewDuty { text: text.to_owned(), before: before.map(str::to_owned) };
-    Action::Vote { hold: None, vote: Vote::Approve, reason: None, duties: vec![duty] }
+    Action::Vote {
+        hold: None,
+        vote: Vote::Approve,
+        reason: None,
+        duties: vec![duty],
+        in_place_of: None,
+    }
 }
 
 fn discharge(duty: u32) -> Action {
@@ -271,7 +277,8 @@ fn an_approval_is_taken_back_and_given_again() {
     let refusal = refused(bench.approve("bob"), RefusalCode::AlreadyVoted);
     assert_eq!(refusal.needed, ["withdraw that vote first"]);
     let reason = Some(" the plan has a hole ".to_owned());
-    let events = bench.act("bob", Action::Withdraw { hold: None, reason }).unwrap();
+    let events =
+        bench.act("bob", Action::Withdraw { hold: None, in_place_of: None, reason }).unwrap();
     assert_eq!(types(&events), ["vote.withdrawn"]);
     assert_eq!(
         data(&events[0]),
@@ -502,6 +509,7 @@ fn conditions_must_be_such_that_can_be_met() {
         vote,
         reason: Some("because".to_owned()),
         duties: vec![duty.clone(); 101],
+        in_place_of: None,
     };
     refused(bench.act("bob", many(Vote::Approve)), RefusalCode::InvalidInput);
     refused(bench.act("bob", many(Vote::Reject)), RefusalCode::InvalidInput);

@@ -127,7 +127,13 @@ fn a_run_ends_when_its_time_is_over_wherever_it_is() {
     // Also where a duty is owed before the end.
     let mut bench = asked();
     let duty = NewDuty { text: "look".to_owned(), before: Some("roll".to_owned()) };
-    let vote = Action::Vote { hold: None, vote: Vote::Approve, reason: None, duties: vec![duty] };
+    let vote = Action::Vote {
+        hold: None,
+        vote: Vote::Approve,
+        reason: None,
+        duties: vec![duty],
+        in_place_of: None,
+    };
     bench.act("bob", vote).unwrap();
     assert_eq!(bench.status(), RunStatus::Held);
     bench.advance(hours(10));

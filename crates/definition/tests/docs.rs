@@ -44,7 +44,7 @@ pub(crate) fn blocks(document: &'static str, language: &str) -> Vec<(&'static st
 }
 
 /// A whole definition around states: the ends that they name, and an input that may be anything.
-fn around(states: &str) -> String {
+pub(crate) fn around(states: &str) -> String {
     let start = states.split(':').next().unwrap_or_default();
     let mut source = format!(
         "workflow: fragment\nversion: 1\ntitle: A fragment\ninput: {{ type: object }}\nstart: {start}\nstates:\n"

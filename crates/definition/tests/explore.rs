@@ -41,7 +41,7 @@ fn veto(who: &'static str) -> Step {
 }
 
 fn withdraw(who: &'static str) -> Step {
-    act(who, Action::Withdraw { hold: None, reason: None })
+    act(who, Action::Withdraw { hold: None, in_place_of: None, reason: None })
 }
 
 fn overrule(who: &'static str, whose: &str) -> Step {
@@ -237,7 +237,16 @@ states:
 ";
     let condition = |who, before: Option<&str>| {
         let duty = NewDuty { text: "do it".to_owned(), before: before.map(str::to_owned) };
-        act(who, Action::Vote { hold: None, vote: Vote::Approve, reason: None, duties: vec![duty] })
+        act(
+            who,
+            Action::Vote {
+                hold: None,
+                vote: Vote::Approve,
+                reason: None,
+                duties: vec![duty],
+                in_place_of: None,
+            },
+        )
     };
     let discharge = |who, duty| act(who, Action::Discharge { duty, note: "done".to_owned() });
     let mut steps = vec![condition("ada", Some("wait")), condition("bob", None), approve("bob")];

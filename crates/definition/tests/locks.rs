@@ -103,7 +103,7 @@ fn what_holds_again_after_the_request_keeps_the_locks_away() {
     bench.act("dora", veto).unwrap();
     assert_eq!(claims(&bench), (vec![], None));
     assert_eq!(grant(&mut bench, 1).unwrap_err().code, RefusalCode::NotAwaited);
-    bench.act("dora", Action::Withdraw { hold: None, reason: None }).unwrap();
+    bench.act("dora", Action::Withdraw { hold: None, in_place_of: None, reason: None }).unwrap();
     assert_eq!(claims(&bench), (vec![], Some(words(&["a"]))));
     // Other items are another request.
     let input = json!({ "items": ["b"] });

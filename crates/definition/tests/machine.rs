@@ -108,6 +108,7 @@ fn votes_are_refused_for_their_reasons() {
         vote: Vote::Approve,
         reason: None,
         duties: vec![],
+        in_place_of: None,
     };
     refused(bench.act("bob", other), RefusalCode::NotAwaited);
     refused(bench.reject("bob", "  "), RefusalCode::InvalidInput);
@@ -117,6 +118,7 @@ fn votes_are_refused_for_their_reasons() {
         vote: Vote::Approve,
         reason: None,
         duties: vec![],
+        in_place_of: None,
     };
     bench.act("bob", named).unwrap();
     refused(bench.approve("eve"), RefusalCode::RunEnded);

@@ -34,6 +34,7 @@ mod scale;
 mod settling;
 mod stages;
 mod steering;
+mod substitutes;
 mod sweep;
 mod targets;
 mod tasks;

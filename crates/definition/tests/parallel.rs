@@ -87,7 +87,13 @@ fn with(all: &str) -> Bench {
 
 fn vote(hold: Option<&str>, vote: Vote) -> Action {
     let reason = (vote != Vote::Approve).then(|| "no".to_owned());
-    Action::Vote { hold: hold.map(str::to_owned), vote, reason, duties: Vec::new() }
+    Action::Vote {
+        hold: hold.map(str::to_owned),
+        vote,
+        reason,
+        duties: Vec::new(),
+        in_place_of: None,
+    }
 }
 
 fn branches(bench: &Bench) -> Vec<String> {
@@ -150,7 +156,7 @@ fn where_several_holds_could_be_meant_it_must_be_said_which() {
     let mut bench = with(WAIT);
     for action in [
         vote(None, Vote::Approve),
-        Action::Withdraw { hold: None, reason: None },
+        Action::Withdraw { hold: None, in_place_of: None, reason: None },
         Action::Recount { hold: None },
     ] {
         let refusal = refused(bench.act("bob", action), RefusalCode::AmbiguousBranch);
@@ -341,6 +347,7 @@ fn conditions_are_due_before_the_end_of_the_run_and_not_of_a_branch() {
         vote: Vote::Approve,
         reason: None,
         duties: vec![duty(None), duty(Some("copy")), duty(Some("report"))],
+        in_place_of: None,
     };
     bench.act("dora", approve).unwrap();
     assert_eq!(branches(&bench), ["network: held net-ok", "storage: held disk-ok"]);

@@ -6,8 +6,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, Digest, EffectId, Moment, NewDuty, NewEvidence, Outcome, Ruling, RunStatus, Settlement,
-    Steering, Vote, run::DueStep, testing::Bench,
+    Action, Digest, EffectId, MemberId, Moment, NewDuty, NewEvidence, Outcome, ProjectEvent,
+    Ruling, RunStatus, Settlement, Steering, Substitution, Vote, run::DueStep, testing::Bench,
 };
 use holdpoint_definition::Definition;
 use jiff::SignedDuration;
@@ -45,6 +45,7 @@ states:
         veto: { from: [member:fay, role:board], overrule: member:cy }
         duties: { discharge: [author, role:engineer] }
         amended: subset
+        substitutes: each
         remind: { every: 40m }
         escalate: { after: 1h, to: role:board }
         expires: 3h
@@ -262,9 +263,17 @@ fn settlement() -> impl Strategy<Value = Settlement> {
     ]
 }
 
+/// Mostly the voter's own.
+fn place() -> impl Strategy<Value = Option<MemberId>> {
+    prop::option::weighted(
+        0.3,
+        (0..MEMBERS.len() - 1).prop_map(|who| MEMBERS[who].parse().unwrap()),
+    )
+}
+
 fn action() -> impl Strategy<Value = Action> {
-    let vote = (any::<bool>(), prop::option::of(Just("no plan".to_owned())), 0..6).prop_map(
-        |(named, reason, against)| Action::Vote {
+    let vote = (any::<bool>(), prop::option::of(Just("no plan".to_owned())), 0..6, place())
+        .prop_map(|(named, reason, against, in_place_of)| Action::Vote {
             hold: named.then(|| "authorize".to_owned()),
             vote: match against {
                 0 => Vote::Reject,
@@ -277,10 +286,14 @@ fn action() -> impl Strategy<Value = Action> {
                 _ => vec![],
             },
             reason,
-        },
-    );
+            in_place_of,
+        });
     let about_votes = (0..7, 0..MEMBERS.len(), 0..3_u32).prop_map(|(what, who, duty)| match what {
-        0 => Action::Withdraw { hold: None, reason: None },
+        0 => Action::Withdraw {
+            hold: None,
+            in_place_of: (who < 3).then(|| MEMBERS[who].parse().unwrap()),
+            reason: None,
+        },
         1 => Action::Overrule {
             hold: None,
             member: MEMBERS[who].parse().unwrap(),
@@ -371,6 +384,22 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Some stand for others, for two days.
+fn substitutes() -> impl Iterator<Item = ProjectEvent> {
+    let all = [("bob", "fay"), ("cy", "fay"), ("eve", "bob"), ("fay", "dora")];
+    (1..).zip(all).map(|(number, (member, substitute))| {
+        ProjectEvent::SubstituteNamed(Substitution {
+            number,
+            member: member.parse().unwrap(),
+            substitute: substitute.parse().unwrap(),
+            from: None,
+            until: "2026-01-07T00:00:00Z".parse().unwrap(),
+            roles: [].into(),
+            reason: None,
+        })
+    })
+}
+
 /// A run under observation: the bench, and what has been seen of its effects.
 struct Watched {
     bench: Bench,
@@ -385,6 +414,7 @@ impl Watched {
     fn submit(source: &str, by: &str, input: Value) -> Self {
         let workflow = workflow(source);
         let mut bench = Bench::new(workflow.clone(), people());
+        substitutes().for_each(|fact| bench.happens(&fact));
         bench.submit(by, input).unwrap();
         let (asked, pending, gone) = Default::default();
         let mut watched = Self { bench, workflow, asked, pending, gone };

@@ -142,7 +142,7 @@ fn a_veto_is_not_waived() {
     bench.act("fay", Action::vote(Vote::Veto, Some("it is a trap"))).unwrap();
     waive(&mut bench, "dora", "down").unwrap();
     assert_eq!(bench.view().state, "authorize");
-    bench.act("fay", Action::Withdraw { hold: None, reason: None }).unwrap();
+    bench.act("fay", Action::Withdraw { hold: None, in_place_of: None, reason: None }).unwrap();
     assert_eq!(bench.view().state, "work");
 }
 

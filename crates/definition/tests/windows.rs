@@ -145,7 +145,7 @@ fn a_window_that_closes_before_the_approval_is_waited_for_again() {
     // A withdrawn approval is not there when the window opens.
     let mut bench = with(&source, &[("maintenance", MAINTENANCE), ("freeze", NO_FREEZE)]);
     bench.approve("bob").unwrap();
-    bench.act("bob", Action::Withdraw { hold: None, reason: None }).unwrap();
+    bench.act("bob", Action::Withdraw { hold: None, in_place_of: None, reason: None }).unwrap();
     until(&mut bench, "2026-01-06T23:00:00Z");
     assert_eq!(bench.status(), RunStatus::Held);
     bench.approve("cy").unwrap();
@@ -716,7 +716,7 @@ proptest! {
             match step {
                 Step::Approve(who) => drop(bench.approve(who)),
                 Step::Withdraw(who) => {
-                    drop(bench.act(who, Action::Withdraw { hold: None, reason: None }));
+                    drop(bench.act(who, Action::Withdraw { hold: None, in_place_of: None, reason: None }));
                 }
                 Step::Override(who) => drop(bench.act(who, overriding("it burns"))),
                 Step::Advance(n) => bench.advance(hours(n)),

@@ -82,7 +82,7 @@ impl Workflow for Decommission {
             (Stage::Held, Action::Start) => {
                 Ok(vec![Happened::Requested { host: state.host.clone() }])
             }
-            (Stage::Held, Action::Vote { vote, reason, .. }) => {
+            (Stage::Held, Action::Vote { vote, reason, in_place_of: None, .. }) => {
                 let voter = command.actor.member().ok_or_else(not_awaited)?;
                 at.project.member(voter)?;
                 if command.actor == state.requester {

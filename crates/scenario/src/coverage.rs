@@ -98,6 +98,8 @@ pub enum Use {
     Reminder,
     /// Others could approve as well.
     Escalation,
+    /// Somebody approved in the place of another.
+    Substitute,
 }
 
 impl Use {
@@ -113,6 +115,7 @@ impl Use {
             ApprovalPart::Duties => vec![Self::Duty, Self::DutyDischarged],
             ApprovalPart::Reminder => vec![Self::Reminder],
             ApprovalPart::Escalation => vec![Self::Escalation],
+            ApprovalPart::Substitutes => vec![Self::Substitute],
         }
     }
 
@@ -129,6 +132,7 @@ impl Use {
             Self::DutyDischarged => "no duty is discharged",
             Self::Reminder => "nobody is reminded",
             Self::Escalation => "it is never escalated",
+            Self::Substitute => "nobody approves in the place of another",
         }
     }
 }
@@ -317,13 +321,16 @@ impl Standing {
         match event {
             DefinitionEvent::HoldOpened { .. } => self.approving.clear(),
             DefinitionEvent::ApprovalGranted(ballot) => {
-                self.approving.insert(ballot.member.clone());
+                self.approving.insert(ballot.place().clone());
+                if ballot.in_place_of.is_some() {
+                    return used(&ballot.hold, Use::Substitute);
+                }
             }
             DefinitionEvent::VoteWithdrawn { hold, vote: Vote::Veto, .. } => {
                 return used(hold, Use::VetoLifted);
             }
-            DefinitionEvent::VoteWithdrawn { member, .. } => {
-                self.approving.remove(member);
+            DefinitionEvent::VoteWithdrawn { member, in_place_of, .. } => {
+                self.approving.remove(in_place_of.as_ref().unwrap_or(member));
             }
             DefinitionEvent::Vetoed(ballot) => return used(&ballot.hold, Use::Veto),
             DefinitionEvent::VetoOverruled { hold, .. } => return used(hold, Use::VetoOverruled),

@@ -187,15 +187,18 @@ fn input(expected: Option<&Value>, play: &Play) -> Option<Difference> {
     })
 }
 
-/// Who could fill a seat that is open.
+/// Who could fill a seat that is open, in their own place or another's.
 fn could_approve(view: &RunView) -> BTreeSet<MemberId> {
     view.holds
         .iter()
         .flat_map(|hold| &hold.conditions)
         .filter(|condition| condition.kind == "approval" && !condition.met)
-        .flat_map(|condition| &condition.candidates)
-        .filter(|candidate| candidate.lacks.is_none())
-        .map(|candidate| candidate.member.clone())
+        .flat_map(|condition| {
+            let own = condition.candidates.iter().map(|one| (&one.member, &one.lacks));
+            own.chain(condition.substitutes.iter().map(|one| (&one.member, &one.lacks)))
+        })
+        .filter(|(_, lacks)| lacks.is_none())
+        .map(|(member, _)| member.clone())
         .collect()
 }
 

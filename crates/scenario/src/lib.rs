@@ -71,7 +71,7 @@ pub use coverage::{Coverage, Item, Use};
 pub use crew::{Answer, Asked, Crew, Reply, Stopped, Which};
 pub use expect::Difference;
 pub use lockdowns::LockdownStep;
-pub use play::{Defect, Members, Play, Sheet};
+pub use play::{Defect, Members, Play, Sheet, StandsFor};
 pub use runner::{Failure, Played};
 pub use session::{Beginning, NoStep, Session, members, put_over};
 pub use suite::{Scenario, Suite};

@@ -4,12 +4,15 @@
 //! It asks the same functions as the engine ([`Run::submit`], [`Run::decide`], [`Run::due`]), so
 //! that what happens here is what happens there.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionRef, Digest, EffectId, Event,
     EventId, IllegalEvent, MemberId, Moment, PendingEvent, Project, ProjectEvent, ProjectId,
-    RoleName, Run, RunAnswer, RunView, Sequence, StreamId, Version,
+    RoleName, Run, RunAnswer, RunView, Sequence, StreamId, Substitution, Version,
     event::TypedEvent,
     id::MalformedId,
     project::Qualification,
@@ -35,6 +38,21 @@ pub struct Sheet {
     pub roles: Vec<RoleName>,
     /// The qualifications held.
     pub qualifications: Vec<Qualification>,
+    /// For whom they vote, and how long.
+    pub stands_for: Vec<StandsFor>,
+}
+
+/// That somebody votes in the place of another member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandsFor {
+    /// In whose place.
+    pub member: MemberId,
+    /// The first moment at which they do; at once, when `None`.
+    pub from: Option<Timestamp>,
+    /// The first moment at which they no longer do.
+    pub until: Timestamp,
+    /// Only as what the member is by these roles; by all, when there are none.
+    pub roles: BTreeSet<RoleName>,
 }
 
 /// The members of a project.
@@ -288,6 +306,22 @@ fn project(
             }
         }));
     }
+    let substitutions = members
+        .iter()
+        .flat_map(|(substitute, sheet)| sheet.stands_for.iter().map(move |one| (substitute, one)));
+    facts.extend(substitutions.zip(1_u32..).map(|((substitute, one), number)| {
+        let StandsFor { member, from, until, roles } = one.clone();
+        let (substitute, reason) = (substitute.clone(), None);
+        ProjectEvent::SubstituteNamed(Substitution {
+            number,
+            member,
+            substitute,
+            from,
+            until,
+            roles,
+            reason,
+        })
+    }));
     facts.extend(calendars.values().flatten().map(|published| ProjectEvent::CalendarPublished {
         calendar: published.read.calendar.clone(),
         revision: 1,

@@ -1,7 +1,9 @@
 //! From YAML to scenarios: the file, its members, its workers, and each scenario's frame. Steps and
 //! expectations are read in `syntax_step`.
 
-use holdpoint_core::{MemberId, RefusalCode, project::Qualification};
+use std::collections::BTreeSet;
+
+use holdpoint_core::{MemberId, RefusalCode, RoleName, project::Qualification};
 use holdpoint_definition::{
     DiagnosticCode as Code, Diagnostics,
     yaml::{self, Findings, Key, Kind, Node, Reader},
@@ -12,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     calendars::{self, Calendars},
     crew::{Answer, Reply, Which},
-    play::{Members, Sheet},
+    play::{Members, Sheet, StandsFor},
     suite::{Given, Mention, MentionKind, Refused, Scenario, Step, StepKind, Suite},
     syntax_step,
 };
@@ -32,11 +34,12 @@ const ANSWER: &[&str] = &[
 ];
 const REFUSED: &[&str] = &["code", "says"];
 const HELD: &[&str] = &["qualified", "from", "until"];
+const STANDS_FOR: &[&str] = &["stands_for", "from", "until", "roles"];
 
 const TIME: &str = "times are such as `2026-03-01T22:00:00Z` or `2026-03-01T22:00:00+01:00`";
 const DURATION: &str = "durations are such as `90s`, `10m`, `2h 30m` or `7d`; a day has 24 hours";
-const MEMBER: &str =
-    "a member holds a list of `role:NAME`, `qualified:NAME` and `{ qualified: NAME, until: TIME }`";
+const MEMBER: &str = "a member holds a list of `role:NAME`, `qualified:NAME`, \
+                      `{ qualified: NAME, until: TIME }` and `{ stands_for: MEMBER, until: TIME }`";
 const REPLY: &str = "say one of `succeeds`, `fails`, `verdict`, `unknown` and `waits`";
 
 /// The steps of a rollout at a target, as its effects name them.
@@ -214,6 +217,7 @@ impl<'f> File<'f> {
         let refused = self.refused(fields.get("refused"));
         self.members_known &= changed.is_some();
         members.append(&mut changed.unwrap_or_default());
+        self.check_substitutes(node, &members);
         let refused = refused?;
         let by = fields
             .need(&mut self.reader, "by")
@@ -381,6 +385,10 @@ impl<'f> File<'f> {
                 }
                 read
             }
+            Kind::Map(entries) if entries.iter().any(|(key, _)| key.name == "stands_for") => {
+                sheet.stands_for.push(self.stands_for(node)?);
+                Some(())
+            }
             Kind::Map(_) => {
                 let fields = self.reader.fields(node, "a qualification", HELD)?;
                 let domain = fields
@@ -397,6 +405,46 @@ impl<'f> File<'f> {
             _ => {
                 self.reader.wrong(node, MEMBER);
                 None
+            }
+        }
+    }
+
+    /// For whom somebody votes.
+    fn stands_for(&mut self, node: &Node) -> Option<StandsFor> {
+        let fields = self.reader.fields(node, "a substitution", STANDS_FOR)?;
+        let member = fields.get("stands_for").and_then(|node| self.member(node));
+        let from = match fields.get("from") {
+            None => Some(None),
+            Some(node) => self.time(node).map(Some),
+        };
+        let until = fields.need(&mut self.reader, "until").and_then(|node| self.time(node));
+        let mut roles = Vec::new();
+        if let Some(node) = fields.get("roles") {
+            let items = match &node.kind {
+                Kind::List(items) => items.as_slice(),
+                _ => std::slice::from_ref(node),
+            };
+            for item in items {
+                roles.push(self.reader.name(item, "a role").and_then(|name| name.parse().ok()));
+            }
+        }
+        let roles: Option<BTreeSet<RoleName>> = roles.into_iter().collect();
+        Some(StandsFor { member: member?, from: from?, until: until?, roles: roles? })
+    }
+
+    /// Finds those who stand for somebody who is not there.
+    pub(crate) fn check_substitutes(&mut self, node: &Node, members: &Members) {
+        for one in members.values().flat_map(|sheet| &sheet.stands_for) {
+            if !members.contains_key(&one.member) {
+                let names: Vec<&str> = members.keys().map(MemberId::as_str).collect();
+                self.reader
+                    .findings
+                    .add(
+                        Code::UnknownMember,
+                        &node.span,
+                        format!("somebody stands for `{}`, who is not a member", one.member),
+                    )
+                    .help(format!("the members are {}", yaml::listed(&names)));
             }
         }
     }

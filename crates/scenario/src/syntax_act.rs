@@ -15,10 +15,10 @@ use crate::{
 /// What members do, and so what can be refused; each with its keys, and its name as findings
 /// quote it.
 pub(crate) const ACTS: &[(&str, &str, &[&str])] = &[
-    ("approve", "`approve`", &["by", "hold", "reason", "duties"]),
-    ("reject", "`reject`", &["by", "hold", "reason"]),
-    ("veto", "`veto`", &["by", "hold", "reason"]),
-    ("withdraw", "`withdraw`", &["by", "hold", "reason"]),
+    ("approve", "`approve`", &["by", "for", "hold", "reason", "duties"]),
+    ("reject", "`reject`", &["by", "for", "hold", "reason"]),
+    ("veto", "`veto`", &["by", "for", "hold", "reason"]),
+    ("withdraw", "`withdraw`", &["by", "for", "hold", "reason"]),
     ("overrule", "`overrule`", &["by", "veto_of", "hold", "reason"]),
     ("object", "`object`", &["by", "hold", "reason"]),
     ("override", "`override`", &["by", "hold", "reason"]),
@@ -81,14 +81,17 @@ pub(crate) fn act(
             return None;
         }
         let by = file.acting(node, members, refused.as_ref())?;
-        let deed = Given { fields: None, node, refused: refused.is_some() }.deed(file, name)?;
+        let refusal = refused.as_ref();
+        let given = Given { fields: None, node, members, refused: refusal.is_some(), refusal };
+        let deed = given.deed(file, name)?;
         return Some(Act { by, deed, refused });
     }
     let fields = file.reader.fields(node, quoted, known)?;
     let by = fields
         .need(&mut file.reader, "by")
         .and_then(|node| file.acting(node, members, refused.as_ref()));
-    let given = Given { fields: Some(&fields), node, refused: refused.is_some() };
+    let refusal = refused.as_ref();
+    let given = Given { fields: Some(&fields), node, members, refused: refusal.is_some(), refusal };
     let deed = given.deed(file, name);
     Some(Act { by: by?, deed: deed?, refused })
 }
@@ -97,8 +100,10 @@ pub(crate) fn act(
 struct Given<'a> {
     fields: Option<&'a Fields<'a>>,
     node: &'a Node,
+    members: &'a Members,
     /// What is refused may well be unknown to the definition.
     refused: bool,
+    refusal: Option<&'a Refused>,
 }
 
 impl Given<'_> {
@@ -144,7 +149,8 @@ impl Given<'_> {
             "reject" => self.vote(file, Vote::Reject)?,
             "veto" => self.vote(file, Vote::Veto)?,
             "withdraw" => {
-                Action::Withdraw { hold: self.hold(file)?, reason: self.text(file, "reason")? }
+                let (hold, reason) = (self.hold(file)?, self.text(file, "reason")?);
+                Action::Withdraw { hold, in_place_of: self.in_place_of(file)?, reason }
             }
             "overrule" => Action::Overrule {
                 hold: self.hold(file)?,
@@ -236,7 +242,16 @@ impl Given<'_> {
     fn vote(&self, file: &mut File<'_>, vote: Vote) -> Option<Action> {
         let duties = self.get("duties").map_or(Some(Vec::new()), |node| self.duties(file, node));
         let (hold, reason) = (self.hold(file)?, self.text(file, "reason")?);
-        Some(Action::Vote { hold, vote, reason, duties: duties? })
+        let in_place_of = self.in_place_of(file)?;
+        Some(Action::Vote { hold, vote, reason, duties: duties?, in_place_of })
+    }
+
+    /// For whom a vote is given, where it is not the voter's own.
+    fn in_place_of(&self, file: &mut File<'_>) -> Option<Option<MemberId>> {
+        match self.get("for") {
+            None => Some(None),
+            Some(node) => file.acting(node, self.members, self.refusal).map(Some),
+        }
     }
 
     /// The conditions of an approval.

@@ -84,6 +84,7 @@ pub(crate) fn step(file: &mut File<'_>, node: &Node, members: &mut Members) -> O
             .map(|answer| StepKind::Work { which: answer.which, reply: answer.reply }),
         "members" => {
             members.append(&mut file.members(inner)?);
+            file.check_substitutes(inner, members);
             Some(StepKind::Members(members.clone()))
         }
         "lockdown" => lockdowns::imposed(file, inner).map(StepKind::Lockdown),

@@ -64,6 +64,17 @@ fn the_page_about_lockdowns_says_what_is_so() {
     }
 }
 
+#[test]
+fn the_page_about_substitutes_says_what_is_so() {
+    let definition = Definition::parse("guide.yaml", blocks(DEFINITIONS, "yaml")[0]).unwrap();
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/substitutes.md"));
+    let played = play(&definition.definition, &format!("{}\n", blocks(page, "yaml")[0]));
+    assert_eq!(played.len(), 2);
+    for one in played {
+        assert_eq!(one.failure, None, "{}", one.name);
+    }
+}
+
 /// A scenario of the page's definition, played.
 fn released(scenario: &str) -> Option<holdpoint_scenario::Failure> {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/child-runs.md"));

@@ -269,7 +269,7 @@ impl Space {
         let outline = self.outline.states.iter().find(|state| state.name == hold.hold).unwrap();
         let vote = |vote: Vote, duties: Vec<NewDuty>| {
             let reason = (vote != Vote::Approve).then(no);
-            Action::Vote { hold: name(), vote, reason, duties }
+            Action::Vote { hold: name(), vote, reason, duties, in_place_of: None }
         };
         let mut actions = vec![
             Action::Waive { hold: name(), reason: no() },
@@ -278,7 +278,7 @@ impl Space {
         if !outline.rules.is_empty() {
             actions.push(vote(Vote::Approve, Vec::new()));
             actions.push(vote(Vote::Reject, Vec::new()));
-            actions.push(Action::Withdraw { hold: name(), reason: None });
+            actions.push(Action::Withdraw { hold: name(), in_place_of: None, reason: None });
             actions.push(Action::Recount { hold: name() });
         }
         if outline.parts.contains(&ApprovalPart::Veto) {

@@ -15,6 +15,9 @@ pub(crate) enum Tell {
     Approve {
         #[command(flatten)]
         to: To,
+        /// The member in whose place you vote, who has named you
+        #[arg(long = "for", value_name = "MEMBER")]
+        place: Option<MemberId>,
         /// Why
         #[arg(long, value_parser = words)]
         reason: Option<String>,
@@ -29,6 +32,9 @@ pub(crate) enum Tell {
     Reject {
         #[command(flatten)]
         to: To,
+        /// The member in whose place you vote, who has named you
+        #[arg(long = "for", value_name = "MEMBER")]
+        place: Option<MemberId>,
         /// Why
         #[arg(long, value_parser = words)]
         reason: String,
@@ -37,6 +43,9 @@ pub(crate) enum Tell {
     Veto {
         #[command(flatten)]
         to: To,
+        /// The member in whose place you vote, who has named you
+        #[arg(long = "for", value_name = "MEMBER")]
+        place: Option<MemberId>,
         /// Why
         #[arg(long, value_parser = words)]
         reason: String,
@@ -45,6 +54,9 @@ pub(crate) enum Tell {
     Withdraw {
         #[command(flatten)]
         to: To,
+        /// The member in whose place you gave the vote
+        #[arg(long = "for", value_name = "MEMBER")]
+        place: Option<MemberId>,
         /// Why
         #[arg(long, value_parser = words)]
         reason: Option<String>,
@@ -232,25 +244,32 @@ impl Tell {
         let about = |To { run, hold, acting }: To, done, action: &dyn Fn(_) -> Action| {
             told(run, acting, action(hold), done)
         };
-        let vote = |hold, vote, reason| Action::Vote { hold, vote, reason, duties: Vec::new() };
+        let vote = |hold, vote, reason: &String, place: &Option<MemberId>| Action::Vote {
+            hold,
+            vote,
+            reason: Some(reason.clone()),
+            duties: Vec::new(),
+            in_place_of: place.clone(),
+        };
         Ok(match self {
-            Self::Approve { to, reason, duties, duty_before } => {
+            Self::Approve { to, place, reason, duties, duty_before } => {
                 let duties = conditions(duties, &duty_before);
                 about(to, "approved", &|hold| Action::Vote {
                     hold,
                     vote: Vote::Approve,
                     reason: reason.clone(),
                     duties: duties.clone(),
+                    in_place_of: place.clone(),
                 })
             }
-            Self::Reject { to, reason } => {
-                about(to, "rejected", &|hold| vote(hold, Vote::Reject, Some(reason.clone())))
+            Self::Reject { to, place, reason } => {
+                about(to, "rejected", &|hold| vote(hold, Vote::Reject, &reason, &place))
             }
-            Self::Veto { to, reason } => {
-                about(to, "vetoed", &|hold| vote(hold, Vote::Veto, Some(reason.clone())))
+            Self::Veto { to, place, reason } => {
+                about(to, "vetoed", &|hold| vote(hold, Vote::Veto, &reason, &place))
             }
-            Self::Withdraw { to, reason } => about(to, "withdrew your vote on", &|hold| {
-                Action::Withdraw { hold, reason: reason.clone() }
+            Self::Withdraw { to, place, reason } => about(to, "withdrew your vote on", &|hold| {
+                Action::Withdraw { hold, in_place_of: place.clone(), reason: reason.clone() }
             }),
             Self::Overrule { to, member, reason } => about(to, "overruled a veto on", &|hold| {
                 let (member, reason) = (member.clone(), reason.clone());

@@ -26,6 +26,7 @@ pub(crate) mod show;
 pub(crate) mod simulate;
 pub(crate) mod steer;
 pub(crate) mod submit;
+pub(crate) mod substitute;
 pub(crate) mod test;
 pub(crate) mod verify;
 pub(crate) mod work;

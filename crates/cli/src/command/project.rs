@@ -1,7 +1,9 @@
 //! `holdpoint project`: projects, their members, roles and qualifications.
 
+use std::collections::BTreeMap;
+
 use holdpoint::{
-    core::{Project, ProjectAction, ProjectId, project::Qualification},
+    core::{Project, ProjectAction, ProjectId, RoleName, project::Qualification},
     engine::Engine,
 };
 use jiff::Timestamp;
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Acting, MemberCommand, ProjectCommand, RoleCommand},
+    command::substitute::substitute,
     context::{Context, Who},
     failure::Failure,
     output::{Answer, count, table, time},
@@ -19,6 +22,8 @@ pub(crate) async fn project(context: &Context, command: ProjectCommand) -> Resul
     let (action, acting, done) = match command {
         ProjectCommand::List => return list(context).await,
         ProjectCommand::Show => return show(context).await,
+        ProjectCommand::Role(RoleCommand::List) => return roles(context).await,
+        ProjectCommand::Substitute(command) => return substitute(context, command).await,
         ProjectCommand::Create { name, title, acting } => {
             return create(context, &name, title, &acting).await;
         }
@@ -168,4 +173,18 @@ async fn show(context: &Context) -> Result<Answer, Failure> {
         }),
     ));
     Answer::new(text, &as_json(&project))
+}
+
+/// The roles, each with those who hold it.
+async fn roles(context: &Context) -> Result<Answer, Failure> {
+    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let mut roles: BTreeMap<&RoleName, Vec<&str>> = BTreeMap::new();
+    for (id, member) in project.members() {
+        for role in &member.roles {
+            roles.entry(role).or_default().push(id.as_str());
+        }
+    }
+    let rows = roles.iter().map(|(role, held)| vec![role.to_string(), held.join(", ")]);
+    let text = table(&["ROLE", "MEMBERS"], rows);
+    Answer::new(text, &json!({ "project": project.id(), "roles": roles }))
 }

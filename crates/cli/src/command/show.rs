@@ -5,7 +5,7 @@ use holdpoint::{
         MemberId, RunAnswer, RunStatus, RunView, Sequence, Steering, Version, Vote,
         view::{
             BetweenView, BranchView, Candidate, ConditionStatus, ConditionView, DutyView,
-            EvidenceView, HoldView, RolloutView, TargetView, UnknownView, WaivedView,
+            EvidenceView, HoldView, PlaceView, RolloutView, TargetView, UnknownView, WaivedView,
         },
     },
     engine::{AsOf, RunDetail, RunRow},
@@ -324,7 +324,12 @@ fn people_in_words(condition: &ConditionView) -> String {
             Vote::Reject => "rejected",
             Vote::Veto => "vetoed",
         };
-        text.push_str(&format!("           {} {done} at {} UTC\n", vote.member, time(vote.at)));
+        let place = vote.in_place_of.as_ref().map(place_in_words).unwrap_or_default();
+        text.push_str(&format!(
+            "           {}{place} {done} at {} UTC\n",
+            vote.member,
+            time(vote.at)
+        ));
     }
     for one in &condition.confirmations {
         text.push_str(&format!("           {} confirmed it at {} UTC\n", one.member, time(one.at)));
@@ -338,7 +343,7 @@ fn people_in_words(condition: &ConditionView) -> String {
         let names: Vec<_> = can.iter().map(|candidate| candidate.member.as_str()).collect();
         let what = doing(condition);
         text.push_str(&format!("           can {what} it: {}\n", names.join(", ")));
-    } else if condition.open > 0 {
+    } else if condition.open > 0 && condition.substitutes.iter().all(|one| one.lacks.is_some()) {
         let what = doing(condition);
         text.push_str(&format!("           nobody in the project can {what} it now\n"));
     }
@@ -346,7 +351,20 @@ fn people_in_words(condition: &ConditionView) -> String {
         let lacks = line(candidate.lacks.as_deref().unwrap_or_default());
         text.push_str(&format!("           cannot: {}, who {lacks}\n", candidate.member));
     }
+    for one in &condition.substitutes {
+        let who = format!("{}{}", one.member, place_in_words(&one.in_place_of));
+        text.push_str(&match &one.lacks {
+            None => format!("           can {} it: {who}\n", doing(condition)),
+            Some(lacks) => format!("           cannot: {who}, who {}\n", line(lacks)),
+        });
+    }
     text
+}
+
+/// In whose place somebody votes.
+fn place_in_words(place: &PlaceView) -> String {
+    let PlaceView { member, substitution, until } = place;
+    format!(" for {member} (substitution {substitution}, until {} UTC)", time(*until))
 }
 
 fn unknown_in_words(one: &UnknownView) -> String {

@@ -37,7 +37,8 @@ after DURATION                    let time pass, such as `after 7d`
 at TIME                           let time pass until then
 work [ACTIVITY[@TARGET]] DONE     tell workers what comes of their work: `succeeds`, `fails REASON`,
                                   `passed`, `failed`, `inconclusive`
-STEP                              any step of a file of scenarios, such as `expect: { state: done }`
+STEP                              any step of a file of scenarios, such as `expect: { state: done }`,
+                                  or `approve: { by: lou, for: ada }`, which votes for another
 show, history, members            where the run stands, what happened, who there is
 undo                              take the last step back
 scenario                          print what was done as a scenario
@@ -293,7 +294,11 @@ impl Simulation {
                 let roles = sheet.roles.iter().map(|role| format!("role:{role}"));
                 let held =
                     sheet.qualifications.iter().map(|held| format!("qualified:{}", held.domain));
-                let all: Vec<String> = roles.chain(held).collect();
+                let places = sheet
+                    .stands_for
+                    .iter()
+                    .map(|one| format!("stands for {} until {}", one.member, one.until));
+                let all: Vec<String> = roles.chain(held).chain(places).collect();
                 format!("{member}: [{}]\n", all.join(", "))
             })
             .collect()
