@@ -150,6 +150,10 @@ fn of_run(event: &RunEvent) -> String {
         RunEvent::ChildEnded { effect, outcome, .. } => {
             format!("{effect}: the run that was started ended: {outcome}")
         }
+        RunEvent::AttemptQueued { effect, waits_for, before, .. } => {
+            format!("{effect} waits for {waits_for}{}", before_it(*before))
+        }
+        RunEvent::AttemptNotBegun { effect, error, .. } => format!("{effect} failed: {error}"),
         RunEvent::AttemptStarted { effect, activity, attempt: 1 } => {
             format!("began `{activity}` for {}", place(effect))
         }
@@ -185,6 +189,14 @@ fn of_run(event: &RunEvent) -> String {
             format!("gave up attempt {attempt} at {effect}: the run had moved on")
         }
         RunEvent::TimerFired { effect, due } => format!("{effect}: its time {} came", time(*due)),
+    }
+}
+
+/// How many come before one that waits.
+pub(crate) fn before_it(before: u32) -> String {
+    match before {
+        0 => String::new(),
+        more => format!(", {more} before it"),
     }
 }
 

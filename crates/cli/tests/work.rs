@@ -541,3 +541,31 @@ fn what_a_failing_program_wrote_can_be_seen_whole() {
     let refused = place.run(&["output", &unknown]);
     assert!(refused.fails_well(2, &"output").errors.contains("no output sha256:0000"));
 }
+
+#[test]
+fn what_waits_for_a_queue_is_said_and_no_more_is_under_way() {
+    let _filters = filters();
+    let place = Place::lab();
+    let definition = ROLLOUT.replace("[web-1, web-2]", "[web-1, web-2, web-3]");
+    place.write("roll.yaml", definition.replace("waves: [1, 100%]", "max_parallel: all"));
+    place.must("definitions publish roll.yaml --as ada");
+    configure(&place, "sleep 0.05", "true");
+    let file = format!("{DATA}/holdpoint.toml");
+    let text = fs::read_to_string(place.path(&file)).unwrap();
+    let text = text.replacen("command", "queue = \"network\"\ncommand", 1);
+    place.write(&file, format!("{text}[queues.network]\nat_once = 1\n"));
+    place.must("submit roll --input 'title=Version 2' --as ada");
+    place.must("work");
+    let history = place.must("history 1");
+    let about =
+        |line: &&str| ["waits for", "began `", "was deployed"].iter().any(|one| line.contains(one));
+    let told: Vec<&str> = history.lines().filter(about).collect();
+    let waits = told.iter().filter(|line| line.contains("waits for the queue `network`")).count();
+    assert_eq!(waits, 2, "{history}");
+    let work: Vec<bool> = told
+        .iter()
+        .filter(|line| !line.contains("waits for"))
+        .map(|line| line.contains("began `"))
+        .collect();
+    assert_eq!(work, [true, false, true, false, true, false], "{history}");
+}

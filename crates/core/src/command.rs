@@ -397,6 +397,24 @@ pub enum Action {
         /// How, in its definition's words.
         outcome: String,
     },
+    /// An attempt at an activity has to wait for its turn.
+    AttemptQueued {
+        /// Which.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+        /// For what it waits, in words.
+        waits_for: String,
+        /// How many others wait for it, and came before.
+        before: u32,
+    },
+    /// The turn of an attempt did not come within the activity's time for that.
+    AttemptNotBegun {
+        /// Which.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+    },
     /// The engine begins an attempt at an activity.
     AttemptStarted {
         /// Which.
@@ -462,6 +480,8 @@ impl Action {
             | Self::ChildStarted { .. }
             | Self::ChildRefused { .. }
             | Self::ChildEnded { .. }
+            | Self::AttemptQueued { .. }
+            | Self::AttemptNotBegun { .. }
             | Self::AttemptStarted { .. }
             | Self::AttemptEnded { .. }
             | Self::AttemptSettled { .. } => None,
@@ -499,6 +519,8 @@ impl Action {
             | Self::ChildStarted { .. }
             | Self::ChildRefused { .. }
             | Self::ChildEnded { .. }
+            | Self::AttemptQueued { .. }
+            | Self::AttemptNotBegun { .. }
             | Self::AttemptStarted { .. }
             | Self::AttemptEnded { .. }
             | Self::AttemptSettled { .. } => true,

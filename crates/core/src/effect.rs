@@ -90,6 +90,8 @@ impl Activity {
 /// How long work may take, besides the time of each attempt; without end where nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeLimits {
+    /// How long an attempt may wait for its turn before it begins; one that waits longer is the last.
+    pub start: Option<SignedDuration>,
     /// All attempts together, with the pauses between them, from the beginning of the first.
     pub whole: Option<SignedDuration>,
     /// How long an attempt may give no sign of life.
@@ -249,7 +251,7 @@ mod tests {
             name: "work".to_owned(),
             input: Value::Null,
             timeout: s(60),
-            limits: TimeLimits { whole: whole.map(s), heartbeat: None },
+            limits: TimeLimits { whole: whole.map(s), ..TimeLimits::default() },
             retry: RetryPolicy::never(),
             settling: Settling::default(),
         };

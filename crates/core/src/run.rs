@@ -25,10 +25,12 @@ use crate::{
 };
 
 mod decision;
+mod queueing;
 mod settling;
 mod snapshot;
 
 use decision::{Decision, check_depth};
+use queueing::Queued;
 use settling::Unsettled;
 
 /// Names one version of a definition; the digest is its identity.
@@ -93,6 +95,29 @@ pub enum RunEvent {
         run: RunId,
         /// How, in its definition's words.
         outcome: String,
+    },
+    /// An attempt at an activity waits for its turn, as no more may be under way, or begin so fast.
+    /// One whose turn comes at once has no such event.
+    #[serde(rename = "holdpoint.activity.queued")]
+    AttemptQueued {
+        /// Which effect.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+        /// For what it waits, in words.
+        waits_for: String,
+        /// How many others waited for it then.
+        before: u32,
+    },
+    /// The turn of an attempt did not come in time: it does not begin, and no other follows.
+    #[serde(rename = "holdpoint.activity.not_begun")]
+    AttemptNotBegun {
+        /// Which effect.
+        effect: EffectId,
+        /// Counted from 1.
+        attempt: u32,
+        /// For what it waited, and how long.
+        error: String,
     },
     /// An attempt at an activity is about to begin.
     #[serde(rename = "holdpoint.activity.started")]
@@ -179,11 +204,13 @@ pub enum RunEvent {
     },
 }
 
-const TYPES: [&str; 11] = [
+const TYPES: [&str; 13] = [
     "holdpoint.run.started",
     "holdpoint.child.started",
     "holdpoint.child.refused",
     "holdpoint.child.ended",
+    "holdpoint.activity.queued",
+    "holdpoint.activity.not_begun",
     "holdpoint.activity.started",
     "holdpoint.activity.completed",
     "holdpoint.activity.failed",
@@ -211,6 +238,9 @@ struct Progress {
     /// When the first attempt began, since a person last wanted it done again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
+    /// That the next attempt waits for its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    queued: Option<Queued>,
     /// That nobody knows how the last attempt ended. A new start forgets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unsettled: Option<Unsettled>,
@@ -276,7 +306,7 @@ pub enum DueStep {
     /// Send [`Action::AttemptStarted`], and when that is durable do the work.
     Attempt {
         /// The work.
-        activity: Activity,
+        activity: Box<Activity>,
         /// Which attempt, counted from 1.
         attempt: u32,
         /// Not before this time; at once when `None`.
@@ -284,6 +314,8 @@ pub enum DueStep {
         /// When the time of all attempts together is over, where that is limited and one has begun
         /// before.
         until: Option<Timestamp>,
+        /// Since when it is known to wait for its turn.
+        queued: Option<Timestamp>,
     },
     /// Start a run under this id unless there is one, and send [`Action::ChildStarted`] or
     /// [`Action::ChildRefused`]. One that is to be stopped is not started any more.
@@ -550,13 +582,21 @@ impl Run {
         let event = RunEvent::from_parts(kind, data).map_err(|e| illegal(e.to_string()))?;
         match event {
             RunEvent::Started { .. } => Err(illegal("the run has been started before".to_owned())),
-            RunEvent::AttemptStarted { .. }
+            RunEvent::AttemptQueued { .. }
+            | RunEvent::AttemptStarted { .. }
             | RunEvent::AttemptSettled { .. }
             | RunEvent::TimerFired { .. }
             | RunEvent::ChildStarted { .. }
                 if workflow.status(&self.state).is_ended() =>
             {
                 Err(illegal("the run has ended".to_owned()))
+            }
+            RunEvent::AttemptQueued { effect, attempt, waits_for, before } => {
+                let queued = Queued { attempt, since: meta.time, waits_for, before };
+                self.attempt_queued(effect, queued).map_err(illegal)
+            }
+            RunEvent::AttemptNotBegun { effect, attempt, .. } => {
+                self.attempt_not_begun(&effect, attempt).map_err(illegal)
             }
             RunEvent::AttemptStarted { effect, attempt, .. } => {
                 let progress = Arc::make_mut(&mut self.progress).entry(effect).or_default();
@@ -568,6 +608,7 @@ impl Run {
                 progress.retry_at = None;
                 progress.unsettled = None;
                 progress.since.get_or_insert(meta.time);
+                progress.queued = None;
                 Ok(())
             }
             RunEvent::AttemptCompleted { effect, attempt, .. }
@@ -713,6 +754,13 @@ impl Run {
             Action::ChildEnded { effect, run, outcome } => {
                 Some(decision.child_ended(effect, *run, outcome)?)
             }
+            Action::AttemptQueued { effect, attempt, waits_for, before } => {
+                decision.queue(effect, *attempt, waits_for, *before)?;
+                None
+            }
+            Action::AttemptNotBegun { effect, attempt } => {
+                Some(decision.not_begun(effect, *attempt)?)
+            }
             Action::AttemptStarted { effect, attempt } => {
                 decision.start_attempt(effect, *attempt)?;
                 None
@@ -778,13 +826,18 @@ impl Run {
                             })
                             .unwrap_or_else(|| DueStep::Attempt {
                                 until: progress.until(&activity),
-                                activity,
+                                activity: Box::new(activity),
                                 attempt: progress.attempts.saturating_add(1),
                                 not_before: progress.retry_at,
+                                queued: progress.queued_since(),
                             }),
-                        None => {
-                            DueStep::Attempt { activity, attempt: 1, not_before: None, until: None }
-                        }
+                        None => DueStep::Attempt {
+                            activity: Box::new(activity),
+                            attempt: 1,
+                            not_before: None,
+                            until: None,
+                            queued: None,
+                        },
                     },
                 };
                 Due { effect: id, step }

@@ -99,6 +99,9 @@ pub struct RunView {
     /// in `holds`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<BranchView>,
+    /// Attempts that wait for their turn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queued: Vec<QueuedView>,
     /// Attempts of which nobody knows how they ended, while that is to be settled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<UnknownView>,
@@ -123,6 +126,7 @@ impl RunView {
             failure: None,
             rollout: None,
             branches: Vec::new(),
+            queued: Vec::new(),
             unknown: Vec::new(),
             next_steps: Vec::new(),
         }
@@ -429,6 +433,23 @@ pub struct BetweenView {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+/// An attempt that waits for its turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QueuedView {
+    /// The effect.
+    pub effect: EffectId,
+    /// The activity's name.
+    pub activity: String,
+    /// Which attempt, counted from 1.
+    pub attempt: u32,
+    /// Since when it waits.
+    pub since: Timestamp,
+    /// For what, in words.
+    pub waits_for: String,
+    /// How many others waited for it then, and came before.
+    pub before: u32,
 }
 
 /// An attempt of which nobody knows how it ended.

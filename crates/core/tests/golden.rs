@@ -83,6 +83,23 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
             },
         ),
         (
+            "holdpoint.activity.queued",
+            RunEvent::AttemptQueued {
+                effect: effect(),
+                attempt: 1,
+                waits_for: "the queue `network`".to_owned(),
+                before: 3,
+            },
+        ),
+        (
+            "holdpoint.activity.not_begun",
+            RunEvent::AttemptNotBegun {
+                effect: effect(),
+                attempt: 1,
+                error: "it did not begin within 10m, waiting for the queue `network`".to_owned(),
+            },
+        ),
+        (
             "holdpoint.activity.started",
             RunEvent::AttemptStarted {
                 effect: effect(),
@@ -376,6 +393,8 @@ fn run_type(event: &RunEvent) -> &'static str {
         RunEvent::ChildStarted { .. } => "holdpoint.child.started",
         RunEvent::ChildRefused { .. } => "holdpoint.child.refused",
         RunEvent::ChildEnded { .. } => "holdpoint.child.ended",
+        RunEvent::AttemptQueued { .. } => "holdpoint.activity.queued",
+        RunEvent::AttemptNotBegun { .. } => "holdpoint.activity.not_begun",
         RunEvent::AttemptStarted { .. } => "holdpoint.activity.started",
         RunEvent::AttemptCompleted { .. } => "holdpoint.activity.completed",
         RunEvent::AttemptFailed { .. } => "holdpoint.activity.failed",

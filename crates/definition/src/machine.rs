@@ -240,7 +240,9 @@ impl Draft<'_> {
             Action::LocksGranted { effect } => self.locks_granted(effect)?,
             Action::BreakLock { item, reason } => self.break_lock(item, reason)?,
             Action::Stop { reason } => self.give_up(reason)?,
-            Action::AttemptStarted { .. }
+            Action::AttemptQueued { .. }
+            | Action::AttemptNotBegun { .. }
+            | Action::AttemptStarted { .. }
             | Action::AttemptEnded { .. }
             | Action::AttemptSettled { .. }
             | Action::Settle { .. }

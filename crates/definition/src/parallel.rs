@@ -74,6 +74,8 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         | Action::Comment { .. }
         | Action::Cancel { .. }
         | Action::BreakLock { .. }
+        | Action::AttemptQueued { .. }
+        | Action::AttemptNotBegun { .. }
         | Action::AttemptStarted { .. }
         | Action::AttemptEnded { .. }
         | Action::AttemptSettled { .. }

@@ -336,11 +336,15 @@ pub(crate) fn retry(retry: &RetryPolicy) -> String {
 
 /// How long work may take besides the time of each attempt, where something is said of it.
 pub(crate) fn limits(limits: &TimeLimits) -> Vec<(&'static str, String)> {
-    let TimeLimits { whole, heartbeat } = limits;
-    [("all attempts together", whole), ("without a sign of life", heartbeat)]
-        .into_iter()
-        .filter_map(|(what, limit)| limit.map(|limit| (what, duration(limit))))
-        .collect()
+    let TimeLimits { start, whole, heartbeat } = limits;
+    [
+        ("waiting for its turn", start),
+        ("all attempts together", whole),
+        ("without a sign of life", heartbeat),
+    ]
+    .into_iter()
+    .filter_map(|(what, limit)| limit.map(|limit| (what, duration(limit))))
+    .collect()
 }
 
 /// An activity with its limits: `deploy, at most 10m an attempt, one attempt`.

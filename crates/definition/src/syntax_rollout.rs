@@ -15,12 +15,22 @@ use crate::{
 pub(crate) const WAVE: &[&str] = &["to", "bake", "hold"];
 pub(crate) const WAVE_HOLD: &[&str] = &["from", "need", "not"];
 pub(crate) const STEPS: &[&str] = &["pre_check", "drain", "deploy", "verify", "undrain"];
-pub(crate) const SWITCH: &[&str] =
-    &["run", "with", "timeout", "whole_timeout", "heartbeat_timeout", "retry", "bake", "hold"];
+pub(crate) const SWITCH: &[&str] = &[
+    "run",
+    "with",
+    "timeout",
+    "start_timeout",
+    "whole_timeout",
+    "heartbeat_timeout",
+    "retry",
+    "bake",
+    "hold",
+];
 pub(crate) const ROLLBACK: &[&str] = &[
     "run",
     "with",
     "timeout",
+    "start_timeout",
     "whole_timeout",
     "heartbeat_timeout",
     "retry",

@@ -19,6 +19,7 @@ pub(crate) const WORK: &[&str] = &[
     "run",
     "with",
     "timeout",
+    "start_timeout",
     "whole_timeout",
     "heartbeat_timeout",
     "retry",
@@ -114,6 +115,7 @@ pub(crate) fn work(
         None => Some(None),
         Some(node) => fixed(node, &format!("`{key}`"), reader).map(Some),
     };
+    let start = limit("start_timeout");
     let (whole, heartbeat) = (limit("whole_timeout"), limit("heartbeat_timeout"));
     let retry = match fields.get("retry") {
         None => Some(RetryPolicy::never()),
@@ -134,7 +136,7 @@ pub(crate) fn work(
     let settle = settle?;
     // Who has a check wants to know before anything is done a second time.
     let repeatable = repeatable?.unwrap_or(settle.is_none());
-    let limits = TimeLimits { whole: whole?, heartbeat: heartbeat? };
+    let limits = TimeLimits { start: start?, whole: whole?, heartbeat: heartbeat? };
     Some(Work {
         run: run?,
         with: with?,

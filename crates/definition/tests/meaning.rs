@@ -115,7 +115,7 @@ fn a_rollout_is_told_with_all_that_it_has() {
       At each target of input.targets, one after the other:
         pre-check: `look` with {"at":"${target}"} (at most 10m an attempt, one attempt).
         out of service: `drain` (at most 10m an attempt, one attempt).
-        deploy: `deploy` (at most 10m an attempt, 1h all attempts together, 1m without a sign of life, up to 2 attempts, with pauses of 1s, each up to 25% shorter).
+        deploy: `deploy` (at most 10m an attempt, 2h waiting for its turn, 1h all attempts together, 1m without a sign of life, up to 2 attempts, with pauses of 1s, each up to 25% shorter).
         verify: `verify` (at most 10m an attempt, one attempt).
         into service: `undrain` (at most 10m an attempt, one attempt).
       A target at which a step fails is undone at once.

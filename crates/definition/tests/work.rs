@@ -150,6 +150,7 @@ states:
       activity:
         run: compile
         timeout: 4m
+        start_timeout: 8m
         whole_timeout: 10m
         heartbeat_timeout: 30s
         retry: { attempts: 100, delay: 2m, jitter: 50% }
@@ -161,7 +162,7 @@ states:
 /// The next attempt, when it is due, and how long it may take if it begins then.
 fn next(bench: &Bench) -> (u32, Timestamp, SignedDuration) {
     let due = bench.due();
-    let DueStep::Attempt { activity, attempt, not_before, until } = &due[0].step else {
+    let DueStep::Attempt { activity, attempt, not_before, until, .. } = &due[0].step else {
         panic!("{due:?}")
     };
     let at = not_before.unwrap_or(bench.now());
@@ -204,6 +205,64 @@ fn all_attempts_together_have_their_time() {
     assert_eq!(
         last(&bench, "work.failed")["reason"],
         "no network; there is no time for another attempt: all together have 10m"
+    );
+}
+
+#[test]
+fn an_attempt_that_waits_for_its_turn_begins_within_its_time_or_not_at_all() {
+    let effect = || EffectId::new("build#1");
+    let queued = |attempt| Action::AttemptQueued {
+        effect: effect(),
+        attempt,
+        waits_for: "the queue `net`".to_owned(),
+        before: 3,
+    };
+    let not_begun = |attempt| Action::AttemptNotBegun { effect: effect(), attempt };
+    let mut bench = submitted(PATIENT, "ada", json!({}));
+    refused(bench.act("engine", queued(2)), RefusalCode::NotAwaited);
+    refused(bench.act("engine", not_begun(1)), RefusalCode::NotAwaited);
+    refused(bench.act("ada", queued(1)), RefusalCode::NotEligible);
+    assert_eq!(types(&bench.act("engine", queued(1)).unwrap()), ["activity.queued"]);
+    refused(bench.act("engine", queued(1)), RefusalCode::NotAwaited);
+    let DueStep::Attempt { queued: Some(since), attempt: 1, .. } = bench.due()[0].step else {
+        panic!("{:?}", bench.due())
+    };
+    assert_eq!(since, bench.now());
+    let view = bench.view();
+    let one = &view.queued[0];
+    assert_eq!((one.effect.clone(), one.before, one.since), (effect(), 3, bench.now()));
+    bench.advance(secs(7 * 60));
+    refused(bench.act("engine", not_begun(1)), RefusalCode::NotAwaited);
+
+    // It begins in time, fails, and the next waits anew.
+    bench.attempt("build#1", flaky("no network")).unwrap();
+    assert_eq!(bench.view().queued, []);
+    bench.act("engine", queued(2)).unwrap();
+    bench.advance(secs(8 * 60));
+    let events = bench.act("engine", not_begun(2)).unwrap();
+    assert_eq!(types(&events), ["activity.not_begun", "work.failed", "state.entered", "run.ended"]);
+    let error = "it did not begin within 8m, waiting for the queue `net`";
+    assert_eq!(data(&events[1])["reason"], error);
+    assert_eq!(bench.status(), ended("broken"));
+}
+
+#[test]
+fn an_attempt_that_waits_for_its_turn_until_the_time_of_all_is_over_does_not_begin() {
+    let mut bench = submitted(PATIENT, "ada", json!({}));
+    bench.attempt("build#1", flaky("no network")).unwrap();
+    let effect = || EffectId::new("build#1");
+    let queued = Action::AttemptQueued {
+        effect: effect(),
+        attempt: 2,
+        waits_for: "the target `web-1`".to_owned(),
+        before: 0,
+    };
+    bench.act("engine", queued).unwrap();
+    bench.advance(secs(600));
+    bench.act("engine", Action::AttemptNotBegun { effect: effect(), attempt: 2 }).unwrap();
+    assert_eq!(
+        last(&bench, "work.failed")["reason"],
+        "it did not begin in time: all attempts together have 10m"
     );
 }
 

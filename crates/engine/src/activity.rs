@@ -8,6 +8,8 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::limits::Takes;
+
 /// One attempt at an activity.
 ///
 /// The attempt was recorded before it begins. When the engine dies during it, the outcome is
@@ -63,6 +65,11 @@ impl PartialEq for Life {
 /// Does the work of an activity.
 #[async_trait]
 pub trait ActivityHandler: Send + Sync {
+    /// What an attempt with this input takes up while it is under way: it begins when there is room.
+    fn takes(&self, _input: &Value) -> Takes {
+        Takes::default()
+    }
+
     /// Does the work once and says how it ended.
     ///
     /// The future is dropped when the attempt times out, when the run no longer wants it, and when

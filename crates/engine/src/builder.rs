@@ -20,6 +20,8 @@ use crate::{
     clock::{Clock, SystemClock},
     engine::{Acknowledged, Engine, Shared, shard_of},
     failure::StartFailure,
+    limit_desk::LimitDesk,
+    limits::{Limiter, QueueLimits},
     load::Library,
     locks::LockDesk,
     projects::{COMMANDS_WAITING_MAX, ProjectDesk, Projects, changed},
@@ -87,6 +89,7 @@ pub struct EngineBuilder {
     loaders: Vec<Arc<dyn Loader>>,
     rust: RustWorkflows,
     handlers: HashMap<String, Arc<dyn ActivityHandler>>,
+    queues: BTreeMap<String, QueueLimits>,
     clock: Arc<dyn Clock>,
     shards: usize,
     effects: Effects,
@@ -102,6 +105,7 @@ impl Default for EngineBuilder {
             loaders: Vec::new(),
             rust: RustWorkflows::default(),
             handlers: HashMap::new(),
+            queues: BTreeMap::new(),
             clock: Arc::new(SystemClock),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
             effects: Effects::Perform,
@@ -156,6 +160,12 @@ impl EngineBuilder {
     /// rests until an engine runs that can do it.
     pub fn activity(mut self, name: impl Into<String>, handler: Arc<dyn ActivityHandler>) -> Self {
         self.handlers.insert(name.into(), handler);
+        self
+    }
+
+    /// How many attempts of a queue may be under way, and how fast they may begin.
+    pub fn queue(mut self, name: impl Into<String>, limits: QueueLimits) -> Self {
+        self.queues.insert(name.into(), limits);
         self
     }
 
@@ -216,6 +226,7 @@ impl EngineBuilder {
         let performs = self.effects == Effects::Perform;
         let (locks, news) = mpsc::unbounded_channel();
         let locks = performs.then_some(locks);
+        let (limits, limit_news) = mpsc::unbounded_channel();
         for _ in 0..self.shards {
             let (send, asks) = mpsc::channel(ASKS_WAITING_MAX);
             let shard = Shard::new(
@@ -228,6 +239,7 @@ impl EngineBuilder {
                 self.resident_runs_max,
                 acknowledged.clone(),
                 locks.clone(),
+                limits.clone(),
                 Recent::above(highest),
                 nursery.clone(),
             );
@@ -235,6 +247,13 @@ impl EngineBuilder {
             shards.push(send);
         }
         nursery.opens(&shards);
+        let limit_desk = LimitDesk {
+            news: limit_news,
+            limiter: Limiter::new(self.queues),
+            clock: Arc::clone(&self.clock),
+            shards: shards.clone(),
+        };
+        tasks.push(tokio::spawn(limit_desk.run()));
         let project_desk = ProjectDesk {
             asks,
             projects: projects.clone(),
@@ -276,6 +295,7 @@ impl EngineBuilder {
                 nursery,
                 acknowledged,
                 locks,
+                limits,
                 tasks: tokio::sync::Mutex::new(tasks),
             }),
         })

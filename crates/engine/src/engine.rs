@@ -28,6 +28,7 @@ use crate::{
     clock::Clock,
     failure::{CommandFailure, QueryFailure},
     guard::guard,
+    limit_desk::{LimitNews, TellLimits},
     load::{Library, LiveRun},
     locks::{LockNews, TellLocks},
     projects::ProjectAsk,
@@ -145,6 +146,7 @@ pub(crate) struct Shared {
     pub nursery: Nursery,
     pub acknowledged: Acknowledged,
     pub locks: Option<TellLocks>,
+    pub limits: TellLimits,
     pub tasks: tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
@@ -634,6 +636,7 @@ impl Engine {
         if let Some(locks) = &self.shared.locks {
             let _ = locks.send(LockNews::Stop);
         }
+        let _ = self.shared.limits.send(LimitNews::Stop);
         let mut tasks = self.shared.tasks.lock().await;
         for task in tasks.drain(..) {
             if let Err(error) = task.await

@@ -14,6 +14,7 @@
 //! | [`activity`] | work done for a run, and who does it |
 //! | [`clock`] | where time comes from |
 //! | [`failure`] | why a command or a query was not answered |
+//! | [`limits`] | how many attempts may be under way, and how fast they may begin |
 //! | [`query`] | lists of runs, a run in detail, a run as it was |
 
 pub mod activity;
@@ -26,6 +27,8 @@ mod deciding;
 mod engine;
 pub mod failure;
 mod guard;
+mod limit_desk;
+pub mod limits;
 mod load;
 mod locks;
 mod projects;
@@ -41,4 +44,5 @@ pub use builder::{Effects, EngineBuilder, ReadModelAt, rust_source};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Engine, Idle, Submission, Submitted};
 pub use failure::{CommandFailure, QueryFailure, StartFailure};
+pub use limits::{ItemPlace, QueueLimits, Rate, Takes};
 pub use query::{AsOf, InScope, Kin, LockRow, RunDetail, RunFilter, RunRow};

@@ -29,6 +29,8 @@ use crate::{
     engine::Acknowledged,
     failure::{CommandFailure, QueryFailure},
     guard::guard,
+    limit_desk::TellLimits,
+    limits::Ticket,
     load::{Library, Loaded},
     locks::TellLocks,
     read_model::{ReadModel, Update},
@@ -39,6 +41,7 @@ use crate::{
 mod commands;
 mod effects;
 mod errands;
+mod turns;
 
 use commands::Coming;
 
@@ -79,6 +82,14 @@ pub(crate) enum Ask {
     Granted {
         run: RunId,
         effect: EffectId,
+    },
+    /// An attempt may begin.
+    Admitted(Ticket),
+    /// An attempt has to wait for its turn.
+    Queued {
+        ticket: Ticket,
+        for_what: String,
+        before: u32,
     },
     /// Answer with the next timer when nothing is under way.
     Idle(oneshot::Sender<Option<Timestamp>>),
@@ -122,6 +133,8 @@ pub(crate) struct Shard {
     pub(crate) acknowledged: Acknowledged,
     /// Where claims are told; nobody grants anything where effects are left alone.
     pub(crate) locks: Option<TellLocks>,
+    /// Where permits for attempts are asked for.
+    limits: TellLimits,
     recent: Recent,
     nursery: Nursery,
     slots: HashMap<RunId, Slot>,
@@ -147,6 +160,7 @@ impl Shard {
         resident_max: usize,
         acknowledged: Acknowledged,
         locks: Option<TellLocks>,
+        limits: TellLimits,
         recent: Recent,
         nursery: Nursery,
     ) -> Self {
@@ -160,6 +174,7 @@ impl Shard {
             resident_max,
             acknowledged,
             locks,
+            limits,
             recent,
             nursery,
             slots: HashMap::new(),
@@ -239,6 +254,8 @@ impl Shard {
             }
             Ask::Child(run) => self.child_news(run),
             Ask::Granted { run, effect } => self.granted(run, effect),
+            Ask::Admitted(ticket) => self.admitted(&ticket),
+            Ask::Queued { ticket, for_what, before } => self.queued(ticket, for_what, before),
             Ask::ProjectChanged(project) => self.project_changed(&project),
             Ask::WakeAt(run, at) => self.set_wake(run, Some(at)),
             Ask::Idle(reply) => self.idlers.push(reply),

@@ -14,6 +14,7 @@ use tokio::{sync::oneshot, task::AbortHandle};
 
 use crate::{
     failure::{CommandFailure, QueryFailure},
+    limit_desk::Permit,
     load::LiveRun,
 };
 
@@ -42,6 +43,8 @@ pub(crate) struct Begin {
 pub(crate) enum Step {
     /// Fire a timer.
     Fire(EffectId),
+    /// Record that an attempt waits for its turn, or that it waited too long.
+    Queue(EffectId),
     /// Begin an attempt, and do the work once that is durable.
     Attempt { effect: EffectId, attempt: u32, activity: Box<Activity> },
     /// An attempt has ended.
@@ -57,6 +60,7 @@ impl Step {
         match self {
             Self::Fire(effect)
             | Self::Lock(effect)
+            | Self::Queue(effect)
             | Self::Attempt { effect, .. }
             | Self::Ended { effect }
             | Self::Child(effect) => effect,
@@ -93,6 +97,8 @@ pub(crate) struct Slot {
     pub stepping: HashSet<EffectId>,
     /// Attempts whose handler is at work, or whose end is not durable yet.
     pub attempts: HashMap<EffectId, AbortHandle>,
+    /// Places of attempts that have not begun yet, where their number is limited.
+    pub permits: HashMap<EffectId, Permit>,
     /// Errands to runs that were started, and whether there was news meanwhile.
     pub errands: HashMap<EffectId, bool>,
     /// Runs that go on, as was found, by the effects that asked for them; and whether they were told to
@@ -123,6 +129,7 @@ impl Slot {
             waiting: VecDeque::new(),
             stepping: HashSet::new(),
             attempts: HashMap::new(),
+            permits: HashMap::new(),
             errands: HashMap::new(),
             going_on: HashMap::new(),
             refused: HashSet::new(),

@@ -11,13 +11,14 @@ use std::{
     sync::Arc,
 };
 
-use holdpoint_engine::ActivityHandler;
+use holdpoint_engine::{ActivityHandler, QueueLimits, Rate};
+use jiff::SignedDuration;
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::activity::{
     CommandActivity, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts, HttpActivity, HttpRequest,
-    MetricsServer, Secrets,
+    Limited, MetricsServer, Secrets,
 };
 use crate::evidence::EvidenceStore;
 
@@ -28,6 +29,7 @@ pub(crate) const TEMPLATE: &str = include_str!("holdpoint.toml");
 #[derive(Clone, Default)]
 pub struct Configuration {
     activities: BTreeMap<String, Arc<dyn ActivityHandler>>,
+    queues: BTreeMap<String, QueueLimits>,
     hosts: Hosts,
     servers: BTreeMap<String, MetricsServer>,
 }
@@ -62,10 +64,21 @@ struct File {
     secrets: Vec<String>,
     #[serde(default)]
     activity: BTreeMap<Spanned<String>, Spanned<Entry>>,
+    /// How many attempts of these queues are under way at once, and how fast they begin.
+    #[serde(default)]
+    queues: BTreeMap<String, Spanned<Queue>>,
     #[serde(default)]
     health: Health,
     #[serde(default)]
     metrics: BTreeMap<String, Spanned<Metrics>>,
+}
+
+/// The limits of a queue.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Queue {
+    at_once: Option<u32>,
+    rate: Option<String>,
 }
 
 /// What health checks may contact.
@@ -92,6 +105,8 @@ struct Entry {
     environment: Option<Spanned<BTreeMap<String, String>>>,
     #[serde(rename = "final")]
     is_final: Option<Spanned<Vec<i32>>>,
+    queue: Option<Spanned<String>>,
+    at_once_at_target: Option<Spanned<u32>>,
     http: Option<Spanned<Http>>,
 }
 
@@ -114,6 +129,12 @@ fn post() -> String {
 const HELP_FORMS: &str = "an activity is one of\n  \
     command = [\"program\", \"argument\", \"${field}\"]\n  \
     http = { method = \"POST\", url = \"http://${target}/path\" }";
+
+/// When each attempt of such a span began is kept in memory.
+const RATE_MAX: u32 = 10_000;
+
+const HELP_QUEUE: &str = "give `at_once = 4`, `rate = \"10/min\"` or both; a rate has up to 10,000 \
+    attempts per `s`, `min`, `h` or `d`";
 
 const HELP_HOSTS: &str = "list hosts that health checks may contact, such as `db-1:5432`, \
     `*.example.com`, `10.0.0.0/8`, or `*` for all";
@@ -151,6 +172,12 @@ impl Configuration {
             Secrets::new(given.collect::<Vec<_>>())
         };
         let files = EvidenceStore::within(directory);
+        let mut queues = BTreeMap::new();
+        for (name, queue) in file.queues {
+            let limits = queue_limits(queue.get_ref())
+                .map_err(|message| failure(queue.span().start, &message, HELP_QUEUE))?;
+            queues.insert(name, limits);
+        }
         let mut activities: BTreeMap<String, Arc<dyn ActivityHandler>> = BTreeMap::new();
         for (name, entry) in file.activity {
             let at = name.span().start;
@@ -159,8 +186,15 @@ impl Configuration {
                 let message = format!("the activity `{name}` is built in");
                 return Err(failure(at, &message, "give the activity another name"));
             }
-            let Entry { command, http, directory: within, environment, is_final } =
-                entry.into_inner();
+            let Entry {
+                command,
+                http,
+                directory: within,
+                environment,
+                is_final,
+                queue,
+                at_once_at_target,
+            } = entry.into_inner();
             let alone = within
                 .as_ref()
                 .map(|one| ("directory", one.span().start))
@@ -222,7 +256,22 @@ impl Configuration {
                     }
                 };
             let handler = handler.map_err(|message| failure(at, &message, HELP_FORMS))?;
-            activities.insert(name, handler);
+            if let Some(queue) = &queue
+                && !queues.contains_key(queue.get_ref())
+            {
+                let message = format!("there is no queue `{}`", queue.get_ref());
+                let help = "say what its limits are: `[queues.NAME]` with `at_once` or `rate`";
+                return Err(failure(queue.span().start, &message, help));
+            }
+            if let Some(most) = &at_once_at_target
+                && *most.get_ref() == 0
+            {
+                let help = "one attempt at a time has each target, unless you allow more";
+                return Err(failure(most.span().start, "nothing would ever begin", help));
+            }
+            let at_target = at_once_at_target.map_or(1, Spanned::into_inner);
+            let handler = Limited::new(handler, queue.map(Spanned::into_inner), at_target);
+            activities.insert(name, Arc::new(handler));
         }
         let mut servers = BTreeMap::new();
         for (name, metrics) in file.metrics {
@@ -238,7 +287,7 @@ impl Configuration {
             Some(hosts) => Hosts::new(hosts.get_ref().iter().map(String::as_str))
                 .map_err(|message| failure(hosts.span().start, &message, HELP_HOSTS))?,
         };
-        Ok(Self { activities, hosts, servers })
+        Ok(Self { activities, queues, hosts, servers })
     }
 
     /// The health check, which may contact the listed hosts, and use the configured activities and metrics servers.
@@ -249,15 +298,51 @@ impl Configuration {
         HealthCheck::new(self.hosts.clone(), self.activities.clone(), self.servers.clone())
     }
 
+    /// The configured queues, by name.
+    pub fn queues(&self) -> impl Iterator<Item = (&str, QueueLimits)> {
+        self.queues.iter().map(|(name, limits)| (name.as_str(), *limits))
+    }
+
     /// The configured activities, by name.
     pub fn activities(&self) -> impl Iterator<Item = (&str, &Arc<dyn ActivityHandler>)> {
         self.activities.iter().map(|(name, handler)| (name.as_str(), handler))
     }
 }
 
+/// The limits of a queue, or what is wrong with them.
+fn queue_limits(queue: &Queue) -> Result<QueueLimits, String> {
+    let Queue { at_once, rate } = queue;
+    if at_once.is_none() && rate.is_none() {
+        return Err("the queue has no limit".to_owned());
+    }
+    if *at_once == Some(0) {
+        return Err("`at_once` is 0: nothing would ever begin".to_owned());
+    }
+    let rate = match rate {
+        None => None,
+        Some(text) => Some(parse_rate(text).ok_or_else(|| format!("`{text}` is no rate"))?),
+    };
+    Ok(QueueLimits { at_once: *at_once, rate })
+}
+
+/// Reads a rate such as `10/min`.
+fn parse_rate(text: &str) -> Option<Rate> {
+    let (count, per) = text.split_once('/')?;
+    let count = count.trim().parse().ok().filter(|count| (1..=RATE_MAX).contains(count))?;
+    let per = match per.trim() {
+        "s" => SignedDuration::from_secs(1),
+        "min" => SignedDuration::from_mins(1),
+        "h" => SignedDuration::from_hours(1),
+        "d" => SignedDuration::from_hours(24),
+        _ => return None,
+    };
+    Some(Rate { count, per })
+}
+
 #[cfg(test)]
 mod tests {
     use holdpoint_core::Outcome;
+    use holdpoint_engine::{ItemPlace, Takes};
     use serde_json::json;
 
     use super::*;
@@ -299,6 +384,33 @@ environment = { TOKEN = \"s3cret\", PLAIN = \"plain\" }
     }
 
     #[test]
+    fn an_activity_has_its_queue_and_its_target() {
+        let text = "
+[queues]
+net = { at_once = 4, rate = \"10/min\" }
+[activity.deploy]
+command = [\"true\"]
+queue = \"net\"
+[activity.look]
+http = { url = \"http://${target}/\" }
+at_once_at_target = 3
+";
+        let parsed = parse(text).unwrap();
+        let rate = Some(Rate { count: 10, per: SignedDuration::from_mins(1) });
+        let limits = QueueLimits { at_once: Some(4), rate };
+        assert_eq!(parsed.queues().collect::<Vec<_>>(), [("net", limits)]);
+        let takes: Vec<Takes> = parsed
+            .activities()
+            .map(|(_, activity)| activity.takes(&json!({ "target": "web-1" })))
+            .collect();
+        let at = |at_once| Some(ItemPlace { item: "web-1".to_owned(), at_once });
+        let net = Some("net".to_owned());
+        assert_eq!(takes, [Takes { queue: net, item: at(1) }, Takes { queue: None, item: at(3) }]);
+        let (_, look) = parsed.activities().nth(1).unwrap();
+        assert_eq!(look.takes(&json!({ "target": 7 })), Takes::default());
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (text, place, says) in [
             ("[activity.deploy]\ncomand = [\"a\"]\n", (2, 1), "unknown field `comand`"),
@@ -328,6 +440,14 @@ environment = { TOKEN = \"s3cret\", PLAIN = \"plain\" }
             ),
             ("[activity.a]\ncommand = [\"a\"]\nfinal = [0]", (3, 9), "not the exit code"),
             ("[activity.a]\nhttp = { url = \"http://h\" }\nfinal = [1]", (3, 9), "no `command`"),
+            ("[activity.a]\ncommand = [\"a\"]\nqueue = \"net\"", (3, 9), "no queue `net`"),
+            ("[activity.a]\ncommand = [\"a\"]\nat_once_at_target = 0", (3, 21), "would ever"),
+            ("[queues.net]\n", (1, 1), "has no limit"),
+            ("[queues.net]\nat_once = 0", (1, 1), "would ever"),
+            ("[queues.net]\nrate = \"10 a minute\"", (1, 1), "`10 a minute` is no rate"),
+            ("[queues.net]\nrate = \"0/s\"", (1, 1), "`0/s` is no rate"),
+            ("[queues.net]\nrate = \"10001/s\"", (1, 1), "is no rate"),
+            ("[queues.net]\nmost = 1", (2, 1), "unknown field `most`"),
             ("secrets = \"TOKEN\"", (1, 11), "expected a sequence"),
             ("[activities]\n", (1, 2), "unknown field `activities`"),
             ("\u{0}", (1, 2), "key with no value"),

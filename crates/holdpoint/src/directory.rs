@@ -367,6 +367,9 @@ impl DataDirectory {
         for (name, handler) in self.configuration.activities() {
             builder = builder.activity(name, Arc::clone(handler));
         }
+        for (name, limits) in self.configuration.queues() {
+            builder = builder.queue(name, limits);
+        }
         Ok(builder)
     }
 }

@@ -306,7 +306,7 @@ impl Crew {
         }
         for due in play.due() {
             let begun = match due.step {
-                DueStep::Attempt { activity, attempt, not_before, until } => {
+                DueStep::Attempt { activity, attempt, not_before, until, .. } => {
                     if not_before.is_some_and(|at| at > play.now()) {
                         continue;
                     }
@@ -314,7 +314,7 @@ impl Crew {
                     play.act(Actor::Engine, Action::AttemptStarted { effect, attempt })?;
                     // Whoever takes its time gives signs of life.
                     let timeout = activity.time_left(until, play.now());
-                    let Activity { name, input, .. } = &activity;
+                    let Activity { name, input, .. } = &*activity;
                     let asked = Asked::new(&due.effect, name, input);
                     self.answered(play, due.effect, attempt, asked, timeout, false)
                 }

@@ -265,6 +265,8 @@ pub(crate) fn words(action: &Action) -> String {
         | Action::Completed { .. }
         | Action::Failed { .. }
         | Action::TimerFired { .. }
+        | Action::AttemptQueued { .. }
+        | Action::AttemptNotBegun { .. }
         | Action::AttemptStarted { .. }
         | Action::AttemptEnded { .. }
         | Action::AttemptSettled { .. } => "the engine's own".to_owned(),

@@ -17,6 +17,7 @@ use crate::{
     arguments::{self, Show},
     context::Context,
     failure::Failure,
+    narrate,
     output::{Answer, count, line, table, time},
 };
 
@@ -227,6 +228,20 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
     for rollout in view.rollouts() {
         text.push_str(&rollout_in_words(rollout, now));
     }
+    for one in view.queued.iter().take(QUEUED_SHOWN) {
+        text.push_str(&format!(
+            "  queued   `{}` (`{}`), since {} UTC: waits for {}{}\n",
+            line(one.effect.as_str()),
+            one.activity,
+            time(one.since),
+            line(&one.waits_for),
+            narrate::before_it(one.before)
+        ));
+    }
+    let more = view.queued.len().saturating_sub(QUEUED_SHOWN);
+    if more > 0 {
+        text.push_str(&format!("           and {more} more\n"));
+    }
     for one in &view.unknown {
         text.push_str(&unknown_in_words(one));
     }
@@ -251,6 +266,9 @@ fn branches_in_words(branches: &[BranchView], depth: usize, text: &mut String) {
         branches_in_words(&one.branches, depth.saturating_add(1), text);
     }
 }
+
+/// How many attempts that wait for their turn are shown.
+const QUEUED_SHOWN: usize = 10;
 
 /// How a step begins that asks what became of an attempt.
 const SAY_WHAT_BECAME: &str = "say what became of `";

@@ -182,11 +182,12 @@ impl<'a> Decision<'a> {
         Ok(effect)
     }
 
-    pub(super) fn start_attempt(
-        &mut self,
+    /// The activity whose next attempt this is, if nothing else is to be done about it first.
+    pub(super) fn next_attempt(
+        &self,
         effect: &EffectId,
         attempt: u32,
-    ) -> Result<(), DecideFailure> {
+    ) -> Result<Activity, Refusal> {
         let activity = self.activity(effect)?;
         let progress = self.run.progress.get(effect).cloned().unwrap_or_default();
         let settles = progress.unsettled.as_ref().is_some_and(|unsettled| {
@@ -196,9 +197,17 @@ impl<'a> Decision<'a> {
             return Err(Refusal::new(
                 RefusalCode::NotAwaited,
                 format!("attempt {attempt} at `{effect}` is not the next"),
-            )
-            .into());
+            ));
         }
+        Ok(activity)
+    }
+
+    pub(super) fn start_attempt(
+        &mut self,
+        effect: &EffectId,
+        attempt: u32,
+    ) -> Result<(), DecideFailure> {
+        let activity = self.next_attempt(effect, attempt)?;
         self.record(&RunEvent::AttemptStarted {
             effect: effect.clone(),
             activity: activity.name,

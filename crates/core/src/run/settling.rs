@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Due, DueStep, Run, RunEvent,
+    Due, DueStep, Progress, Run, RunEvent,
     decision::{Decision, PAYLOAD_DEPTH_MAX, is_deeper, too_deep},
+    queueing,
 };
 use crate::{
     command::{Refusal, RefusalCode},
@@ -312,7 +313,8 @@ impl Run {
         if view.status == RunStatus::Working && self.rests(workflow) {
             view.status = RunStatus::Stuck;
         }
-        if view.status.is_ended() || self.progress.values().all(|one| one.unsettled.is_none()) {
+        let is_told = |one: &Progress| one.unsettled.is_some() || one.queued.is_some();
+        if view.status.is_ended() || !self.progress.values().any(is_told) {
             return view;
         }
         let pending = workflow.pending(&self.state).into_iter();
@@ -324,6 +326,7 @@ impl Run {
             .collect();
         for (effect, activity) in activities {
             let Some(progress) = self.progress.get(&effect) else { continue };
+            view.queued.extend(queueing::view(&effect, &activity, progress));
             let Some(unsettled) = &progress.unsettled else { continue };
             let asks = match step(unsettled, &activity, progress.attempts) {
                 Some(DueStep::Settle { check, .. }) => Some(check.name),

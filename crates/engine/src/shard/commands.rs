@@ -253,6 +253,7 @@ impl Shard {
                     Step::Ended { effect }
                     | Step::Fire(effect)
                     | Step::Lock(effect)
+                    | Step::Queue(effect)
                     | Step::Child(effect),
                 ) => {
                     ended.push(effect);

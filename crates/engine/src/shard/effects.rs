@@ -1,6 +1,6 @@
 //! What the runs of a shard are owed: timers and attempts, begun and ended.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use holdpoint_core::{
     Action, Activity, EffectId, IllegalEvent, Outcome, ProjectId, RunId, Seen,
@@ -8,12 +8,14 @@ use holdpoint_core::{
 };
 use jiff::Timestamp;
 
-use super::Shard;
+use super::{Shard, turns::turn};
 use crate::{
     activity::{Attempt, Life},
     attempting::{AttemptEnd, perform, settle},
     builder::Effects,
     deciding::own_command,
+    limit_desk::Permit,
+    limits::Ticket,
     load::LiveRun,
     locks::LockNews,
     slot::{Phase, Slot, Step, Waiting},
@@ -65,8 +67,13 @@ impl Shard {
             wanted
         });
         let mut errands = Vec::new();
+        // The attempts that are to begin, at once or later.
+        let mut asked = HashMap::new();
         for due in due {
             let effect = due.effect;
+            if let DueStep::Attempt { attempt, .. } = due.step {
+                asked.insert(effect.clone(), attempt);
+            }
             let own = match due.step {
                 DueStep::Fire { at } if at > now => {
                     wake_at(at);
@@ -115,12 +122,33 @@ impl Shard {
                     wake_at(at);
                     continue;
                 }
-                DueStep::Attempt { mut activity, attempt, until, .. } => {
+                DueStep::Attempt { mut activity, attempt, until, queued, .. } => {
                     slot.working = true;
-                    activity.timeout = activity.time_left(until, now);
-                    let activity = Box::new(activity);
-                    let step = Step::Attempt { effect: effect.clone(), attempt, activity };
-                    (Action::AttemptStarted { effect: effect.clone(), attempt }, step)
+                    let ticket = Ticket { run, effect: effect.clone(), attempt };
+                    let handler = self.handlers.get(&activity.name);
+                    let takes = || handler.map(|one| one.takes(&activity.input));
+                    let may_ask = live.broken.is_none()
+                        && !slot.refused.contains(&effect)
+                        && !slot.stepping.contains(&effect);
+                    let project = live.run.project();
+                    let known = queued.is_some();
+                    let ask =
+                        || Permit::ask(&self.limits, ticket, project.clone(), takes()?, known);
+                    let may_begin = turn(&mut slot.permits, &effect, attempt, may_ask, ask);
+                    let start = queued.zip(activity.limits.start).filter(|_| !may_begin);
+                    let start = start.and_then(|(at, start)| at.saturating_add(start).ok());
+                    let last = [until, start].into_iter().flatten().min();
+                    if last.is_some_and(|last| last <= now) {
+                        let step = Step::Queue(effect.clone());
+                        (Action::AttemptNotBegun { effect: effect.clone(), attempt }, step)
+                    } else if may_begin {
+                        activity.timeout = activity.time_left(until, now);
+                        let step = Step::Attempt { effect: effect.clone(), attempt, activity };
+                        (Action::AttemptStarted { effect: effect.clone(), attempt }, step)
+                    } else {
+                        last.into_iter().for_each(&mut wake_at);
+                        continue;
+                    }
                 }
                 step @ (DueStep::Start { .. } | DueStep::Await { .. }) => {
                     errands.push((effect, step));
@@ -146,6 +174,7 @@ impl Shard {
                 slot.waiting.push_back(Waiting::Own { command, step });
             }
         }
+        slot.permits.retain(|effect, permit| asked.get(effect).is_some_and(|n| permit.is_for(*n)));
         for (effect, step) in errands {
             match step {
                 DueStep::Start { child, run: other } => self.start_run(run, effect, other, child),
@@ -259,7 +288,14 @@ impl Shard {
         };
         // It is not begun without one.
         if let Some(handler) = self.handlers.get(&attempt.activity) {
+            let permit = slot.permits.remove(&effect);
             let work = perform(Arc::clone(handler), attempt);
+            let work = async move {
+                let end = work.await;
+                // The place is free only when whatever did the work is gone, also where it is given up.
+                drop(permit);
+                end
+            };
             slot.attempts.insert(effect, self.attempts.spawn(work));
         }
     }

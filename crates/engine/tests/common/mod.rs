@@ -24,6 +24,8 @@ use uuid::Uuid;
 
 /// So many cents are paid by one who must give signs of life.
 pub(crate) const ALIVE: u64 = 1_000_000;
+/// So many cents wait for their turn for a minute.
+pub(crate) const HURRIED: u64 = 2_000_000;
 pub(crate) const HEARTBEAT: SignedDuration = SignedDuration::from_secs(1);
 
 /// An expense: approved by anyone but who asks within a day, then paid.
@@ -138,6 +140,7 @@ impl Workflow for Expense {
                     timeout: SignedDuration::from_secs(60),
                     limits: TimeLimits {
                         heartbeat: (state.cents == ALIVE).then_some(HEARTBEAT),
+                        start: (state.cents == HURRIED).then_some(SignedDuration::from_secs(60)),
                         ..TimeLimits::default()
                     },
                     retry: RetryPolicy::fixed(

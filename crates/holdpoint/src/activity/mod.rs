@@ -5,6 +5,7 @@ mod command;
 mod hosts;
 mod http;
 mod judge;
+mod limited;
 mod mask;
 mod probe;
 mod template;
@@ -15,6 +16,7 @@ pub use check::{HEALTH_CHECK, HTTP_CHECK, HealthCheck};
 pub use command::{CommandActivity, OUTPUT_FILED_MAX, OUTPUT_KEPT_MAX};
 pub use hosts::Hosts;
 pub use http::{HttpActivity, HttpRequest};
+pub use limited::Limited;
 pub use mask::Secrets;
 pub use probe::MetricsServer;
 
