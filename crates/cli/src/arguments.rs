@@ -20,6 +20,7 @@ use self::{
     steer::Steer,
     substitute::SubstituteCommand,
     tell::Tell,
+    votes::Filter,
 };
 use crate::output::steers;
 
@@ -32,6 +33,7 @@ pub(crate) mod locks;
 pub(crate) mod steer;
 pub(crate) mod substitute;
 pub(crate) mod tell;
+pub(crate) mod votes;
 
 /// Change approvals and rollouts that stop where they must, go on by themselves where they may,
 /// survive any crash, and leave a history that can be checked.
@@ -654,6 +656,8 @@ pub(crate) struct List {
     /// Only runs that this one has started: its number, or its id
     #[arg(long, value_name = "RUN")]
     pub(crate) children: Option<String>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
     /// Only runs with this status
     #[arg(long)]
     pub(crate) status: Option<Status>,

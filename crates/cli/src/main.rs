@@ -89,7 +89,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Schema => command::author::schema(),
         Command::Plan(arguments) => command::plan::plan(&context, arguments).await,
         Command::Submit(arguments) => command::submit::submit(&context, arguments).await,
-        Command::Tell(tell) => command::run::tell(&context, tell).await,
+        Command::Tell(tell) => return command::run::tell(&context, tell).await,
         Command::Steer(steer) => return command::steer::steer(&context, steer).await,
         Command::Amend(arguments) => command::submit::amend(&context, arguments).await,
         Command::Attach(arguments) => command::evidence::attach(&context, arguments).await,

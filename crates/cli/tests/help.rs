@@ -32,9 +32,9 @@ fn the_top_level() {
       schema       Print the JSON Schema of definitions, for editors
       plan         Show what a run would do at which target, in which order, with which arguments
       submit       Start a run of a published definition
-      approve      Approve what a run is held for
-      reject       Reject what a run is held for
-      veto         Stop the release of a run until you lift the veto, or are overruled
+      approve      Approve what runs are held for
+      reject       Reject what runs are held for
+      veto         Stop the release of runs until you lift the veto, or are overruled
       withdraw     Take your approval back, or lift your veto
       overrule     Set a veto of another member aside
       object       Object to what goes on by itself unless somebody does

@@ -388,7 +388,7 @@ fn a_few_words_for_each_kind_of_mistake() {
     $ holdpoint reject 1 --as bob
     error: the following required arguments were not provided:
       --reason <REASON>
-    help: the usage is `holdpoint reject --reason <REASON> --as <MEMBER> <RUN>`
+    help: the usage is `holdpoint reject --reason <REASON> --as <MEMBER> <RUN>...`
     [exit 2]
 
     $ holdpoint lst
@@ -400,7 +400,7 @@ fn a_few_words_for_each_kind_of_mistake() {
     $ holdpoint approve 1 --as bob --resaon x
     error: unexpected argument `--resaon` found
     help: a similar argument exists: '--reason'
-    help: the usage is `holdpoint approve --as <MEMBER> --reason <REASON> <RUN>`
+    help: the usage is `holdpoint approve --as <MEMBER> --reason <REASON> <RUN>...`
     [exit 2]
 
     $ holdpoint list --status open

@@ -36,6 +36,7 @@ mod steering;
 mod storage;
 mod streams;
 mod substitutes;
+mod votes;
 mod waivers;
 mod windows;
 mod work;

@@ -218,6 +218,7 @@ fn several_rollouts_are_steered_at_once() {
     $ holdpoint pause 1 2 --reason 'an incident' --as ada
     paused: run 1 (Version 1) is held at `implement`
     paused: run 2 (Version 2) is held at `implement`
+    2 paused
 
     $ holdpoint pause --all --reason 'an incident' --as ada
     there is no rollout that this fits
@@ -225,6 +226,7 @@ fn several_rollouts_are_steered_at_once() {
     $ holdpoint resume 2 1 2 --as ada
     resumed: run 2 (Version 2) is held at `implement`
     resumed: run 1 (Version 1) is held at `implement`
+    2 resumed
 
     $ holdpoint pause 2 --reason 'only this' --as ada --json
     {
@@ -244,11 +246,13 @@ fn several_rollouts_are_steered_at_once() {
     help: each is told above
     paused: run 1 (Version 1) is held at `implement`
     refused: run 2 (Version 2) is held at `implement`: the rollout is paused already, by member:ada
+    1 paused, 1 refused
     [exit 1]
 
     $ holdpoint abort --all --reason 'not today' --as ada
     aborted: run 1 (Version 1) is working at `implement`
     aborted: run 2 (Version 2) is working at `implement`
+    2 aborted
 
     $ holdpoint abort --all --reason 'not today' --as ada --command-id [uuid]
     error: an id for a command is for one run

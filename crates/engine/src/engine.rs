@@ -11,9 +11,9 @@ use std::{
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, Digest,
-    EffectId, EventId, LockdownScope, Moment, Planned, Project, ProjectAction, ProjectCommand,
-    ProjectId, Prospect, ReadCalendar, Refusal, RefusalCode, Releasing, Ruling, RunAnswer, RunId,
-    Sequence, StreamId, command::request_of, workflow::DynWorkflow,
+    EffectId, EventId, LockdownScope, Moment, NewEvent, Planned, Project, ProjectAction,
+    ProjectCommand, ProjectId, Prospect, ReadCalendar, Refusal, RefusalCode, Releasing, Ruling,
+    RunAnswer, RunId, Sequence, StreamId, command::request_of, workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
 use jiff::Timestamp;
@@ -405,6 +405,21 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         self.send(run, Ask::Command { run, command: Box::new(command), reply }).await?;
         answer.await.map_err(|_| QueryFailure::Stopped)?
+    }
+
+    /// What a command would make happen now, if it were sent: nothing happens.
+    ///
+    /// # Errors
+    /// As [`Engine::command`] would be refused.
+    pub async fn would(
+        &self,
+        run: RunId,
+        command: &Command,
+    ) -> Result<Vec<NewEvent>, CommandFailure> {
+        let live = self.live(run).await?;
+        let project = self.project(live.run.project()).ok_or(QueryFailure::NoSuchRun(run))?;
+        let now = self.shared.clock.now().max(live.run.updated());
+        Ok(live.would(command, &Moment { now, project: &project })?)
     }
 
     async fn send(&self, run: RunId, ask: Ask) -> Result<(), QueryFailure> {

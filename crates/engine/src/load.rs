@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
-    Claims, Digest, IllegalEvent, Moment, Planned, Project, ProjectId, Prospect, Run, RunId,
-    RunStatus, RunSummary, RunView, Seen, StreamId, Version,
+    Claims, Command, Digest, IllegalEvent, Moment, NewEvent, Planned, Project, ProjectId, Prospect,
+    Run, RunId, RunStatus, RunSummary, RunView, Seen, StreamId, Version,
     event::Event,
     run::{Due, DueStep},
-    workflow::DynWorkflow,
+    workflow::{DecideFailure, DynWorkflow},
 };
 use holdpoint_log::EventLog;
 use jiff::Timestamp;
@@ -87,6 +87,19 @@ impl LiveRun {
                 (RunView::new("", state, RunStatus::Stuck), RunStatus::Stuck)
             }
         }
+    }
+
+    /// What a command would make happen.
+    pub(crate) fn would(
+        &self,
+        command: &Command,
+        at: &Moment<'_>,
+    ) -> Result<Vec<NewEvent>, DecideFailure> {
+        if let Some(reason) = &self.broken {
+            return Err(IllegalEvent::new("run", reason.clone()).into());
+        }
+        let decided = guard("decide", || self.run.decide(&*self.workflow, command, at))??;
+        Ok(decided.events)
     }
 
     /// See [`Run::plans`]. A run whose definition cannot say it has none.

@@ -5,16 +5,16 @@ use holdpoint::core::{Action, EffectId, MemberId, NewDuty, Ruling, Vote};
 
 use serde_json::Value;
 
-use super::{Acting, RunArgument, words};
+use super::{Acting, RunArgument, votes::Votes, words};
 use crate::{failure::Failure, strict_json};
 
 /// What people tell a run.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tell {
-    /// Approve what a run is held for
+    /// Approve what runs are held for
     Approve {
         #[command(flatten)]
-        to: To,
+        on: Votes,
         /// The member in whose place you vote, who has named you
         #[arg(long = "for", value_name = "MEMBER")]
         place: Option<MemberId>,
@@ -28,10 +28,10 @@ pub(crate) enum Tell {
         #[arg(long, num_args = 2, value_names = ["STATE", "TEXT"], value_parser = words)]
         duty_before: Vec<String>,
     },
-    /// Reject what a run is held for
+    /// Reject what runs are held for
     Reject {
         #[command(flatten)]
-        to: To,
+        on: Votes,
         /// The member in whose place you vote, who has named you
         #[arg(long = "for", value_name = "MEMBER")]
         place: Option<MemberId>,
@@ -39,10 +39,10 @@ pub(crate) enum Tell {
         #[arg(long, value_parser = words)]
         reason: String,
     },
-    /// Stop the release of a run until you lift the veto, or are overruled
+    /// Stop the release of runs until you lift the veto, or are overruled
     Veto {
         #[command(flatten)]
-        to: To,
+        on: Votes,
         /// The member in whose place you vote, who has named you
         #[arg(long = "for", value_name = "MEMBER")]
         place: Option<MemberId>,
@@ -209,10 +209,15 @@ pub(crate) struct To {
 
 /// What is told to which run by whom, and how that is said when it is done.
 pub(crate) struct Told {
-    pub(crate) run: RunArgument,
-    pub(crate) acting: Acting,
+    pub(crate) on: On,
     pub(crate) action: Action,
     pub(crate) done: &'static str,
+}
+
+/// Which runs are told something, and by whom.
+pub(crate) enum On {
+    Run(RunArgument, Acting),
+    Runs(Votes),
 }
 
 impl Tell {
@@ -240,33 +245,24 @@ impl Tell {
 
     /// What is told.
     pub(crate) fn told(self) -> Result<Told, Failure> {
-        let told = |run, acting, action, done| Told { run, acting, action, done };
+        let told = |run, acting, action, done| Told { on: On::Run(run, acting), action, done };
         let about = |To { run, hold, acting }: To, done, action: &dyn Fn(_) -> Action| {
             told(run, acting, action(hold), done)
         };
-        let vote = |hold, vote, reason: &String, place: &Option<MemberId>| Action::Vote {
-            hold,
-            vote,
-            reason: Some(reason.clone()),
-            duties: Vec::new(),
-            in_place_of: place.clone(),
+        let vote = |on: Votes, vote, reason, duties, in_place_of, done| {
+            let action = Action::Vote { hold: on.hold.clone(), vote, reason, duties, in_place_of };
+            Told { on: On::Runs(on), action, done }
         };
         Ok(match self {
-            Self::Approve { to, place, reason, duties, duty_before } => {
+            Self::Approve { on, place, reason, duties, duty_before } => {
                 let duties = conditions(duties, &duty_before);
-                about(to, "approved", &|hold| Action::Vote {
-                    hold,
-                    vote: Vote::Approve,
-                    reason: reason.clone(),
-                    duties: duties.clone(),
-                    in_place_of: place.clone(),
-                })
+                vote(on, Vote::Approve, reason, duties, place, "approved")
             }
-            Self::Reject { to, place, reason } => {
-                about(to, "rejected", &|hold| vote(hold, Vote::Reject, &reason, &place))
+            Self::Reject { on, place, reason } => {
+                vote(on, Vote::Reject, Some(reason), Vec::new(), place, "rejected")
             }
-            Self::Veto { to, place, reason } => {
-                about(to, "vetoed", &|hold| vote(hold, Vote::Veto, &reason, &place))
+            Self::Veto { on, place, reason } => {
+                vote(on, Vote::Veto, Some(reason), Vec::new(), place, "vetoed")
             }
             Self::Withdraw { to, place, reason } => about(to, "withdrew your vote on", &|hold| {
                 Action::Withdraw { hold, in_place_of: place.clone(), reason: reason.clone() }

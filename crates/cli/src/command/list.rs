@@ -32,13 +32,17 @@ pub(crate) fn status(status: &RunStatus) -> String {
     }
 }
 
+fn most(limit: Option<u32>) -> usize {
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}
+
 /// The runs that owe what was due before now, at most so many.
 async fn overdue(
     engine: &Engine,
     rows: Vec<RunRow>,
     limit: Option<u32>,
 ) -> Result<Vec<RunRow>, Failure> {
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let limit = most(limit);
     let mut found = Vec::new();
     for row in rows.into_iter().filter(|row| !row.status.is_ended()) {
         if found.len() >= limit {
@@ -64,17 +68,20 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
                 Some(run) => Some(context.run(engine, run).await?),
                 None => None,
             };
+            let by = &arguments.filter;
             let filter = RunFilter {
                 parent,
                 project: context.project.clone(),
                 status: arguments.status.map(|status| status.as_str().to_owned()),
-                // Which runs owe something is not in the read model.
-                limit: arguments.limit.filter(|_| !arguments.overdue),
+                // The read model knows no other filter.
+                limit: arguments.limit.filter(|_| !arguments.overdue && by.is_empty()),
             };
             let mut rows = engine.runs(&filter).await?;
+            rows.retain(|row| by.takes(row));
             if arguments.overdue {
                 rows = overdue(engine, rows, arguments.limit).await?;
             }
+            rows.truncate(most(arguments.limit));
             Ok((rows, engine.projects().len() > 1))
         })
         .await?;

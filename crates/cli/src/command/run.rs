@@ -6,16 +6,23 @@ use holdpoint::{
 };
 
 use crate::{
-    arguments::tell::{Tell, Told},
-    command::show,
+    arguments::tell::{On, Tell, Told},
+    command::{
+        show,
+        votes::{self, Ballot},
+    },
     context::Context,
     failure::Failure,
     output::{Answer, line},
 };
 
-/// Tells a run something.
-pub(crate) async fn tell(context: &Context, tell: Tell) -> Result<Answer, Failure> {
-    let Told { run, acting, action, done } = tell.told()?;
+/// Tells a run something, or votes on several.
+pub(crate) async fn tell(context: &Context, tell: Tell) -> Result<(), Failure> {
+    let Told { on, action, done } = tell.told()?;
+    let (run, acting) = match on {
+        On::Run(run, acting) => (run, acting),
+        On::Runs(votes) => return votes::vote(context, votes, Ballot { action, done }).await,
+    };
     let who = acting.who()?;
     let command =
         Command { id: who.command, actor: who.actor, auth: who.auth, trace: None, action };
@@ -24,7 +31,8 @@ pub(crate) async fn tell(context: &Context, tell: Tell) -> Result<Answer, Failur
             let run = context.run(engine, &run.run).await?;
             send(engine, run, command, done).await
         })
-        .await
+        .await?
+        .print(context.json)
 }
 
 /// Sends a command, and answers with where the run stands then.

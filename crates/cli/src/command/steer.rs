@@ -1,18 +1,19 @@
 //! `holdpoint pause`, `resume`, `abort`, `promote` and the like: how people steer rollouts, one or
 //! many at once.
 
-use holdpoint::{
-    core::{Command, CommandId, Refusal, RunId, RunView, Steering, view::RolloutView},
-    engine::{Engine, RunFilter},
-};
-use serde_json::{Value, json};
-
 use crate::{
     arguments::steer::{Meant, Steer, Steered},
-    command::{run, show},
+    command::{
+        run,
+        several::{self, Outcome},
+    },
     context::{Context, Who},
     failure::Failure,
-    output::{Answer, count},
+    output::Answer,
+};
+use holdpoint::{
+    core::{Command, CommandId, RunId, RunView, Steering, view::RolloutView},
+    engine::{Engine, RunFilter},
 };
 
 /// Steers rollouts. Of several, each that refuses is told, and the others are steered nevertheless.
@@ -56,66 +57,29 @@ pub(crate) async fn steer(context: &Context, steer: Steer) -> Result<(), Failure
             let mut all = Vec::new();
             for run in runs {
                 let id = CommandId::from_uuid(uuid::Uuid::now_v7());
-                let answer = match engine.command(run, command(&who, id)).await {
-                    Ok(_) => None,
+                let outcome = match engine.command(run, command(&who, id)).await {
+                    Ok(_) => Outcome::Done,
                     Err(failure) => match Failure::from(failure) {
-                        Failure::Refused(refusal) => Some(refusal),
+                        Failure::Refused(refusal) => Outcome::Refused(refusal),
                         other => return Err(other),
                     },
                 };
-                let detail = engine.run(run).await?;
-                all.push((show::in_a_line(&detail), detail.row, answer));
+                all.push(several::Told::of(&engine.run(run).await?, outcome));
             }
             Ok(Told::Many(all))
         })
         .await?;
-    let all = match steered {
-        Told::One(answer) => return answer.print(context.json),
-        Told::Many(all) => all,
-    };
-    let mut text = String::new();
-    let mut rows: Vec<Value> = Vec::new();
-    for (line, row, refusal) in &all {
-        match refusal {
-            None => text.push_str(&format!("{done}: {line}\n")),
-            Some(refusal) => text.push_str(&format!("refused: {line}: {refusal}\n")),
+    match steered {
+        Told::One(answer) => answer.print(context.json),
+        Told::Many(all) => {
+            several::print(context, done, "there is no rollout that this fits", &all)
         }
-        rows.push(json!({
-            "run": row.id,
-            "number": row.number,
-            "project": row.project,
-            "status": row.status.as_str(),
-            "refused": refusal.as_ref().map(|refusal| {
-                json!({ "code": refusal.code.as_str(), "message": refusal.message })
-            }),
-        }));
-    }
-    if all.is_empty() {
-        text.push_str("there is no rollout that this fits\n");
-    }
-    Answer::new(text, &json!({ "runs": rows }))?.print(context.json)?;
-    let refused: Vec<&Refusal> =
-        all.iter().filter_map(|(_, _, refusal)| refusal.as_ref()).collect();
-    match refused.first() {
-        None => Ok(()),
-        Some(first) => Err(Failure::Refused(
-            Refusal::new(
-                first.code,
-                format!(
-                    "{} of {} refused it: {}",
-                    refused.len(),
-                    count(u64::try_from(all.len()).unwrap_or(u64::MAX), "run"),
-                    first.message
-                ),
-            )
-            .needs("each is told above"),
-        )),
     }
 }
 
 enum Told {
     One(Answer),
-    Many(Vec<(String, holdpoint::engine::RunRow, Option<Refusal>)>),
+    Many(Vec<several::Told>),
 }
 
 /// The runs with a rollout that something fits.

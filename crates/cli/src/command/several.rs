@@ -1,0 +1,154 @@
+//! What came of a command to several runs: each is decided by itself and has a line of its own.
+
+use holdpoint::{
+    core::Refusal,
+    engine::{RunDetail, RunRow},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    command::show,
+    context::Context,
+    failure::Failure,
+    output::{Answer, count},
+};
+
+/// What came of it for one run.
+pub(crate) struct Told {
+    /// Where the run stands, as a sentence.
+    line: String,
+    row: RunRow,
+    /// The digest of what was decided about, where a decision has one.
+    digest: Option<String>,
+    outcome: Outcome,
+}
+
+/// What came of a command.
+pub(crate) enum Outcome {
+    Done,
+    /// It would be done; whether the run would be released by it.
+    Would {
+        releases: bool,
+    },
+    Refused(Refusal),
+    /// It was not sent, as it would be refused, and nobody had named the run.
+    Left(Refusal),
+}
+
+impl Outcome {
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Would { .. } => "would",
+            Self::Refused(_) => "refused",
+            Self::Left(_) => "left",
+        }
+    }
+
+    const fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) | Self::Left(refusal) => Some(refusal),
+            Self::Done | Self::Would { .. } => None,
+        }
+    }
+}
+
+impl Told {
+    /// As the run is now.
+    pub(crate) fn of(detail: &RunDetail, outcome: Outcome) -> Self {
+        Self { line: show::in_a_line(detail), row: detail.row.clone(), digest: None, outcome }
+    }
+
+    /// With the digest of what was decided about.
+    pub(crate) fn about(self, digest: Option<String>) -> Self {
+        Self { digest, ..self }
+    }
+
+    fn in_words(&self, done: &str) -> String {
+        let line = &self.line;
+        match &self.outcome {
+            Outcome::Done => format!("{done}: {line}\n"),
+            Outcome::Would { releases } => {
+                let digest = self.digest.as_ref().map(|one| format!(", input {one}"));
+                let releases = if *releases { ", which this would release" } else { "" };
+                format!("would be {done}: {line}{releases}{}\n", digest.unwrap_or_default())
+            }
+            Outcome::Refused(refusal) => format!("refused: {line}: {refusal}\n"),
+            Outcome::Left(refusal) => format!("left alone: {line}: {refusal}\n"),
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        let mut json = json!({
+            "run": self.row.id,
+            "number": self.row.number,
+            "project": self.row.project,
+            "status": self.row.status.as_str(),
+            "result": self.outcome.as_str(),
+            "refused": self.outcome.refusal().map(|refusal| {
+                json!({ "code": refusal.code.as_str(), "message": refusal.message })
+            }),
+        });
+        if let Some(members) = json.as_object_mut() {
+            if let Some(digest) = &self.digest {
+                members.insert("digest".to_owned(), json!(digest));
+            }
+            if let Outcome::Would { releases } = self.outcome {
+                members.insert("releases".to_owned(), json!(releases));
+            }
+        }
+        json
+    }
+}
+
+/// How many runs came to what, such as `2 approved, 1 refused`.
+fn summary(done: &str, all: &[Told]) -> String {
+    let would = format!("would be {done}");
+    let parts =
+        [("done", done), ("would", would.as_str()), ("refused", "refused"), ("left", "left alone")];
+    let counted = parts.iter().filter_map(|(outcome, words)| {
+        let number = all.iter().filter(|one| one.outcome.as_str() == *outcome).count();
+        (number > 0).then(|| format!("{number} {words}"))
+    });
+    format!("{}\n", counted.collect::<Vec<_>>().join(", "))
+}
+
+/// Prints what came of it, run by run, and fails if one that was meant refused it. `none` is said
+/// where there was no run.
+pub(crate) fn print(
+    context: &Context,
+    done: &str,
+    none: &str,
+    all: &[Told],
+) -> Result<(), Failure> {
+    let mut text: String = all.iter().map(|one| one.in_words(done)).collect();
+    match all {
+        [] => text = format!("{none}\n"),
+        [_] => {}
+        _ => text.push_str(&summary(done, all)),
+    }
+    let json: Vec<Value> = all.iter().map(Told::as_json).collect();
+    Answer::new(text, &json!({ "runs": json }))?.print(context.json)?;
+    let refused: Vec<&Refusal> = all
+        .iter()
+        .filter_map(|one| match &one.outcome {
+            Outcome::Refused(refusal) => Some(refusal),
+            _ => None,
+        })
+        .collect();
+    match refused.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::Refused(
+            Refusal::new(
+                first.code,
+                format!(
+                    "{} of {} refused it: {}",
+                    refused.len(),
+                    count(u64::try_from(all.len()).unwrap_or(u64::MAX), "run"),
+                    first.message
+                ),
+            )
+            .needs("each is told above"),
+        )),
+    }
+}

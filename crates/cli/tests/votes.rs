@@ -1,0 +1,191 @@
+//! Votes on several runs at once: each is decided by itself, and has its own line.
+
+use insta::assert_snapshot;
+
+use crate::common::{Place, filters};
+
+const PATCH: &str = "
+workflow: patch
+version: 1
+title: Patch
+input: { type: object, properties: { title: { type: string } } }
+start: agree
+states:
+  agree:
+    hold: { approval: { rules: { peer: { from: role:engineer, need: 1 } }, not: [requester] } }
+    on: { released: look, rejected: refused }
+  look:
+    hold: { approval: { rules: { two: { from: role:engineer, need: 2 } }, not: [requester] } }
+    on: { released: done, rejected: refused }
+  done: { end: done }
+  refused: { end: refused }
+";
+
+const OTHER: &str = "
+workflow: other
+version: 1
+title: Other
+start: agree
+states:
+  agree: { hold: { approval: { rules: { board: { from: role:board, need: 1 } } } }, on: { released: done, rejected: done } }
+  done: { end: done }
+";
+
+fn place() -> Place {
+    let place = Place::empty();
+    place.must("init");
+    place.must("project create lab --as ada");
+    for who in ["bob", "cy"] {
+        place.must(&format!("project member add {who} --role engineer --as ada"));
+    }
+    for (name, text) in [("patch.yaml", PATCH), ("other.yaml", OTHER)] {
+        place.write(name, text);
+        place.must(&format!("definitions publish {name} --as ada"));
+    }
+    for (title, by) in [("One", "ada"), ("Two", "ada"), ("Three", "bob")] {
+        place.write("input.json", format!(r#"{{ "title": "{title}" }}"#));
+        place.must(&format!("submit patch --input-file input.json --as {by}"));
+    }
+    place.must("submit other --as ada");
+    place
+}
+
+#[test]
+fn several_runs_are_approved_each_by_itself() {
+    let _filters = filters();
+    let place = place();
+    assert_snapshot!(place.shows(&[
+        "approve 1 2 3 4 --dry-run --as bob",
+        "approve 1 3 2 1 --as bob",
+        "list --definition patch --state look",
+        "approve --state look --preview --as bob",
+        "approve --state look --definition patch --requester ada --as bob",
+        "approve --all --dry-run --as cy",
+        "approve --all --as cy",
+        "approve --all --definition nothing --as cy",
+        "list",
+        "approve",
+        "approve 1 --all --as cy",
+        "approve 1 2 --command-id 01890000-0000-7000-8000-000000000000 --as cy",
+        "reject --definition other --reason 'not now' --as cy",
+    ]), @"
+    $ holdpoint approve 1 2 3 4 --dry-run --as bob
+    error[HP1003]: 2 of 4 runs refused it: `bob` submitted the run and nobody decides on their own
+    help: each is told above
+    would be approved: run 1 (One) is held at `agree`, which this would release, input sha256:[digest]
+    would be approved: run 2 (Two) is held at `agree`, which this would release, input sha256:[digest]
+    refused: run 3 (Three) is held at `agree`: `bob` submitted the run and nobody decides on their own
+    refused: run 4 (Other) is held at `agree`: `bob` is none of those asked: role board
+    2 would be approved, 2 refused
+    [exit 1]
+
+    $ holdpoint approve 1 3 2 1 --as bob
+    error[HP1003]: 1 of 3 runs refused it: `bob` submitted the run and nobody decides on their own
+    help: each is told above
+    approved: run 1 (One) is held at `look`
+    refused: run 3 (Three) is held at `agree`: `bob` submitted the run and nobody decides on their own
+    approved: run 2 (Two) is held at `look`
+    2 approved, 1 refused
+    [exit 1]
+
+    $ holdpoint list --definition patch --state look
+    RUN  TITLE  DEFINITION  STATE  STATUS  REQUESTER  UPDATED (UTC)
+    2    Two    patch v1    look   held    ada        [time]
+    1    One    patch v1    look   held    ada        [time]
+
+    $ holdpoint approve --state look --preview --as bob
+    would be approved: run 1 (One) is held at `look`, input sha256:[digest]
+    would be approved: run 2 (Two) is held at `look`, input sha256:[digest]
+    2 would be approved
+
+    $ holdpoint approve --state look --definition patch --requester ada --as bob
+    approved: run 1 (One) is held at `look`
+    approved: run 2 (Two) is held at `look`
+    2 approved
+
+    $ holdpoint approve --all --dry-run --as cy
+    would be approved: run 1 (One) is held at `look`, which this would release, input sha256:[digest]
+    would be approved: run 2 (Two) is held at `look`, which this would release, input sha256:[digest]
+    would be approved: run 3 (Three) is held at `agree`, which this would release, input sha256:[digest]
+    left alone: run 4 (Other) is held at `agree`: `cy` is none of those asked: role board
+    3 would be approved, 1 left alone
+
+    $ holdpoint approve --all --as cy
+    approved: run 1 (One) has ended: done
+    approved: run 2 (Two) has ended: done
+    approved: run 3 (Three) is held at `look`
+    left alone: run 4 (Other) is held at `agree`: `cy` is none of those asked: role board
+    3 approved, 1 left alone
+
+    $ holdpoint approve --all --definition nothing --as cy
+    no run that this fits waits for votes
+
+    $ holdpoint list
+    RUN  TITLE  DEFINITION  STATE  STATUS       REQUESTER  UPDATED (UTC)
+    4    Other  other v1    agree  held         ada        [time]
+    3    Three  patch v1    look   held         bob        [time]
+    2    Two    patch v1    done   ended: done  ada        [time]
+    1    One    patch v1    done   ended: done  ada        [time]
+
+    $ holdpoint approve
+    error: the following required arguments were not provided:
+      <RUN>...
+    help: the usage is `holdpoint approve <RUN>...`
+    [exit 2]
+
+    $ holdpoint approve 1 --all --as cy
+    error: the argument `[RUN]...` cannot be used with `--all`
+    help: the usage is `holdpoint approve --as <MEMBER> <RUN>...`
+    [exit 2]
+
+    $ holdpoint approve 1 2 --command-id [uuid] --as cy
+    error: an id for a command is for one run
+    help: leave `--command-id` out, or name one run
+    [exit 2]
+
+    $ holdpoint reject --definition other --reason 'not now' --as cy
+    left alone: run 4 (Other) is held at `agree`: `cy` is none of those asked: role board
+    ");
+}
+
+#[test]
+fn programs_are_told_of_each_run() {
+    let place = place();
+    let preview = place.ask("approve 1 2 --dry-run --as bob");
+    let runs = preview["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 2);
+    for run in runs {
+        assert_eq!((&run["result"], &run["releases"]), (&"would".into(), &true.into()));
+        assert_eq!(run["refused"], serde_json::Value::Null);
+    }
+    // Each vote is about its own run's input, which are two.
+    assert_ne!(runs[0]["digest"], runs[1]["digest"]);
+    let done = place.ask("approve 1 2 --as bob");
+    let digests = |answer: &serde_json::Value| -> Vec<serde_json::Value> {
+        answer["runs"].as_array().unwrap().iter().map(|run| run["digest"].clone()).collect()
+    };
+    assert_eq!(digests(&done), digests(&preview));
+    let left = place.ask("approve --all --as bob");
+    let results: Vec<&str> = left["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["result"].as_str().unwrap())
+        .collect();
+    assert_eq!(results, ["done", "done", "left", "left"]);
+    assert_eq!(left["runs"][2]["refused"]["code"], "HP1003");
+    let before = place.truth();
+    place.ask("reject --all --reason no --dry-run --as bob");
+    assert_eq!(place.truth(), before, "a preview changes nothing");
+}
+
+#[test]
+fn the_example_of_the_page_is_what_happens() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/approving.md"));
+    let block = |text: &'static str| text.split_once("\n```\n").unwrap().0;
+    let example = page.split("```console\n").skip(1).map(block).nth(1).unwrap();
+    let commands = example.lines().filter_map(|line| line.strip_prefix("$ holdpoint "));
+    let commands: Vec<&str> = commands.collect();
+    assert!(commands.len() >= 2);
+    assert_eq!(place().shows(&commands), format!("{example}\n"));
+}
