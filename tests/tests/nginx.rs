@@ -101,7 +101,7 @@ impl Fleet {
     fn answers(&self) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = async |port| {
-            let answer = reqwest::get(format!("http://127.0.0.1:{port}/")).await.unwrap();
+            let answer = holdpoint_tests::get(&format!("http://127.0.0.1:{port}/")).await.unwrap();
             answer.text().await.unwrap().trim().to_owned()
         };
         self.ports.iter().map(|port| runtime.block_on(answer(port))).collect()

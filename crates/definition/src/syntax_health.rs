@@ -112,15 +112,18 @@ fn limit(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<u32> {
 fn http(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
     let url = fields.need(reader, "http").and_then(|node| {
         let template = reader.template(node, &["target"])?;
-        if template.literal_start().starts_with("http://") {
+        let start = template.literal_start();
+        if start.starts_with("http://") || start.starts_with("https://") {
             return Some(template);
         }
         reader
             .findings
-            .add(Code::WrongKind, &node.span, "the address does not begin with `http://`")
-            .help(
-                "write its beginning out, such as `http://${target}/health`; there is no `https`",
-            );
+            .add(
+                Code::WrongKind,
+                &node.span,
+                "the address begins neither with `http://` nor with `https://`",
+            )
+            .help("write its beginning out, such as `https://${target}/health`");
         None
     });
     let expect = match fields.get("expect") {

@@ -14,11 +14,12 @@ use std::{
 use holdpoint_engine::{ActivityHandler, QueueLimits, Rate};
 use jiff::SignedDuration;
 use serde::Deserialize;
+use serde_json::Value;
 use toml::Spanned;
 
 use crate::activity::{
-    CommandActivity, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts, HttpActivity, HttpRequest,
-    Limited, MetricsServer, Secrets,
+    AnswerOutcome, CommandActivity, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts, HttpActivity,
+    HttpRequest, Limited, MetricsServer, Secrets, Trust,
 };
 use crate::evidence::EvidenceStore;
 
@@ -32,6 +33,7 @@ pub struct Configuration {
     queues: BTreeMap<String, QueueLimits>,
     hosts: Hosts,
     servers: BTreeMap<String, MetricsServer>,
+    trust: Trust,
 }
 
 impl fmt::Debug for Configuration {
@@ -68,6 +70,8 @@ struct File {
     #[serde(default)]
     queues: BTreeMap<String, Spanned<Queue>>,
     #[serde(default)]
+    tls: Tls,
+    #[serde(default)]
     health: Health,
     #[serde(default)]
     metrics: BTreeMap<String, Spanned<Metrics>>,
@@ -79,6 +83,13 @@ struct File {
 struct Queue {
     at_once: Option<u32>,
     rate: Option<String>,
+}
+
+/// Whom requests by `https` trust.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tls {
+    ca: Option<Spanned<Vec<PathBuf>>>,
 }
 
 /// What health checks may contact.
@@ -120,6 +131,29 @@ struct Http {
     headers: BTreeMap<String, String>,
     #[serde(default)]
     expect: Vec<u16>,
+    outcome: Option<HttpOutcome>,
+    output: Option<String>,
+    #[serde(default)]
+    redirect_to: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpOutcome {
+    at: String,
+    done: Vec<Value>,
+    #[serde(default)]
+    again: Vec<Value>,
+}
+
+impl Http {
+    fn request(self) -> Result<HttpRequest, String> {
+        let Self { method, url, headers, expect, outcome, output, redirect_to } = self;
+        let redirect_to = Hosts::new(redirect_to.iter().map(String::as_str))?;
+        let outcome =
+            outcome.map(|HttpOutcome { at, done, again }| AnswerOutcome { at, done, again });
+        Ok(HttpRequest { method, url, headers, expect, outcome, output, redirect_to })
+    }
 }
 
 fn post() -> String {
@@ -172,6 +206,17 @@ impl Configuration {
             Secrets::new(given.collect::<Vec<_>>())
         };
         let files = EvidenceStore::within(directory);
+        let trust = match &file.tls.ca {
+            None => Trust::default(),
+            Some(files) => {
+                let paths = files.get_ref().iter().map(|file| directory.join(file));
+                Trust::with(paths).map_err(|message| {
+                    let help = "name files with certificates as PEM; a relative path is found from \
+                        the data directory";
+                    failure(files.span().start, &message, help)
+                })?
+            }
+        };
         let mut queues = BTreeMap::new();
         for (name, queue) in file.queues {
             let limits = queue_limits(queue.get_ref())
@@ -241,8 +286,8 @@ impl Configuration {
                     }
                     (None, Some(http)) => {
                         let at = http.span().start;
-                        let Http { method, url, headers, expect } = http.into_inner();
-                        let made = HttpActivity::new(&HttpRequest { method, url, headers, expect });
+                        let request = http.into_inner().request();
+                        let made = request.and_then(|request| HttpActivity::new(&request, &trust));
                         (made.map(|one| Arc::new(one) as Arc<_>), at)
                     }
                     (Some(_), Some(_)) => {
@@ -287,7 +332,7 @@ impl Configuration {
             Some(hosts) => Hosts::new(hosts.get_ref().iter().map(String::as_str))
                 .map_err(|message| failure(hosts.span().start, &message, HELP_HOSTS))?,
         };
-        Ok(Self { activities, queues, hosts, servers })
+        Ok(Self { activities, queues, hosts, servers, trust })
     }
 
     /// The health check, which may contact the listed hosts, and use the configured activities and metrics servers.
@@ -295,7 +340,8 @@ impl Configuration {
     /// # Errors
     /// In words, when the machine offers no HTTP client.
     pub fn health_check(&self) -> Result<HealthCheck, String> {
-        HealthCheck::new(self.hosts.clone(), self.activities.clone(), self.servers.clone())
+        HealthCheck::new(self.hosts.clone(), self.activities.clone(), self.servers.clone())?
+            .trusting(self.trust.clone())
     }
 
     /// The configured queues, by name.
@@ -419,13 +465,25 @@ at_once_at_target = 3
             ("[activity.deploy]\ncommand = \"rm -rf\"", (2, 11), "expected a sequence"),
             ("[activity.deploy]\ncommand = []", (2, 11), "needs at least the program"),
             ("[activity.deploy]\ncommand = [\"a\", \"${b\"]", (2, 11), "not closed"),
-            ("[activity.a]\nhttp = { url = \"https://h\" }", (2, 8), "must begin with `http://`"),
+            ("[activity.a]\nhttp = { url = \"ftp://h\" }", (2, 8), "must begin with `http://`"),
+            (
+                "[activity.a]\nhttp = { url = \"http://h\", outcome = { at = \"a\", done = [1] } }",
+                (2, 8),
+                "`a` is not a JSON path",
+            ),
+            (
+                "[activity.a]\nhttp = { url = \"http://h\", redirect_to = [\"http://i\"] }",
+                (2, 8),
+                "`http://i` is no host",
+            ),
+            ("[tls]\nca = [\"no/such/file\"]", (2, 6), "`/no/such/file`"),
+            ("[tls]\nca = [\"etc/passwd\"]", (2, 6), "no certificate"),
             ("[activity.a]\nhttp = { url = \"http://h\", methd = \"GET\" }", (2, 28), "`methd`"),
             ("[activity.http-check]\ncommand = [\"a\"]", (1, 11), "built in"),
             ("[activity.health-check]\ncommand = [\"a\"]", (1, 11), "built in"),
             ("[health]\nhosts = [\"http://h\"]", (2, 9), "`http://h` is no host"),
             ("[health]\nhost = []", (2, 1), "unknown field `host`"),
-            ("[metrics.main]\nurl = \"https://h\"", (1, 1), "must be `http://HOST/PATH`"),
+            ("[metrics.main]\nurl = \"ftp://h\"", (1, 1), "must be `http://HOST/PATH`"),
             ("[metrics.main]\nurl = \"h\"", (1, 1), "is not an address"),
             ("[metrics.main]\n", (1, 1), "missing field `url`"),
             (

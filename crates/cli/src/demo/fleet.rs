@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use holdpoint::activity::{Hosts, Trust};
 use reqwest::Client;
 use serde_json::Value;
 use tokio::{
@@ -40,7 +41,7 @@ fn no_machine(reason: impl std::fmt::Display) -> Failure {
 impl Fleet {
     /// Starts `size` machines; the one at `sick` is unhealthy at version `sick_at`.
     pub(crate) async fn start(size: usize, sick: usize, sick_at: &str) -> Result<Self, Failure> {
-        let client = Client::builder().no_proxy().build().map_err(no_machine)?;
+        let client = Trust::default().client(false, Hosts::default()).map_err(no_machine)?;
         let mut machines = Vec::new();
         for index in 0..size {
             let sick_at = (index == sick).then_some(sick_at);

@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{
     failed,
     hosts::Hosts,
-    http,
     judge::{Judge, Pace, Verdict},
-    probe::{Instruments, MetricsServer, Probe},
+    probe::{Clients, Instruments, MetricsServer, Probe},
+    trust::Trust,
 };
 
 /// The name under which the health check by HTTP is always registered.
@@ -75,8 +75,17 @@ impl HealthCheck {
         activities: BTreeMap<String, Arc<dyn ActivityHandler>>,
         servers: BTreeMap<String, MetricsServer>,
     ) -> Result<Self, String> {
-        let client = http::client().map_err(|error| error.to_string())?;
-        Ok(Self { instruments: Instruments { client, hosts, activities, servers } })
+        let clients = Clients::new(Trust::default())?;
+        Ok(Self { instruments: Instruments { clients, hosts, activities, servers } })
+    }
+
+    /// The same, that trusts these authorities where it goes by `https`.
+    ///
+    /// # Errors
+    /// As [`HealthCheck::new`].
+    pub fn trusting(mut self, trust: Trust) -> Result<Self, String> {
+        self.instruments.clients = Clients::new(trust)?;
+        Ok(self)
     }
 
     /// Measures until there is a verdict, or until the time is up.
@@ -231,7 +240,7 @@ mod tests {
     async fn what_cannot_be_asked_is_not_retried() {
         for input in [
             json!({}),
-            json!({ "url": "https://h/", "for_ms": 1, "every_ms": 1 }),
+            json!({ "url": "ftp://h/", "for_ms": 1, "every_ms": 1 }),
             json!({ "url": "h", "for_ms": 1, "every_ms": 1 }),
             json!({ "probe": { "run": { "activity": "x", "input": {} } }, "for_ms": 0, "every_ms": 1 }),
             json!({ "probe": { "query": { "expression": "up", "from": "x", "pass": { "above": 0 } } }, "for_ms": 0, "every_ms": 1 }),
@@ -376,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_metrics_server_has_an_address() {
-        for bad in ["prometheus:9090", "https://h", "http://h?x=1", "", "ftp://h"] {
+        for bad in ["prometheus:9090", "ftp://h", "http://h?x=1", "", "ftp://h"] {
             assert!(MetricsServer::new(bad, &BTreeMap::new()).is_err(), "{bad}");
         }
     }

@@ -1,23 +1,23 @@
-//! Which hosts health checks may contact: the operator's list, never a run's input.
+//! Which hosts may be contacted, by health checks or by redirects: the operator's list, never a run's input.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// The hosts that health checks may contact. Without an entry, none.
+/// The hosts that may be contacted. Without an entry, none.
 ///
 /// A name is compared as it is written, without asking a name server, and an address as a number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hosts(Vec<Entry>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     host: Host,
     /// Every port, where there is none.
     port: Option<u16>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Host {
     Any,
     Name(String),

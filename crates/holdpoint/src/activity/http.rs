@@ -10,14 +10,19 @@ use reqwest::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::{Value, json};
+use serde_json_path::JsonPath;
 
-use super::{failed, template::Template};
+use super::{failed, hosts::Hosts, template::Template, trust::Trust};
 
-/// How much of an answer is read, in bytes.
+/// How much of an answer is recorded, in bytes, and read where all of it would be.
 const ANSWER_MAX: usize = 4_096;
 
+/// How much of an answer is read, in bytes, where something is looked up in it.
+const LOOKED_UP_MAX: usize = 1024 * 1024;
+
 /// Sends an HTTP request with the activity's input as its JSON body and the idempotency key in
-/// the header `Idempotency-Key`: an attempt is done when the answer has an expected status.
+/// the header `Idempotency-Key`: an attempt is done when the answer has an expected status, and its
+/// body says so too, where it is asked.
 ///
 /// An answer of 400 to 499 that is not expected is final, except 408, 425 and 429; every other
 /// failure is worth another attempt.
@@ -28,39 +33,75 @@ pub struct HttpActivity {
     url: Template,
     headers: HeaderMap,
     expect: Vec<u16>,
+    outcome: Option<(JsonPath, AnswerOutcome)>,
+    output: Option<JsonPath>,
 }
 
-/// What an [`HttpActivity`] sends, as the operator configures it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What an [`HttpActivity`] sends, and what it makes of the answer, as the operator configures it.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HttpRequest {
     /// Such as `POST`.
     pub method: String,
-    /// The address, with `${field}`s from the activity's input; `http` only.
+    /// The address, with `${field}`s from the activity's input; `http` or `https`.
     pub url: String,
     /// Further headers, sent as they are.
     pub headers: BTreeMap<String, String>,
     /// The statuses that mean "done"; 200 to 299 when empty.
     pub expect: Vec<u16>,
+    /// What in the body says how the work ended; the status alone when `None`.
+    pub outcome: Option<AnswerOutcome>,
+    /// What of the body is the output, as a JSON path; all of it when `None`.
+    pub output: Option<String>,
+    /// To which hosts the request may be redirected.
+    pub redirect_to: Hosts,
+}
+
+/// What in the body of an answer says how the work ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnswerOutcome {
+    /// A JSON path that names one value.
+    pub at: String,
+    /// The values that mean that it is done.
+    pub done: Vec<Value>,
+    /// The values that mean that another attempt makes sense; every other value is a final failure.
+    pub again: Vec<Value>,
+}
+
+fn path(text: &str) -> Result<JsonPath, String> {
+    JsonPath::parse(text).map_err(|error| format!("`{text}` is not a JSON path: {error}"))
 }
 
 impl HttpActivity {
-    /// An activity that sends `request`.
+    /// An activity that sends `request`, and trusts `trust` where it goes by `https`.
     ///
     /// # Errors
     /// In words, when a part of `request` is not well-formed.
-    pub fn new(request: &HttpRequest) -> Result<Self, String> {
+    pub fn new(request: &HttpRequest, trust: &Trust) -> Result<Self, String> {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| format!("`{}` is not an HTTP method", request.method))?;
         let url = Template::parse(&request.url)?;
-        if !url.literal_start().starts_with("http://") {
-            return Err(format!("the address is `{}`: it must begin with `http://`", url.source()));
+        let secure = url.literal_start().starts_with("https://");
+        if !secure && !url.literal_start().starts_with("http://") {
+            return Err(format!(
+                "the address is `{}`: it must begin with `http://` or `https://`",
+                url.source()
+            ));
         }
         let headers = headers(&request.headers)?;
         if let Some(status) = request.expect.iter().find(|status| !(100..600).contains(*status)) {
             return Err(format!("`{status}` is not an HTTP status"));
         }
-        let client = client().map_err(|error| error.to_string())?;
-        Ok(Self { client, method, url, headers, expect: request.expect.clone() })
+        let outcome = match &request.outcome {
+            None => None,
+            Some(outcome) if outcome.done.is_empty() => {
+                return Err("`outcome` says by no value that it is `done`".to_owned());
+            }
+            Some(outcome) => Some((path(&outcome.at)?, outcome.clone())),
+        };
+        let output = request.output.as_deref().map(path).transpose()?;
+        let client = trust.client(secure, request.redirect_to.clone())?;
+        let expect = request.expect.clone();
+        Ok(Self { client, method, url, headers, expect, outcome, output })
     }
 
     fn is_expected(&self, status: u16) -> bool {
@@ -100,11 +141,6 @@ pub(super) async fn read(
         }
     }
     Ok(bytes)
-}
-
-/// A client that goes nowhere but where it is told.
-pub(crate) fn client() -> Result<Client, reqwest::Error> {
-    Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()
 }
 
 /// What a field may put into an address: in the part that names the host only a host and a port,
@@ -155,39 +191,75 @@ impl ActivityHandler for HttpActivity {
             .json(&attempt.input)
             .send()
             .await;
-        let mut answer = match sent {
+        let answer = match sent {
             Ok(answer) => answer,
             Err(error) => return failed(told(&error), true),
         };
         let status = answer.status().as_u16();
-        let body = match beginning(&mut answer).await {
-            Ok(body) => body,
+        let looks_up = self.outcome.is_some() || self.output.is_some();
+        let most = if looks_up { LOOKED_UP_MAX } else { ANSWER_MAX };
+        // One byte more tells that there is more.
+        let bytes = match read(answer, most.saturating_add(1)).await {
+            Ok(bytes) => bytes,
             Err(error) => return failed(told(&error), true),
         };
+        let whole = (bytes.len() <= most).then(|| serde_json::from_slice(&bytes).ok()).flatten();
         if self.is_expected(status) {
-            return Outcome::Completed(json!({ "status": status, "body": body }));
+            return match whole {
+                _ if !looks_up => {
+                    let body = whole.unwrap_or_else(|| Value::String(beginning(&bytes)));
+                    Outcome::Completed(json!({ "status": status, "body": body }))
+                }
+                Some(body) => self.judge(status, &body),
+                None => {
+                    let what = format!("something other than JSON of up to {LOOKED_UP_MAX} bytes");
+                    let said = beginning(&bytes);
+                    failed(format!("{} {url} answered {what}: {}", self.method, said.trim()), true)
+                }
+            };
         }
-        let said = match &body {
-            Value::String(text) => text.trim().to_owned(),
-            other => other.to_string(),
+        let said = match whole {
+            Some(Value::String(text)) => text,
+            Some(other) if bytes.len() <= ANSWER_MAX => other.to_string(),
+            _ => beginning(&bytes),
         };
         let retryable = !(400..500).contains(&status) || [408, 425, 429].contains(&status);
-        failed(format!("{} {url} answered {status}: {said}", self.method), retryable)
+        failed(format!("{} {url} answered {status}: {}", self.method, said.trim()), retryable)
     }
 }
 
-/// The beginning of the answer's body: as JSON when it is all of it and is JSON, else as text.
-async fn beginning(answer: &mut reqwest::Response) -> Result<Value, reqwest::Error> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > ANSWER_MAX {
-            bytes.truncate(ANSWER_MAX);
-            return Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+impl HttpActivity {
+    /// What an answer with an expected status says.
+    fn judge(&self, status: u16, body: &Value) -> Outcome {
+        if let Some((path, outcome)) = &self.outcome {
+            let at = &outcome.at;
+            match path.query(body).exactly_one() {
+                Ok(value) if outcome.done.contains(value) => {}
+                Ok(value) => {
+                    let error = format!("the answer's outcome, `{at}`, is {value}");
+                    return failed(error, outcome.again.contains(value));
+                }
+                Err(error) => {
+                    let error = format!("the answer has not one outcome at `{at}`: {error}");
+                    return failed(error, true);
+                }
+            }
         }
+        let body = match &self.output {
+            None => body.clone(),
+            Some(path) => match path.query(body).all().as_slice() {
+                [] => Value::Null,
+                [one] => (*one).clone(),
+                several => several.iter().map(|one| (*one).clone()).collect(),
+            },
+        };
+        Outcome::Completed(json!({ "status": status, "body": body }))
     }
-    Ok(serde_json::from_slice(&bytes)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())))
+}
+
+/// What is recorded of an answer as text.
+fn beginning(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.get(..ANSWER_MAX).unwrap_or(bytes)).into_owned()
 }
 
 /// An HTTP client's error with its causes, which are what says something.
@@ -215,8 +287,12 @@ mod tests {
             method: "POST".to_owned(),
             url: url.to_owned(),
             headers: BTreeMap::from([("x-team".to_owned(), "core".to_owned())]),
-            expect: Vec::new(),
+            ..HttpRequest::default()
         }
+    }
+
+    fn activity(request: &HttpRequest) -> Result<HttpActivity, String> {
+        HttpActivity::new(request, &Trust::default())
     }
 
     #[tokio::test]
@@ -228,8 +304,8 @@ mod tests {
             )
         };
         let host = serve(Router::new().route("/deploy/a%2Fb", post(echo))).await;
-        let activity = HttpActivity::new(&request("http://${target}/deploy/${name}")).unwrap();
-        let outcome = activity.attempt(attempt(json!({ "target": host, "name": "a/b" }))).await;
+        let sends = activity(&request("http://${target}/deploy/${name}")).unwrap();
+        let outcome = sends.attempt(attempt(json!({ "target": host, "name": "a/b" }))).await;
         let Outcome::Completed(output) = outcome else { panic!("{outcome:?}") };
         assert_eq!(output["status"], 200);
         assert_eq!(output["body"]["key"], "run/effect");
@@ -243,8 +319,8 @@ mod tests {
         for (status, retryable) in [(404, false), (429, true), (500, true), (302, true)] {
             let answer = move || async move { (StatusCode::from_u16(status).unwrap(), "why") };
             let host = serve(Router::new().route("/", post(answer))).await;
-            let activity = HttpActivity::new(&request("http://${target}/")).unwrap();
-            let outcome = activity.attempt(attempt(json!({ "target": host }))).await;
+            let sends = activity(&request("http://${target}/")).unwrap();
+            let outcome = sends.attempt(attempt(json!({ "target": host }))).await;
             let error = format!("POST http://{host}/ answered {status}: why");
             assert_eq!(outcome, Outcome::Failed { error, retryable });
         }
@@ -255,21 +331,89 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         drop(listener);
-        let activity = HttpActivity::new(&request("http://${target}/")).unwrap();
-        let outcome = activity.attempt(attempt(json!({ "target": host }))).await;
+        let sends = activity(&request("http://${target}/")).unwrap();
+        let outcome = sends.attempt(attempt(json!({ "target": host }))).await;
         let Outcome::Failed { error, retryable: true } = outcome else { panic!("{outcome:?}") };
         assert!(error.contains("refused"), "{error}");
     }
 
     #[tokio::test]
     async fn the_input_chooses_no_host_beyond_its_field() {
-        let activity = HttpActivity::new(&request("http://${target}/x")).unwrap();
+        let sends = activity(&request("http://${target}/x")).unwrap();
         for target in ["evil/", "a@b", "a?b", "a#b", "", "a b", "a\\b", "a%2f"] {
-            let outcome = activity.attempt(attempt(json!({ "target": target }))).await;
+            let outcome = sends.attempt(attempt(json!({ "target": target }))).await;
             assert!(
                 matches!(outcome, Outcome::Failed { retryable: false, .. }),
                 "{target}: {outcome:?}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_body_says_how_the_work_ended_and_what_of_it_is_the_output() {
+        let outcome = AnswerOutcome {
+            at: "$.job.state".to_owned(),
+            done: vec![json!("finished"), json!(true)],
+            again: vec![json!("locked")],
+        };
+        let long = "x".repeat(5_000);
+        let done = |body: Value| Some(Outcome::Completed(json!({ "status": 200, "body": body })));
+        let cases = [
+            (json!({ "job": { "state": "finished", "id": 7, "log": long } }), done(json!(7)), true),
+            (json!({ "job": { "state": true } }), done(json!(null)), true),
+            (json!({ "job": { "state": "locked", "id": 7 } }), None, true),
+            (json!({ "job": { "state": "broken", "id": 7 } }), None, false),
+            (json!({ "job": {} }), None, true),
+            (json!("finished"), None, true),
+        ];
+        for (answer, expected, retryable) in cases {
+            let body = answer.to_string();
+            let host = serve(Router::new().route("/", post(move || async move { body }))).await;
+            let sends = activity(&HttpRequest {
+                outcome: Some(outcome.clone()),
+                output: Some("$.job.id".to_owned()),
+                ..request("http://${target}/")
+            });
+            let ended = sends.unwrap().attempt(attempt(json!({ "target": host }))).await;
+            match (expected, &ended) {
+                (Some(expected), _) => assert_eq!(ended, expected),
+                (None, Outcome::Failed { retryable: found, .. }) => {
+                    assert_eq!(*found, retryable, "{answer}: {ended:?}");
+                }
+                (None, _) => panic!("{answer}: {ended:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_json_has_no_outcome() {
+        let host = serve(Router::new().route("/", post(|| async { "<html>" }))).await;
+        let output = Some("$..id".to_owned());
+        let sends = activity(&HttpRequest { output, ..request("http://${target}/") }).unwrap();
+        let outcome = sends.attempt(attempt(json!({ "target": host }))).await;
+        let Outcome::Failed { error, retryable: true } = outcome else { panic!("{outcome:?}") };
+        assert!(error.ends_with("other than JSON of up to 1048576 bytes: <html>"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_followed_to_listed_hosts_only() {
+        use axum::response::Redirect;
+        let elsewhere = serve(Router::new().route("/", post(|| async { "there" }))).await;
+        let to = format!("http://{elsewhere}/");
+        let answer = move || async move { Redirect::temporary(&to) };
+        let host = serve(Router::new().route("/", post(answer))).await;
+        for (listed, followed) in [(vec![], false), (vec![elsewhere.as_str()], true)] {
+            let redirect_to = Hosts::new(listed).unwrap();
+            let sends =
+                activity(&HttpRequest { redirect_to, ..request("http://${target}/") }).unwrap();
+            let outcome = sends.attempt(attempt(json!({ "target": host }))).await;
+            match outcome {
+                Outcome::Completed(output) if followed => assert_eq!(output["body"], "there"),
+                Outcome::Failed { error, .. } if !followed => {
+                    assert!(error.contains("answered 307"), "{error}");
+                }
+                outcome => panic!("{outcome:?}"),
+            }
         }
     }
 
@@ -284,13 +428,19 @@ mod tests {
 
     #[test]
     fn a_request_that_could_never_be_sent_is_refused_early() {
-        for bad in ["https://h/", "${url}", "ftp://h", "http://${target"] {
-            assert!(HttpActivity::new(&request(bad)).is_err(), "{bad}");
+        for bad in ["h/", "${url}", "ftp://h", "http://${target"] {
+            assert!(activity(&request(bad)).is_err(), "{bad}");
         }
         let good = request("http://h/");
-        assert!(HttpActivity::new(&HttpRequest { method: "A B".into(), ..good.clone() }).is_err());
-        assert!(HttpActivity::new(&HttpRequest { expect: vec![42], ..good.clone() }).is_err());
+        assert!(activity(&HttpRequest { method: "A B".into(), ..good.clone() }).is_err());
+        assert!(activity(&HttpRequest { expect: vec![42], ..good.clone() }).is_err());
+        let output = Some("job.id".to_owned());
+        assert!(activity(&HttpRequest { output, ..good.clone() }).is_err());
+        let outcome = |at: &str, done| Some(AnswerOutcome { at: at.into(), done, again: vec![] });
+        for outcome in [outcome("state", vec![json!("done")]), outcome("$.state", vec![])] {
+            assert!(activity(&HttpRequest { outcome, ..good.clone() }).is_err());
+        }
         let headers = BTreeMap::from([("a b".to_owned(), String::new())]);
-        assert!(HttpActivity::new(&HttpRequest { headers, ..good }).is_err());
+        assert!(activity(&HttpRequest { headers, ..good }).is_err());
     }
 }

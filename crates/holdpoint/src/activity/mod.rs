@@ -9,16 +9,18 @@ mod limited;
 mod mask;
 mod probe;
 mod template;
+mod trust;
 
 use holdpoint_core::Outcome;
 
 pub use check::{HEALTH_CHECK, HTTP_CHECK, HealthCheck};
 pub use command::{CommandActivity, OUTPUT_FILED_MAX, OUTPUT_KEPT_MAX};
 pub use hosts::Hosts;
-pub use http::{HttpActivity, HttpRequest};
+pub use http::{AnswerOutcome, HttpActivity, HttpRequest};
 pub use limited::Limited;
 pub use mask::Secrets;
 pub use probe::MetricsServer;
+pub use trust::Trust;
 
 fn failed(error: impl Into<String>, retryable: bool) -> Outcome {
     Outcome::Failed { error: error.into(), retryable }

@@ -1,16 +1,21 @@
 //! One measurement of a target's health: by HTTP, by a TCP connection, by an activity of the
 //! operator's, or by a question to a metrics server.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use holdpoint_core::Outcome;
 use holdpoint_engine::{ActivityHandler, Attempt};
-use reqwest::{Client, Url, header::HeaderMap};
+use reqwest::{Client, RequestBuilder, Url, header::HeaderMap};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{hosts::Hosts, http, judge::Measured};
+use super::{hosts::Hosts, http, judge::Measured, trust::Trust};
 
 /// No measurement waits longer for its answer; one by an activity has the time of the check.
 const MEASUREMENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -105,17 +110,45 @@ impl MetricsServer {
     pub fn new(url: &str, headers: &BTreeMap<String, String>) -> Result<Self, String> {
         let base =
             Url::parse(url).map_err(|error| format!("`{url}` is not an address: {error}"))?;
-        if base.scheme() != "http" || base.query().is_some() || base.fragment().is_some() {
-            return Err(format!("the address is `{url}`: it must be `http://HOST/PATH`"));
+        if !matches!(base.scheme(), "http" | "https")
+            || base.query().is_some()
+            || base.fragment().is_some()
+        {
+            return Err(format!(
+                "the address is `{url}`: it must be `http://HOST/PATH`, or `https`"
+            ));
         }
         Ok(Self { base, headers: http::headers(headers)? })
+    }
+}
+
+/// The client for `http`, and the one for `https`, made when it is needed first.
+#[derive(Clone)]
+pub(super) struct Clients {
+    plain: Client,
+    secure: Arc<OnceLock<Result<Client, String>>>,
+    trust: Trust,
+}
+
+impl Clients {
+    pub(super) fn new(trust: Trust) -> Result<Self, String> {
+        let plain = trust.client(false, Hosts::default())?;
+        Ok(Self { plain, secure: Arc::default(), trust })
+    }
+
+    fn get(&self, url: Url) -> Result<RequestBuilder, String> {
+        if url.scheme() != "https" {
+            return Ok(self.plain.get(url));
+        }
+        let secure = self.secure.get_or_init(|| self.trust.client(true, Hosts::default()));
+        Ok(secure.as_ref().map_err(Clone::clone)?.get(url))
     }
 }
 
 /// What measurements need.
 #[derive(Clone)]
 pub(super) struct Instruments {
-    pub(super) client: Client,
+    pub(super) clients: Clients,
     pub(super) hosts: Hosts,
     pub(super) activities: BTreeMap<String, Arc<dyn ActivityHandler>>,
     pub(super) servers: BTreeMap<String, MetricsServer>,
@@ -129,11 +162,11 @@ impl Instruments {
     pub(super) fn can(&self, probe: &Probe) -> Result<(), String> {
         match probe {
             Probe::Http { url, .. } => match Url::parse(url) {
-                Ok(parsed) if parsed.scheme() == "http" => {
+                Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => {
                     let host = parsed.host_str().unwrap_or_default();
                     self.may(host, parsed.port_or_known_default().unwrap_or_default())
                 }
-                Ok(_) => Err(format!("`{url}` does not begin with `http://`")),
+                Ok(_) => Err(format!("`{url}` begins neither with `http://` nor with `https://`")),
                 Err(error) => Err(format!("`{url}` is not an address: {error}")),
             },
             Probe::Tcp(address) => {
@@ -180,7 +213,12 @@ impl Instruments {
     }
 
     async fn ask(&self, url: &str, expect: u16) -> Measured {
-        match timeout(MEASUREMENT_TIMEOUT, self.client.get(url).send()).await {
+        let parsed = Url::parse(url).map_err(|error| error.to_string());
+        let asks = match parsed.and_then(|url| self.clients.get(url)) {
+            Ok(asks) => asks,
+            Err(why) => return Measured::Unclear(why),
+        };
+        match timeout(MEASUREMENT_TIMEOUT, asks.send()).await {
             Ok(Ok(answer)) if answer.status().as_u16() == expect => Measured::Good,
             Ok(Ok(answer)) => {
                 let status = answer.status().as_u16();
@@ -215,7 +253,7 @@ impl Instruments {
         let path = format!("{}/api/v1/query", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url.query_pairs_mut().append_pair("query", expression);
-        let asked = self.client.get(url).headers(server.headers.clone()).send();
+        let asked = self.clients.get(url)?.headers(server.headers.clone()).send();
         let answered = timeout(MEASUREMENT_TIMEOUT, async {
             let answer = asked.await.map_err(|error| http::told(&error))?;
             let status = answer.status();
