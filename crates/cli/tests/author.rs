@@ -33,7 +33,7 @@ fn a_definition_is_explained() {
       - second: only where `input.risk == 'high'`, 1 approval by role engineer.
       Nobody decides on a run that they have submitted.
       One rejection, with a reason, is enough to reject.
-      Whoever votes in the place of others counts once under a rule.
+      Whoever votes in the place of others counts once.
       After 7d it expires.
       When released, it goes on in `tell`.
       When rejected, the run is over: rejected.

@@ -315,3 +315,22 @@ fn somebody_must_be_there() {
         place.sh(line).fails_well(2, &line);
     }
 }
+
+#[test]
+fn a_vote_in_the_place_of_another_is_stepped_through() {
+    let place = Place::empty();
+    place.write("patch.yaml", PATCH);
+    let members = "--members '{ ada: [], bob: [role:engineer, qualified:network], \
+                   lou: [qualified:network, { stands_for: bob, until: 2027-01-01T00:00:00Z }] }'";
+    let lines =
+        "members\nsubmit ada { title: Fix it }\napprove lou\napprove: { by: lou, for: bob }\n";
+    let ran = place.sh_with(&format!("simulate patch.yaml {members}"), lines);
+    for says in [
+        "lou: [qualified:network, stands for bob until 2027-01-01T00:00:00Z]\n",
+        "can release it: lou for bob (substitution 1, until 2027-01-01 00:00:00 UTC)\n",
+        "say in whose place you vote: `--for bob`",
+        "lou  approved `ask` (qualified in network, for bob: substitution 1, ",
+    ] {
+        assert!(ran.output.contains(says), "{says}: {ran}");
+    }
+}

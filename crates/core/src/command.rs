@@ -676,7 +676,7 @@ pub enum RefusalCode {
     NotReleased,
     /// Who would vote in the place of another does not stand for them.
     NotSubstitute,
-    /// One person would count for several under the same rule.
+    /// One person would count for several.
     CountsOnce,
 }
 

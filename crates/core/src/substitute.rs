@@ -82,15 +82,6 @@ impl Substitutions {
         self.iter().filter(move |one| one.is_valid(now))
     }
 
-    /// Those by which one member stands for another, whether they hold now or not.
-    pub fn between<'a>(
-        &'a self,
-        member: &'a MemberId,
-        substitute: &'a MemberId,
-    ) -> impl Iterator<Item = &'a Substitution> {
-        self.iter().filter(move |one| one.member == *member && one.substitute == *substitute)
-    }
-
     /// Decides that a member of these roles has a substitute.
     pub(crate) fn name(
         &self,

@@ -17,19 +17,10 @@ use crate::{
     voting::excluded,
 };
 
-/// An approval that looks for a seat.
-#[derive(Clone, Copy)]
-pub(crate) struct Sitter<'a> {
-    /// The rules under which it counts.
-    pub(crate) rules: &'a BTreeSet<String>,
-    /// Who fills no two seats of a rule, however many approvals they give.
-    pub(crate) person: Option<&'a MemberId>,
-}
-
 /// How many seats of each rule are filled, when as many as possible are.
-pub(crate) fn filled(rules: &[OpenRule], sitters: &[Sitter<'_>]) -> Vec<u32> {
+pub(crate) fn filled(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<u32> {
     let mut filled = vec![0_u32; rules.len()];
-    for rule in seated(rules, sitters).into_iter().flatten() {
+    for rule in seated(rules, ballots).into_iter().flatten() {
         if let Some(count) = filled.get_mut(rule) {
             *count = count.saturating_add(1);
         }
@@ -37,71 +28,61 @@ pub(crate) fn filled(rules: &[OpenRule], sitters: &[Sitter<'_>]) -> Vec<u32> {
     filled
 }
 
-/// The rule whose seat each approval fills, if it fills one, when as many seats as possible are
+/// The rule whose seat each ballot fills, if it fills one, when as many seats as possible are
 /// filled.
-pub(crate) fn seated(rules: &[OpenRule], sitters: &[Sitter<'_>]) -> Vec<Option<usize>> {
-    let mut seating = Seating { rules, sitters, at: vec![None; sitters.len()] };
-    for sitter in 0..sitters.len() {
-        seating.sit(sitter, &mut Looked::default());
+pub(crate) fn seated(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<Option<usize>> {
+    let seats: Vec<usize> = rules
+        .iter()
+        .enumerate()
+        .flat_map(|(rule, open)| {
+            // More seats than ballots can never be filled; they need not be matched.
+            let need = usize::try_from(open.need).unwrap_or(usize::MAX).min(ballots.len());
+            std::iter::repeat_n(rule, need)
+        })
+        .collect();
+    let mut taken: Vec<Option<usize>> = vec![None; seats.len()];
+    for ballot in 0..ballots.len() {
+        let mut tried = vec![false; seats.len()];
+        seat(ballot, rules, ballots, &seats, &mut taken, &mut tried);
     }
-    seating.at
-}
-
-struct Seating<'a> {
-    rules: &'a [OpenRule],
-    sitters: &'a [Sitter<'a>],
-    /// Under which rule each sits.
-    at: Vec<Option<usize>>,
-}
-
-/// Where a seat has been looked for.
-#[derive(Default)]
-struct Looked {
-    rules: BTreeSet<usize>,
-    sitters: BTreeSet<usize>,
-}
-
-impl Seating<'_> {
-    /// Finds a seat for one, moving others to different seats where that makes room.
-    fn sit(&mut self, sitter: usize, looked: &mut Looked) -> bool {
-        for (rule, open) in self.rules.iter().enumerate() {
-            let fits = self.sitters.get(sitter).is_some_and(|one| one.rules.contains(&open.rule));
-            if !fits || self.at.get(sitter) == Some(&Some(rule)) {
-                continue;
-            }
-            let holders: Vec<usize> = self.holders(rule).collect();
-            let same = holders.iter().copied().find(|other| self.is_one_person(*other, sitter));
-            let free = match same {
-                Some(same) => self.moves(same, looked),
-                None if !looked.rules.insert(rule) => false,
-                None => {
-                    u32::try_from(holders.len()).is_ok_and(|taken| taken < open.need)
-                        || holders.into_iter().any(|other| self.moves(other, looked))
-                }
-            };
-            if free {
-                if let Some(place) = self.at.get_mut(sitter) {
-                    *place = Some(rule);
-                }
-                return true;
-            }
+    let mut seated = vec![None; ballots.len()];
+    for (rule, holder) in seats.iter().zip(&taken) {
+        if let Some(place) = holder.and_then(|ballot| seated.get_mut(ballot)) {
+            *place = Some(*rule);
         }
-        false
     }
+    seated
+}
 
-    fn moves(&mut self, sitter: usize, looked: &mut Looked) -> bool {
-        looked.sitters.insert(sitter) && self.sit(sitter, looked)
+/// Finds a seat for `ballot`, moving others to different seats where that makes room.
+fn seat(
+    ballot: usize,
+    rules: &[OpenRule],
+    ballots: &[&BTreeSet<String>],
+    seats: &[usize],
+    taken: &mut [Option<usize>],
+    tried: &mut [bool],
+) -> bool {
+    for (at, rule) in seats.iter().enumerate() {
+        let fits = match (rules.get(*rule), ballots.get(ballot)) {
+            (Some(rule), Some(eligible)) => eligible.contains(&rule.rule),
+            _ => false,
+        };
+        let Some(mark) = tried.get_mut(at).filter(|mark| fits && !**mark) else { continue };
+        *mark = true;
+        let holder = taken.get(at).copied().flatten();
+        let free = match holder {
+            None => true,
+            Some(other) => seat(other, rules, ballots, seats, taken, tried),
+        };
+        if free {
+            if let Some(place) = taken.get_mut(at) {
+                *place = Some(ballot);
+            }
+            return true;
+        }
     }
-
-    fn holders(&self, rule: usize) -> impl Iterator<Item = usize> {
-        let at = self.at.iter().enumerate();
-        at.filter(move |(_, at)| **at == Some(rule)).map(|(sitter, _)| sitter)
-    }
-
-    fn is_one_person(&self, one: usize, other: usize) -> bool {
-        let person = |at: usize| self.sitters.get(at).and_then(|one| one.person);
-        person(one).is_some() && person(one) == person(other)
-    }
+    false
 }
 
 /// What makes a member eligible: recorded with the vote, so that replay needs no directory.
@@ -352,12 +333,6 @@ mod tests {
         rules.iter().map(|&rule| rule.to_owned()).collect()
     }
 
-    /// With approvals of as many people.
-    fn filled(rules: &[OpenRule], ballots: &[&BTreeSet<String>]) -> Vec<u32> {
-        let sitters: Vec<_> = ballots.iter().map(|rules| Sitter { rules, person: None }).collect();
-        super::filled(rules, &sitters)
-    }
-
     #[test]
     fn a_seat_is_given_up_for_one_who_has_no_other() {
         let rules = [rule("any", 1), rule("board", 1)];
@@ -378,37 +353,15 @@ mod tests {
         assert_eq!(filled(&rules, &[&all; 9]), [2, 1]);
     }
 
-    #[test]
-    fn one_person_fills_no_two_seats_of_a_rule() {
-        let rules = [rule("a", 2), rule("b", 1)];
-        let (lou, kim) = ("lou".parse().unwrap(), "kim".parse().unwrap());
-        let (a, both) = (ballot(&["a"]), ballot(&["a", "b"]));
-        let sit = |all: &[(&BTreeSet<String>, &MemberId)]| {
-            let sitters: Vec<_> =
-                all.iter().map(|(rules, who)| Sitter { rules, person: Some(who) }).collect();
-            super::filled(&rules, &sitters)
-        };
-        assert_eq!(sit(&[(&a, &lou), (&a, &lou)]), [1, 0]);
-        assert_eq!(sit(&[(&a, &lou), (&a, &kim)]), [2, 0]);
-        // The one that could sit elsewhere gives the seat to the one that cannot.
-        assert_eq!(sit(&[(&both, &lou), (&a, &lou)]), [1, 1]);
-        assert_eq!(sit(&[(&both, &lou), (&a, &lou), (&a, &kim)]), [2, 1]);
-    }
-
-    /// The most seats that can be filled, by trying everything: of each person, no two of a rule.
-    fn most(
-        needs: &mut Vec<u32>,
-        ballots: &[(usize, Vec<usize>)],
-        sits: &mut BTreeSet<(usize, usize)>,
-    ) -> u32 {
-        let Some(((person, first), rest)) = ballots.split_first() else { return 0 };
-        let mut best = most(needs, rest, sits);
+    /// The most seats that can be filled, by trying everything.
+    fn most(needs: &mut Vec<u32>, ballots: &[Vec<usize>]) -> u32 {
+        let Some((first, rest)) = ballots.split_first() else { return 0 };
+        let mut best = most(needs, rest);
         for &rule in first {
-            if needs[rule] > 0 && sits.insert((*person, rule)) {
+            if needs[rule] > 0 {
                 needs[rule] -= 1;
-                best = best.max(1 + most(needs, rest, sits));
+                best = best.max(1 + most(needs, rest));
                 needs[rule] += 1;
-                sits.remove(&(*person, rule));
             }
         }
         best
@@ -418,37 +371,21 @@ mod tests {
         #[test]
         fn as_many_seats_as_possible_are_filled(
             needs in prop::collection::vec(1_u32..3, 1..4),
-            choices in prop::collection::vec(
-                (0_usize..4, prop::collection::vec(0_usize..4, 0..4)), 0..6,
-            ),
-            alone in any::<bool>(),
+            choices in prop::collection::vec(prop::collection::vec(0_usize..4, 0..4), 0..6),
         ) {
             let names = ["a", "b", "c", "d"];
             let rules: Vec<_> =
                 needs.iter().zip(names).map(|(need, name)| rule(name, *need)).collect();
-            let fitting = |one: Vec<usize>| one.into_iter().filter(|rule| *rule < needs.len());
-            let choices: Vec<(usize, Vec<usize>)> = choices
+            let choices: Vec<Vec<usize>> = choices
                 .into_iter()
-                .enumerate()
-                .map(|(at, (who, one))| (if alone { at } else { who }, fitting(one).collect()))
+                .map(|one| one.into_iter().filter(|rule| *rule < needs.len()).collect())
                 .collect();
-            let people: Vec<MemberId> = names.iter().map(|name| name.parse().unwrap()).collect();
             let ballots: Vec<BTreeSet<String>> = choices
                 .iter()
-                .map(|(_, one)| one.iter().map(|rule| names[*rule].to_owned()).collect())
+                .map(|one| one.iter().map(|rule| names[*rule].to_owned()).collect())
                 .collect();
-            let sitters: Vec<Sitter<'_>> = ballots
-                .iter()
-                .zip(&choices)
-                .map(|(rules, (who, _))| Sitter { rules, person: people.get(*who).filter(|_| !alone) })
-                .collect();
-            let at = seated(&rules, &sitters);
-            let seated: u32 = super::filled(&rules, &sitters).iter().sum();
-            let mut sits = BTreeSet::new();
-            prop_assert_eq!(seated, most(&mut needs.clone(), &choices, &mut sits));
-            for ((who, may), at) in choices.iter().zip(at) {
-                prop_assert!(at.is_none_or(|rule| may.contains(&rule) && sits.insert((*who, rule))));
-            }
+            let seated: u32 = filled(&rules, &ballots.iter().collect::<Vec<_>>()).iter().sum();
+            prop_assert_eq!(seated, most(&mut needs.clone(), &choices));
         }
     }
 }

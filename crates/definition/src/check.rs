@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdpoint_core::MemberId;
 
 use crate::{
-    approval::{self, Sitter},
+    approval,
     diagnostics::{DiagnosticCode as Code, Findings},
     event_data::OpenRule,
     evidence::{Again, Demand},
@@ -361,8 +361,7 @@ fn check_seats(approval: &Approval, findings: &mut Findings) {
             asking.map(|(rule, _)| rule.name.clone()).collect()
         })
         .collect();
-    let sitters: Vec<_> = ballots.iter().map(|rules| Sitter { rules, person: None }).collect();
-    let filled = approval::filled(&open, &sitters);
+    let filled = approval::filled(&open, &ballots.iter().collect::<Vec<_>>());
     let short =
         filled.iter().zip(&rules).find(|(filled, (rule, _))| **filled < rule.need.at_least());
     if let Some((_, (rule, _))) = short {

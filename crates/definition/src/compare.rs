@@ -331,7 +331,7 @@ fn of_approval(approval: &Approval) -> Facts {
     add("who is excluded from voting", excluded);
     let counted = match approval.substitutes() {
         Substitutes::Never => "nobody does",
-        Substitutes::Once => "counts once under a rule",
+        Substitutes::Once => "counts once",
         Substitutes::Each => "counts for each of them",
     };
     add("who votes in the place of others", counted.to_owned());

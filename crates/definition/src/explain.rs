@@ -340,7 +340,7 @@ fn of_the_rest(approval: &Approval) -> Vec<String> {
     sentences.push(
         match approval.substitutes() {
             Substitutes::Never => "Nobody votes in the place of another.",
-            Substitutes::Once => "Whoever votes in the place of others counts once under a rule.",
+            Substitutes::Once => "Whoever votes in the place of others counts once.",
             Substitutes::Each => "Whoever votes in the place of others counts for each of them.",
         }
         .to_owned(),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    approval::{self, Sitter},
+    approval,
     event_data::{OpenRule, OpenTask},
     hold_model::Hold,
     locking::Locking,
@@ -91,6 +91,15 @@ pub(crate) struct Substitute {
     pub(crate) until: Timestamp,
 }
 
+/// Somebody who has approved, for themselves or for others.
+struct Person<'a> {
+    /// Who; not told where every approval counts.
+    person: Option<&'a MemberId>,
+    rules: BTreeSet<String>,
+    /// Which of the approvals are theirs.
+    votes: Vec<usize>,
+}
+
 impl Given {
     /// Who gave it.
     pub(crate) fn voter(&self) -> &MemberId {
@@ -119,24 +128,64 @@ impl HoldState {
 
     /// How many seats of each rule are filled.
     pub(crate) fn filled(&self) -> Vec<u32> {
-        approval::filled(&self.rules, &self.approvals())
+        let people = self.people();
+        approval::filled(&self.rules, &people.iter().map(|one| &one.rules).collect::<Vec<_>>())
     }
 
     /// Whether one more approval would fill a seat, given by somebody, or by a person who has given
     /// none yet.
     pub(crate) fn seats(&self, by: Option<&MemberId>, rules: &BTreeSet<String>) -> bool {
-        let mut sitters = self.approvals();
-        let person = by.filter(|_| self.substitutes != Substitutes::Each);
-        sitters.push(Sitter { rules, person });
-        let filled: u32 = self.filled().iter().sum();
-        approval::filled(&self.rules, &sitters).iter().sum::<u32>() > filled
+        let mut people = self.people();
+        let by = by.filter(|_| self.substitutes != Substitutes::Each);
+        match people.iter_mut().find(|one| by.is_some() && one.person == by) {
+            Some(one) => one.rules.extend(rules.iter().cloned()),
+            None => people.push(Person { person: by, rules: rules.clone(), votes: Vec::new() }),
+        }
+        let all: Vec<_> = people.iter().map(|one| &one.rules).collect();
+        let then: u32 = approval::filled(&self.rules, &all).iter().sum();
+        then > self.filled().iter().sum()
     }
 
     /// Whether it is only because somebody counts already that an approval of theirs fills no seat.
     pub(crate) fn counts_already(&self, by: &MemberId, rules: &BTreeSet<String>) -> bool {
-        self.votes.iter().any(|vote| vote.voter() == by)
+        self.approving().any(|vote| vote.voter() == by)
             && !self.seats(Some(by), rules)
             && self.seats(None, rules)
+    }
+
+    /// Those who have approved, with the rules under which they count. One person fills one seat,
+    /// unless they count for each in whose place they vote.
+    fn people(&self) -> Vec<Person<'_>> {
+        let mut people: Vec<Person<'_>> = Vec::new();
+        for (at, vote) in self.approving().enumerate() {
+            let person = Some(vote.voter()).filter(|_| self.substitutes != Substitutes::Each);
+            match people.iter_mut().find(|one| person.is_some() && one.person == person) {
+                Some(one) => {
+                    one.rules.extend(vote.rules.iter().cloned());
+                    one.votes.push(at);
+                }
+                None => people.push(Person { person, rules: vote.rules.clone(), votes: vec![at] }),
+            }
+        }
+        people
+    }
+
+    /// The rule under which each approval fills a seat, if it fills one.
+    fn seated(&self) -> Vec<Option<&OpenRule>> {
+        let approvals: Vec<&Given> = self.approving().collect();
+        let people = self.people();
+        let rules: Vec<_> = people.iter().map(|one| &one.rules).collect();
+        let mut seated = vec![None; approvals.len()];
+        for (person, rule) in people.iter().zip(approval::seated(&self.rules, &rules)) {
+            let Some(rule) = rule.and_then(|rule| self.rules.get(rule)) else { continue };
+            let sits = |at: &&usize| {
+                approvals.get(**at).is_some_and(|vote| vote.rules.contains(&rule.rule))
+            };
+            if let Some(place) = person.votes.iter().find(sits).and_then(|at| seated.get_mut(*at)) {
+                *place = Some(rule);
+            }
+        }
+        seated
     }
 
     /// The rules that have a seat open.
@@ -148,24 +197,12 @@ impl HoldState {
 
     /// The votes that stand under a rule: approvals that fill a seat of it, and rejections.
     pub(crate) fn votes_under<'s>(&'s self, rule: &'s OpenRule) -> impl Iterator<Item = &'s Given> {
-        let seated = approval::seated(&self.rules, &self.approvals());
-        let mut seated = seated.into_iter();
+        let mut seated = self.seated().into_iter();
         self.votes.iter().filter(move |vote| match vote.vote {
-            Vote::Approve => seated
-                .next()
-                .flatten()
-                .and_then(|seat| self.rules.get(seat))
-                .is_some_and(|seat| seat.rule == rule.rule),
+            Vote::Approve => seated.next().flatten().is_some_and(|seat| seat.rule == rule.rule),
             Vote::Reject => vote.rules.contains(&rule.rule),
             Vote::Veto => false,
         })
-    }
-
-    fn approvals(&self) -> Vec<Sitter<'_>> {
-        let each = self.substitutes == Substitutes::Each;
-        self.approving()
-            .map(|vote| Sitter { rules: &vote.rules, person: Some(vote.voter()).filter(|_| !each) })
-            .collect()
     }
 
     /// The approvals that stand.

@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{approval::Asked, event_data::InPlaceOf, hold_model::Approver, hold_state::HoldState};
 
-/// For how many one person may count under the same rule.
+/// For how many one person may count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Substitutes {
     /// Nobody votes in the place of another.
     Never,
-    /// One person counts once, however many they stand for.
+    /// One person counts once, for themselves or for another: as many people agree as seats are
+    /// filled.
     #[default]
     Once,
     /// One person counts for each in whose place they vote.
@@ -167,8 +168,8 @@ pub(crate) fn all<'a>(policy: Substitutes, at: &Moment<'a>) -> Vec<Voter<'a>> {
     at.project.substitutions().valid(at.now).filter_map(|one| Voter::by(one, at)).collect()
 }
 
-/// What keeps somebody from filling another seat of a rule, in words.
-pub(crate) const COUNTS_ONCE: &str = "counts under this rule already";
+/// What keeps somebody from filling another seat, in words.
+pub(crate) const COUNTS_ONCE: &str = "has approved already, and counts once";
 
 /// Those who could vote under what is asked in the place of others, or what keeps them from it.
 pub(crate) fn views(asked: &Asked<'_>, open: &HoldState, at: &Moment<'_>) -> Vec<SubstituteView> {

@@ -157,8 +157,8 @@ fn read_substitutes(node: &Node, reader: &mut Reader<'_>) -> Option<Substitutes>
             .findings
             .add(Code::WrongKind, &node.span, format!("`substitutes` cannot be `{text}`"))
             .help(
-                "say `never`, or how often one person counts under a rule who votes in the place of \
-                 others: `once`, or for `each` of them",
+                "say `never`, or how often one person counts who votes in the place of others: \
+                 `once`, or for `each` of them",
             );
     }
     read

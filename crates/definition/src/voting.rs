@@ -311,7 +311,7 @@ fn counts_once(open: &HoldState, voter: &Voter<'_>) -> Refusal {
     Refusal::new(
         RefusalCode::CountsOnce,
         format!(
-            "`{}` counts on `{}` already, and once under each rule whoever they stand for",
+            "`{}` counts on `{}` already, and once whoever they stand for",
             voter.id, open.hold
         ),
     )

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdpoint_core::{
-    Action, Event, NewDuty, RunStatus, Vote,
+    Action, Event, NewDuty, ProjectEvent, RunStatus, Substitution, Vote,
     run::{Due, DueStep},
     testing::{Bench, project},
 };
@@ -112,7 +112,12 @@ fn explore(
     members: &[(&str, &[&str], &[&str])],
     steps: &[Step],
 ) -> Explored {
-    let mut begin = Bench::new(std::sync::Arc::new(definition.clone()), project(members));
+    let begin = Bench::new(std::sync::Arc::new(definition.clone()), project(members));
+    explore_from(begin, steps, &|_| ())
+}
+
+/// As [`explore`], with a look at every run that comes to its end.
+fn explore_from(mut begin: Bench, steps: &[Step], over: &dyn Fn(&Bench)) -> Explored {
     begin.submit("ada", json!({})).unwrap();
     let mut index = BTreeMap::from([(key(&begin), 0_usize)]);
     let mut before: Vec<Vec<usize>> = vec![Vec::new()];
@@ -132,6 +137,9 @@ fn explore(
                 Step::Act(who, action) if next.act(who, action.clone()).is_err() => continue,
                 Step::Act(..) => {}
                 Step::Advance(by) => next.advance(*by),
+            }
+            if next.status().is_ended() {
+                over(&next);
             }
             let count = index.len();
             let found = *index.entry(key(&next)).or_insert(count);
@@ -215,6 +223,80 @@ fn every_order_of_votes_vetoes_deadline_and_cancellation_has_one_end() {
         ["cancelled: ", "done: released", "lapsed: expired", "refused: rejected"]
     );
     assert!(explored.states > 30, "{}", explored.states);
+}
+
+/// Whose approvals stand in the end, and who gave them.
+fn approvals(bench: &Bench) -> BTreeMap<String, String> {
+    let mut standing = BTreeMap::new();
+    for event in bench.history() {
+        let data = data(event);
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        match event.kind.as_str() {
+            "holdpoint.approval.granted" => {
+                let member = text(&data["member"]);
+                let place = data["for"]["member"].as_str().unwrap_or(&member).to_owned();
+                assert!(standing.insert(place, member).is_none(), "two votes in one place");
+            }
+            "holdpoint.vote.withdrawn" => {
+                let place = data["for"].as_str().map(str::to_owned);
+                standing.remove(&place.unwrap_or_else(|| text(&data["member"])));
+            }
+            _ => {}
+        }
+    }
+    standing
+}
+
+#[test]
+fn in_every_order_of_votes_in_the_place_of_others_as_many_agree_as_must() {
+    for (policy, people_min) in [("once", 3), ("each", 1), ("never", 3)] {
+        let definition = one_hold(&format!(
+            "rules:
+          peers: {{ from: role:engineer, need: 2 }}
+          board: {{ from: role:board, need: 1 }}
+        not: [requester]
+        substitutes: {policy}"
+        ));
+        let mut begin = Bench::new(std::sync::Arc::new(definition), project(PEOPLE));
+        let mut steps = vec![Step::Advance(hours(25))];
+        for (number, (member, substitute)) in
+            (1..).zip([("bob", "fay"), ("cy", "fay"), ("dora", "fay"), ("dora", "bob")])
+        {
+            begin.happens(&ProjectEvent::SubstituteNamed(Substitution {
+                number,
+                member: member.parse().unwrap(),
+                substitute: substitute.parse().unwrap(),
+                from: None,
+                until: "2026-01-06T00:00:00Z".parse().unwrap(),
+                roles: [].into(),
+                reason: None,
+            }));
+            let in_place_of = Some(member.parse().unwrap());
+            let (hold, reason, duties) = (None, None, vec![]);
+            let vote = Vote::Approve;
+            steps.push(act(
+                substitute,
+                Action::Vote { hold, vote, reason, duties, in_place_of: in_place_of.clone() },
+            ));
+            let (hold, reason) = (None, None);
+            steps.push(act(substitute, Action::Withdraw { hold, in_place_of, reason }));
+        }
+        for who in ["bob", "cy", "dora"] {
+            steps.extend([approve(who), withdraw(who)]);
+        }
+        let fewest = std::cell::Cell::new(usize::MAX);
+        let explored = explore_from(begin, &steps, &|bench| {
+            if bench.status() == (RunStatus::Ended { outcome: "done".to_owned() }) {
+                let standing = approvals(bench);
+                let people: BTreeSet<&String> = standing.values().collect();
+                assert!(standing.len() >= 3, "{policy}: {standing:?}");
+                assert!(people.len() >= people_min, "{policy}: {standing:?}");
+                fewest.set(fewest.get().min(people.len()));
+            }
+        });
+        assert_eq!(outcomes(&explored), ["done: released", "lapsed: expired"], "{policy}");
+        assert_eq!(fewest.get(), people_min, "{policy}");
+    }
 }
 
 #[test]

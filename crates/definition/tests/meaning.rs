@@ -71,7 +71,7 @@ fn a_definition_is_told_in_sentences() {
       - board: only where `input.risk == 'high'`, as many approvals as `input.count` gives, by role board.
       Nobody decides on a run that they have submitted.
       One rejection, with a reason, is enough to reject.
-      Whoever votes in the place of others counts once under a rule.
+      Whoever votes in the place of others counts once.
       It waits for 1h 30m from then on.
       It waits for the signal `go`, with data for which `signal == 'now'`.
       After 7d or input.risk == 'low' ? '1h' : '2h' it expires, whichever comes first.

@@ -250,30 +250,41 @@ fn one_person_counts_as_often_as_the_definition_says() {
 }
 
 #[test]
-fn once_is_once_under_each_rule_and_seats_are_found_anew() {
+fn once_is_once_whatever_rules_ask() {
     let two =
-        "rules: { peers: { from: role:engineer, need: 2 }, board: { from: role:board, need: 1 } }";
-    let standing: &[(&str, &str, &[&str])] = &[("eve", "bob", &[]), ("cy", "bob", &[])];
+        "rules: { peers: { from: role:engineer, need: 1 }, board: { from: role:board, need: 1 } }";
+    let standing: &[(&str, &str, &[&str])] = &[("dora", "bob", &[])];
     let mut bench = held(two, "ada", standing);
-    // Of bob's two votes under `peers` only one counts; the one for eve can sit on the board.
     bench.approve("bob").unwrap();
-    bench.act("bob", approve_for("eve")).unwrap();
-    let refusal = refused(bench.act("bob", approve_for("cy")), RefusalCode::CountsOnce);
-    assert_eq!(
-        refusal.message,
-        "`bob` counts on `ask` already, and once under each rule whoever they stand for"
-    );
-    let view = bench.view();
-    let conditions = &view.holds[0].conditions;
-    assert_eq!((conditions[0].open, conditions[1].open), (1, 0));
-    let lacks = conditions[0].substitutes[0].lacks.as_deref();
-    assert_eq!(lacks, Some("counts under this rule already"));
-    let candidate = |who: &str| {
-        let mut all = conditions[0].candidates.iter();
-        all.find(|one| one.member.as_str() == who).unwrap().lacks.clone()
-    };
-    assert_eq!(candidate("eve").as_deref(), Some("has approved by `bob`"));
-    assert_eq!(candidate("cy"), None);
+    // Two seats are two people.
+    let refusal = refused(bench.act("bob", approve_for("dora")), RefusalCode::CountsOnce);
+    assert_eq!(refusal.message, "`bob` counts on `ask` already, and once whoever they stand for");
+    let lacks = bench.view().holds[0].conditions[1].substitutes[0].lacks.clone();
+    assert_eq!(lacks.as_deref(), Some("has approved already, and counts once"));
+    bench.act("bob", withdraw(None)).unwrap();
+    bench.act("bob", approve_for("dora")).unwrap();
+    let refusal = refused(bench.approve("bob"), RefusalCode::CountsOnce);
+    assert_eq!(refusal.needed[0], "a vote of somebody else for `bob`, or of another who is asked");
+    let candidates = &bench.view().holds[0].conditions[0].candidates;
+    let bob = candidates.iter().find(|one| one.member.as_str() == "bob").unwrap();
+    assert_eq!(bob.lacks.as_deref(), Some("has approved already, and counts once"));
+    bench.approve("cy").unwrap();
+    assert_eq!(bench.status(), ended("done"));
+    // Where each counts, one person is enough.
+    let mut bench = held(&format!("{two}, substitutes: each"), "ada", standing);
+    bench.approve("bob").unwrap();
+    bench.act("bob", approve_for("dora")).unwrap();
+    assert_eq!(bench.status(), ended("done"));
+}
+
+#[test]
+fn a_seat_is_found_anew_for_whoever_votes_in_several_places() {
+    // The vote for eve, who is asked by both rules, makes room for those who are asked by one.
+    let approval = "rules: { peers: { from: role:engineer, need: 2 }, board: { from: role:board, need: 1 } }, \
+                    substitutes: each";
+    let mut bench = held(approval, "ada", &[("eve", "fay", &[]), ("bob", "fay", &[])]);
+    bench.act("fay", approve_for("eve")).unwrap();
+    bench.act("fay", approve_for("bob")).unwrap();
     bench.approve("cy").unwrap();
     assert_eq!(bench.status(), ended("done"));
 }
@@ -404,4 +415,32 @@ fn the_example_of_the_page_can_be_used() {
     let (kind, text) = crate::docs::blocks(page, "yaml").remove(0);
     assert_eq!(kind, "fragment");
     workflow(&crate::docs::around(&text));
+}
+
+#[test]
+fn a_definition_says_how_it_is_and_what_differs() {
+    let source = |more: &str| {
+        format!(
+            "workflow: x\nversion: 1\ntitle: X\nstart: a\nstates:\n  a: {{ hold: {{ approval: {{ {PEERS}{more} }} }}, on: {{ released: b, rejected: b }} }}\n  b: {{ end: b }}\n"
+        )
+    };
+    let once = workflow(&source(", substitutes: once"));
+    for (more, says, counts) in [
+        ("", "Whoever votes in the place of others counts once.", None),
+        (
+            ", substitutes: each",
+            "Whoever votes in the place of others counts for each of them.",
+            Some("counts for each of them"),
+        ),
+        (", substitutes: never", "Nobody votes in the place of another.", Some("nobody does")),
+    ] {
+        let other = workflow(&source(more));
+        assert!(other.explain().contains(says), "{more}: {}", other.explain());
+        let changes = once.compare(&other);
+        let differences: Vec<_> =
+            changes.iter().map(|one| (one.what.as_str(), one.after.as_deref())).collect();
+        let expected: Vec<_> =
+            counts.iter().map(|now| ("who votes in the place of others", Some(*now))).collect();
+        assert_eq!(differences, expected, "{more}");
+    }
 }

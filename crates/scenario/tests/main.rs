@@ -16,3 +16,4 @@ mod lockdown;
 mod play;
 mod properties;
 mod shipped;
+mod substitutes;

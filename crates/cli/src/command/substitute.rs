@@ -49,7 +49,6 @@ async fn add(
     asked: NewSubstitution,
     who: crate::context::Who,
 ) -> Result<Answer, Failure> {
-    let (member, by) = (asked.member.clone(), asked.substitute.clone());
     let action = ProjectAction::NameSubstitute(asked);
     let (id, actor, auth) = (who.command, who.actor, who.auth);
     let command = ProjectCommand { id, actor, auth, trace: None, action };
@@ -58,7 +57,7 @@ async fn add(
             let project = context.project(engine)?;
             let answer = engine.change_project(project.id(), command).await?;
             let now = context.project(engine)?;
-            let one = now.substitutions().between(&member, &by).last();
+            let one = now.substitutions().iter().last();
             let said = one.map(substitution_in_words).unwrap_or_default();
             let number = one.map(|one| one.number);
             let json = json!({
