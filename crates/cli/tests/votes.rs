@@ -107,15 +107,13 @@ fn several_runs_are_approved_each_by_itself() {
     would be approved: run 1 (One) is held at `look`, which this would release, input sha256:[digest]
     would be approved: run 2 (Two) is held at `look`, which this would release, input sha256:[digest]
     would be approved: run 3 (Three) is held at `agree`, which this would release, input sha256:[digest]
-    left alone: run 4 (Other) is held at `agree`: `cy` is none of those asked: role board
-    3 would be approved, 1 left alone
+    3 would be approved, 1 left to others
 
     $ holdpoint approve --all --as cy
     approved: run 1 (One) has ended: done
     approved: run 2 (Two) has ended: done
     approved: run 3 (Three) is held at `look`
-    left alone: run 4 (Other) is held at `agree`: `cy` is none of those asked: role board
-    3 approved, 1 left alone
+    3 approved, 1 left to others
 
     $ holdpoint approve --all --definition nothing --as cy
     no run that this fits waits for votes
@@ -144,7 +142,7 @@ fn several_runs_are_approved_each_by_itself() {
     [exit 2]
 
     $ holdpoint reject --definition other --reason 'not now' --as cy
-    left alone: run 4 (Other) is held at `agree`: `cy` is none of those asked: role board
+    1 left to others
     ");
 }
 

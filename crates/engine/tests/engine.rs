@@ -107,6 +107,26 @@ async fn the_same_command_id_gets_the_same_answer_once() {
 }
 
 #[tokio::test]
+async fn what_a_command_would_do_is_told_and_not_done() {
+    let office = Office::new();
+    let engine = office.open_leaving_effects().await;
+    let submitted = engine.submit(&office.project, office.submission(new_id(), 5)).await.unwrap();
+    let run = submitted.run;
+    let vote = approve("ben");
+    let would = engine.would(run, &vote).await.unwrap();
+    let kinds: Vec<&str> = would.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(office.history(run).await.len(), 1, "nothing has happened");
+    engine.command(run, vote.clone()).await.unwrap();
+    let history = office.history(run).await;
+    assert_eq!(kinds, history[1..]);
+    // What would be refused is, and so is what nobody knows.
+    let again = approve("ben");
+    assert_eq!(refusal(engine.would(run, &again).await), refusal(engine.command(run, again).await));
+    let unknown = engine.would(new_id().into(), &vote).await;
+    assert!(matches!(unknown, Err(CommandFailure::Query(QueryFailure::NoSuchRun(_)))));
+}
+
+#[tokio::test]
 async fn what_is_recorded_is_the_completed_input_and_what_is_compared_is_the_request() {
     let office = Office::new();
     let engine = office.open_leaving_effects().await;

@@ -1,7 +1,7 @@
 //! What came of a command to several runs: each is decided by itself and has a line of its own.
 
 use holdpoint::{
-    core::Refusal,
+    core::{Refusal, RefusalCode},
     engine::{RunDetail, RunRow},
 };
 use serde_json::{Value, json};
@@ -43,6 +43,12 @@ impl Outcome {
             Self::Refused(_) => "refused",
             Self::Left(_) => "left",
         }
+    }
+
+    /// Whether it was left alone because it is none of this member's business: there may be many.
+    fn asks_others(&self) -> bool {
+        let others = [RefusalCode::NotEligible, RefusalCode::NotSubstitute];
+        matches!(self, Self::Left(refusal) if others.contains(&refusal.code))
     }
 
     const fn refusal(&self) -> Option<&Refusal> {
@@ -103,13 +109,21 @@ impl Told {
 
 /// How many runs came to what, such as `2 approved, 1 refused`.
 fn summary(done: &str, all: &[Told]) -> String {
-    let would = format!("would be {done}");
-    let parts =
-        [("done", done), ("would", would.as_str()), ("refused", "refused"), ("left", "left alone")];
-    let counted = parts.iter().filter_map(|(outcome, words)| {
-        let number = all.iter().filter(|one| one.outcome.as_str() == *outcome).count();
-        (number > 0).then(|| format!("{number} {words}"))
-    });
+    let words = |one: &Told| match one.outcome {
+        Outcome::Done => done.to_owned(),
+        Outcome::Would { .. } => format!("would be {done}"),
+        Outcome::Refused(_) => "refused".to_owned(),
+        Outcome::Left(_) if one.outcome.asks_others() => "left to others".to_owned(),
+        Outcome::Left(_) => "left alone".to_owned(),
+    };
+    let mut parts: Vec<(String, u64)> = Vec::new();
+    for words in all.iter().map(words) {
+        match parts.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, number)) => *number = number.saturating_add(1),
+            None => parts.push((words, 1)),
+        }
+    }
+    let counted = parts.iter().map(|(words, number)| format!("{number} {words}"));
     format!("{}\n", counted.collect::<Vec<_>>().join(", "))
 }
 
@@ -121,10 +135,11 @@ pub(crate) fn print(
     none: &str,
     all: &[Told],
 ) -> Result<(), Failure> {
-    let mut text: String = all.iter().map(|one| one.in_words(done)).collect();
+    let told = all.iter().filter(|one| !one.outcome.asks_others());
+    let mut text: String = told.map(|one| one.in_words(done)).collect();
     match all {
         [] => text = format!("{none}\n"),
-        [_] => {}
+        [one] if !one.outcome.asks_others() => {}
         _ => text.push_str(&summary(done, all)),
     }
     let json: Vec<Value> = all.iter().map(Told::as_json).collect();
