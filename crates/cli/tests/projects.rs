@@ -190,6 +190,7 @@ fn as_json() {
         }
       },
       "project": "lab",
+      "substitutions": [],
       "title": "The lab",
       "updated": "[time]",
       "version": 6
@@ -224,6 +225,7 @@ fn as_json() {
             }
           },
           "project": "lab",
+          "substitutions": [],
           "title": "The lab",
           "updated": "[time]",
           "version": 6

@@ -43,6 +43,7 @@ fn whoever_is_named_votes_in_the_place_of_another() {
         "project substitute add bob lou --until 2999-08-01 --reason 'On leave' --as bob",
         "project substitute add cy lou --from 2999-01-01 --until 2999-08-01 --role engineer --as ada",
         "project substitute list",
+        "project show",
         "show 1",
         "approve 1 --as lou",
         "approve 1 --for cy --as lou",
@@ -79,6 +80,19 @@ fn whoever_is_named_votes_in_the_place_of_another() {
     NUMBER  SUBSTITUTE  FOR  FROM (UTC)           UNTIL (UTC)          HOLDS  ROLES     REASON
     1       lou         bob                       2999-08-01 00:00:00  now    all       On leave
     2       lou         cy   2999-01-01 00:00:00  2999-08-01 00:00:00  later  engineer
+
+    $ holdpoint project show
+    lab: lab
+    created [time] UTC, 5 members, 1 published definition
+
+    MEMBER  NAME  ROLES     QUALIFICATIONS
+    ada     ada   owner
+    bob     bob   engineer
+    cy      cy    engineer
+    lou     lou
+    max     max
+
+    lou votes for bob until 2999-08-01 00:00:00 UTC
 
     $ holdpoint show 1
     run 1: Change

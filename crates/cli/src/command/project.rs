@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Acting, MemberCommand, ProjectCommand, RoleCommand},
-    command::substitute::substitute,
+    command::substitute::{substitute, substitution_in_words},
     context::{Context, Who},
     failure::Failure,
     output::{Answer, count, table, time},
@@ -143,6 +143,7 @@ fn as_json(project: &Project) -> Value {
         "version": project.at().version,
         "members": project.members(),
         "definitions": project.definitions().collect::<Vec<_>>(),
+        "substitutions": project.substitutions().iter().collect::<Vec<_>>(),
     })
 }
 
@@ -172,6 +173,11 @@ async fn show(context: &Context) -> Result<Answer, Failure> {
             vec![id.to_string(), member.name.clone(), roles.join(", "), qualifications.join("; ")]
         }),
     ));
+    let valid: Vec<_> = project.substitutions().valid(now).collect();
+    if !valid.is_empty() {
+        text.push('\n');
+        text.extend(valid.iter().map(|one| format!("{}\n", substitution_in_words(one))));
+    }
     Answer::new(text, &as_json(&project))
 }
 
