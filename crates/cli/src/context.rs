@@ -9,6 +9,7 @@ use holdpoint::{
 };
 
 use crate::{
+    GUARD,
     arguments::Acting,
     failure::{Failure, LIST_RUNS},
 };
@@ -39,7 +40,10 @@ pub(crate) struct Who {
 impl Context {
     /// Reads the data directory's configuration.
     pub(crate) fn open(&self) -> Result<DataDirectory, Failure> {
-        Ok(DataDirectory::open(&self.directory)?.with_patience(self.wait))
+        // The link is to the running program, also when its file was replaced meanwhile.
+        let guard = vec!["/proc/self/exe".into(), GUARD.into()];
+        let directory = DataDirectory::open(&self.directory)?.with_patience(self.wait);
+        Ok(directory.guarded_by(guard))
     }
 
     /// Opens the data directory, starts its engine, does `work` with it and shuts it down again,

@@ -18,8 +18,8 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::activity::{
-    AnswerOutcome, CommandActivity, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts, HttpActivity,
-    HttpRequest, Limited, MetricsServer, Secrets, Trust,
+    AnswerOutcome, CommandActivity, Guard, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts,
+    HttpActivity, HttpRequest, Limited, MetricsServer, Secrets, Trust,
 };
 use crate::evidence::EvidenceStore;
 
@@ -34,6 +34,7 @@ pub struct Configuration {
     hosts: Hosts,
     servers: BTreeMap<String, MetricsServer>,
     trust: Trust,
+    guard: Guard,
 }
 
 impl fmt::Debug for Configuration {
@@ -206,6 +207,7 @@ impl Configuration {
             Secrets::new(given.collect::<Vec<_>>())
         };
         let files = EvidenceStore::within(directory);
+        let guard = Guard::default();
         let trust = match &file.tls.ca {
             None => Trust::default(),
             Some(files) => {
@@ -278,6 +280,7 @@ impl Configuration {
                                     .final_exits(
                                         is_final.map(Spanned::into_inner).unwrap_or_default(),
                                     )
+                                    .guarded(guard.clone())
                                     .masking(secrets.clone())
                                     .keeping(files.clone()),
                             )
@@ -332,7 +335,7 @@ impl Configuration {
             Some(hosts) => Hosts::new(hosts.get_ref().iter().map(String::as_str))
                 .map_err(|message| failure(hosts.span().start, &message, HELP_HOSTS))?,
         };
-        Ok(Self { activities, queues, hosts, servers, trust })
+        Ok(Self { activities, queues, hosts, servers, trust, guard })
     }
 
     /// The health check, which may contact the listed hosts, and use the configured activities and metrics servers.
@@ -342,6 +345,12 @@ impl Configuration {
     pub fn health_check(&self) -> Result<HealthCheck, String> {
         HealthCheck::new(self.hosts.clone(), self.activities.clone(), self.servers.clone())?
             .trusting(self.trust.clone())
+    }
+
+    /// How programs are run so that they do not outlive the engine.
+    #[must_use]
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// The configured queues, by name.

@@ -308,6 +308,14 @@ impl DataDirectory {
         self
     }
 
+    /// Has this command run the programs that runs ask for, with the program's own words behind its own,
+    /// so that they do not outlive the engine. It must do [`crate::activity::guard`].
+    #[must_use]
+    pub fn guarded_by(self, command: Vec<std::ffi::OsString>) -> Self {
+        self.configuration.guard().run_by(command);
+        self
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

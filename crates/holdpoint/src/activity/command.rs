@@ -18,7 +18,12 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{failed, mask::Secrets, template::Template};
+use super::{
+    failed,
+    guard::{self, Guard},
+    mask::Secrets,
+    template::Template,
+};
 use crate::evidence::EvidenceStore;
 
 /// How much of what a program writes to each of its two outputs is recorded, in bytes.
@@ -39,7 +44,8 @@ const OPERATORS: [&str; 3] = ["HOLDPOINT_AS", "HOLDPOINT_DIR", "HOLDPOINT_PROJEC
 /// `HOLDPOINT_ACTIVITY`, `HOLDPOINT_ATTEMPT` and, where the input has one, `HOLDPOINT_TARGET`.
 /// What it prints is the output, as `stdout` and `stderr`; where its standard output is one JSON
 /// value, that is in `json` besides.
-/// When the attempt is given up, the program and all it started (its process group) are killed.
+/// When the attempt is given up, the program and all it started (its process group) are killed; with a
+/// [`Guard`], also when the engine is.
 #[derive(Clone, Debug)]
 pub struct CommandActivity {
     program: String,
@@ -49,6 +55,7 @@ pub struct CommandActivity {
     secrets: Secrets,
     files: Option<EvidenceStore>,
     is_final: Vec<i32>,
+    guard: Guard,
 }
 
 impl CommandActivity {
@@ -76,7 +83,15 @@ impl CommandActivity {
             secrets: Secrets::default(),
             files: None,
             is_final: Vec::new(),
+            guard: Guard::default(),
         })
+    }
+
+    /// Has the program killed when the engine is gone, once it is known how.
+    #[must_use]
+    pub fn guarded(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
     }
 
     /// Takes these exit codes for failures that no other attempt mends.
@@ -115,7 +130,14 @@ impl CommandActivity {
     }
 
     fn command(&self, attempt: &Attempt) -> Result<Command, String> {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.guard.command() {
+            None => Command::new(&self.program),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.program);
+                command
+            }
+        };
         for argument in &self.arguments {
             command.arg(argument.fill(&attempt.input, acceptable_in_argument)?);
         }
@@ -192,6 +214,10 @@ impl ActivityHandler for CommandActivity {
                     None => json!({ "stdout": stdout, "stderr": stderr }),
                 })
             }
+            Ok((status, _, errors)) if self.could_not_run(status, &errors) => {
+                let error = errors.beginning().split_off(guard::CANNOT_RUN.1.len());
+                failed(format!("`{}` cannot be run: {error}", self.program), false)
+            }
             Ok((status, output, errors)) => {
                 let whole = whole(&output, &errors, self.files.as_ref()).await;
                 // Many programs say on their standard output what went wrong.
@@ -211,6 +237,14 @@ impl ActivityHandler for CommandActivity {
 }
 
 impl CommandActivity {
+    /// Whether it was the guard that failed, and not the program.
+    fn could_not_run(&self, status: std::process::ExitStatus, errors: &Written) -> bool {
+        let (code, says) = guard::CANNOT_RUN;
+        self.guard.command().is_some()
+            && status.code() == Some(code.into())
+            && errors.bytes.starts_with(says.as_bytes())
+    }
+
     async fn conversation(
         &self,
         child: &mut Child,
@@ -218,16 +252,19 @@ impl CommandActivity {
         life: &Life,
     ) -> std::io::Result<(std::process::ExitStatus, Written, Written)> {
         let stdin = child.stdin.take();
+        let guarded = self.guard.command().is_some();
+        let input = if guarded { guard::heading(&input) + &input } else { input };
         let write = async move {
-            if let Some(mut stdin) = stdin {
-                // A program may end, or close its input, without reading it.
-                if let Err(error) = stdin.write_all(input.as_bytes()).await {
-                    tracing::debug!(%error, "a program did not read its input");
-                }
+            let mut stdin = stdin?;
+            // A program may end, or close its input, without reading it.
+            if let Err(error) = stdin.write_all(input.as_bytes()).await {
+                tracing::debug!(%error, "a program did not read its input");
             }
+            // Its guard kills it when this is closed.
+            guarded.then_some(stdin)
         };
         let (output, errors) = (child.stdout.take(), child.stderr.take());
-        let ((), output, errors, status) = tokio::join!(
+        let (_open, output, errors, status) = tokio::join!(
             write,
             self.written(output, life),
             self.written(errors, life),

@@ -2,6 +2,7 @@
 
 mod check;
 mod command;
+mod guard;
 mod hosts;
 mod http;
 mod judge;
@@ -15,6 +16,7 @@ use holdpoint_core::Outcome;
 
 pub use check::{HEALTH_CHECK, HTTP_CHECK, HealthCheck};
 pub use command::{CommandActivity, OUTPUT_FILED_MAX, OUTPUT_KEPT_MAX};
+pub use guard::{Guard, guard};
 pub use hosts::Hosts;
 pub use http::{AnswerOutcome, HttpActivity, HttpRequest};
 pub use limited::Limited;
