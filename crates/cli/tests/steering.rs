@@ -210,11 +210,11 @@ fn several_rollouts_are_steered_at_once() {
         "pause 1 2 --reason 'an incident' --as ada",
         "pause --all --reason 'an incident' --as ada",
         "resume 2 1 2 --as ada",
-        "pause 2 --reason 'only this' --as ada --json",
+        "pause 2 --reason 'only this' --as ada",
         "pause 1 2 --reason 'an incident' --as ada",
         "abort --all --reason 'not today' --as ada",
         "abort --all --reason 'not today' --as ada --command-id 01900000-0000-7000-8000-000000000001",
-    ]), @r#"
+    ]), @"
     $ holdpoint pause 1 2 --reason 'an incident' --as ada
     paused: run 1 (Version 1) is held at `implement`
     paused: run 2 (Version 2) is held at `implement`
@@ -228,18 +228,19 @@ fn several_rollouts_are_steered_at_once() {
     resumed: run 1 (Version 1) is held at `implement`
     2 resumed
 
-    $ holdpoint pause 2 --reason 'only this' --as ada --json
-    {
-      "number": 2,
-      "outcome": null,
-      "project": "lab",
-      "run": "[uuid]",
-      "sequence": 49,
-      "state": "implement",
-      "status": "held",
-      "unconfigured": [],
-      "version": 11
-    }
+    $ holdpoint pause 2 --reason 'only this' --as ada
+    paused run 2: Version 2
+    held at `implement`
+    rollout: paused, wave 1 of 3, 0 of 3 targets failed (undone at 1)
+      paused by ada since [time] UTC: only this
+      wave 1 bakes; its clock stands still
+      WAVE  TARGET  STATE
+      1     web-1   healthy
+      2     web-2   waiting
+      3     web-3   waiting
+    next: go on, after the pause of ada: `holdpoint resume 2`
+    next: undo the rollout: `holdpoint abort 2 --reason TEXT`
+    next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint pause 1 2 --reason 'an incident' --as ada
     error[HP1006]: 1 of 2 runs refused it: the rollout is paused already, by member:ada
@@ -258,7 +259,7 @@ fn several_rollouts_are_steered_at_once() {
     error: an id for a command is for one run
     help: leave `--command-id` out, or name one run
     [exit 2]
-    "#);
+    ");
     // In which order the two are restored is not settled.
     place.must("work");
     assert_snapshot!(place.shows(&["list"]), @"
