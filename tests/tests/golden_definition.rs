@@ -25,7 +25,7 @@ use holdpoint_core::{
 };
 use holdpoint_definition::{
     Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, InPlaceOf, OfTarget,
-    OpenRule, OpenTask, Opened, Past,
+    OpenRule, OpenTask, Opened, Past, Sender,
 };
 use serde_json::{Value, json};
 
@@ -421,6 +421,20 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
             DefinitionEvent::SignalReceived {
                 name: text("vendor-ready"),
                 data: Arc::new(json!({ "ticket": 4711 })),
+                sender: None,
+            },
+        ),
+        (
+            "holdpoint.signal.received.by-one-who-may",
+            DefinitionEvent::SignalReceived {
+                name: text("vendor-ready"),
+                data: Arc::new(json!({ "ticket": 4711 })),
+                sender: Some(Sender {
+                    member: "ci".parse().unwrap(),
+                    holds: ["vendor".to_owned()].into(),
+                    roles: ["machine".parse().unwrap()].into(),
+                    qualified: ["network".parse().unwrap()].into(),
+                }),
             },
         ),
         (
@@ -428,6 +442,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
             DefinitionEvent::SignalReceived {
                 name: text("vendor-ready"),
                 data: Arc::new(Value::Null),
+                sender: None,
             },
         ),
         (

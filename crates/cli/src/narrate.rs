@@ -352,10 +352,10 @@ fn of_definition(event: &DefinitionEvent) -> String {
             )
         }
         DefinitionEvent::WaitElapsed { hold } => format!("the wait of `{hold}` is over"),
-        DefinitionEvent::SignalReceived { name, data } if data.is_null() => {
+        DefinitionEvent::SignalReceived { name, data, .. } if data.is_null() => {
             format!("signalled `{name}`")
         }
-        DefinitionEvent::SignalReceived { name, data } => format!("signalled `{name}`: {data}"),
+        DefinitionEvent::SignalReceived { name, data, .. } => format!("signalled `{name}`: {data}"),
         DefinitionEvent::SignalConsumed { hold, name, .. } => {
             format!("`{hold}` took the signal `{name}`")
         }

@@ -137,6 +137,9 @@ impl Draft<'_> {
         let tasks = after.tasks(definition, &not_applicable).map_err(cannot)?;
         let Times { until, deadline, counted, .. } =
             after.times(definition, opened).map_err(cannot)?;
+        if let Some(signal) = &definition.signal {
+            signal.senders.domain(&after.state).map_err(cannot)?;
+        }
         let window = definition
             .window
             .as_ref()
@@ -164,6 +167,7 @@ impl Draft<'_> {
             definition.signal.as_ref().filter(|_| open.signalled).is_some_and(|signal| {
                 let data = self.state.outputs.get(&hold);
                 data.is_none_or(|data| accepts(signal, data, &vars) != Ok(true))
+                    || !signal.senders.admit(&hold, open.sender.as_ref(), &after.state)
             });
         let (input, reason) = (Arc::new(input.clone()), reason.to_owned());
         Ok(Event::Amended {
@@ -269,6 +273,7 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
     open.waivers.clear();
     if *signal_fell {
         open.signalled = false;
+        open.sender = None;
         state.outputs.remove(&open.hold);
     }
     open.waited = open.waited && until.is_none_or(|until| until <= meta.time);

@@ -245,6 +245,9 @@ fn of_hold(hold: &Hold) -> Facts {
         if let Some(when) = &signal.when {
             found.insert("signal: accepted where".to_owned(), when.text().to_owned());
         }
+        if let Some(by) = signal.senders.words() {
+            found.insert("signal: who may send it".to_owned(), by);
+        }
         if let Some(span) = &signal.expires {
             found.insert("signal expires after".to_owned(), phrase::term(span));
         }

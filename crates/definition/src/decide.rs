@@ -239,6 +239,9 @@ impl<'a> Draft<'a> {
         let Times { until, deadline, remind, escalate, counted } = times;
         let window = hold.window.as_ref().map(|one| self.asked_times(one)).transpose()?;
         hold.lock.as_ref().map_or(Ok(()), |lock| self.lock_items(lock).map(drop))?;
+        if let Some(signal) = &hold.signal {
+            signal.senders.domain(&self.state)?;
+        }
         let not_applicable = self.not_applicable(hold)?;
         let tasks = self.tasks(hold, &not_applicable)?;
         let (hold, digest) = (name.to_owned(), self.state.digest);
@@ -409,12 +412,15 @@ impl<'a> Draft<'a> {
             return Err(not_awaited("the run is being cancelled"));
         }
         let wanted = self.signals_wanted();
-        if !wanted.contains(&name) {
+        let ahead: Vec<_> = wanted.iter().copied().filter(|(_, one)| one.name == name).collect();
+        if ahead.is_empty() {
             let refusal = not_awaited(format!("nothing in this run can want the signal `{name}`"));
-            return Err(if wanted.is_empty() {
+            let names: BTreeSet<&str> = wanted.iter().map(|(_, one)| one.name.as_str()).collect();
+            let names: Vec<&str> = names.into_iter().collect();
+            return Err(if names.is_empty() {
                 refusal
             } else {
-                refusal.needs(format!("it can still want {}", wanted.join(", ")))
+                refusal.needs(format!("it can still want {}", names.join(", ")))
             });
         }
         let awaited = self.hold().and_then(|(open, definition)| {
@@ -427,13 +433,13 @@ impl<'a> Draft<'a> {
                     "{SIGNALS_KEPT_MAX} signals are kept already and no hold has taken one"
                 )));
             }
-            self.emit(Event::SignalReceived {
-                name: name.to_owned(),
-                data: Arc::new(data.clone()),
-            });
+            let sender = self.sender(name, &ahead)?;
+            let (name, data) = (name.to_owned(), Arc::new(data.clone()));
+            self.emit(Event::SignalReceived { name, data, sender });
             return Ok(());
         };
         self.in_time(open)?;
+        let sender = self.sender(name, &[(&open.hold, signal)])?;
         let hold = open.hold.clone();
         match accepts(signal, data, &self.state.vars()) {
             Ok(true) => {}
@@ -449,7 +455,8 @@ impl<'a> Draft<'a> {
                 )));
             }
         }
-        self.emit(Event::SignalReceived { name: name.to_owned(), data: Arc::new(data.clone()) });
+        let (name, data) = (name.to_owned(), Arc::new(data.clone()));
+        self.emit(Event::SignalReceived { name, data, sender });
         self.take_kept_signal(definition);
         self.release();
         Ok(())
@@ -465,7 +472,9 @@ impl<'a> Draft<'a> {
         }
         let vars = self.state.vars();
         let found = self.state.signals.iter().position(|kept| {
-            kept.name == signal.name && accepts(signal, &kept.data, &vars) == Ok(true)
+            kept.name == signal.name
+                && signal.senders.admit(&open.hold, kept.sender.as_ref(), &self.state)
+                && accepts(signal, &kept.data, &vars) == Ok(true)
         });
         if let Some(index) = found {
             let (hold, name) = (open.hold.clone(), signal.name.clone());
@@ -474,8 +483,8 @@ impl<'a> Draft<'a> {
         found.is_some()
     }
 
-    /// The signals that a hold which can still open, or is open, waits for.
-    fn signals_wanted(&self) -> Vec<&'a str> {
+    /// The signals that holds which can still open, or are open, wait for, with the holds.
+    fn signals_wanted(&self) -> Vec<(&'a str, &'a SignalWait)> {
         let model = self.model;
         let ahead = |place: &Place| {
             let taken = matches!(place, Place::Hold(open) if open.signalled);
@@ -488,14 +497,8 @@ impl<'a> Draft<'a> {
             }
             place => ahead(place),
         };
-        let mut wanted: Vec<&'a str> = states
-            .into_iter()
-            .filter_map(|name| hold_of(model, name)?.signal.as_ref())
-            .map(|signal| signal.name.as_str())
-            .collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        wanted
+        let signal = |name: &'a str| Some((name, hold_of(model, name)?.signal.as_ref()?));
+        states.into_iter().filter_map(signal).collect()
     }
 
     /// Decides a cancellation.

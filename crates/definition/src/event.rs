@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{
     event_data::{
         Attached, Ballot, CheckTimes, Confirmation, Gate, OfTarget, OpenRule, OpenTask, Opened,
-        Past,
+        Past, Sender,
     },
     lockdown::HeldBy,
     windows::{AskedTimes, Outlook},
@@ -349,6 +349,9 @@ pub enum DefinitionEvent {
         /// What came with it.
         #[serde(default, skip_serializing_if = "is_null")]
         data: Arc<Value>,
+        /// Who sent it, where not every member may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sender: Option<Sender>,
     },
     /// A hold took a signal that had come.
     #[serde(rename = "holdpoint.signal.consumed")]

@@ -57,6 +57,20 @@ pub struct Confirmation {
     pub note: Option<String>,
 }
 
+/// Who has sent a signal, with the facts by which holds may take it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// Who.
+    pub member: MemberId,
+    /// The holds to which they could send it then.
+    pub holds: BTreeSet<String>,
+    /// The roles that they held then.
+    pub roles: BTreeSet<RoleName>,
+    /// The qualifications that were valid then, where one of the holds demands one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub qualified: BTreeSet<QualificationName>,
+}
+
 /// A duty, as it was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {

@@ -85,6 +85,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 votes: Vec::new(),
                 waited: false,
                 signalled: false,
+                sender: None,
                 witnessed: false,
                 reminded: 0,
                 escalated: false,
@@ -192,8 +193,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Event::WindowOpened { state: at, .. }
             | Event::WindowOverridden { state: at, .. },
         ) if hold == at => window.take(event, meta.time),
-        (_, Event::SignalReceived { name, data }) => {
-            state.signals.push(Signal { name: name.clone(), data: Arc::clone(data) });
+        (_, Event::SignalReceived { name, data, sender }) => {
+            let (data, sender) = (Arc::clone(data), sender.clone());
+            state.signals.push(Signal { name: name.clone(), data, sender });
             Ok(())
         }
         (Place::Hold(open), Event::SignalConsumed { hold, name, index })
@@ -204,6 +206,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             let signal = state.signals.remove(*index);
             state.outputs.insert(hold.clone(), signal.data);
             open.signalled = true;
+            open.sender = signal.sender;
             Ok(())
         }
         (Place::Hold(open), Event::HoldReleased { hold })

@@ -203,7 +203,8 @@ fn of_hold(hold: &Hold) -> Vec<String> {
             .as_ref()
             .map(|when| format!(", with data for which `{}`", when.text()))
             .unwrap_or_default();
-        sentences.push(format!("It waits for the signal `{}`{when}.", signal.name));
+        let by = signal.senders.words().map(|by| format!(", sent by {by}")).unwrap_or_default();
+        sentences.push(format!("It waits for the signal `{}`{when}{by}.", signal.name));
     }
     if let Some(window) = &hold.window {
         sentences.extend(of_window(window));

@@ -11,6 +11,7 @@ use crate::{
     locking::Lock,
     model::Term,
     node::Span,
+    senders::Senders,
     substitutes::Substitutes,
     tasks::Task,
     template::Template,
@@ -317,6 +318,7 @@ pub(crate) enum Wait {
 /// A signal to wait for.
 #[derive(Debug)]
 pub(crate) struct SignalWait {
+    pub(crate) senders: Senders,
     pub(crate) name: String,
     pub(crate) when: Option<Expr>,
     pub(crate) expires: Option<Term>,

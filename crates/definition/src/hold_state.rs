@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     approval,
-    event_data::{OpenRule, OpenTask},
+    event_data::{OpenRule, OpenTask, Sender},
     hold_model::Hold,
     locking::Locking,
     state::State,
@@ -37,6 +37,9 @@ pub(crate) struct HoldState {
     pub(crate) votes: Vec<Given>,
     pub(crate) waited: bool,
     pub(crate) signalled: bool,
+    /// Who sent the signal that was taken, where not every member may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sender: Option<Sender>,
     /// Whether nobody has objected in time.
     pub(crate) witnessed: bool,
     /// The last reminder.

@@ -76,6 +76,7 @@ mod rollout_steps;
 mod rollout_view;
 mod rollout_window;
 mod schema;
+mod senders;
 mod settling;
 mod state;
 mod substitutes;
@@ -111,7 +112,7 @@ pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::DefinitionEvent;
 pub use event_data::{
     Attached, Ballot, CheckTimes, Confirmation, Gate, InPlaceOf, OfTarget, OpenRule, OpenTask,
-    Opened, Past,
+    Opened, Past, Sender,
 };
 pub use language_schema::SCHEMA;
 pub use lockdown::HeldBy;

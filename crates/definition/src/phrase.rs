@@ -83,7 +83,10 @@ fn hold_summary(hold: &Hold) -> Vec<String> {
         Some(Wait::For(span)) => lines.push(format!("wait {}", term(span))),
         Some(Wait::Until(at)) => lines.push(format!("wait until {}", template(at))),
     }
-    lines.extend(hold.signal.iter().map(|signal| format!("signal {}", signal.name)));
+    lines.extend(hold.signal.iter().map(|signal| {
+        let by = signal.senders.words().map(|by| format!(" by {by}")).unwrap_or_default();
+        format!("signal {}{by}", signal.name)
+    }));
     lines.extend(hold.lock.as_ref().map(locking::words));
     if let Some(window) = &hold.window {
         lines.push(times(&window.times));

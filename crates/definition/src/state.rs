@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::{
     child::ChildState,
     duties::Duty,
+    event_data::Sender,
     evidence::Evidence,
     expr::Vars,
     hold_state::HoldState,
@@ -90,6 +91,9 @@ pub(crate) struct Failure {
 pub(crate) struct Signal {
     pub(crate) name: String,
     pub(crate) data: Arc<Value>,
+    /// Who sent it, where not every member may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sender: Option<Sender>,
 }
 
 /// Where a run is.

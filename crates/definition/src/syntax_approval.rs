@@ -16,6 +16,7 @@ use crate::{
     syntax_hold::read_expires,
     syntax_window::read_working,
     syntax_work::fixed,
+    template::Template,
 };
 
 pub(crate) const APPROVAL: &[&str] =
@@ -264,15 +265,7 @@ fn read_rule(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<Rule> {
         Some(node) => reader.expr(node, &[]).map(Some),
     };
     let from = fields.need(reader, "from").and_then(|node| read_approvers(node, reader));
-    let qualified = match fields.get("qualified") {
-        None => Some(None),
-        Some(node) => reader.template(node, &[]).map(Some),
-    };
-    if let (Some(Some(template)), Some(node)) = (&qualified, fields.get("qualified"))
-        && let Some(text) = template.literal()
-    {
-        reader.is_name(text, &node.span, "a qualification");
-    }
+    let qualified = read_qualified(fields.get("qualified"), reader);
     let need = fields.need(reader, "need").and_then(|node| read_need(node, reader));
     let roster = read_roster(&fields, need.as_ref(), reader);
     let after = read_after(fields.get("after"), reader);
@@ -377,6 +370,19 @@ pub(crate) fn items(node: &Node) -> &[Node] {
         Kind::List(items) => items,
         _ => std::slice::from_ref(node),
     }
+}
+
+/// In what somebody must be qualified, where it is said.
+pub(crate) fn read_qualified(
+    node: Option<&Node>,
+    reader: &mut Reader<'_>,
+) -> Option<Option<Template>> {
+    let Some(node) = node else { return Some(None) };
+    let template = reader.template(node, &[])?;
+    if let Some(text) = template.literal() {
+        reader.is_name(text, &node.span, "a qualification");
+    }
+    Some(Some(template))
 }
 
 /// Whom something asks: one or several, never none.

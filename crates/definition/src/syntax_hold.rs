@@ -8,6 +8,7 @@ use crate::{
     hold_model::{Hold, SignalWait, Wait},
     model::{Term, Timed, duration, is_out_of_range},
     node::{Kind, Node, Span},
+    senders::Senders,
     syntax::{Reader, listed},
     syntax_approval, syntax_evidence, syntax_lock, syntax_task, syntax_window,
 };
@@ -26,7 +27,7 @@ pub(crate) const HOLD: &[&str] = &[
     "expires",
 ];
 pub(crate) const WAIT: &[&str] = &["for", "until"];
-pub(crate) const SIGNAL: &[&str] = &["name", "when", "expires"];
+pub(crate) const SIGNAL: &[&str] = &["name", "from", "not", "qualified", "when", "expires"];
 
 const DURATION: &str = "durations are such as `90s`, `10m`, `2h 30m` or `7d`; a day has 24 hours";
 
@@ -215,10 +216,20 @@ fn read_wait(node: &Node, reader: &mut Reader<'_>) -> Option<Wait> {
 fn read_signal(node: &Node, reader: &mut Reader<'_>) -> Option<SignalWait> {
     let fields = reader.fields(node, "a signal", SIGNAL)?;
     let name = fields.need(reader, "name").and_then(|node| reader.name(node, "a signal"));
+    let from = match fields.get("from") {
+        None => Some(Vec::new()),
+        Some(node) => syntax_approval::read_approvers(node, reader),
+    };
+    let not = match fields.get("not") {
+        None => Some(Vec::new()),
+        Some(node) => syntax_approval::read_not(node, reader),
+    };
+    let qualified = syntax_approval::read_qualified(fields.get("qualified"), reader);
     let when = match fields.get("when") {
         None => Some(None),
         Some(node) => reader.expr(node, &["signal"]).map(Some),
     };
     let expires = read_expires(fields.get("expires"), reader);
-    Some(SignalWait { name: name?, when: when?, expires: expires? })
+    let senders = Senders { from: from?, not: not?, qualified: qualified? };
+    Some(SignalWait { name: name?, senders, when: when?, expires: expires? })
 }

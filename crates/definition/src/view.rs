@@ -23,7 +23,7 @@ use crate::{
     parallel_state::Fork,
     phrase,
     rollout_state::RolloutState,
-    rollout_view,
+    rollout_view, senders,
     state::{Place, State},
     substitutes::{self, COUNTS_ONCE, Voter},
     tasks,
@@ -205,8 +205,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         conditions.push(condition("wait", "wait", open.waited, summary));
     }
     if let Some(signal) = &hold.signal {
-        let summary = format!("the signal {}", signal.name);
-        conditions.push(condition("signal", &signal.name, open.signalled, summary));
+        conditions.push(senders::signal_view(signal, open, state, at));
     }
     if let (Some(window), Some(defined)) = (&open.window, &hold.window) {
         conditions.push(window_view(window, defined, at));
@@ -494,9 +493,7 @@ fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> 
     if open.locking.waits_for().is_some() {
         steps.push("wait for the locks: `holdpoint locks` says who holds them".to_owned());
     }
-    if let Some(signal) = hold.signal.as_ref().filter(|_| !open.signalled) {
-        steps.push(format!("send the signal `{}`", signal.name));
-    }
+    steps.extend(senders::signal_step(hold, open));
     if let (Some(window), Some(defined)) = (&open.window, &hold.window)
         && window.overridden.is_none()
     {

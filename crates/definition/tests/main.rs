@@ -31,6 +31,7 @@ mod properties;
 mod reference;
 mod rollout;
 mod scale;
+mod senders;
 mod settling;
 mod stages;
 mod steering;

@@ -204,7 +204,11 @@ impl Space {
             }
             for data in [Some(&json!({})), self.signals.get(name)].into_iter().flatten() {
                 let action = Action::Signal { name: name.to_owned(), data: data.clone() };
-                found.extend(self.send(at, requester(), action).map(|(mut to, events)| {
+                // Who sends it makes no difference, but that some may not.
+                let mut members = [&self.by].into_iter().chain(&self.members);
+                let sent =
+                    members.find_map(|by| self.send(at, Actor::Member(by.clone()), action.clone()));
+                found.extend(sent.map(|(mut to, events)| {
                     to.done.1 += u32::from(!awaited);
                     (to, events)
                 }));

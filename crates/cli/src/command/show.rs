@@ -408,6 +408,7 @@ fn doing(condition: &ConditionView) -> &'static str {
     match condition.kind {
         "evidence" => "attach",
         "task" => "confirm",
+        "signal" => "send",
         _ => "release",
     }
 }
