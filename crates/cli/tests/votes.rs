@@ -178,6 +178,62 @@ fn programs_are_told_of_each_run() {
 }
 
 #[test]
+fn what_was_seen_is_voted_on_and_nothing_else() {
+    let _filters = filters();
+    let place = place();
+    let seen = place.must("approve --all --dry-run --as bob --json");
+    place.write("seen.json", seen);
+    // One has come to another hold since.
+    place.must("approve 2 --as cy");
+    place.must("submit patch --as ada");
+    place.write("other.json", "{ \"runs\": [{ \"result\": \"would\", \"run\": \"1\" }] }");
+    assert_snapshot!(place.shows(&[
+        "approve --seen seen.json --as bob",
+        "list",
+        "approve --seen patch.yaml --as bob",
+        "approve --seen other.json --as bob",
+        "approve --seen none.json --as bob",
+        "approve 1 --seen seen.json --as bob",
+    ]), @"
+    $ holdpoint approve --seen seen.json --as bob
+    error[HP1006]: 1 of 2 runs refused it: it is not as it was seen: `look` asks about the input sha256:[digest] now
+    help: each is told above
+    approved: run 1 (One) is held at `look`
+    refused: run 2 (Two) is held at `look`: it is not as it was seen: `look` asks about the input sha256:[digest] now
+    1 approved, 1 refused
+    [exit 1]
+
+    $ holdpoint list
+    RUN  TITLE  DEFINITION  STATE  STATUS  REQUESTER  UPDATED (UTC)
+    5    Patch  patch v1    agree  held    ada        [time]
+    4    Other  other v1    agree  held    ada        [time]
+    3    Three  patch v1    agree  held    bob        [time]
+    2    Two    patch v1    look   held    ada        [time]
+    1    One    patch v1    look   held    ada        [time]
+
+    $ holdpoint approve --seen patch.yaml --as bob
+    error: `patch.yaml` is no preview: expected value at line 2 column 1
+    help: make one: `holdpoint approve … --dry-run --json > FILE`
+    [exit 2]
+
+    $ holdpoint approve --seen other.json --as bob
+    error: `other.json` is no preview: missing field `hold`
+    help: make one: `holdpoint approve … --dry-run --json > FILE`
+    [exit 2]
+
+    $ holdpoint approve --seen none.json --as bob
+    error: `none.json` is no preview: there is no such file
+    help: make one: `holdpoint approve … --dry-run --json > FILE`
+    [exit 2]
+
+    $ holdpoint approve 1 --seen seen.json --as bob
+    error: the argument `[RUN]...` cannot be used with `--seen <FILE>`
+    help: the usage is `holdpoint approve --as <MEMBER> <RUN>...`
+    [exit 2]
+    ");
+}
+
+#[test]
 fn the_example_of_the_page_is_what_happens() {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/approving.md"));
     let block = |text: &'static str| text.split_once("\n```\n").unwrap().0;

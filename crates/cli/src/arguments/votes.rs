@@ -1,5 +1,7 @@
 //! Which runs are voted on, as it is typed: one, several, or all that a filter finds.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use holdpoint::{
     core::{DefinitionName, MemberId},
@@ -13,7 +15,7 @@ use super::Acting;
 pub(crate) struct Votes {
     /// The runs: each its number in its project (`3`), PROJECT/NUMBER, or its id or the beginning or
     /// end of it; each is decided by itself
-    #[arg(value_name = "RUN", required_unless_present_any = ["all", "definition", "state", "requester"])]
+    #[arg(value_name = "RUN", required_unless_present_any = ["all", "definition", "state", "requester", "seen"])]
     #[arg(conflicts_with_all = ["all", "definition", "state", "requester"])]
     pub(crate) runs: Vec<String>,
     /// Every run that waits for votes: of the project that `--project` names, or of all
@@ -21,6 +23,11 @@ pub(crate) struct Votes {
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) filter: Filter,
+    /// Vote on what a preview has found, a file that `--dry-run --json` has printed, and on nothing
+    /// that is not as it was then
+    #[arg(long, value_name = "FILE")]
+    #[arg(conflicts_with_all = ["runs", "all", "definition", "state", "requester", "hold", "dry_run"])]
+    pub(crate) seen: Option<PathBuf>,
     /// Only say what would come of it, run by run
     #[arg(long, visible_alias = "preview")]
     pub(crate) dry_run: bool,

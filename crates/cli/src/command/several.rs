@@ -4,6 +4,7 @@ use holdpoint::{
     core::{Refusal, RefusalCode},
     engine::{RunDetail, RunRow},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,8 +20,15 @@ pub(crate) struct Told {
     line: String,
     row: RunRow,
     /// The digest of what was decided about, where a decision has one.
-    digest: Option<String>,
+    about: Option<About>,
     outcome: Outcome,
+}
+
+/// What is decided about: a hold of the run, and the digest of its input.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct About {
+    pub(crate) hold: String,
+    pub(crate) digest: String,
 }
 
 /// What came of a command.
@@ -62,12 +70,12 @@ impl Outcome {
 impl Told {
     /// As the run is now.
     pub(crate) fn of(detail: &RunDetail, outcome: Outcome) -> Self {
-        Self { line: show::in_a_line(detail), row: detail.row.clone(), digest: None, outcome }
+        Self { line: show::in_a_line(detail), row: detail.row.clone(), about: None, outcome }
     }
 
-    /// With the digest of what was decided about.
-    pub(crate) fn about(self, digest: Option<String>) -> Self {
-        Self { digest, ..self }
+    /// With what was decided about.
+    pub(crate) fn about(self, about: Option<About>) -> Self {
+        Self { about, ..self }
     }
 
     fn in_words(&self, done: &str) -> String {
@@ -75,7 +83,7 @@ impl Told {
         match &self.outcome {
             Outcome::Done => format!("{done}: {line}\n"),
             Outcome::Would { releases } => {
-                let digest = self.digest.as_ref().map(|one| format!(", input {one}"));
+                let digest = self.about.as_ref().map(|one| format!(", input {}", one.digest));
                 let releases = if *releases { ", which this would release" } else { "" };
                 format!("would be {done}: {line}{releases}{}\n", digest.unwrap_or_default())
             }
@@ -96,7 +104,8 @@ impl Told {
             }),
         });
         if let Some(members) = json.as_object_mut() {
-            if let Some(digest) = &self.digest {
+            if let Some(About { hold, digest }) = &self.about {
+                members.insert("hold".to_owned(), json!(hold));
                 members.insert("digest".to_owned(), json!(digest));
             }
             if let Outcome::Would { releases } = self.outcome {

@@ -1,10 +1,13 @@
 //! `holdpoint approve`, `reject` and `veto` of several runs at once. Each run is decided by itself,
 //! about its own input: there is no vote on several.
 
+use std::path::Path;
+
 use holdpoint::{
-    core::{Action, Command, CommandId, NewEvent, Refusal, RunId},
+    core::{Action, Command, CommandId, NewEvent, Refusal, RefusalCode, RunId},
     engine::{CommandFailure, Engine, RunFilter},
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
@@ -14,11 +17,12 @@ use crate::{
     },
     command::{
         run,
-        several::{self, Outcome, Told},
+        several::{self, About, Outcome, Told},
     },
     context::{Context, Who},
     failure::Failure,
     output::Answer,
+    strict_json, text_file,
 };
 
 /// What is voted, and how that is said when it is done.
@@ -35,27 +39,28 @@ enum Voted {
 
 /// Votes on one run, or on several.
 pub(crate) async fn vote(context: &Context, on: Votes, ballot: Ballot) -> Result<(), Failure> {
-    let Votes { runs, all: _, filter, dry_run, hold, acting } = on;
+    let Votes { runs, all: _, filter, seen, dry_run, hold, acting } = on;
     let Ballot { action, done } = ballot;
     let who = acting.who()?;
+    let seen = seen.map(|file| preview(&file)).transpose()?;
     let voted = context
         .with_engine_at_rest(async |engine| {
-            let named = named(context, engine, &runs).await?;
             let sent = |id| command(&who, id, &action);
-            if let ([run], false) = (named.as_slice(), dry_run) {
+            let meant = match &seen {
+                Some(seen) => as_seen(context, engine, seen).await?,
+                None if runs.is_empty() => {
+                    waiting(context, engine, &filter, hold.as_deref()).await?
+                }
+                None => named(context, engine, &runs).await?,
+            };
+            if let ([Meant { run, how: How::Named }], false) = (meant.as_slice(), dry_run) {
                 return run::send(engine, *run, sent(who.command), done).await.map(Voted::One);
             }
             one_id_is_for_one_run(&acting, dry_run)?;
-            let is_named = !runs.is_empty();
-            let meant = if is_named {
-                named
-            } else {
-                waiting(context, engine, &filter, hold.as_deref()).await?
-            };
             let mut told = Vec::new();
-            for run in meant {
+            for one in &meant {
                 let command = sent(CommandId::from_uuid(uuid::Uuid::now_v7()));
-                match cast(engine, run, command, is_named, dry_run).await {
+                match cast(engine, one, command, dry_run).await {
                     Ok(one) => told.push(one),
                     Err(failure) => return Ok(Voted::Many(told, Some(failure))),
                 }
@@ -88,18 +93,69 @@ fn one_id_is_for_one_run(acting: &Acting, dry_run: bool) -> Result<(), Failure> 
     ))
 }
 
+/// A run that is voted on, and how it has come to that.
+struct Meant {
+    run: RunId,
+    how: How,
+}
+
+enum How {
+    Named,
+    Found,
+    /// A preview has found it so.
+    Seen(About),
+}
+
 /// The runs that are named, each once.
 async fn named(
     context: &Context,
     engine: &Engine,
     names: &[String],
-) -> Result<Vec<RunId>, Failure> {
-    let mut runs = Vec::new();
+) -> Result<Vec<Meant>, Failure> {
+    let mut runs: Vec<Meant> = Vec::new();
     for name in names {
         let run = context.run(engine, name).await?;
-        if !runs.contains(&run) {
-            runs.push(run);
+        if runs.iter().all(|one| one.run != run) {
+            runs.push(Meant { run, how: How::Named });
         }
+    }
+    Ok(runs)
+}
+
+/// The largest preview that is read, in bytes.
+const PREVIEW_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// A run as a preview has found it.
+#[derive(Deserialize)]
+struct Seen {
+    run: String,
+    #[serde(flatten)]
+    about: About,
+}
+
+/// What a preview has found that can be voted on.
+fn preview(file: &Path) -> Result<Vec<Seen>, Failure> {
+    let wrong = |why: String| {
+        Failure::usage(
+            format!("`{}` is no preview: {why}", file.display()),
+            "make one: `holdpoint approve … --dry-run --json > FILE`",
+        )
+    };
+    let text = text_file::read(file, PREVIEW_BYTES_MAX).map_err(wrong)?;
+    let read = strict_json::parse(&text).map_err(|error| wrong(error.to_string()))?;
+    let runs = read.get("runs").and_then(Value::as_array);
+    let runs = runs.ok_or_else(|| wrong("it has no `runs`".to_owned()))?;
+    let found = runs.iter().filter(|run| run.get("result").is_some_and(|one| one == "would"));
+    let read = found.map(|run| serde_json::from_value(run.clone()));
+    read.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))
+}
+
+/// The runs of a preview.
+async fn as_seen(context: &Context, engine: &Engine, seen: &[Seen]) -> Result<Vec<Meant>, Failure> {
+    let mut runs = Vec::new();
+    for Seen { run, about } in seen {
+        let run = context.run(engine, run).await?;
+        runs.push(Meant { run, how: How::Seen(about.clone()) });
     }
     Ok(runs)
 }
@@ -111,7 +167,7 @@ async fn waiting(
     engine: &Engine,
     filter: &Filter,
     hold: Option<&str>,
-) -> Result<Vec<RunId>, Failure> {
+) -> Result<Vec<Meant>, Failure> {
     let all = RunFilter { project: context.project.clone(), ..RunFilter::default() };
     let mut runs = Vec::new();
     for row in engine.runs(&all).await? {
@@ -124,40 +180,52 @@ async fn waiting(
                 && open.conditions.iter().any(|condition| condition.kind == "approval")
         });
         if waits {
-            runs.push(row.id);
+            runs.push(Meant { run: row.id, how: How::Found });
         }
     }
     runs.reverse();
     Ok(runs)
 }
 
-/// Votes on one run of several, or says what would come of it. A run that nobody has named is left
-/// alone where the vote would be refused.
+/// Votes on one run of several, or says what would come of it. A run that only a filter has found is
+/// left alone where the vote would be refused, and one that is not as it was seen is not voted on.
 async fn cast(
     engine: &Engine,
-    run: RunId,
+    Meant { run, how }: &Meant,
     command: Command,
-    is_named: bool,
     dry_run: bool,
 ) -> Result<Told, Failure> {
-    let would = refusal_of(engine.would(run, &command).await)?;
-    let (digest, outcome) = match would {
-        Err(refusal) if is_named => (None, Outcome::Refused(refusal)),
-        Err(refusal) => (None, Outcome::Left(refusal)),
-        Ok(events) => {
-            let digest = digest(&events);
-            if dry_run {
-                let released = |event: &NewEvent| event.kind.as_str() == "holdpoint.hold.released";
-                (digest, Outcome::Would { releases: events.iter().any(released) })
-            } else {
-                match refusal_of(engine.command(run, command).await)? {
-                    Ok(_) => (digest, Outcome::Done),
-                    Err(refusal) => (None, Outcome::Refused(refusal)),
-                }
-            }
+    let would = refusal_of(engine.would(*run, &command).await)?;
+    let would = would.and_then(|events| as_it_was(how, events));
+    let (about, outcome) = match (would, how) {
+        (Err(refusal), How::Found) => (None, Outcome::Left(refusal)),
+        (Err(refusal), How::Named | How::Seen(_)) => (None, Outcome::Refused(refusal)),
+        (Ok(events), _) if dry_run => {
+            let released = |event: &NewEvent| event.kind.as_str() == "holdpoint.hold.released";
+            (about(&events), Outcome::Would { releases: events.iter().any(released) })
         }
+        (Ok(events), _) => match refusal_of(engine.command(*run, command).await)? {
+            Ok(_) => (about(&events), Outcome::Done),
+            Err(refusal) => (None, Outcome::Refused(refusal)),
+        },
     };
-    Ok(Told::of(&engine.run(run).await?, outcome).about(digest))
+    Ok(Told::of(&engine.run(*run).await?, outcome).about(about))
+}
+
+/// Refuses to vote on what is not as a preview has found it.
+fn as_it_was(how: &How, events: Vec<NewEvent>) -> Result<Vec<NewEvent>, Refusal> {
+    let How::Seen(seen) = how else { return Ok(events) };
+    match about(&events) {
+        Some(now) if now != *seen => Err(Refusal::new(
+            RefusalCode::NotAwaited,
+            format!(
+                "it is not as it was seen: `{}` asks about the input {} now",
+                now.hold, now.digest
+            ),
+        )
+        .needs("look at it again: `--dry-run --json`")),
+        _ => Ok(events),
+    }
 }
 
 /// What was refused is told of the run; anything else ends the command.
@@ -171,10 +239,7 @@ fn refusal_of<T>(answer: Result<T, CommandFailure>) -> Result<Result<T, Refusal>
     }
 }
 
-/// The digest of what is voted on.
-fn digest(events: &[NewEvent]) -> Option<String> {
-    events.iter().find_map(|event| {
-        let data: Value = serde_json::from_str(event.data.as_str()).ok()?;
-        data.get("digest")?.as_str().map(str::to_owned)
-    })
+/// What is voted on.
+fn about(events: &[NewEvent]) -> Option<About> {
+    events.iter().find_map(|event| serde_json::from_str(event.data.as_str()).ok())
 }
