@@ -26,6 +26,7 @@
 //! | `own` | the project's own form, YAML or JSON |
 //! | `ansible`, `ansible_ini`, `ansible_yaml`, `range` | inventories of Ansible |
 //! | `table` | CSV |
+//! | `secrets` | which variables and columns look as if they held secrets |
 //! | `tree` | YAML and JSON in which every value knows its line |
 
 mod ansible;
@@ -35,6 +36,7 @@ mod declared;
 mod finding;
 mod own;
 mod range;
+mod secrets;
 mod table;
 mod tree;
 
@@ -68,8 +70,8 @@ pub enum Format {
 /// What to take of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Which variables of an Ansible inventory become labels; those that are not about the
-    /// connection and do not look like secrets, where it is `None`.
+    /// Which variables of an Ansible inventory, or columns of a table, become labels; those that are
+    /// not about the connection and do not look like secrets, where it is `None`.
     pub labels: Option<BTreeSet<LabelName>>,
 }
 
@@ -98,7 +100,7 @@ pub fn read(
         match format {
             Format::Yaml => own::read(source, tree::Language::Yaml, &mut report),
             Format::Json => own::read(source, tree::Language::Json, &mut report),
-            Format::Csv => table::read(source, &mut report),
+            Format::Csv => table::read(source, options, &mut report),
             Format::AnsibleIni => ansible_ini::read(source, options, &mut report),
             Format::AnsibleYaml => ansible_yaml::read(source, options, &mut report),
         }

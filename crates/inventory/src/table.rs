@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    Options,
     declared::{self, Declared, DeclaredItem},
     finding::{FindingCode as Code, Report},
+    secrets::looks_secret,
 };
 
 /// What a column says of each item.
@@ -16,7 +18,7 @@ enum Column {
 }
 
 /// Reads a table.
-pub(crate) fn read(source: &str, report: &mut Report) -> Option<Declared> {
+pub(crate) fn read(source: &str, options: &Options, report: &mut Report) -> Option<Declared> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source.as_bytes());
     let columns = match reader.headers() {
         Ok(header) => columns(header, report)?,
@@ -56,6 +58,16 @@ pub(crate) fn read(source: &str, report: &mut Report) -> Option<Declared> {
                 }
                 Column::Label(_) if cell.is_empty() => {}
                 Column::Label(name) => {
+                    let wanted = match &options.labels {
+                        Some(chosen) => chosen.iter().any(|label| label.as_str() == name),
+                        None => !looks_secret(name, cell),
+                    };
+                    if !wanted {
+                        if options.labels.is_none() {
+                            declared.secrets.insert(name.clone());
+                        }
+                        continue;
+                    }
                     let label = declared::label(name, cell, line, report);
                     item.labels.get_or_insert_default().extend(label);
                 }

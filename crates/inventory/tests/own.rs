@@ -1,6 +1,6 @@
 //! The project's own form, and tables.
 
-use holdpoint_inventory::Format;
+use holdpoint_inventory::{Format, Options, read};
 use insta::assert_snapshot;
 
 use crate::shown;
@@ -39,4 +39,23 @@ fn a_table_has_a_row_an_item() {
     web-1 >db-1
     ");
     assert_eq!(shown(Format::Csv, "name\n"), "");
+}
+
+#[test]
+fn columns_that_look_like_secrets_are_left_out_unless_they_are_named() {
+    let table =
+        "name,env,root_password,url\nweb-1,prod,hunter2,http://u:p@h/\nweb-2,test,,http://h/\n";
+    assert_snapshot!(shown(Format::Csv, table), @"
+    web-1 env=prod
+    web-2 env=test url=http://h/
+    ");
+    let options = Options { labels: Some(["root_password".parse().unwrap()].into()) };
+    let declared = read(Format::Csv, "table.csv", table, &options).unwrap();
+    let labels: Vec<String> = declared.items["web-1"]
+        .labels
+        .iter()
+        .flatten()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    assert_eq!(labels, ["root_password=hunter2"]);
 }

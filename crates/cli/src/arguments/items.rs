@@ -35,7 +35,7 @@ pub(crate) enum ItemsCommand {
         /// What it is
         #[arg(long)]
         format: Form,
-        /// Of an Ansible inventory, make labels of these variables alone; may be given several times
+        /// Make labels of these variables or columns alone; may be given several times
         #[arg(long = "label", value_name = "VARIABLE")]
         labels: Vec<LabelName>,
         #[command(flatten)]
