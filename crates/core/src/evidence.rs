@@ -62,15 +62,13 @@ impl NewEvidence {
                 "give one such as `application/pdf`",
             );
         }
-        if let Some(reference) = &self.reference
-            && !is_reference(reference)
-        {
+        if let Some(wrong) = self.reference.as_deref().and_then(wrong_reference) {
             return bad(
-                "the reference is no URL that others can open".to_owned(),
+                wrong.to_owned(),
                 "give one such as `https://reports.example.com/4711`, with a host, of at most 2048 bytes",
             );
         }
-        if self.size == Some(0) {
+        if self.size == Some(0) || self.digest == Digest::of(b"") {
             return bad(
                 "an empty file shows nothing".to_owned(),
                 "attach the file once something is in it",
@@ -98,18 +96,23 @@ fn is_restricted(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
 }
 
-/// Whether `text` is a URL with a host (RFC 3986). Without one it names what only its author's machine
-/// has, or, as `javascript:` and `data:` do, what whoever follows it would run.
-fn is_reference(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once("://") else { return false };
+/// What is wrong with a reference, which must be a URL (RFC 3986) with a host. Without one it names
+/// what only its author's machine has, or, as `javascript:` and `data:` do, what whoever follows it
+/// would run.
+fn wrong_reference(text: &str) -> Option<&'static str> {
+    const NO_URL: &str = "the reference is no URL that others can open";
     let refused = ["javascript", "vbscript", "data", "file"];
-    text.len() <= REFERENCE_BYTES_MAX
-        && !refused.iter().any(|known| scheme.eq_ignore_ascii_case(known))
-        && !rest.starts_with(['/', '?', '#'])
-        && scheme.bytes().next().is_some_and(|first| first.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-        && !rest.is_empty()
-        && rest.bytes().all(|byte| byte.is_ascii_graphic())
+    if text.len() > REFERENCE_BYTES_MAX {
+        return Some(NO_URL);
+    }
+    let Ok(uri) = fluent_uri::Uri::parse(text) else { return Some(NO_URL) };
+    let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
+        return Some(NO_URL);
+    };
+    if refused.iter().any(|known| uri.scheme().as_str().eq_ignore_ascii_case(known)) {
+        return Some(NO_URL);
+    }
+    authority.has_userinfo().then_some("the reference has credentials, which everybody could read")
 }
 
 #[cfg(test)]
@@ -157,6 +160,9 @@ mod tests {
             "https:",
             "https://",
             "1s:x",
+            "https://:80/",
+            "https://u:p@example.com/",
+            "https://token@example.com/",
             "https://exa mple",
             "https://\u{e9}",
             "javascript:alert(1)",
@@ -169,5 +175,7 @@ mod tests {
         }
         let empty = NewEvidence { size: Some(0), ..file("report.pdf") };
         assert!(empty.check().is_err());
+        let digest = Digest::of(b"");
+        assert!(NewEvidence { digest, ..reference("https://example.com/1") }.check().is_err());
     }
 }
