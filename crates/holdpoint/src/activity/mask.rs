@@ -14,10 +14,13 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// These values; empty ones are none.
+    /// These values; empty ones are none. Line ends behind one are no part of it: it is often read
+    /// from a file that ends with one, and written without.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
+        let values =
+            values.into_iter().map(|value| value.trim_end_matches(['\r', '\n']).to_owned());
         let mut values: Vec<Vec<u8>> =
-            values.into_iter().map(String::into_bytes).filter(|value| !value.is_empty()).collect();
+            values.map(String::into_bytes).filter(|value| !value.is_empty()).collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         Self(values)
     }
@@ -48,7 +51,7 @@ mod tests {
 
     #[test]
     fn every_secret_is_masked_wherever_it_stands() {
-        let secrets = Secrets::new(["s3cret".into(), "et-7".into(), String::new(), "ä".into()]);
+        let secrets = Secrets::new(["s3cret\r\n".into(), "et-7".into(), "\n".into(), "ä".into()]);
         for (text, expected) in [
             ("", ""),
             ("s3cret", "******"),
