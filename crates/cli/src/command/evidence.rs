@@ -10,7 +10,7 @@ use std::{
 
 use holdpoint::{
     EvidenceFailure,
-    core::{Action, Command, Digest, NewEvidence, RunId, Sequence, event::TypedEvent as _},
+    core::{Action, Command, Digest, NewEvidence, RunId, event::TypedEvent as _},
     definition::{Attached, DefinitionEvent},
     engine::{Effects, Engine},
     evidence::{Stored, kept},
@@ -20,14 +20,11 @@ use serde_json::json;
 
 use crate::{
     arguments::evidence::{Attach, EvidenceCommand},
-    command::run,
+    command::{history, run},
     context::Context,
     failure::Failure,
     output::{Answer, count, table, time},
 };
-
-/// How many events are read at once.
-const READ_LIMIT: usize = 1_000;
 
 /// Attaches a file, or a reference to what is kept elsewhere.
 pub(crate) async fn attach(context: &Context, arguments: Attach) -> Result<Answer, Failure> {
@@ -146,31 +143,21 @@ struct Shown {
 
 /// All that a run was shown, the oldest first.
 async fn attached(engine: &Engine, run: RunId) -> Result<Vec<Shown>, Failure> {
+    let project = engine.run(run).await?.row.project;
     let mut all: Vec<Shown> = Vec::new();
     let mut newest: BTreeMap<String, usize> = BTreeMap::new();
-    let mut after = Sequence::ZERO;
-    loop {
-        let records = engine.log().read(after, READ_LIMIT).await?;
-        let Some(last) = records.last() else { return Ok(all) };
-        after = last.sequence;
-        for record in &records {
-            let event = record.event()?;
-            if event.subject != Some(run) {
-                continue;
-            }
-            let Ok(DefinitionEvent::EvidenceAttached(what)) =
-                DefinitionEvent::from_parts(&event.kind, &event.data)
-            else {
-                continue;
-            };
-            if let Some(older) =
-                newest.insert(what.evidence.clone(), all.len()).and_then(|at| all.get_mut(at))
-            {
-                older.newest = false;
-            }
-            all.push(Shown { at: event.time, what, newest: true });
+    history::each_of_run(engine, &project, run, |_, event| {
+        let read = DefinitionEvent::from_parts(&event.kind, &event.data);
+        let Ok(DefinitionEvent::EvidenceAttached(what)) = read else { return Ok(()) };
+        let older = newest.insert(what.evidence.clone(), all.len());
+        if let Some(older) = older.and_then(|at| all.get_mut(at)) {
+            older.newest = false;
         }
-    }
+        all.push(Shown { at: event.time, what, newest: true });
+        Ok(())
+    })
+    .await?;
+    Ok(all)
 }
 
 fn list(all: &[Shown]) -> Result<Answer, Failure> {
@@ -211,7 +198,8 @@ fn list(all: &[Shown]) -> Result<Answer, Failure> {
 }
 
 fn get(context: &Context, all: &[Shown], name: &str, out: &Path) -> Result<Answer, Failure> {
-    let digest: Option<Digest> = name.parse().ok();
+    // A digest is also taken without what says of which kind it is.
+    let digest: Option<Digest> = name.parse().or_else(|_| format!("sha256:{name}").parse()).ok();
     let found = all.iter().find(|shown| match digest {
         Some(digest) => shown.what.digest == digest,
         None => shown.newest && shown.what.evidence == name,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdpoint::{
-    core::{Event, ProjectId, RunId, Sequence},
+    core::{Event, ProjectId, RunId, Sequence, StreamId, Version},
     engine::{Engine, RunFilter},
     log::Record,
 };
@@ -30,16 +30,16 @@ pub(crate) async fn history(context: &Context, arguments: &History) -> Result<()
                 }
                 None => (context.project(engine)?.id().clone(), None),
             };
-            let wanted =
-                |event: &Event| event.source == project && (run.is_none() || event.subject == run);
             if context.json {
-                return print_stored(engine, wanted).await;
+                return each(engine, &project, run, |record, _| {
+                    print(&record.bytes)?;
+                    print(b"\n")
+                })
+                .await;
             }
             let mut events = Vec::new();
-            read_all(engine, |_, event| {
-                if wanted(&event) {
-                    events.push(event);
-                }
+            each(engine, &project, run, |_, event| {
+                events.push(event);
                 Ok(())
             })
             .await?;
@@ -48,28 +48,48 @@ pub(crate) async fn history(context: &Context, arguments: &History) -> Result<()
         .await
 }
 
-async fn print_stored(engine: &Engine, wanted: impl Fn(&Event) -> bool) -> Result<(), Failure> {
-    read_all(engine, |record, event| {
-        if wanted(&event) {
-            print(&record.bytes)?;
-            print(b"\n")?;
-        }
-        Ok(())
-    })
-    .await
-}
-
-async fn read_all(
+/// Calls `done` with every event of a run, or of the project with all its runs, in order.
+async fn each(
     engine: &Engine,
-    mut each: impl FnMut(&Record, Event) -> Result<(), Failure>,
+    project: &ProjectId,
+    run: Option<RunId>,
+    mut done: impl FnMut(&Record, Event) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    if let Some(run) = run {
+        return each_of_run(engine, project, run, done).await;
+    }
     let mut after = Sequence::ZERO;
     loop {
         let records = engine.log().read(after, READ_LIMIT).await?;
         let Some(last) = records.last() else { return Ok(()) };
         after = last.sequence;
         for record in &records {
-            each(record, record.event()?)?;
+            let event = record.event()?;
+            if event.source == *project {
+                done(record, event)?;
+            }
+        }
+    }
+}
+
+/// Calls `done` with every event of a run, in order. The rest of the log is not read.
+pub(crate) async fn each_of_run(
+    engine: &Engine,
+    project: &ProjectId,
+    run: RunId,
+    mut done: impl FnMut(&Record, Event) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let stream = StreamId { project: project.clone(), run: Some(run) };
+    let mut after = Version::ZERO;
+    loop {
+        let records = engine.log().read_stream(&stream, after, READ_LIMIT).await?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        for record in &records {
+            let event = record.event()?;
+            after = event.version;
+            done(record, event)?;
         }
     }
 }
