@@ -60,6 +60,7 @@ fn a_lockdown_holds_what_would_start_and_its_release_only_that() {
         "lockdown impose --reason 'an incident' --items name=web-1 --dry-run --as lou",
         "lockdown impose --reason 'an incident' --as bob",
         "lockdown impose --reason 'an incident' --definition change --except change --as lou",
+        "lockdown impose --reason 'an incident' --except emergency --as lou",
         "lockdown list",
         "lockdown impose --reason 'an incident' --items name=web-1 --as lou",
         "lockdown impose --reason 'a fire' --as ada",
@@ -82,6 +83,11 @@ fn a_lockdown_holds_what_would_start_and_its_release_only_that() {
     $ holdpoint lockdown impose --reason 'an incident' --definition change --except change --as lou
     error[HP1008]: `change` is both in the scope of the lockdown and excepted from it
     help: correct what was given, and send it again
+    [exit 1]
+
+    $ holdpoint lockdown impose --reason 'an incident' --except emergency --as lou
+    error[HP1009]: no definition `emergency` is published in the project `lab`
+    help: published are: called 1, change 1
     [exit 1]
 
     $ holdpoint lockdown list

@@ -533,6 +533,9 @@ impl Project {
                 Ok(vec![self.calendars.retire(calendar, reason)?])
             }
             ProjectAction::ImposeLockdown { scope, reason } => {
+                for name in scope.definitions.iter().chain(&scope.except) {
+                    self.definition(name, None)?;
+                }
                 Ok(vec![self.lockdowns.impose(scope, reason)?])
             }
             ProjectAction::ReleaseLockdown { lockdown, reason } => {
@@ -547,6 +550,9 @@ impl Project {
                 Ok(vec![self.substitutions.withdraw(*substitution, reason.as_deref())?])
             }
             ProjectAction::GovernPublishing { rule, reason } => {
+                if let Some(rule) = rule {
+                    self.definition(&rule.definition, None)?;
+                }
                 Ok(vec![publishing::govern(self.releases.as_ref(), rule.as_ref(), reason)?])
             }
             ProjectAction::Publish { name, version, language, title, source, release } => {

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use holdpoint_core::{
-    Effect, EffectId, EffectKind, ItemName, Items, Moment, Prospect, Seen,
-    lockdown::LOCKDOWN,
+    Effect, EffectId, EffectKind, ItemName, Items, Moment, Prospect, Refusal, Seen,
+    lockdown::{LOCKDOWN, Lockdown},
     project::OWNER,
     view::{ConditionView, HoldView},
 };
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     check,
-    decide::Draft,
+    decide::{Draft, not_awaited},
     event::DefinitionEvent as Event,
     locking,
     model::{Model, StateKind},
@@ -91,6 +91,12 @@ pub(crate) fn prospect(model: &Model, state: &State, at: &Moment<'_>) -> Prospec
     }
 }
 
+/// The lockdowns that hold a run at this moment.
+fn in_force<'p>(model: &Model, state: &State, at: &Moment<'p>) -> Vec<&'p Lockdown> {
+    let (lockdowns, items) = (at.project.lockdowns(), at.project.items());
+    lockdowns.over(&model.name, || touched(model, state, items), items)
+}
+
 /// What wakes a run that lockdowns hold: that one of them is released.
 pub(crate) fn effect(state: &State) -> Option<Effect> {
     let (name, visit, lockdowns) = match &state.place {
@@ -113,12 +119,26 @@ pub(crate) fn effect(state: &State) -> Option<Effect> {
 impl Draft<'_> {
     /// The lockdowns that hold the run at this moment.
     fn lockdowns(&self) -> Vec<HeldBy> {
-        let (project, model) = (self.at.project, self.model);
-        let items = || touched(model, &self.state, project.items());
-        let over = project.lockdowns().over(&model.name, items, project.items());
-        over.into_iter()
+        in_force(self.model, &self.state, self.at)
+            .into_iter()
             .map(|one| HeldBy { lockdown: one.lockdown, reason: one.reason.clone() })
             .collect()
+    }
+
+    /// Refuses what would begin work at once while lockdowns hold the run.
+    pub(crate) fn refuse_under_lockdown(&self, message: &str) -> Result<(), Refusal> {
+        let by = self.lockdowns();
+        if by.is_empty() {
+            return Ok(());
+        }
+        let all: Vec<String> =
+            by.iter().map(|one| format!("{}: {}", one.lockdown, one.reason)).collect();
+        Err(not_awaited(message).needs(format!(
+            "have {} released by a member with the role `{LOCKDOWN}` or `{OWNER}`, or the definition \
+             excepted: lockdown {}",
+            if all.len() == 1 { "it" } else { "them" },
+            all.join(", lockdown ")
+        )))
     }
 
     /// Rests before a state in which work is begun while lockdowns hold the run.
@@ -224,43 +244,55 @@ pub(crate) fn evolve(state: &mut State, event: &Event, leads: bool) -> Result<()
     }
 }
 
-/// The lockdowns that hold a run, as conditions.
-pub(crate) fn conditions(lockdowns: &Numbers, at: &Moment<'_>) -> Vec<ConditionView> {
-    let words = |number: &u32| match at.project.lockdowns().get(*number) {
-        Some(one) => {
-            let by = one.by.member().map_or("engine", |member| member.as_str());
-            format!("the end of the lockdown {number} by {by}: {}", one.reason)
-        }
-        None => format!("the end of the lockdown {number}, which was released"),
-    };
-    lockdowns
-        .iter()
-        .map(|number| condition("lockdown", &number.to_string(), false, words(number)))
-        .collect()
+/// The lockdowns that keep a run where it stands, by what is known to it or has changed since it
+/// looked: of the latter it learns when one of the former ends.
+fn keeping(place: &Place) -> Option<&Numbers> {
+    match place {
+        Place::Owing { lockdowns, .. } => Some(lockdowns),
+        Place::Hold(open) => Some(&open.lockdowns),
+        _ => None,
+    }
+    .filter(|lockdowns| !lockdowns.is_empty())
+}
+
+/// The lockdowns that hold a run where it stands, as conditions.
+pub(crate) fn conditions(model: &Model, state: &State, at: &Moment<'_>) -> Vec<ConditionView> {
+    let Some(known) = keeping(&state.place) else { return Vec::new() };
+    let in_force = in_force(model, state, at);
+    let over = known.iter().filter(|number| at.project.lockdowns().get(**number).is_none());
+    let over = over.map(|number| {
+        let words = format!("the end of the lockdown {number}, which was released");
+        condition("lockdown", &number.to_string(), true, words)
+    });
+    let holding = in_force.into_iter().map(|one| {
+        let by = one.by.member().map_or("engine", |member| member.as_str());
+        let words = format!("the end of the lockdown {} by {by}: {}", one.lockdown, one.reason);
+        condition("lockdown", &one.lockdown.to_string(), false, words)
+    });
+    over.chain(holding).collect()
 }
 
 /// What holds a run before a state in which work is begun.
-pub(crate) fn hold_view(state: &State, at: &Moment<'_>) -> Option<HoldView> {
+pub(crate) fn hold_view(model: &Model, state: &State, at: &Moment<'_>) -> Option<HoldView> {
     let Place::Owing { next, lockdowns, .. } = &state.place else { return None };
     (!lockdowns.is_empty()).then(|| HoldView {
         hold: next.clone(),
         since: state.entered,
         deadline: None,
-        conditions: conditions(lockdowns, at),
+        conditions: conditions(model, state, at),
     })
 }
 
 /// What can be done about lockdowns that hold a run.
-pub(crate) fn steps(state: &State) -> Vec<String> {
-    let lockdowns = match &state.place {
-        Place::Owing { lockdowns, .. } => lockdowns,
-        Place::Hold(open) => &open.lockdowns,
-        _ => return Vec::new(),
-    };
-    let step = |number: &u32| {
+pub(crate) fn steps(model: &Model, state: &State, at: &Moment<'_>) -> Vec<String> {
+    if keeping(&state.place).is_none() {
+        return Vec::new();
+    }
+    let step = |one: &Lockdown| {
+        let number = one.lockdown;
         format!(
             "release the lockdown {number}, as a member with the role `{LOCKDOWN}` or `{OWNER}`"
         )
     };
-    lockdowns.iter().map(step).collect()
+    in_force(model, state, at).into_iter().map(step).collect()
 }

@@ -182,6 +182,7 @@ fn come_back(
             )?;
         }
     }
+    draft.refuse_under_lockdown("a rollout that was done is not undone under a lockdown")?;
     draft.emit(Event::UndoStarted { state, reason: reason.to_owned() });
     if let Some(next) = rollout::settle(draft) {
         draft.enter(next);

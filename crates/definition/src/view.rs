@@ -91,7 +91,9 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         && let Some(hold) = hold_of(model, &open.hold)
     {
         view.next_steps = hold_steps(hold, open, state, at);
-        view.holds.push(hold_view(hold, open, state, at));
+        let mut held = hold_view(hold, open, state, at);
+        held.conditions.extend(lockdown::conditions(model, state, at));
+        view.holds.push(held);
     }
     view.failure = state.failure.as_ref().map(|failure| FailureView {
         state: failure.state.clone(),
@@ -111,8 +113,8 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     for duty in view.duties.iter().filter(|duty| held_up(duty.duty)) {
         view.next_steps.push(format!("discharge the duty {}, with a note", duty.duty));
     }
-    view.holds.extend(lockdown::hold_view(state, at));
-    view.next_steps.extend(lockdown::steps(state));
+    view.holds.extend(lockdown::hold_view(model, state, at));
+    view.next_steps.extend(lockdown::steps(model, state, at));
     if let Place::Child(child) = &state.place {
         let (name, verb) = (&child.definition, if child.stopping { "to stop" } else { "to end" });
         view.next_steps.push(format!("wait for the run of `{name}` {verb}"));
@@ -211,7 +213,6 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         conditions.push(window_view(window, defined, at));
     }
     conditions.extend(locking::condition(hold, open));
-    conditions.extend(lockdown::conditions(&open.lockdowns, at));
     for view in &mut conditions {
         set_aside(view, hold, open);
     }

@@ -2,7 +2,8 @@
 //! only what nothing else holds.
 
 use holdpoint_core::{
-    Action, LockdownScope, ProjectEvent, RunStatus, event::TypedEvent, run::DueStep, testing::Bench,
+    Action, LockdownScope, ProjectEvent, RefusalCode, RunStatus, command::Steering,
+    event::TypedEvent, run::DueStep, testing::Bench,
 };
 use holdpoint_definition::{DefinitionEvent, calendar::Calendar};
 use serde_json::json;
@@ -273,4 +274,61 @@ fn a_lifted_lockdown_that_never_was_cannot_follow() {
     assert_eq!(data(last)["state"], "agree");
     let mut run = bench.replay(before).unwrap();
     assert!(run.evolve(&*workflow(CHANGE), last).is_err());
+}
+
+/// A rollout with a hold behind it, from which it can be taken back.
+const REVIEWED: &str = "
+workflow: reviewed
+version: 1
+title: Reviewed
+start: roll-out
+states:
+  roll-out:
+    do: { rollout: { targets: [web-1], each: { run: deploy }, rollback: { run: restore } } }
+    on: { succeeded: review, rolled_back: undone, failed: undone }
+  review:
+    hold: { approval: { rules: { peer: { from: role:engineer, need: 1 } } } }
+    on: { released: done, rejected: undone }
+  done: { end: done }
+  undone: { end: undone }
+";
+
+#[test]
+fn what_was_done_is_not_taken_back_under_a_lockdown() {
+    let mut bench = bench(REVIEWED, &[]);
+    bench.attempt("roll-out#1/web-1/deploy", done()).unwrap();
+    happens(&mut bench, &imposed(1, json!({})));
+    let rollback = Action::Steer {
+        steering: Steering::Rollback,
+        state: None,
+        target: None,
+        reason: Some("it is slow".to_owned()),
+    };
+    let refused = bench.act("ada", rollback.clone()).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::NotAwaited);
+    assert!(refused.needed[0].contains("lockdown 1: incident 1"), "{refused}");
+    happens(&mut bench, &released(1));
+    bench.act("ada", rollback).unwrap();
+    assert_eq!(open(&bench), ["roll-out#1/web-1/restore"]);
+    replays(&bench);
+}
+
+#[test]
+fn a_run_shows_the_lockdowns_that_hold_it_now() {
+    let mut bench = bench(CHANGE, &[imposed(1, json!({}))]);
+    bench.approve("bob").unwrap();
+    let shown = |bench: &Bench| {
+        let view = bench.view();
+        let conditions = &view.holds[0].conditions;
+        let all = conditions.iter().map(|one| (one.name.clone(), one.met)).collect::<Vec<_>>();
+        let releases = view.next_steps.iter().filter(|step| step.contains("release the lockdown"));
+        (all, releases.count())
+    };
+    // The run looks again only when the first is released.
+    bench.happens(&imposed(2, json!({})));
+    assert_eq!(shown(&bench), (vec![("1".to_owned(), false), ("2".to_owned(), false)], 2));
+    bench.happens(&released(1));
+    assert_eq!(shown(&bench), (vec![("1".to_owned(), true), ("2".to_owned(), false)], 1));
+    bench.advance(hours(0));
+    assert_eq!(shown(&bench), (vec![("2".to_owned(), false)], 1));
 }
