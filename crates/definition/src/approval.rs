@@ -297,11 +297,14 @@ impl<'a> Asked<'a> {
         }
         let could = self.could(at);
         let place = could.iter().find(|voter| voter.id == id).and_then(|one| one.stands_for);
-        let could: Vec<String> = could.iter().map(Voter::in_words).collect();
-        let needed = if could.is_empty() {
+        // Two substitutions may let the same person vote in the same place.
+        let mut seen = BTreeSet::new();
+        let words = could.iter().map(Voter::in_words).filter(|one| seen.insert(one.clone()));
+        let words: Vec<String> = words.collect();
+        let needed = if words.is_empty() {
             format!("a vote by {}; no member of the project can give one now", self.wanted())
         } else {
-            format!("a vote by {}: {}", self.wanted(), could.join(", "))
+            format!("a vote by {}: {}", self.wanted(), words.join(", "))
         };
         let refusal = Refusal::new(code, format!("`{id}` {why}")).needs(needed);
         match place {

@@ -77,7 +77,8 @@ const PEERS: &str = "rules: { peers: { from: role:engineer, need: 2 } }, not: [r
 
 #[test]
 fn a_vote_in_the_place_of_another_takes_their_seat() {
-    let mut bench = held(PEERS, "ada", &[("bob", "fay", &[])]);
+    let twice: &[(&str, &str, &[&str])] = &[("bob", "fay", &[]), ("bob", "fay", &["engineer"])];
+    let mut bench = held(PEERS, "ada", twice);
     let refusal = refused(bench.approve("fay"), RefusalCode::NotEligible);
     assert_eq!(
         refusal.needed,
