@@ -17,6 +17,7 @@ use self::{
     items::ItemsCommand,
     lockdown::LockdownCommand,
     locks::Locks,
+    migrate::Migrate,
     steer::Steer,
     substitute::SubstituteCommand,
     tell::Tell,
@@ -30,6 +31,7 @@ pub(crate) mod input;
 pub(crate) mod items;
 pub(crate) mod lockdown;
 pub(crate) mod locks;
+pub(crate) mod migrate;
 pub(crate) mod steer;
 pub(crate) mod substitute;
 pub(crate) mod tell;
@@ -121,6 +123,8 @@ pub(crate) enum Command {
     Steer(Steer),
     /// Replace the input of a run that is held, or members of it
     Amend(Amend),
+    /// Have runs go on by another version of their definition, or say what that would make of them
+    Migrate(Migrate),
     /// Attach evidence to a run: a file, or a reference to what is kept elsewhere
     Attach(Attach),
     /// List the evidence that a run was shown, and get it back
@@ -219,6 +223,7 @@ impl Command {
             Self::Tell(tell) => tell.name(),
             Self::Steer(steer) => steer.name(),
             Self::Amend(_) => "amend",
+            Self::Migrate(_) => "migrate",
             Self::Attach(_) => "attach",
             Self::Evidence(_) => "evidence",
             Self::Work(_) => "work",

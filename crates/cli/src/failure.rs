@@ -293,6 +293,7 @@ fn remedies(refusal: &Refusal) -> Vec<String> {
         RefusalCode::DuplicateTarget | RefusalCode::UnknownItem | RefusalCode::DependencyCircle => {
             "`holdpoint items list` has the items there are"
         }
+        RefusalCode::NotMigratable => "`holdpoint definitions list` has the versions there are",
         RefusalCode::NotReleased => "`holdpoint list` has the runs",
         RefusalCode::NotSubstitute | RefusalCode::CountsOnce => {
             "`holdpoint project substitute list` says who votes in whose place"

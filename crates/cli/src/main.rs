@@ -99,6 +99,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Tell(tell) => return command::run::tell(&context, tell).await,
         Command::Steer(steer) => return command::steer::steer(&context, steer).await,
         Command::Amend(arguments) => command::submit::amend(&context, arguments).await,
+        Command::Migrate(arguments) => {
+            return command::migrate::migrate(&context, arguments).await;
+        }
         Command::Attach(arguments) => command::evidence::attach(&context, arguments).await,
         Command::Evidence(command) => command::evidence::evidence(&context, command).await,
         Command::Work(arguments) => return command::work::work(&context, &arguments).await,

@@ -143,6 +143,9 @@ fn of_run(event: &RunEvent) -> String {
         RunEvent::Started { workflow, version, .. } => {
             format!("submitted it to {workflow} v{version}")
         }
+        RunEvent::Migrated { from, to, state, reason, .. } => {
+            format!("migrated it from v{} to v{} at `{state}`: {reason}", from.version, to.version)
+        }
         RunEvent::ChildStarted { effect, run } => format!("{effect}: the run {run} was started"),
         RunEvent::ChildRefused { effect, error } => {
             format!("{effect}: the run could not be started: {error}")

@@ -58,6 +58,8 @@ fn the_top_level() {
       skip         Leave a target as it is, and let the rollout go on without it
       take-over    Take care of a target by hand: the rollout leaves it alone
       amend        Replace the input of a run that is held, or members of it
+      migrate      Have runs go on by another version of their definition, or say what that would make
+                   of them
       attach       Attach evidence to a run: a file, or a reference to what is kept elsewhere
       evidence     List the evidence that a run was shown, and get it back
       work         Do what runs ask for: activities, health checks, timers
@@ -119,6 +121,7 @@ fn every_command_has_help() {
         "project disqualify",
         "locks",
         "locks break",
+        "migrate",
         "items",
         "items list",
         "items show",

@@ -24,6 +24,7 @@ mod hostile_files;
 mod items;
 mod lockdown;
 mod locks;
+mod migrate;
 mod plans;
 mod projects;
 mod proofs;

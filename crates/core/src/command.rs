@@ -1,6 +1,6 @@
 //! Requests to change a run, who makes them, and the refusal that answers "no".
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
@@ -323,6 +323,17 @@ pub enum Action {
         #[serde(skip_serializing_if = "Option::is_none")]
         state: Option<String>,
     },
+    /// Have the run go on by another version of its definition. An engine decides it by
+    /// [`Run::migrate`](crate::Run::migrate).
+    Migrate {
+        /// The digest of that version.
+        to: Digest,
+        /// What states of the old version are called in the new one, where that differs.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        states: BTreeMap<String, String>,
+        /// Why.
+        reason: String,
+    },
     /// Stop the run for good.
     Cancel {
         /// Why.
@@ -467,6 +478,7 @@ impl Action {
             | Self::Settle { reason: text, .. }
             | Self::Reopen { reason: text, .. }
             | Self::Waive { reason: text, .. }
+            | Self::Migrate { reason: text, .. }
             | Self::Cancel { reason: text } => Some(text),
             Self::Attach { note, .. } | Self::Done { note, .. } => note.as_deref(),
             Self::Start
@@ -509,6 +521,7 @@ impl Action {
             | Self::Signal { .. }
             | Self::Steer { .. }
             | Self::Settle { .. }
+            | Self::Migrate { .. }
             | Self::Cancel { .. }
             | Self::BreakLock { .. } => false,
             Self::Completed { .. }
@@ -678,11 +691,13 @@ pub enum RefusalCode {
     NotSubstitute,
     /// One person would count for several.
     CountsOnce,
+    /// The run does not fit the version of its definition that it is to go on by.
+    NotMigratable,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -703,6 +718,7 @@ impl RefusalCode {
         Self::NotReleased,
         Self::NotSubstitute,
         Self::CountsOnce,
+        Self::NotMigratable,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -729,6 +745,7 @@ impl RefusalCode {
             Self::NotReleased => "HP1017",
             Self::NotSubstitute => "HP1012",
             Self::CountsOnce => "HP1014",
+            Self::NotMigratable => "HP1018",
         }
     }
 }

@@ -19,6 +19,7 @@
 //! | [`project`] | members, roles, qualifications and published definitions |
 //! | [`plan`] | what a run would do at which targets |
 //! | [`calendars`] | the calendars that a project publishes |
+//! | [`migration`] | going on by another version of a definition |
 //! | [`lockdown`] | what holds back all that would start in a scope |
 //! | [`substitute`] | who may vote in the place of another, and for how long |
 //! | [`publishing`] | what a project asks of definitions that are published |
@@ -35,6 +36,7 @@ pub mod id;
 pub mod item;
 pub mod lock;
 pub mod lockdown;
+pub mod migration;
 pub mod plan;
 pub mod project;
 pub mod publishing;
@@ -63,6 +65,7 @@ pub use id::{
 pub use item::{GroupName, Item, ItemName, Items, LabelName, NamedItem};
 pub use lock::Claims;
 pub use lockdown::{Lockdown, LockdownScope, Prospect, Seen};
+pub use migration::{Migrating, MigrationPlan};
 pub use plan::{Plan, Planned};
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use publishing::{ReleaseRule, Releasing};

@@ -25,6 +25,7 @@ use crate::{
 
 mod decision;
 mod event;
+mod migrating;
 mod queueing;
 mod settling;
 mod snapshot;
@@ -184,8 +185,8 @@ pub enum DueStep {
     },
 }
 
-/// What is known of a run from its beginning.
-#[derive(Debug)]
+/// What is known of a run from its beginning, but for a definition that it was migrated to.
+#[derive(Clone, Debug)]
 struct Beginning {
     id: RunId,
     project: ProjectId,
@@ -336,7 +337,8 @@ impl Run {
         Ok(run)
     }
 
-    /// Adds an event to the run.
+    /// Adds an event to the run. One that [migrates](Run::migrates_to) it, and all after it, are taken by
+    /// the workflow that it is migrated to.
     ///
     /// # Errors
     /// When the event is not the next of this run's stream, or cannot follow in its state. The
@@ -412,11 +414,15 @@ impl Run {
             | RunEvent::AttemptStarted { .. }
             | RunEvent::AttemptSettled { .. }
             | RunEvent::TimerFired { .. }
+            | RunEvent::Migrated { .. }
             | RunEvent::ChildStarted { .. }
                 if workflow.status(&self.state).is_ended() =>
             {
                 Err(illegal("the run has ended".to_owned()))
             }
+            RunEvent::Migrated { from, to, states, input, .. } => self
+                .migrated(workflow, &from, to, &states, input.as_ref(), meta.time)
+                .map_err(illegal),
             RunEvent::AttemptQueued { effect, attempt, waits_for, before } => {
                 let queued = Queued { attempt, since: meta.time, waits_for, before };
                 self.attempt_queued(effect, queued).map_err(illegal)
@@ -528,6 +534,13 @@ impl Run {
                 return Err(Refusal::new(
                     RefusalCode::AlreadyExists,
                     "the run has been started before",
+                )
+                .into());
+            }
+            Action::Migrate { .. } => {
+                return Err(Refusal::new(
+                    RefusalCode::NotAwaited,
+                    "the version that the run is to go on by is not known here",
                 )
                 .into());
             }
@@ -728,7 +741,7 @@ impl Run {
         &self.beginning.project
     }
 
-    /// The definition that the run is pinned to.
+    /// The definition that the run is pinned to: the one that it began with, or that it was migrated to.
     #[must_use]
     pub fn definition(&self) -> &DefinitionRef {
         &self.beginning.definition

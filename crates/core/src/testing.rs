@@ -37,6 +37,8 @@ pub const BEGIN: &str = "2026-01-05T09:00:00Z";
 #[derive(Debug, Clone)]
 pub struct Bench {
     workflow: Arc<dyn DynWorkflow>,
+    /// The workflows that the run was migrated from, each with how many events it has taken.
+    earlier: Vec<(usize, Arc<dyn DynWorkflow>)>,
     project: Project,
     now: Timestamp,
     ids: u128,
@@ -171,7 +173,8 @@ impl Bench {
     #[track_caller]
     pub fn new(workflow: Arc<dyn DynWorkflow>, project: Project) -> Self {
         let now = BEGIN.parse().expect("a time");
-        Self { workflow, project, now, ids: 0, history: Vec::new(), run: None }
+        let (earlier, history) = (Vec::new(), Vec::new());
+        Self { workflow, earlier, project, now, ids: 0, history, run: None }
     }
 
     fn id(&mut self) -> Uuid {
@@ -274,6 +277,8 @@ impl Bench {
         let replayed = self.replay(self.history.len()).expect("the history replays");
         assert_eq!(format!("{replayed:?}"), live, "replay differs from the live run");
         let snapshot = self.run().snapshot(&*self.workflow).expect("a snapshot");
+        let pinned = Run::definition_of_snapshot(&snapshot).expect("the snapshot says");
+        assert_eq!(pinned, self.run().definition().digest, "it names another definition");
         let restored = Run::restore(&*self.workflow, &snapshot).expect("the snapshot reads back");
         assert_eq!(format!("{restored:?}"), live, "the snapshot differs from the live run");
     }
@@ -285,11 +290,48 @@ impl Bench {
     #[track_caller]
     pub fn replay(&self, count: usize) -> Result<Run, crate::workflow::IllegalEvent> {
         let (first, rest) = self.history[..count].split_first().expect("at least one event");
-        let mut run = Run::begin(&*self.workflow, first)?;
-        for event in rest {
-            run.evolve(&*self.workflow, event)?;
+        let mut run = Run::begin(self.workflow_at(0), first)?;
+        for (n, event) in rest.iter().enumerate() {
+            run.evolve(self.workflow_at(n + 1), event)?;
         }
         Ok(run)
+    }
+
+    /// The workflow that has taken the event at `index`.
+    fn workflow_at(&self, index: usize) -> &dyn DynWorkflow {
+        let earlier = self.earlier.iter().find(|(until, _)| index < *until);
+        &**earlier.map_or(&self.workflow, |(_, workflow)| workflow)
+    }
+
+    /// Migrates the run to another version of its definition, whose states are called otherwise as
+    /// `states` says, old name first.
+    ///
+    /// # Errors
+    /// The refusal, if it was refused.
+    #[track_caller]
+    pub fn migrate(
+        &mut self,
+        actor: &str,
+        workflow: Arc<dyn DynWorkflow>,
+        states: &[(&str, &str)],
+    ) -> Result<Vec<Event>, Refusal> {
+        let version = self.earlier.len() as u32 + 2;
+        let to = DefinitionRef {
+            name: "under-test".parse().expect("a name"),
+            version,
+            digest: Digest::of(format!("under test {version}").as_bytes()),
+        };
+        let states = states.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned()));
+        let reason = "the newer version is the better one".to_owned();
+        let action = Action::Migrate { to: to.digest, states: states.collect(), reason };
+        let command = self.command(actor, action);
+        let at = Moment { now: self.now, project: &self.project };
+        let decided = self.run().migrate(&*self.workflow, &to, &*workflow, &command, &at);
+        if decided.is_ok() {
+            let before = std::mem::replace(&mut self.workflow, workflow);
+            self.earlier.push((self.history.len(), before));
+        }
+        self.take(&command, decided)
     }
 
     /// Sends an action as `actor`.

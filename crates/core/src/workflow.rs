@@ -16,6 +16,7 @@ use crate::{
     id::{EffectId, ProjectId, RunId},
     lock::Claims,
     lockdown::Prospect,
+    migration::{Migrating, misfit},
     plan::Planned,
     project::Project,
     view::{RunStatus, RunSummary, RunView},
@@ -158,6 +159,27 @@ pub trait Workflow: Send + Sync + 'static {
         Prospect { works, ..Prospect::default() }
     }
 
+    /// The names of the states that a run can be in, for a workflow that has such.
+    fn states(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Takes over a run that went by another version of the definition until now: makes the state in
+    /// which it goes on by this one. After that the workflow decides
+    /// [`Action::Migrate`](crate::Action::Migrate), which may enter a state anew.
+    ///
+    /// # Errors
+    /// A refusal when the run does not fit; none does where a workflow does not say how.
+    fn adopt(
+        &self,
+        _state: &Self::State,
+        _migrating: &Migrating<'_>,
+    ) -> Result<Self::State, Refusal> {
+        Err(misfit("a workflow of this kind does not take over runs of other versions").needs(
+            "let the run end by its own version; a workflow in Rust says in `Workflow::adopt` how it takes one over",
+        ))
+    }
+
     /// The input as it is now, for a workflow whose input can be amended.
     fn input<'s>(&self, _state: &'s Self::State) -> Option<&'s Value> {
         None
@@ -282,6 +304,13 @@ pub trait DynWorkflow: Send + Sync {
     fn claims(&self, state: &DynState) -> Claims;
     /// See [`Workflow::prospect`].
     fn prospect(&self, state: &DynState, at: &Moment<'_>) -> Prospect;
+    /// See [`Workflow::states`].
+    fn states(&self) -> Vec<&str>;
+    /// See [`Workflow::adopt`].
+    ///
+    /// # Errors
+    /// As there; and when the state is of another kind of workflow.
+    fn adopt(&self, state: &DynState, migrating: &Migrating<'_>) -> Result<DynState, Refusal>;
     /// See [`Workflow::input`].
     fn input<'s>(&self, state: &'s DynState) -> Option<&'s Value>;
     /// See [`Workflow::status`].
@@ -386,6 +415,17 @@ impl<W: Workflow> DynWorkflow for W {
     fn prospect(&self, state: &DynState, at: &Moment<'_>) -> Prospect {
         let state = state.typed::<W::State>();
         state.map(|state| Workflow::prospect(self, state, at)).unwrap_or_default()
+    }
+
+    fn states(&self) -> Vec<&str> {
+        Workflow::states(self)
+    }
+
+    fn adopt(&self, state: &DynState, migrating: &Migrating<'_>) -> Result<DynState, Refusal> {
+        let state = state
+            .typed::<W::State>()
+            .ok_or_else(|| misfit("the other version is of another kind of workflow"))?;
+        Workflow::adopt(self, state, migrating).map(DynState::of)
     }
 
     fn input<'s>(&self, state: &'s DynState) -> Option<&'s Value> {

@@ -16,8 +16,9 @@ use std::path::Path;
 
 use golden::{Golden, Stored};
 use holdpoint_core::{
-    Actor, Authentication, CommandId, Digest, EffectId, EventId, LockdownScope, NewEvent,
-    PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence, Settled, Substitution, Version,
+    Actor, Authentication, CommandId, DefinitionRef, Digest, EffectId, EventId, LockdownScope,
+    NewEvent, PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence, Settled, Substitution,
+    Version,
     project::Qualification,
     run::{Parent, RunEvent},
     testing::uuid,
@@ -27,6 +28,11 @@ use serde_json::json;
 const SOURCE: &str = "workflow: restart\nversion: 3\ntitle: \"Neustart über Nacht\"\n";
 
 const CALENDAR: &str = "calendar: maintenance\nzone: UTC # everywhere\n";
+
+fn definition(version: u32, source: &str) -> DefinitionRef {
+    let digest = Digest::of(source.as_bytes());
+    DefinitionRef { name: "restart".parse().unwrap(), version, digest }
+}
 
 fn run_examples() -> Vec<(&'static str, RunEvent)> {
     let effect = || EffectId::new("implement#1/deploy/web-1");
@@ -58,6 +64,30 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
                     effect: EffectId::new("build#1"),
                     depth: 1,
                 }),
+            },
+        ),
+        (
+            "holdpoint.run.migrated",
+            RunEvent::Migrated {
+                from: definition(3, SOURCE),
+                to: definition(4, "workflow: restart\nversion: 4\n"),
+                state: "authorize".to_owned(),
+                states: [("authorize".to_owned(), "board".to_owned())].into(),
+                input: Some(json!({ "title": "Kernel 6.18", "bake": "2m" })),
+                roles: ["owner".parse().unwrap()].into(),
+                reason: "version 3 asked the wrong board".to_owned(),
+            },
+        ),
+        (
+            "holdpoint.run.migrated.as-it-is",
+            RunEvent::Migrated {
+                from: definition(3, SOURCE),
+                to: definition(4, "workflow: restart\nversion: 4\n"),
+                state: "authorize".to_owned(),
+                states: std::collections::BTreeMap::new(),
+                input: None,
+                roles: ["migrate".parse().unwrap()].into(),
+                reason: "the older version is retired".to_owned(),
             },
         ),
         (
@@ -390,6 +420,7 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
 fn run_type(event: &RunEvent) -> &'static str {
     match event {
         RunEvent::Started { .. } => "holdpoint.run.started",
+        RunEvent::Migrated { .. } => "holdpoint.run.migrated",
         RunEvent::ChildStarted { .. } => "holdpoint.child.started",
         RunEvent::ChildRefused { .. } => "holdpoint.child.refused",
         RunEvent::ChildEnded { .. } => "holdpoint.child.ended",

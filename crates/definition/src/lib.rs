@@ -57,6 +57,7 @@ mod language_schema;
 mod lockdown;
 mod locking;
 mod machine;
+mod migrating;
 mod model;
 mod node;
 mod outline;

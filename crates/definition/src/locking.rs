@@ -50,7 +50,7 @@ pub(crate) struct Locking {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Locked {
     /// The hold that it was taken for.
-    hold: String,
+    pub(crate) hold: String,
     since: Timestamp,
 }
 

@@ -6,9 +6,9 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, Activity, Claims, Command, Effect, EffectId, EffectKind, IllegalEvent, Moment, Planned,
-    Prospect, Refusal, RefusalCode, RunStatus, RunSummary, RunView, Started, Workflow,
-    workflow::Meta,
+    Action, Activity, Claims, Command, Effect, EffectId, EffectKind, IllegalEvent, Migrating,
+    Moment, Planned, Prospect, Refusal, RefusalCode, RunStatus, RunSummary, RunView, Started,
+    Workflow, workflow::Meta,
 };
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::{
     Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
-    evolve, lockdown, locking, parallel, rollout, rollout_control, rollout_plan,
+    evolve, lockdown, locking, migrating, parallel, rollout, rollout_control, rollout_plan,
     rollout_state::RolloutState,
     schema, settling,
     state::{Place, State},
@@ -174,6 +174,14 @@ impl Workflow for Definition {
         lockdown::prospect(&self.model, state, at)
     }
 
+    fn states(&self) -> Vec<&str> {
+        self.model.states.keys().map(String::as_str).collect()
+    }
+
+    fn adopt(&self, state: &State, migrating: &Migrating<'_>) -> Result<State, Refusal> {
+        migrating::adopt(&self.model, state, migrating)
+    }
+
     fn input<'s>(&self, state: &'s State) -> Option<&'s Value> {
         Some(&state.input)
     }
@@ -233,6 +241,7 @@ impl Draft<'_> {
                 let (target, reason) = (target.as_deref(), reason.as_deref());
                 rollout_control::steer(self, *steering, target, reason, state.as_deref())?;
             }
+            Action::Migrate { .. } => self.migrated()?,
             Action::Cancel { reason } => self.cancel(reason)?,
             Action::Completed { effect, output } => self.completed(effect, output)?,
             Action::Failed { effect, error } => self.failed(effect, error)?,

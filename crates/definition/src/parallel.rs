@@ -72,6 +72,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         Action::Start
         | Action::Stop { .. }
         | Action::Comment { .. }
+        | Action::Migrate { .. }
         | Action::Cancel { .. }
         | Action::BreakLock { .. }
         | Action::AttemptQueued { .. }

@@ -25,6 +25,7 @@ mod lockdown;
 mod locks;
 mod machine;
 mod meaning;
+mod migrating;
 mod parallel;
 mod plans;
 mod properties;

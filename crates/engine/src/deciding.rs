@@ -14,7 +14,8 @@ use crate::{
     engine::new_event_id,
     failure::CommandFailure,
     guard::guard,
-    load::LiveRun,
+    load::{Library, LiveRun},
+    migrating,
     slot::{Begin, CommandReply, Step},
 };
 
@@ -49,7 +50,8 @@ pub(crate) struct Batch {
     pub run: Run,
     pub events: Vec<PendingEvent>,
     pub accepted: Vec<Accepted>,
-    workflow: Arc<dyn DynWorkflow>,
+    /// The workflow that the run goes by then.
+    pub workflow: Arc<dyn DynWorkflow>,
     bytes: usize,
     commands_max: usize,
 }
@@ -83,11 +85,18 @@ impl Batch {
     /// Decides a command, and answers with the digest of what a member asked.
     pub(crate) fn decide(
         &mut self,
+        library: &Library,
         command: &Command,
         at: &Moment<'_>,
     ) -> Result<Option<Digest>, DecideFailure> {
         let (run, workflow) = (&self.run, &*self.workflow);
-        let Decided { events, run } = guard("decide", || run.decide(workflow, command, at))??;
+        let Decided { events, run } = if let Action::Migrate { to, .. } = &command.action {
+            let (decided, to) = migrating::decide(library, run, workflow, to, command, at)?;
+            self.workflow = to;
+            decided
+        } else {
+            guard("decide", || run.decide(workflow, command, at))??
+        };
         let request = command.actor.member().map(|_| command.request());
         self.bytes += events.iter().map(|event| event.data.as_str().len()).sum::<usize>();
         self.events.extend(command.events(&self.stream, request, at.now, events, new_event_id));

@@ -427,7 +427,7 @@ impl Engine {
         shard.ok_or(QueryFailure::Stopped)?.send(ask).await.map_err(|_| QueryFailure::Stopped)
     }
 
-    async fn live(&self, run: RunId) -> Result<LiveRun, QueryFailure> {
+    pub(crate) async fn live(&self, run: RunId) -> Result<LiveRun, QueryFailure> {
         let (reply, answer) = oneshot::channel();
         self.send(run, Ask::Query { run, reply }).await?;
         answer.await.map_err(|_| QueryFailure::Stopped)?

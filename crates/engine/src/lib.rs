@@ -31,6 +31,7 @@ mod limit_desk;
 pub mod limits;
 mod load;
 mod locks;
+mod migrating;
 mod projects;
 pub mod query;
 mod read_model;

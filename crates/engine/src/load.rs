@@ -212,11 +212,10 @@ impl Library {
     pub(crate) async fn load(&self, id: RunId, located: Located) -> Result<Loaded, QueryFailure> {
         let stream = StreamId { project: located.project, run: Some(id) };
         if let Some(bytes) = &located.snapshot {
-            let workflow = self.workflow(&stream.project, &located.digest)?;
-            match guard("snapshot", || Run::restore(&*workflow, bytes)).flatten() {
-                Ok(run) => {
-                    let snapshot = run.at().version;
-                    let mut live = Some(LiveRun { run, workflow, broken: None });
+            match self.restore(&stream.project, bytes) {
+                Ok(restored) => {
+                    let snapshot = restored.run.at().version;
+                    let mut live = Some(restored);
                     self.replay(&stream, &mut live, |_| true).await?;
                     if let Some(live) = live {
                         return Ok(Loaded { live, snapshot });
@@ -230,6 +229,13 @@ impl Library {
         self.replay(&stream, &mut live, |_| true).await?;
         let live = live.ok_or(QueryFailure::NoSuchRun(id))?;
         Ok(Loaded { live, snapshot: Version::ZERO })
+    }
+
+    /// Reads a snapshot by the definition that the run went by then.
+    fn restore(&self, project: &ProjectId, bytes: &[u8]) -> Result<LiveRun, QueryFailure> {
+        let workflow = self.workflow(project, &Run::definition_of_snapshot(bytes)?)?;
+        let run = guard("snapshot", || Run::restore(&*workflow, bytes)).flatten()?;
+        Ok(LiveRun { run, workflow, broken: None })
     }
 
     /// Loads a run as far as its history replays; it is broken from there on.
@@ -281,7 +287,13 @@ impl Library {
                     return Ok(());
                 }
                 match live {
-                    Some(live) => live.evolve(&event)?,
+                    Some(live) => {
+                        // What follows is history of the version that the run was migrated to.
+                        if let Some(digest) = Run::migrates_to(&event)? {
+                            live.workflow = self.workflow(&event.source, &digest)?;
+                        }
+                        live.evolve(&event)?;
+                    }
                     None => *live = Some(self.begin(&event)?),
                 }
             }

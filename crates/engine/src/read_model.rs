@@ -15,7 +15,7 @@ use std::{
     thread::{self, Thread},
 };
 
-use holdpoint_core::{Claims, Digest, EventId, ProjectId, RunId, Seen, Sequence, Version};
+use holdpoint_core::{Claims, EventId, ProjectId, RunId, Seen, Sequence, Version};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, config::DbConfig, params};
 use tokio::sync::{
@@ -103,7 +103,6 @@ pub(crate) enum Subject {
 #[derive(Debug)]
 pub(crate) struct Located {
     pub project: ProjectId,
-    pub digest: Digest,
     pub snapshot: Option<Vec<u8>>,
 }
 
@@ -459,17 +458,11 @@ impl ReadModel {
 fn locate(tables: &Connection, run: RunId) -> Result<Option<Located>, QueryFailure> {
     let found = tables
         .prepare_cached(
-            "SELECT project, digest, bytes FROM runs LEFT JOIN snapshots ON run = id WHERE id = ?1",
+            "SELECT project, bytes FROM runs LEFT JOIN snapshots ON run = id WHERE id = ?1",
         )?
-        .query_row([run.to_string()], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?))
-        })
+        .query_row([run.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
         .optional()?;
-    found
-        .map(|(project, digest, snapshot)| {
-            Ok(Located { project: parse(&project)?, digest: parse(&digest)?, snapshot })
-        })
-        .transpose()
+    found.map(|(project, snapshot)| Ok(Located { project: parse(&project)?, snapshot })).transpose()
 }
 
 fn read_body(body: &str) -> Result<RunRow, QueryFailure> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use holdpoint_core::{EventId, Moment, ProjectId, RunId, Sequence, StreamId};
+use holdpoint_core::{Event, EventId, Moment, ProjectId, RunId, Sequence, StreamId};
 
 use crate::{
     failure::QueryFailure,
@@ -108,11 +108,9 @@ async fn refreshed(
             let stream = StreamId { project: project.clone(), run: Some(run) };
             let first = library.log.read_stream(&stream, holdpoint_core::Version::ZERO, 1).await?;
             let first = first.first().map(holdpoint_log::Record::event).transpose()?;
-            let digest = first
-                .filter(|first| first.kind == RUN_STARTED)
-                .and_then(|first| first.definition)
-                .ok_or(QueryFailure::NoSuchRun(run))?;
-            Located { project: project.clone(), digest, snapshot: None }
+            let begins = |first: &Event| first.kind == RUN_STARTED && first.definition.is_some();
+            first.filter(begins).ok_or(QueryFailure::NoSuchRun(run))?;
+            Located { project: project.clone(), snapshot: None }
         }
     };
     let stream = StreamId { project: project.clone(), run: Some(run) };

@@ -255,6 +255,7 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Settle { .. } => "settle".to_owned(),
         Action::Signal { name, .. } => format!("signal `{name}`"),
         Action::Steer { steering, .. } => steering.to_string(),
+        Action::Migrate { .. } => "migrate".to_owned(),
         Action::Cancel { .. } => "cancel".to_owned(),
         Action::BreakLock { .. } => "break a lock".to_owned(),
         Action::LocksGranted { .. }

@@ -1,13 +1,15 @@
 //! The events that every run has, whatever its workflow.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Parent;
+use super::{DefinitionRef, Parent};
 use crate::{
     event::EventType,
-    id::{DefinitionName, EffectId, RunId},
+    id::{DefinitionName, EffectId, RoleName, RunId},
     settlement::Settled,
 };
 
@@ -27,6 +29,27 @@ pub enum RunEvent {
         /// The run that started it, if one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<Parent>,
+    },
+    /// The run goes on by another version of its definition. What follows in its history is that
+    /// version's.
+    #[serde(rename = "holdpoint.run.migrated")]
+    Migrated {
+        /// The version that it went by.
+        from: DefinitionRef,
+        /// The version that it goes by now.
+        to: DefinitionRef,
+        /// Where it was then.
+        state: String,
+        /// What states of the old version are called in the new one, where that differs.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        states: BTreeMap<String, String>,
+        /// The input as the new version completes it, where that differs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<Value>,
+        /// The roles of the member who did it.
+        roles: BTreeSet<RoleName>,
+        /// Why.
+        reason: String,
     },
     /// The run that an effect asks for was started.
     #[serde(rename = "holdpoint.child.started")]
@@ -162,8 +185,9 @@ pub enum RunEvent {
     },
 }
 
-const TYPES: [&str; 13] = [
+const TYPES: [&str; 14] = [
     "holdpoint.run.started",
+    "holdpoint.run.migrated",
     "holdpoint.child.started",
     "holdpoint.child.refused",
     "holdpoint.child.ended",

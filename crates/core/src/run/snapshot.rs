@@ -11,7 +11,7 @@ use crate::{
     answers::Answers,
     command::Actor,
     event::EventData,
-    id::{EffectId, ProjectId, RunId},
+    id::{Digest, EffectId, ProjectId, RunId},
     workflow::{DynWorkflow, IllegalEvent},
 };
 
@@ -56,6 +56,20 @@ impl Run {
             state: workflow.snapshot(&self.state)?,
         })
         .map_err(|error| broken("snapshot", error))
+    }
+
+    /// The definition by whose workflow a snapshot is to be read: a run may have been migrated since.
+    ///
+    /// # Errors
+    /// When the bytes are not a snapshot.
+    pub fn definition_of_snapshot(snapshot: &[u8]) -> Result<Digest, IllegalEvent> {
+        #[derive(Deserialize)]
+        struct Pinned {
+            definition: DefinitionRef,
+        }
+        let pinned: Pinned =
+            serde_json::from_slice(snapshot).map_err(|error| broken("snapshot", error))?;
+        Ok(pinned.definition.digest)
     }
 
     /// Reads a run from a snapshot.

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use holdpoint_core::{
     EventId, IllegalEvent, Moment, Run, RunAnswer, RunId, Sequence, StreamId, Version,
     run::{Decided, Due},
-    workflow::DecideFailure,
+    workflow::{DecideFailure, DynWorkflow},
 };
 use holdpoint_log::{Append, AppendFailure};
 
@@ -24,6 +24,8 @@ use crate::{
 /// What a run is once events are durable that are on their way into the log.
 pub(super) struct Coming {
     run: Run,
+    /// The workflow that it goes by then.
+    workflow: Arc<dyn DynWorkflow>,
     /// How many events there are.
     events: u64,
     /// The last of them.
@@ -65,7 +67,8 @@ impl Shard {
         }
         // There is always the one that begins the run.
         let Some(last) = events.last().map(|event| event.id) else { return };
-        let coming = Coming { run: begun, events: events.len() as u64, last };
+        let workflow = Arc::clone(&begin.workflow);
+        let coming = Coming { run: begun, workflow, events: events.len() as u64, last };
         let append = Append { stream, expected: Version::ZERO, events };
         self.slots.insert(run, Slot::new(Phase::Appending));
         let is_new = self.recent.is_new(run);
@@ -99,8 +102,8 @@ impl Shard {
         let answer = RunAnswer { version: coming.run.at().version, sequence: coming.last(first) };
         coming.run.appended(answer.sequence, [(begin.command.id, begin.request, answer)]);
         if let Some(slot) = self.slots.get_mut(&run) {
-            let workflow = Arc::clone(&begin.workflow);
-            slot.live = Some(LiveRun { run: coming.run, workflow, broken: None });
+            let Coming { run, workflow, .. } = coming;
+            slot.live = Some(LiveRun { run, workflow, broken: None });
             slot.phase = Phase::Ready;
         }
         let due = self.tell_read_model(run, first, answer.sequence, coming.last).await;
@@ -168,7 +171,7 @@ impl Shard {
             };
             let decided = match &live.broken {
                 Some(reason) => Err(IllegalEvent::new("run", reason.clone()).into()),
-                None => batch.decide(&command, &at),
+                None => batch.decide(&self.library, &command, &at),
             };
             match (decided, then) {
                 (Ok(_), Then::Reply(reply)) if batch.events.is_empty() => {
@@ -193,7 +196,7 @@ impl Shard {
             }
         }
         slot.waiting.extend(again);
-        let Batch { stream, events, accepted, run: after, .. } = batch;
+        let Batch { stream, events, accepted, run: after, workflow, .. } = batch;
         let Some(last) = events.last().map(|event| event.id) else {
             if refused {
                 // By this very clock: one that was set back makes a timer due later again.
@@ -207,7 +210,7 @@ impl Shard {
         let expected = live.run.at().version;
         slot.phase = Phase::Appending;
         let library = self.library.clone();
-        let coming = Coming { run: after, events: events.len() as u64, last };
+        let coming = Coming { run: after, workflow, events: events.len() as u64, last };
         let append = Append { stream, expected, events };
         self.under_way.push(Box::pin(async move {
             let result = append_one(&library, append).await;
@@ -237,7 +240,7 @@ impl Shard {
         let answers = accepted.iter().filter_map(|one| {
             one.request.map(|request| (one.command.id, request, answer(one.end)))
         });
-        live.run = coming.run;
+        (live.run, live.workflow) = (coming.run, coming.workflow);
         live.run.appended(last, answers);
         self.acknowledged.raise(last);
         let due = self.tell_read_model(run, first, last, event).await;

@@ -1,0 +1,195 @@
+//! `holdpoint migrate`: has runs go on by another version of their definition, or says what that
+//! would make of them.
+
+use holdpoint::{
+    core::{Action, Command, CommandId, Digest, MigrationPlan, Refusal, RunId},
+    engine::{CommandFailure, Engine, RunFilter, RunRow},
+};
+use serde_json::json;
+
+use crate::{
+    arguments::migrate::{Migrate, Wanted},
+    context::{Context, Who},
+    failure::Failure,
+    output::{Answer, count, line},
+};
+
+/// A run, and what becomes of it.
+struct Told {
+    row: RunRow,
+    /// None for a command that was answered before.
+    plan: Result<Option<MigrationPlan>, Refusal>,
+}
+
+/// Migrates runs. Of several, each that does not fit is told, and the others are migrated nevertheless.
+pub(crate) async fn migrate(context: &Context, arguments: Migrate) -> Result<(), Failure> {
+    let states = arguments
+        .renamed()
+        .map_err(|wrong| Failure::usage(wrong, "say `--map OLD=NEW` once for each old state"))?;
+    let who = arguments.acting.who()?;
+    let dry = arguments.dry_run;
+    let reason = arguments.reason.clone().unwrap_or_else(|| "a dry run".to_owned());
+    let all = context
+        .with_engine_at_rest(async |engine| {
+            let rows = meant(context, engine, &arguments).await?;
+            if rows.len() > 1 && arguments.acting.command_id.is_some() {
+                return Err(Failure::usage(
+                    "an id for a command is for one run",
+                    "leave `--command-id` out, or name one run",
+                ));
+            }
+            let alone = rows.len() == 1;
+            let mut all = Vec::new();
+            for row in rows {
+                let to = version(engine, &row, &arguments.to)?;
+                if arguments.all && row.definition.digest == to {
+                    continue;
+                }
+                let id =
+                    if alone { who.command } else { CommandId::from_uuid(uuid::Uuid::now_v7()) };
+                let action = Action::Migrate { to, states: states.clone(), reason: reason.clone() };
+                let plan = one(engine, row.id, command(&who, id, action), dry).await?;
+                all.push(Told { row, plan });
+            }
+            Ok(all)
+        })
+        .await?;
+    if let [Told { plan: Err(refusal), .. }] = all.as_slice() {
+        return Err(Failure::Refused(refusal.clone()));
+    }
+    told(&all, dry)?.print(context.json)?;
+    let refused: Vec<&Refusal> = all.iter().filter_map(|one| one.plan.as_ref().err()).collect();
+    match refused.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::Refused(
+            Refusal::new(
+                first.code,
+                format!(
+                    "{} of {} cannot be migrated so: {}",
+                    refused.len(),
+                    count(u64::try_from(all.len()).unwrap_or(u64::MAX), "run"),
+                    first.message
+                ),
+            )
+            .needs("each is told above"),
+        )),
+    }
+}
+
+fn command(who: &Who, id: CommandId, action: Action) -> Command {
+    Command { id, actor: who.actor.clone(), auth: who.auth.clone(), trace: None, action }
+}
+
+/// The runs that are meant, the oldest first.
+async fn meant(
+    context: &Context,
+    engine: &Engine,
+    arguments: &Migrate,
+) -> Result<Vec<RunRow>, Failure> {
+    let mut rows: Vec<RunRow> = Vec::new();
+    if let Some(name) = arguments.definition.as_ref().filter(|_| arguments.all) {
+        let project = context.project(engine)?;
+        // A name that is misspelt must not pass for one without runs.
+        project.definition(name, None)?;
+        let filter = RunFilter { project: Some(project.id().clone()), ..RunFilter::default() };
+        rows = engine.runs(&filter).await?;
+        rows.retain(|row| !row.status.is_ended() && row.definition.name == *name);
+        rows.reverse();
+        return Ok(rows);
+    }
+    for named in &arguments.runs {
+        let run = context.run(engine, named).await?;
+        if rows.iter().all(|row| row.id != run) {
+            rows.push(engine.run(run).await?.row);
+        }
+    }
+    Ok(rows)
+}
+
+/// The digest of the version that a run is to go on by.
+fn version(engine: &Engine, row: &RunRow, wanted: &Wanted) -> Result<Digest, Failure> {
+    match wanted {
+        Wanted::Digest(digest) => Ok(*digest),
+        Wanted::Version(version) => {
+            let project = engine.project(&row.project).ok_or_else(|| {
+                Failure::usage(format!("there is no project `{}`", row.project), "")
+            })?;
+            Ok(project.definition(&row.definition.name, Some(*version))?.reference.digest)
+        }
+    }
+}
+
+async fn one(
+    engine: &Engine,
+    run: RunId,
+    command: Command,
+    dry: bool,
+) -> Result<Result<Option<MigrationPlan>, Refusal>, Failure> {
+    let plan = engine.plan_migration(run, &command).await;
+    let done = match plan {
+        plan if dry => plan.map(Some),
+        // What was accepted before is answered again, although it would not fit now.
+        plan => engine.command(run, command).await.map(|_| plan.ok()),
+    };
+    match done {
+        Ok(plan) => Ok(Ok(plan)),
+        Err(CommandFailure::Refused(refusal)) => Ok(Err(refusal)),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+fn told(all: &[Told], dry: bool) -> Result<Answer, Failure> {
+    let mut text = String::new();
+    for Told { row, plan } in all {
+        let run = format!("run {} ({})", row.number, line(&row.title));
+        match plan {
+            Ok(plan) => {
+                let done = if dry { "would migrate" } else { "migrated" };
+                let what = plan.as_ref().map(in_words).unwrap_or_default();
+                text.push_str(&format!("{done} {run}\n{what}"));
+            }
+            Err(refusal) => {
+                text.push_str(&format!("does not fit: {run}\n  because  {}\n", refusal.message));
+                for way in &refusal.needed {
+                    text.push_str(&format!("  help     {way}\n"));
+                }
+            }
+        }
+    }
+    if all.is_empty() {
+        text.push_str("there is no run to migrate\n");
+    }
+    let runs: Vec<_> = all
+        .iter()
+        .map(|Told { row, plan }| {
+            json!({
+                "run": row.id,
+                "number": row.number,
+                "project": row.project,
+                "plan": plan.as_ref().ok(),
+                "refused": plan.as_ref().err().map(|refusal| json!({
+                    "code": refusal.code.as_str(),
+                    "message": refusal.message,
+                    "needed": refusal.needed,
+                })),
+            })
+        })
+        .collect();
+    Answer::new(text, &json!({ "dry_run": dry, "runs": runs }))
+}
+
+fn in_words(plan: &MigrationPlan) -> String {
+    let MigrationPlan { from, to, state, into, added, falls, stays, times, .. } = plan;
+    let mut text = format!(
+        "  from     version {} in `{state}`\n  to       version {} in `{into}`, entered anew\n",
+        from.version, to.version
+    );
+    let mut say = |word: &str, what: &str| text.push_str(&format!("  {word:<8} {}\n", line(what)));
+    if !added.is_empty() {
+        say("input", &format!("gets the defaults of {}", added.join(", ")));
+    }
+    falls.iter().for_each(|one| say("falls", one));
+    stays.iter().for_each(|one| say("stays", one));
+    times.iter().for_each(|one| say("time", one));
+    text
+}

@@ -1,0 +1,121 @@
+//! A run that is migrated while its snapshot is that of the other version: it is read by the version that it
+//! went by then, and goes on by the one that it goes by now, in and out of memory and after a restart.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::collections::BTreeMap;
+
+use holdpoint::{
+    DataDirectory,
+    core::{
+        Action, Actor, Authentication, Command, CommandId, Digest, ProjectAction, ProjectCommand,
+        ProjectId, RunId, RunStatus,
+    },
+    definition::LANGUAGE,
+    engine::{AsOf, Engine, Submission},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+const OLD: &str = "
+workflow: change
+version: 1
+title: A change
+start: wait
+states:
+  wait:
+    hold: { signal: { name: go, expires: 1d } }
+    on: { released: done, expired: done }
+  done: { end: done }
+";
+
+fn id() -> CommandId {
+    CommandId::from_uuid(Uuid::now_v7())
+}
+
+fn ada() -> Actor {
+    Actor::Member("ada".parse().unwrap())
+}
+
+fn auth() -> Authentication {
+    Authentication::new("test")
+}
+
+async fn send(engine: &Engine, run: RunId, action: Action) {
+    let command = Command { id: id(), actor: ada(), auth: auth(), trace: None, action };
+    engine.command(run, command).await.unwrap();
+}
+
+async fn submit(engine: &Engine, project: &ProjectId) -> RunId {
+    let submission = Submission {
+        command: id(),
+        actor: ada(),
+        auth: auth(),
+        trace: None,
+        definition: "change".parse().unwrap(),
+        version: Some(1),
+        input: json!({}),
+    };
+    engine.submit(project, submission).await.unwrap().run
+}
+
+/// Has others take the run's place in memory.
+async fn others(engine: &Engine, project: &ProjectId) {
+    for _ in 0..6 {
+        let run = submit(engine, project).await;
+        engine.run(run).await.unwrap();
+    }
+    engine.idle().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_snapshot_is_read_by_the_version_that_made_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("data");
+    drop(DataDirectory::init(&path).await.unwrap());
+    let start = async || {
+        let directory = DataDirectory::open(&path).unwrap();
+        let builder = directory.engine("test").await.unwrap();
+        builder.shards(1).resident_runs_max(1).start().await.unwrap()
+    };
+    let engine = start().await;
+    let project: ProjectId = "lab".parse().unwrap();
+    let create = ProjectAction::Create { title: "A lab".to_owned() };
+    let command =
+        ProjectCommand { id: id(), actor: ada(), auth: auth(), trace: None, action: create };
+    engine.change_project(&project, command).await.unwrap();
+    let newer = OLD.replace("version: 1", "version: 2").replace("wait", "listen");
+    for source in [OLD, newer.as_str()] {
+        engine.publish(&project, id(), ada(), auth(), LANGUAGE, source).await.unwrap();
+    }
+    let run = submit(&engine, &project).await;
+    for n in 0..40 {
+        send(&engine, run, Action::Comment { text: format!("comment {n}") }).await;
+    }
+    others(&engine, &project).await;
+    let before = engine.run(run).await.unwrap();
+    send(
+        &engine,
+        run,
+        Action::Migrate {
+            to: Digest::of(newer.as_bytes()),
+            states: BTreeMap::from([("wait".to_owned(), "listen".to_owned())]),
+            reason: "its name is better".to_owned(),
+        },
+    )
+    .await;
+    others(&engine, &project).await;
+    let migrated = engine.run(run).await.unwrap();
+    assert_eq!((migrated.row.definition.version, migrated.row.state.as_str()), (2, "listen"));
+    let then = engine.run_as_of(run, AsOf::Version(before.row.at.version)).await.unwrap();
+    assert_eq!((then.row.definition.version, then.row.state.as_str()), (1, "wait"));
+    engine.shutdown().await;
+    drop(engine);
+
+    let engine = start().await;
+    assert_eq!(engine.run(run).await.unwrap().row, migrated.row);
+    send(&engine, run, Action::Signal { name: "go".to_owned(), data: Value::Null }).await;
+    let done = RunStatus::Ended { outcome: "done".to_owned() };
+    assert_eq!(engine.run(run).await.unwrap().row.status, done);
+    engine.shutdown().await;
+}
