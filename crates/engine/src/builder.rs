@@ -29,6 +29,7 @@ use crate::{
     recent::Recent,
     recovery,
     shard::{ASKS_WAITING_MAX, Ask, Shard},
+    workers::{Leased, Pool},
 };
 
 /// Where the read model is kept. It is derived from the log and can be deleted at any time.
@@ -90,6 +91,8 @@ pub struct EngineBuilder {
     rust: RustWorkflows,
     handlers: HashMap<String, Arc<dyn ActivityHandler>>,
     queues: BTreeMap<String, QueueLimits>,
+    /// The queues from which workers lease activities, by their names.
+    leased: BTreeMap<String, String>,
     clock: Arc<dyn Clock>,
     shards: usize,
     effects: Effects,
@@ -106,6 +109,7 @@ impl Default for EngineBuilder {
             rust: RustWorkflows::default(),
             handlers: HashMap::new(),
             queues: BTreeMap::new(),
+            leased: BTreeMap::new(),
             clock: Arc::new(SystemClock),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
             effects: Effects::Perform,
@@ -160,6 +164,13 @@ impl EngineBuilder {
     /// rests until an engine runs that can do it.
     pub fn activity(mut self, name: impl Into<String>, handler: Arc<dyn ActivityHandler>) -> Self {
         self.handlers.insert(name.into(), handler);
+        self
+    }
+
+    /// Activities of this name are done by workers that lease them from this queue, see
+    /// [`Engine::lease`].
+    pub fn leased(mut self, name: impl Into<String>, queue: impl Into<String>) -> Self {
+        self.leased.insert(name.into(), queue.into());
         self
     }
 
@@ -221,6 +232,11 @@ impl EngineBuilder {
         let mut tasks = Vec::new();
         let (desk, asks) = mpsc::channel(COMMANDS_WAITING_MAX);
         let nursery = Nursery::new(library.clone());
+        let pool = Arc::new(Pool::new(Arc::clone(&self.clock)));
+        for (name, queue) in self.leased {
+            let pool = Arc::clone(&pool);
+            self.handlers.insert(name, Arc::new(Leased { pool, queue }));
+        }
         let handlers = Arc::new(self.handlers);
         let mut shards = Vec::with_capacity(self.shards);
         let performs = self.effects == Effects::Perform;
@@ -296,6 +312,7 @@ impl EngineBuilder {
                 acknowledged,
                 locks,
                 limits,
+                pool,
                 tasks: tokio::sync::Mutex::new(tasks),
             }),
         })

@@ -11,12 +11,15 @@ use std::{
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionName, DefinitionRef, Digest,
-    EffectId, EventId, LockdownScope, Moment, NewEvent, Planned, Project, ProjectAction,
+    EffectId, EventId, LockdownScope, Moment, NewEvent, Outcome, Planned, Project, ProjectAction,
     ProjectCommand, ProjectId, Prospect, ReadCalendar, Refusal, RefusalCode, Releasing, Ruling,
-    RunAnswer, RunId, Sequence, StreamId, command::request_of, workflow::DynWorkflow,
+    RunAnswer, RunId, Sequence, StreamId,
+    command::request_of,
+    run::{Due, DueStep},
+    workflow::DynWorkflow,
 };
 use holdpoint_log::EventLog;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -26,7 +29,7 @@ use crate::{
     builder::EngineBuilder,
     children::Nursery,
     clock::Clock,
-    failure::{CommandFailure, QueryFailure},
+    failure::{CommandFailure, LeaseFailure, QueryFailure},
     guard::guard,
     limit_desk::{LimitNews, TellLimits},
     load::{Library, LiveRun},
@@ -36,6 +39,7 @@ use crate::{
     read_model::ReadModel,
     shard::Ask,
     slot::Begin,
+    workers::{Lease, LeaseId, Pool},
 };
 
 /// The position of the last event that anyone was told of.
@@ -147,6 +151,7 @@ pub(crate) struct Shared {
     pub acknowledged: Acknowledged,
     pub locks: Option<TellLocks>,
     pub limits: TellLimits,
+    pub pool: Arc<Pool>,
     pub tasks: tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
@@ -638,6 +643,69 @@ impl Engine {
         answer.await.map_err(|_| QueryFailure::Stopped)
     }
 
+    /// Waits until there is an attempt in a queue that is [leased](EngineBuilder::leased) to workers,
+    /// and leases it to `worker` for so long. It was recorded that the attempt begins. Who waits no
+    /// longer drops the future.
+    ///
+    /// # Errors
+    /// [`QueryFailure::Stopped`].
+    pub async fn lease(
+        &self,
+        queue: &str,
+        worker: &str,
+        length: SignedDuration,
+    ) -> Result<Lease, QueryFailure> {
+        let pool = &self.shared.pool;
+        let leased = pool.lease(&self.shared.limits, queue, worker, length).await;
+        leased.ok_or(QueryFailure::Stopped)
+    }
+
+    /// Says that the worker is still at work on what it has leased, and has it for so long from
+    /// now; answers until when.
+    ///
+    /// # Errors
+    /// [`LeaseFailure::NotLeased`]: the worker should stop.
+    pub fn heartbeat(
+        &self,
+        lease: LeaseId,
+        length: SignedDuration,
+    ) -> Result<Timestamp, LeaseFailure> {
+        self.shared.pool.heartbeat(lease, length)
+    }
+
+    /// Says that the work was done, and what it answers; returns when that is recorded.
+    ///
+    /// # Errors
+    /// See [`LeaseFailure`].
+    pub async fn complete(&self, lease: LeaseId, output: Value) -> Result<(), LeaseFailure> {
+        self.end_lease(lease, Outcome::Completed(output)).await
+    }
+
+    /// Says that the attempt failed, and whether another makes sense; returns when that is recorded.
+    ///
+    /// # Errors
+    /// See [`LeaseFailure`].
+    pub async fn fail(
+        &self,
+        lease: LeaseId,
+        error: String,
+        retryable: bool,
+    ) -> Result<(), LeaseFailure> {
+        self.end_lease(lease, Outcome::Failed { error, retryable }).await
+    }
+
+    async fn end_lease(&self, lease: LeaseId, outcome: Outcome) -> Result<(), LeaseFailure> {
+        let mut news = self.log().subscribe();
+        let attempt = self.shared.pool.end(lease, outcome)?;
+        let step = DueStep::UnderWay { attempt: attempt.attempt };
+        let under_way = Due { effect: attempt.effect, step };
+        // A query sees what is durable.
+        while self.live(attempt.run).await?.due().is_ok_and(|due| due.contains(&under_way)) {
+            news.changed().await.map_err(|_| QueryFailure::Stopped)?;
+        }
+        Ok(())
+    }
+
     /// Stops the engine: appends under way are finished and answered, attempts under way are
     /// dropped and found again by the next start. Every later call fails with
     /// [`QueryFailure::Stopped`].
@@ -652,6 +720,7 @@ impl Engine {
             let _ = locks.send(LockNews::Stop);
         }
         let _ = self.shared.limits.send(LimitNews::Stop);
+        self.shared.pool.close();
         let mut tasks = self.shared.tasks.lock().await;
         for task in tasks.drain(..) {
             if let Err(error) = task.await

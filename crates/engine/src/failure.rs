@@ -76,3 +76,15 @@ impl From<ReadFailure> for StartFailure {
         Self::Query(failure.into())
     }
 }
+
+/// Why a worker may not say something of an attempt.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LeaseFailure {
+    /// Its lease ran out, the run has moved on, or the engine was started anew: what was done is
+    /// to be undone or left, as another attempt with the same idempotency key may be under way.
+    #[error("there is no such lease: it ran out, or its attempt was given up")]
+    NotLeased,
+    /// The engine cannot say what became of it.
+    #[error(transparent)]
+    Unanswered(#[from] QueryFailure),
+}

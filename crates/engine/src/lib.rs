@@ -15,6 +15,7 @@
 //! | [`clock`] | where time comes from |
 //! | [`failure`] | why a command or a query was not answered |
 //! | [`limits`] | how many attempts may be under way, and how fast they may begin |
+//! | [`workers`] | work that is done elsewhere, by workers that lease attempts |
 //! | [`query`] | lists of runs, a run in detail, a run as it was |
 
 pub mod activity;
@@ -39,11 +40,13 @@ mod recent;
 mod recovery;
 mod shard;
 mod slot;
+pub mod workers;
 
 pub use activity::{ActivityHandler, Attempt, Life};
 pub use builder::{Effects, EngineBuilder, ReadModelAt, rust_source};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Engine, Idle, Submission, Submitted};
-pub use failure::{CommandFailure, QueryFailure, StartFailure};
+pub use failure::{CommandFailure, LeaseFailure, QueryFailure, StartFailure};
 pub use limits::{ItemPlace, QueueLimits, Rate, Takes};
 pub use query::{AsOf, InScope, Kin, LockRow, RunDetail, RunFilter, RunRow};
+pub use workers::{Lease, LeaseId};

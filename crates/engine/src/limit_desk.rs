@@ -18,8 +18,20 @@ use crate::{
 
 /// What the task is told.
 pub(crate) enum LimitNews {
-    Wants { ticket: Ticket, project: ProjectId, takes: Takes },
-    GivesBack(Ticket),
+    Wants {
+        ticket: Ticket,
+        project: ProjectId,
+        takes: Takes,
+    },
+    /// What an attempt has taken up is free; whether anybody has begun to do it.
+    GivesBack {
+        ticket: Ticket,
+        was_begun: bool,
+    },
+    /// A worker asks for an attempt in a queue.
+    Offered(String),
+    /// It has gone away without one.
+    Withdrawn(String),
     Stop,
 }
 
@@ -33,6 +45,8 @@ pub(crate) struct Permit {
     pub(crate) granted: bool,
     /// Whether it is recorded that the attempt waits, or about to be.
     pub(crate) is_told: bool,
+    /// Whether whoever does the work has begun.
+    pub(crate) was_begun: bool,
     desk: TellLimits,
 }
 
@@ -50,7 +64,7 @@ impl Permit {
         }
         // The desk ends after the shards.
         let _ = desk.send(LimitNews::Wants { ticket: ticket.clone(), project, takes });
-        Some(Self { ticket, granted: false, is_told, desk: desk.clone() })
+        Some(Self { ticket, granted: false, is_told, was_begun: false, desk: desk.clone() })
     }
 
     pub(crate) fn is_for(&self, attempt: u32) -> bool {
@@ -61,7 +75,8 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         // As above.
-        let _ = self.desk.send(LimitNews::GivesBack(self.ticket.clone()));
+        let (ticket, was_begun) = (self.ticket.clone(), self.was_begun);
+        let _ = self.desk.send(LimitNews::GivesBack { ticket, was_begun });
     }
 }
 
@@ -91,7 +106,11 @@ impl LimitDesk {
                         self.limiter.ask(ticket.clone(), project, takes);
                         asked = Some(ticket);
                     }
-                    Some(LimitNews::GivesBack(ticket)) => self.limiter.give_back(&ticket),
+                    Some(LimitNews::GivesBack { ticket, was_begun }) => {
+                        self.limiter.give_back(&ticket, was_begun);
+                    }
+                    Some(LimitNews::Offered(queue)) => self.limiter.offered(queue),
+                    Some(LimitNews::Withdrawn(queue)) => self.limiter.withdrawn(&queue),
                     Some(LimitNews::Stop) | None => return,
                 },
                 () = time => {}

@@ -34,6 +34,8 @@ pub struct Takes {
     pub queue: Option<String>,
     /// A place at this configuration item, of the run's project.
     pub item: Option<ItemPlace>,
+    /// A worker that has asked for an attempt in the queue.
+    pub by_worker: bool,
 }
 
 /// A place at a configuration item.
@@ -47,7 +49,7 @@ pub struct ItemPlace {
 
 impl Takes {
     pub(crate) const fn is_nothing(&self) -> bool {
-        self.queue.is_none() && self.item.is_none()
+        self.queue.is_none() && self.item.is_none() && !self.by_worker
     }
 }
 
@@ -86,6 +88,7 @@ enum Bar {
     Queue,
     Rate,
     Item,
+    Worker,
 }
 
 /// Which attempts are under way, and which wait.
@@ -98,6 +101,8 @@ pub(crate) struct Limiter {
     of_run: HashMap<RunId, u32>,
     /// When attempts of queues with a rate began, as far back as counts.
     begun: HashMap<String, VecDeque<Timestamp>>,
+    /// How many workers have asked for an attempt in a queue, and have none.
+    workers: HashMap<String, u32>,
     /// In the order in which they came.
     waiting: BTreeMap<u64, (Ticket, Place)>,
     order_of: HashMap<Ticket, u64>,
@@ -119,12 +124,28 @@ impl Limiter {
         self.waiting.insert(self.came, (ticket, Place { takes, project }));
     }
 
-    /// Frees what an attempt has taken up, or has it wait no more.
-    pub(crate) fn give_back(&mut self, ticket: &Ticket) {
+    /// Takes in that a worker asks for an attempt in a queue.
+    pub(crate) fn offered(&mut self, queue: String) {
+        raise(&mut self.workers, queue);
+    }
+
+    /// Takes in that one has gone away, without an attempt.
+    pub(crate) fn withdrawn(&mut self, queue: &String) {
+        lower(&mut self.workers, queue);
+    }
+
+    /// Frees what an attempt has taken up, which was done by somebody or by nobody, or has it wait no more.
+    pub(crate) fn give_back(&mut self, ticket: &Ticket, was_begun: bool) {
         if let Some(order) = self.order_of.remove(ticket) {
             self.waiting.remove(&order);
         }
         if let Some(place) = self.under_way.remove(ticket) {
+            if let Some(queue) = place.takes.queue.as_ref().filter(|_| place.takes.by_worker)
+                && !was_begun
+            {
+                // The worker has been given nothing.
+                raise(&mut self.workers, queue.clone());
+            }
             if let Some(queue) = &place.takes.queue {
                 lower(&mut self.in_queue, queue);
             }
@@ -162,6 +183,9 @@ impl Limiter {
         self.admitted = self.admitted.saturating_add(1);
         self.served.insert(ticket.run, self.admitted);
         raise(&mut self.of_run, ticket.run);
+        if let Some(queue) = place.takes.queue.as_ref().filter(|_| place.takes.by_worker) {
+            lower(&mut self.workers, queue);
+        }
         if let Some(queue) = &place.takes.queue {
             raise(&mut self.in_queue, queue.clone());
             if self.queues.get(queue).is_some_and(|limits| limits.rate.is_some()) {
@@ -184,11 +208,12 @@ impl Limiter {
         let for_what = match (bar, &item) {
             (Bar::Item, Some((_, item))) => format!("the target `{item}`"),
             (Bar::Rate, _) => format!("the rate of the queue `{queue}`"),
+            (Bar::Worker, _) => format!("a worker of the queue `{queue}`"),
             (Bar::Queue | Bar::Item, _) => format!("the queue `{queue}`"),
         };
         let waits_for_it = |other: &Place| match bar {
             Bar::Item => other.item().map(|(project, item)| (project, item.item.as_str())) == item,
-            Bar::Queue | Bar::Rate => other.takes.queue == place.takes.queue,
+            Bar::Queue | Bar::Rate | Bar::Worker => other.takes.queue == place.takes.queue,
         };
         let ahead = self.waiting.range(..order);
         let before = ahead.filter(|(_, (_, other))| waits_for_it(other)).count();
@@ -221,9 +246,14 @@ impl Limiter {
                 return Some(Bar::Rate);
             }
         }
-        let (project, item) = place.item()?;
-        let at_item = self.at_item.get(&(project, item.item.clone())).copied().unwrap_or_default();
-        (at_item >= item.at_once).then_some(Bar::Item)
+        if let Some((project, item)) = place.item() {
+            let at_item = self.at_item.get(&(project, item.item.clone())).copied();
+            if at_item.unwrap_or_default() >= item.at_once {
+                return Some(Bar::Item);
+            }
+        }
+        let queue = place.takes.queue.as_deref().unwrap_or_default();
+        (place.takes.by_worker && !self.workers.contains_key(queue)).then_some(Bar::Worker)
     }
 
     /// Forgets what began too long ago to count, and what a clock that was set back says of the
@@ -279,7 +309,7 @@ mod tests {
     }
 
     fn in_net() -> Takes {
-        Takes { queue: Some("net".to_owned()), item: None }
+        Takes { queue: Some("net".to_owned()), ..Takes::default() }
     }
 
     #[test]
@@ -300,7 +330,7 @@ mod tests {
         );
         let mut begun = Vec::new();
         for _ in 0..6 {
-            limiter.give_back(&under_way.remove(0));
+            limiter.give_back(&under_way.remove(0), true);
             let next = limiter.admit(at(0));
             begun.extend(next.iter().map(|one| one.run == ticket(2, 0).run));
             under_way.extend(next);
@@ -319,7 +349,7 @@ mod tests {
         let waits = limiter.waits(&ticket(1, 2)).unwrap();
         assert_eq!(waits.for_what, "the rate of the queue `net`");
         assert_eq!(limiter.next(), Some(at(60)));
-        limiter.give_back(&ticket(1, 0));
+        limiter.give_back(&ticket(1, 0), true);
         assert_eq!(limiter.admit(at(59)), []);
         assert_eq!(limiter.admit(at(60)).len(), 2);
         assert_eq!(limiter.admit(at(10)).len(), 1, "a clock that is set back bars nobody");
@@ -329,8 +359,8 @@ mod tests {
     fn an_item_that_is_taken_keeps_nobody_from_another() {
         let mut limiter = Limiter::default();
         let at_item = |item: &str, at_once| Takes {
-            queue: None,
             item: Some(ItemPlace { item: item.to_owned(), at_once }),
+            ..Takes::default()
         };
         limiter.ask(ticket(1, 0), project(), at_item("web-1", 1));
         limiter.ask(ticket(1, 1), project(), at_item("web-1", 1));
@@ -340,12 +370,12 @@ mod tests {
         let begun = limiter.admit(at(0));
         assert_eq!(begun, [0, 2, 3, 4].map(|n| ticket(1, n)));
         assert_eq!(limiter.waits(&ticket(1, 1)).unwrap().for_what, "the target `web-1`");
-        limiter.give_back(&ticket(1, 4));
+        limiter.give_back(&ticket(1, 4), true);
         assert_eq!(limiter.admit(at(0)), []);
-        limiter.give_back(&ticket(1, 0));
+        limiter.give_back(&ticket(1, 0), true);
         assert_eq!(limiter.admit(at(0)), [ticket(1, 1)]);
-        limiter.give_back(&ticket(1, 1));
-        limiter.give_back(&ticket(1, 1));
+        limiter.give_back(&ticket(1, 1), true);
+        limiter.give_back(&ticket(1, 1), true);
         assert!(limiter.waits(&ticket(1, 1)).is_none());
     }
 
@@ -395,7 +425,7 @@ mod tests {
                         n += 1;
                         let queue = queue.map(|queue| names[queue].clone());
                         let item = item.map(|item| ItemPlace { item: item.to_string(), at_once: 1 });
-                        let takes = Takes { queue, item };
+                        let takes = Takes { queue, item, by_worker: false };
                         asked.push((ticket(run, n), takes.clone()));
                         limiter.ask(ticket(run, n), project(), takes);
                     }
@@ -408,7 +438,7 @@ mod tests {
                             } else {
                                 under_way.remove(which - asked.len())
                             };
-                            limiter.give_back(&gone.0);
+                            limiter.give_back(&gone.0, true);
                         }
                     }
                     Move::Later(seconds) => now += seconds,

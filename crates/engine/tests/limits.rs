@@ -67,7 +67,7 @@ impl Bank {
     }
 
     fn in_queue() -> Self {
-        Self::new(Takes { queue: Some("till".to_owned()), item: None })
+        Self::new(Takes { queue: Some("till".to_owned()), ..Takes::default() })
     }
 
     fn builder(&self) -> EngineBuilder {
@@ -211,7 +211,7 @@ async fn a_rate_goes_by_the_engines_clock() {
 #[tokio::test]
 async fn an_item_has_one_attempt_at_a_time_of_all_runs() {
     let item = Some(ItemPlace { item: "safe".to_owned(), at_once: 1 });
-    let bank = Bank::new(Takes { queue: None, item });
+    let bank = Bank::new(Takes { item, ..Takes::default() });
     let engine = bank.builder().start().await.unwrap();
     bank.office.set_up(&engine).await;
     for cents in 1..=5 {

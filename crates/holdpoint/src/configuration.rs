@@ -454,13 +454,14 @@ at_once_at_target = 3
         let rate = Some(Rate { count: 10, per: SignedDuration::from_mins(1) });
         let limits = QueueLimits { at_once: Some(4), rate };
         assert_eq!(parsed.queues().collect::<Vec<_>>(), [("net", limits)]);
-        let takes: Vec<Takes> = parsed
+        let takes: Vec<_> = parsed
             .activities()
             .map(|(_, activity)| activity.takes(&json!({ "target": "web-1" })))
+            .map(|takes| (takes.queue, takes.item))
             .collect();
         let at = |at_once| Some(ItemPlace { item: "web-1".to_owned(), at_once });
         let net = Some("net".to_owned());
-        assert_eq!(takes, [Takes { queue: net, item: at(1) }, Takes { queue: None, item: at(3) }]);
+        assert_eq!(takes, [(net, at(1)), (None, at(3))]);
         let (_, look) = parsed.activities().nth(1).unwrap();
         assert_eq!(look.takes(&json!({ "target": 7 })), Takes::default());
     }

@@ -288,9 +288,10 @@ impl Shard {
         };
         // It is not begun without one.
         if let Some(handler) = self.handlers.get(&attempt.activity) {
-            let permit = slot.permits.remove(&effect);
+            let mut permit = slot.permits.remove(&effect);
             let work = perform(Arc::clone(handler), attempt);
             let work = async move {
+                permit.iter_mut().for_each(|permit| permit.was_begun = true);
                 let end = work.await;
                 // The place is free only when whatever did the work is gone, also where it is given up.
                 drop(permit);

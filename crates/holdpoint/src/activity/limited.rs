@@ -29,7 +29,7 @@ impl ActivityHandler for Limited {
             .get("target")
             .and_then(Value::as_str)
             .map(|target| ItemPlace { item: target.to_owned(), at_once: self.at_target });
-        Takes { queue: self.queue.clone(), item }
+        Takes { queue: self.queue.clone(), item, by_worker: false }
     }
 
     async fn attempt(&self, attempt: Attempt) -> Outcome {
