@@ -13,6 +13,8 @@
 mod amendments;
 #[path = "../../crates/core/tests/common/golden.rs"]
 mod golden;
+#[path = "examples/votes.rs"]
+mod votes;
 #[path = "examples/windows.rs"]
 mod windows;
 
@@ -20,12 +22,12 @@ use std::{path::Path, sync::Arc};
 
 use golden::{Golden, Stored};
 use holdpoint_core::{
-    Actor, Authentication, CommandId, Digest, EffectId, EventId, NewDuty, NewEvent, PendingEvent,
-    RunId, Sequence, Version, Vote, testing::uuid,
+    Actor, Authentication, CommandId, Digest, EffectId, EventId, NewEvent, PendingEvent, RunId,
+    Sequence, Version, testing::uuid,
 };
 use holdpoint_definition::{
-    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, InPlaceOf, OfTarget,
-    OpenRule, OpenTask, Opened, Past, Sender,
+    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, OfTarget, OpenRule,
+    OpenTask, Opened, Past, Sender,
 };
 use serde_json::{Value, json};
 
@@ -35,21 +37,6 @@ fn items() -> std::collections::BTreeSet<holdpoint_core::ItemName> {
 
 fn text(text: &str) -> String {
     text.to_owned()
-}
-
-fn ballot(reason: Option<&str>) -> Ballot {
-    Ballot {
-        hold: text("authorize"),
-        member: "grace.hopper@navy".parse().unwrap(),
-        digest: Digest::of(b"what was voted on"),
-        rules: [text("board"), text("peer")].into(),
-        roles: ["board".parse().unwrap(), "engineer".parse().unwrap()].into(),
-        qualified: ["network".parse().unwrap()].into(),
-        reason: reason.map(text),
-        duties: vec![],
-        evidence: [].into(),
-        in_place_of: None,
-    }
 }
 
 fn target(detail: Option<&str>) -> OfTarget {
@@ -134,92 +121,6 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 remind: None,
                 escalate: None,
                 counted: vec![],
-            },
-        ),
-        ("holdpoint.approval.granted", DefinitionEvent::ApprovalGranted(ballot(None))),
-        (
-            "holdpoint.approval.granted.unqualified",
-            DefinitionEvent::ApprovalGranted(Ballot { qualified: [].into(), ..ballot(None) }),
-        ),
-        (
-            "holdpoint.approval.rejected",
-            DefinitionEvent::ApprovalRejected(ballot(Some("no rollback plan"))),
-        ),
-        (
-            "holdpoint.approval.granted.on-conditions",
-            DefinitionEvent::ApprovalGranted(Ballot {
-                duties: vec![
-                    NewDuty { text: text("tell the night shift"), before: Some(text("implement")) },
-                    NewDuty { text: text("measure again"), before: None },
-                ],
-                ..ballot(None)
-            }),
-        ),
-        (
-            "holdpoint.approval.granted.in-place-of",
-            DefinitionEvent::ApprovalGranted(Ballot {
-                in_place_of: Some(InPlaceOf {
-                    member: "ada".parse().unwrap(),
-                    roles: ["board".parse().unwrap()].into(),
-                    substitution: 3,
-                    until: "2026-08-01T00:00:00Z".parse().unwrap(),
-                }),
-                ..ballot(None)
-            }),
-        ),
-        (
-            "holdpoint.hold.vetoed",
-            DefinitionEvent::Vetoed(Ballot {
-                rules: [].into(),
-                qualified: [].into(),
-                ..ballot(Some("the key is in the log"))
-            }),
-        ),
-        (
-            "holdpoint.vote.withdrawn",
-            DefinitionEvent::VoteWithdrawn {
-                hold: text("authorize"),
-                member: "grace.hopper@navy".parse().unwrap(),
-                vote: Vote::Veto,
-                in_place_of: None,
-                reason: Some(text("it was rotated")),
-            },
-        ),
-        (
-            "holdpoint.vote.withdrawn.in-place-of",
-            DefinitionEvent::VoteWithdrawn {
-                hold: text("authorize"),
-                member: "grace.hopper@navy".parse().unwrap(),
-                vote: Vote::Approve,
-                in_place_of: Some("ada".parse().unwrap()),
-                reason: None,
-            },
-        ),
-        (
-            "holdpoint.vote.withdrawn.without-reason",
-            DefinitionEvent::VoteWithdrawn {
-                hold: text("authorize"),
-                member: "grace.hopper@navy".parse().unwrap(),
-                vote: Vote::Approve,
-                in_place_of: None,
-                reason: None,
-            },
-        ),
-        (
-            "holdpoint.veto.overruled",
-            DefinitionEvent::VetoOverruled {
-                hold: text("authorize"),
-                member: "ada".parse().unwrap(),
-                roles: ["head".parse().unwrap()].into(),
-                veto_of: "grace.hopper@navy".parse().unwrap(),
-                reason: text("the risk is accepted"),
-            },
-        ),
-        (
-            "holdpoint.approval.recounted",
-            DefinitionEvent::Recounted {
-                hold: text("authorize"),
-                needs: [(text("board"), 2), (text("peers"), 3)].into(),
             },
         ),
         (
@@ -362,7 +263,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
             "holdpoint.approval.granted.on-evidence",
             DefinitionEvent::ApprovalGranted(Ballot {
                 evidence: [(text("test-report"), Digest::of(b"it works"))].into(),
-                ..ballot(None)
+                ..votes::ballot(None)
             }),
         ),
         (
@@ -895,6 +796,7 @@ fn every_event_is_written_and_read_as_ever() {
     let mut examples = waiting();
     examples.extend(working());
     examples.extend(amendments::examples());
+    examples.extend(votes::examples());
     examples.extend(windows::examples());
     golden.check(examples, type_of, stored);
     golden.finish();
