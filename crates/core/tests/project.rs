@@ -516,6 +516,9 @@ fn a_lockdown_says_why_and_means_what_can_be() {
     }))
     .unwrap();
     let both = ProjectAction::ImposeLockdown { scope, reason: "x".to_owned() };
+    refuse(&mut office, "ada", both.clone(), RefusalCode::NotFound);
+    office.accept("ada", publish("change", 1, "one"));
+    office.accept("ada", publish("other", 1, "one"));
     refuse(&mut office, "ada", both, RefusalCode::InvalidInput);
 }
 
@@ -575,6 +578,8 @@ fn what_is_asked_of_definitions_changes_with_a_reason() {
         reason: reason.to_owned(),
     };
     refuse(&mut office, "ben", govern(&["released"], "x"), RefusalCode::NotEligible);
+    refuse(&mut office, "ada", govern(&["released"], "x"), RefusalCode::NotFound);
+    office.accept("ada", publish("release", 1, "one"));
     refuse(&mut office, "ada", govern(&["released"], " "), RefusalCode::InvalidInput);
     refuse(&mut office, "ada", govern(&[" "], "x"), RefusalCode::InvalidInput);
     refuse(&mut office, "ada", govern(&[], "x"), RefusalCode::AlreadyExists);
