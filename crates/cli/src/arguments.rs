@@ -132,6 +132,8 @@ pub(crate) enum Command {
     Evidence(EvidenceCommand),
     /// Do what runs ask for: activities, health checks, timers
     Work(Work),
+    /// Do what runs ask for, and show one of them live, until it has ended or waits for people
+    Watch(Watch),
     /// Print what a program wrote that was too long to be recorded
     Output {
         #[arg(value_parser = evidence::digest)]
@@ -227,6 +229,7 @@ impl Command {
             Self::Attach(_) => "attach",
             Self::Evidence(_) => "evidence",
             Self::Work(_) => "work",
+            Self::Watch(_) => "watch",
             Self::List(_) => "list",
             Self::Show(_) => "show",
             Self::History(_) => "history",
@@ -653,6 +656,22 @@ pub(crate) struct Work {
     /// Go on until interrupted
     #[arg(long)]
     pub(crate) follow: bool,
+}
+
+/// Works, and shows a run.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub(crate) run: RunArgument,
+    /// Print a line for each event, also on a terminal
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Go on while the run is held, until it has ended, is stuck, or this is interrupted
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Exit with 1 unless the run has ended as this; may be given several times
+    #[arg(long, value_name = "OUTCOME")]
+    pub(crate) expect: Vec<String>,
 }
 
 /// Lists runs.

@@ -105,6 +105,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Attach(arguments) => command::evidence::attach(&context, arguments).await,
         Command::Evidence(command) => command::evidence::evidence(&context, command).await,
         Command::Work(arguments) => return command::work::work(&context, &arguments).await,
+        Command::Watch(arguments) => return command::watch::watch(&context, &arguments).await,
         Command::List(arguments) => command::list::list(&context, &arguments).await,
         Command::Show(arguments) => command::show::show(&context, &arguments).await,
         Command::Verify(arguments) => command::verify::verify(&context, &arguments).await,

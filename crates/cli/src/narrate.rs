@@ -22,7 +22,8 @@ pub(crate) fn sentence(event: &Event) -> String {
     line(&in_words(event))
 }
 
-fn in_words(event: &Event) -> String {
+/// The same, with the line breaks of what others have said.
+pub(crate) fn in_words(event: &Event) -> String {
     if let Ok(typed) = RunEvent::from_parts(&event.kind, &event.data) {
         return of_run(&typed);
     }

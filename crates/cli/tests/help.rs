@@ -63,6 +63,8 @@ fn the_top_level() {
       attach       Attach evidence to a run: a file, or a reference to what is kept elsewhere
       evidence     List the evidence that a run was shown, and get it back
       work         Do what runs ask for: activities, health checks, timers
+      watch        Do what runs ask for, and show one of them live, until it has ended or waits for
+                   people
       output       Print what a program wrote that was too long to be recorded
       list         List runs
       show         Show a run: where it stands, what holds it, who could release it

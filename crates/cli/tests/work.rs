@@ -569,3 +569,84 @@ fn what_waits_for_a_queue_is_said_and_no_more_is_under_way() {
         .collect();
     assert_eq!(work, [true, false, true, false, true, false], "{history}");
 }
+
+#[test]
+fn one_run_is_watched_until_it_has_ended() {
+    let _filters = filters();
+    let script = "if [ $HOLDPOINT_TARGET = web-2 ]; then echo first; echo second; exit 1; fi";
+    let place = place(script, "true");
+    assert_snapshot!(place.shows(&["watch 1", "watch 1 --expect completed", "watch 9"]), @"
+    $ holdpoint watch 1
+    [time]  began `deploy` for implement#1/web-1
+    [time]  web-1 (wave 1) was deployed to
+    [time]  wave 2 began, with 1 target
+    [time]  began `deploy` for implement#1/web-2
+    [time]  attempt 1 at implement#1/web-2/deploy failed, the next is at [time]: `/bin/sh` ended with exit status: 1: first
+        | second
+    [time]  began `deploy` for implement#1/web-2 again, attempt 2, with the same key
+    [time]  implement#1/web-2/deploy failed at attempt 2, the last: `/bin/sh` ended with exit status: 1: first
+        | second
+    [time]  web-2 (wave 2) failed: `/bin/sh` ended with exit status: 1: first
+        | second
+    [time]  the rollout is being undone, the last target first: 1 target failed
+    [time]  began `restore` for implement#1/web-2
+    [time]  web-2 (wave 2) was restored
+    [time]  began `restore` for implement#1/web-1
+    [time]  web-1 (wave 1) was restored
+    [time]  the rollout is over: rolled back
+    [time]  it reached `undone`
+    [time]  it ended: rolled-back
+    run 1 (Version 2) has ended: rolled-back
+
+    $ holdpoint watch 1 --expect completed
+    error: run 1 (Version 2) has ended: rolled-back; expected was: completed
+    help: `holdpoint show 1` says why
+    run 1 (Version 2) has ended: rolled-back
+    [exit 1]
+
+    $ holdpoint watch 9
+    error: there is no run 9
+    help: `holdpoint list` shows the runs there are
+    [exit 2]
+    ");
+    place.must("submit roll --input 'title=Another' --as ada");
+    let lines = place.must("watch 2 --json --expect rolled-back");
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (last, events) = lines.split_last().unwrap();
+    assert_eq!(last["run"]["status"], "ended", "{last}");
+    assert_eq!(last["interrupted"], false);
+    assert!(events.iter().all(|event| event["subject"] == last["run"]["id"]));
+    assert_eq!(events.last().unwrap()["type"], "holdpoint.run.ended");
+}
+
+#[test]
+fn watching_ends_where_people_are_waited_for() {
+    let _filters = filters();
+    let place = Place::lab();
+    place.must("submit patch --input 'title=Version 2' --as ada");
+    assert_snapshot!(place.shows(&["watch 1", "watch 1 --expect done"]), @"
+    $ holdpoint watch 1
+    run 1 (Version 2) is held at `ask`
+    held at `ask`
+      waiting  0 of 1 approval by role engineer, qualified in network
+               can release it: bob, eve
+               cannot: cy, who is not qualified in network now
+      if nothing happens: `expired` at [time] UTC (in [span])
+    next: approve or reject `ask`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint watch 1 --expect done
+    error: run 1 (Version 2) is held at `ask`; expected was: done
+    help: `holdpoint show 1` says why
+    run 1 (Version 2) is held at `ask`
+    held at `ask`
+      waiting  0 of 1 approval by role engineer, qualified in network
+               can release it: bob, eve
+               cannot: cy, who is not qualified in network now
+      if nothing happens: `expired` at [time] UTC (in [span])
+    next: approve or reject `ask`
+    next: cancel the run, as `ada` or a member with the role `owner`
+    [exit 1]
+    ");
+}

@@ -32,4 +32,5 @@ pub(crate) mod substitute;
 pub(crate) mod test;
 pub(crate) mod verify;
 pub(crate) mod votes;
+pub(crate) mod watch;
 pub(crate) mod work;

@@ -185,7 +185,8 @@ fn waits_within(view: &RunView) -> bool {
     })
 }
 
-fn bakes(view: &RunView) -> bool {
+/// Whether a rollout of the run goes on by itself after a time.
+pub(crate) fn bakes(view: &RunView) -> bool {
     let until = |rollout: &&RolloutView| rollout.between.as_ref().and_then(|one| one.until);
     view.rollouts().iter().any(|rollout| until(rollout).is_some())
 }
@@ -497,7 +498,8 @@ fn between_in_words(between: &BetweenView, now: Timestamp) -> String {
     text
 }
 
-fn rollout_in_words(rollout: &RolloutView, now: Timestamp) -> String {
+/// How far a rollout has come as a whole, and what it waits for.
+pub(crate) fn rollout_as_a_whole(rollout: &RolloutView, now: Timestamp) -> String {
     let limit = match rollout.phase {
         "rolling_out" | "paused" | "baking" | "held" => {
             format!(" (undone at {})", rollout.failed_max)
@@ -522,6 +524,11 @@ fn rollout_in_words(rollout: &RolloutView, now: Timestamp) -> String {
         text.push_str(&format!("  paused by {by} since {since} UTC: {}\n", line(&pause.reason)));
     }
     text.extend(rollout.between.as_ref().map(|between| between_in_words(between, now)));
+    text
+}
+
+fn rollout_in_words(rollout: &RolloutView, now: Timestamp) -> String {
+    let mut text = rollout_as_a_whole(rollout, now);
     text.push_str(&table(
         &["  WAVE", "TARGET", "STATE", ""],
         rollout.targets.iter().map(|target| {
@@ -537,7 +544,7 @@ fn rollout_in_words(rollout: &RolloutView, now: Timestamp) -> String {
 }
 
 /// What went wrong at a target; where it is being made good, that it lies in the past.
-fn went_wrong(target: &TargetView) -> String {
+pub(crate) fn went_wrong(target: &TargetView) -> String {
     match (target.state, &target.error) {
         ("restoring" | "restored", Some(error)) => format!("before: {error}"),
         (_, error) => error.clone().unwrap_or_default(),
@@ -545,7 +552,7 @@ fn went_wrong(target: &TargetView) -> String {
 }
 
 /// A duration as people say it, to its two largest units.
-fn span(duration: SignedDuration) -> String {
+pub(crate) fn span(duration: SignedDuration) -> String {
     let seconds = duration.max(SignedDuration::ZERO).round(Unit::Second).unwrap_or(duration);
     let seconds = seconds.as_secs();
     let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];

@@ -41,12 +41,12 @@ pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<(), Fail
             let end = tokio::select! {
                 ended = until_idle(engine, arguments.follow) => ended?,
                 watched = watcher.watch() => return Err(watched),
-                interrupted = interruption() => interrupted?,
+                interrupted = interruption() => interrupted.map(|()| End::Interrupted)?,
             };
             watcher.catch_up().await?;
             watcher.finish();
             let left = match &end {
-                End::Idle { .. } => unconfigured(engine).await?,
+                End::Idle { .. } => unconfigured(&working(engine).await?),
                 End::Interrupted => None,
             };
             Ok((answer(engine, &watcher, &end, left.is_some()).await?, left))
@@ -56,17 +56,16 @@ pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<(), Fail
     left.map_or(Ok(()), Err)
 }
 
-/// What is left to do that nobody here is configured to do.
-async fn unconfigured(engine: &Engine) -> Result<Option<Failure>, Failure> {
-    let rows = working(engine).await?;
+/// What is left to do of these runs that nobody here is configured to do.
+pub(crate) fn unconfigured(rows: &[RunRow]) -> Option<Failure> {
     let waiting: Vec<&RunRow> = rows.iter().filter(|row| !row.unconfigured.is_empty()).collect();
     if waiting.is_empty() {
-        return Ok(None);
+        return None;
     }
     let names: BTreeSet<&str> =
         waiting.iter().flat_map(|row| &row.unconfigured).map(String::as_str).collect();
     let names: Vec<&str> = names.into_iter().collect();
-    Ok(Some(Failure::unconfigured(
+    Some(Failure::unconfigured(
         format!(
             "{} not configured here, and {} for {}",
             match names.as_slice() {
@@ -80,17 +79,17 @@ async fn unconfigured(engine: &Engine) -> Result<Option<Failure>, Failure> {
             if names.len() == 1 { "it" } else { "them" }
         ),
         "say in the directory's `holdpoint.toml` how it is done, then run `holdpoint work` again",
-    )))
+    ))
 }
 
 /// Waits for Ctrl-C, or for being asked to end.
-async fn interruption() -> Result<End, Failure> {
+pub(crate) async fn interruption() -> Result<(), Failure> {
     let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         pressed = tokio::signal::ctrl_c() => pressed?,
         _ = terminated.recv() => {}
     }
-    Ok(End::Interrupted)
+    Ok(())
 }
 
 /// The runs that machines work on, or would if they knew how.
