@@ -26,8 +26,8 @@ use holdpoint_core::{
     Sequence, Version, testing::uuid,
 };
 use holdpoint_definition::{
-    Attached, Ballot, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, OfTarget, OpenRule,
-    OpenTask, Opened, Past, Sender,
+    Attached, Ballot, Because, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, OfTarget,
+    OpenCheck, OpenRule, OpenTask, Opened, Past, Sender, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -78,6 +78,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 ],
                 not_applicable: [].into(),
                 tasks: vec![],
+                checks: vec![],
                 until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
                 deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
                 window: None,
@@ -99,6 +100,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 }],
                 not_applicable: [].into(),
                 tasks: vec![],
+                checks: vec![],
                 until: None,
                 deadline: None,
                 window: None,
@@ -115,6 +117,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 rules: vec![],
                 not_applicable: [].into(),
                 tasks: vec![],
+                checks: vec![],
                 until: None,
                 deadline: None,
                 window: None,
@@ -280,6 +283,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                     need: 2,
                     qualified: Some("electrical".parse().unwrap()),
                 }],
+                checks: vec![],
                 until: None,
                 deadline: None,
                 window: None,
@@ -353,6 +357,67 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 name: text("vendor-ready"),
                 index: 0,
             },
+        ),
+        (
+            "holdpoint.hold.opened.with-checks",
+            DefinitionEvent::HoldOpened {
+                hold: text("ready"),
+                digest: Digest::of(b"what is voted on"),
+                rules: vec![],
+                not_applicable: [text("check/errors")].into(),
+                tasks: vec![],
+                checks: vec![OpenCheck {
+                    check: text("pipeline"),
+                    input: Arc::new(
+                        json!({ "probe": { "run": { "activity": "ci-status", "input": {} } } }),
+                    ),
+                    every_ms: Some(300_000),
+                    valid_ms: Some(3_600_000),
+                }],
+                until: None,
+                deadline: None,
+                window: None,
+                remind: None,
+                escalate: None,
+                counted: vec![],
+            },
+        ),
+        (
+            "holdpoint.check.told",
+            DefinitionEvent::CheckTold {
+                hold: text("ready"),
+                check: text("pipeline"),
+                number: 2,
+                verdict: Verdict::Failed,
+                detail: Some(text("2 tests failed")),
+                output: Some(Digest::of(b"what it answered")),
+                next: Some("2026-01-05T09:05:00Z".parse().unwrap()),
+            },
+        ),
+        (
+            "holdpoint.check.told.passed",
+            DefinitionEvent::CheckTold {
+                hold: text("ready"),
+                check: text("pipeline"),
+                number: 1,
+                verdict: Verdict::Passed,
+                detail: None,
+                output: None,
+                next: None,
+            },
+        ),
+        (
+            "holdpoint.check.asked",
+            DefinitionEvent::CheckAsked {
+                hold: text("ready"),
+                check: text("pipeline"),
+                number: 2,
+                because: Because::Stale,
+            },
+        ),
+        (
+            "holdpoint.hold.failed",
+            DefinitionEvent::HoldFailed { hold: text("ready"), check: text("pipeline") },
         ),
         ("holdpoint.hold.released", DefinitionEvent::HoldReleased { hold: text("authorize") }),
         (
@@ -724,6 +789,9 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::LocksReleased { .. } => "holdpoint.lock.released",
         DefinitionEvent::LockBroken { .. } => "holdpoint.lock.broken",
         DefinitionEvent::WaitElapsed { .. } => "holdpoint.wait.elapsed",
+        DefinitionEvent::CheckTold { .. } => "holdpoint.check.told",
+        DefinitionEvent::CheckAsked { .. } => "holdpoint.check.asked",
+        DefinitionEvent::HoldFailed { .. } => "holdpoint.hold.failed",
         DefinitionEvent::SignalReceived { .. } => "holdpoint.signal.received",
         DefinitionEvent::SignalConsumed { .. } => "holdpoint.signal.consumed",
         DefinitionEvent::HoldReleased { .. } => "holdpoint.hold.released",

@@ -7,7 +7,9 @@ use holdpoint::{
         EffectId, Event, ItemName, RoleName, Settled, Vote, event::TypedEvent,
         project::ProjectEvent, run::RunEvent,
     },
-    definition::{Attached, Ballot, Confirmation, DefinitionEvent, OfTarget, Opened, Past},
+    definition::{
+        Attached, Ballot, Because, Confirmation, DefinitionEvent, OfTarget, Opened, Past, Verdict,
+    },
 };
 use serde_json::Value;
 
@@ -356,6 +358,28 @@ fn of_definition(event: &DefinitionEvent) -> String {
             )
         }
         DefinitionEvent::WaitElapsed { hold } => format!("the wait of `{hold}` is over"),
+        DefinitionEvent::CheckTold { hold, check, verdict, detail, next, .. } => {
+            let what = match verdict {
+                Verdict::Passed => "passed",
+                Verdict::Failed => "failed",
+                Verdict::Inconclusive => "told nothing",
+            };
+            let detail = detail.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let next = next.map(|at| format!("; it is made again {}", time(at)));
+            format!("the check `{check}` of `{hold}` {what}{detail}{}", next.unwrap_or_default())
+        }
+        DefinitionEvent::CheckAsked { hold, check, because, .. } => match because {
+            Because::Due => format!("the check `{check}` of `{hold}` is made again"),
+            Because::Stale => {
+                format!(
+                    "the check `{check}` of `{hold}` had passed too long ago, and is made again"
+                )
+            }
+            Because::Asked => format!("had the check `{check}` of `{hold}` made again"),
+        },
+        DefinitionEvent::HoldFailed { hold, check } => {
+            format!("`{hold}` has failed by the check `{check}`")
+        }
         DefinitionEvent::SignalReceived { name, data, .. } if data.is_null() => {
             format!("signalled `{name}`")
         }

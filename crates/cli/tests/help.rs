@@ -40,6 +40,7 @@ fn the_top_level() {
       object       Object to what goes on by itself unless somebody does
       override     Let a run go on although the window that it waits for is closed
       recount      Count the votes on a hold with the project's members as they are now
+      recheck      Have a check of a hold made again
       discharge    Say that a duty has been done
       done         Confirm that a task of a hold was done
       reopen       Say that a task must be done anew: nobody's confirmation stands
@@ -152,6 +153,7 @@ fn every_command_has_help() {
         "overrule",
         "object",
         "recount",
+        "recheck",
         "discharge",
         "comment",
         "settle",

@@ -12,6 +12,7 @@ mod approvals;
 mod author;
 mod bench;
 mod check;
+mod checks;
 mod children;
 mod common;
 mod copies;

@@ -234,6 +234,15 @@ pub enum Action {
         #[serde(skip_serializing_if = "Option::is_none")]
         hold: Option<String>,
     },
+    /// Make a check of a hold again.
+    Recheck {
+        /// The hold that is meant; needed when more than one is open.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hold: Option<String>,
+        /// The check; needed when more than one can be meant.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        check: Option<String>,
+    },
     /// Go on although the window that the run waits for is closed.
     Override {
         /// The hold that is meant; needed when more than one is open.
@@ -483,6 +492,7 @@ impl Action {
             Self::Attach { note, .. } | Self::Done { note, .. } => note.as_deref(),
             Self::Start
             | Self::Recount { .. }
+            | Self::Recheck { .. }
             | Self::Signal { .. }
             | Self::Completed { .. }
             | Self::Failed { .. }
@@ -510,6 +520,7 @@ impl Action {
             | Self::Overrule { .. }
             | Self::Object { .. }
             | Self::Recount { .. }
+            | Self::Recheck { .. }
             | Self::Override { .. }
             | Self::Discharge { .. }
             | Self::Attach { .. }

@@ -562,6 +562,7 @@ impl Run {
             | Action::Overrule { .. }
             | Action::Object { .. }
             | Action::Recount { .. }
+            | Action::Recheck { .. }
             | Action::Override { .. }
             | Action::Discharge { .. }
             | Action::Attach { .. }

@@ -201,10 +201,10 @@ pub struct DeadlineView {
 /// One condition of a hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConditionView {
-    /// `approval`, `veto`, `witness`, `evidence`, `task`, `wait`, `signal`, `lock`, `window`, `lockdown`, or `run` for the
+    /// `approval`, `veto`, `witness`, `evidence`, `task`, `check`, `wait`, `signal`, `lock`, `window`, `lockdown`, or `run` for the
     /// end of a run that was started.
     pub kind: &'static str,
-    /// The rule, evidence, task or signal; the kind itself where there is no name.
+    /// The rule, evidence, task, check or signal; the kind itself where there is no name.
     pub name: String,
     /// Whether it keeps the hold closed no more: met, waived, or not applicable.
     pub met: bool,

@@ -135,6 +135,7 @@ impl Draft<'_> {
         let rules = after.rules(definition, &open.rules).map_err(cannot)?;
         let not_applicable = after.not_applicable(definition).map_err(cannot)?;
         let tasks = after.tasks(definition, &not_applicable).map_err(cannot)?;
+        let checks = after.checks(definition, &not_applicable).map_err(cannot)?;
         let Times { until, deadline, counted, .. } =
             after.times(definition, opened).map_err(cannot)?;
         if let Some(signal) = &definition.signal {
@@ -178,6 +179,7 @@ impl Draft<'_> {
             rules,
             not_applicable,
             tasks,
+            checks,
             until,
             deadline,
             window,
@@ -245,6 +247,7 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
             rules,
             not_applicable,
             tasks,
+            checks,
             until,
             deadline,
             window,
@@ -270,6 +273,8 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
         let now = tasks.iter().find(same);
         now.is_some() && now == before.iter().find(same)
     });
+    // What was looked at was asked for by the older text.
+    open.checks.begin(checks);
     open.waivers.clear();
     if *signal_fell {
         open.signalled = false;

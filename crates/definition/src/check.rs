@@ -62,6 +62,9 @@ pub(crate) fn outcomes(model: &Model, name: &str, state: &StateModel) -> Vec<&'s
             if hold.witness.is_some() {
                 all.push("objected");
             }
+            if hold.can_fail() {
+                all.push("failed");
+            }
             if hold.waiver.is_some() {
                 all.push("waived");
             }
@@ -440,7 +443,7 @@ fn check_deadline(
     hold: &Hold,
     findings: &mut Findings,
 ) {
-    if !hold.is_for_people() && hold.window.is_none() {
+    if !hold.is_for_people() && hold.window.is_none() && hold.checks.is_empty() {
         return;
     }
     let (Some(released), Some(expired)) = (state.on.get("released"), state.on.get("expired"))
@@ -467,6 +470,7 @@ fn check_deadline(
                     Some(_) => format!(
                         "`{name}` would go on by itself at its deadline, although people must release it"
                     ),
+                    None if hold.window.is_none() => format!("`{name}` would go on at its deadline although its checks have not passed"),
                     None => format!("`{name}` would go on at its deadline although its window is closed"),
                 },
             )

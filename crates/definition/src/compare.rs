@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     check,
     child::ChildModel,
+    hold_check::Check,
     hold_model::{Amended, Approval, Approver, Hold, Rule, Wait, Witness, listed},
     locking,
     model::{Model, Settle, StateKind, StateModel, Work},
@@ -202,8 +203,19 @@ fn of_all(all: &All) -> Facts {
 }
 
 fn of_hold(hold: &Hold) -> Facts {
-    let Hold { approval, witness, evidence, tasks, waiver, wait, signal, lock, window, expires } =
-        hold;
+    let Hold {
+        approval,
+        witness,
+        evidence,
+        tasks,
+        checks,
+        waiver,
+        wait,
+        signal,
+        lock,
+        window,
+        expires,
+    } = hold;
     let mut found = facts([("kind", "a hold".to_owned())]);
     if let Some(approval) = approval {
         found.extend(of_approval(approval));
@@ -221,6 +233,7 @@ fn of_hold(hold: &Hold) -> Facts {
         found.insert(format!("evidence {}", demand.name), demanded);
     }
     found.extend(tasks.iter().flat_map(of_task));
+    found.extend(checks.iter().flat_map(of_check));
     if let Some(waiver) = waiver {
         found.extend(of_waiver(waiver));
     }
@@ -273,6 +286,24 @@ fn of_task(task: &Task) -> Facts {
         ("how it is done", instructions.as_ref().map(|text| text.text().to_owned())),
         ("who is excluded", (!not.is_empty()).then(|| phrase::joined(&not, "and"))),
         ("qualified in", qualified.as_ref().map(phrase::template)),
+    ];
+    found.extend(others.into_iter().filter_map(|(what, text)| Some((fact(what), text?))));
+    found
+}
+
+fn of_check(check: &Check) -> Facts {
+    let Check { name, when, health, timeout, every, attempts, on_fail, valid } = check;
+    let fact = |what: &str| format!("check {name}: {what}");
+    let mut found = facts([
+        (&fact("what must be so"), health.must()),
+        (&fact("when it fails"), on_fail.as_str().to_owned()),
+        (&fact("time for it"), phrase::duration(*timeout)),
+    ]);
+    let others = [
+        ("applies where", when.as_ref().map(|when| when.text().to_owned())),
+        ("is made again after", every.as_ref().map(phrase::timed)),
+        ("how often at most", attempts.map(|attempts| attempts.to_string())),
+        ("how old it may be", valid.as_ref().map(phrase::timed)),
     ];
     found.extend(others.into_iter().filter_map(|(what, text)| Some((fact(what), text?))));
     found

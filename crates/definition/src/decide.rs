@@ -244,6 +244,7 @@ impl<'a> Draft<'a> {
         }
         let not_applicable = self.not_applicable(hold)?;
         let tasks = self.tasks(hold, &not_applicable)?;
+        let checks = self.checks(hold, &not_applicable)?;
         let (hold, digest) = (name.to_owned(), self.state.digest);
         Ok(Event::HoldOpened {
             hold,
@@ -251,6 +252,7 @@ impl<'a> Draft<'a> {
             rules,
             not_applicable,
             tasks,
+            checks,
             until,
             deadline,
             window,
@@ -265,8 +267,9 @@ impl<'a> Draft<'a> {
         let vars = self.state.vars();
         let evidence = hold.evidence.iter().map(|one| (one.key(), one.when.as_ref()));
         let tasks = hold.tasks.iter().map(|one| (one.key(), one.when.as_ref()));
+        let checks = hold.checks.iter().map(|one| (one.key(), one.when.as_ref()));
         let mut found = BTreeSet::new();
-        for (key, when) in evidence.chain(tasks) {
+        for (key, when) in evidence.chain(tasks).chain(checks) {
             if !when.map_or(Ok(true), |when| when.holds(&vars))? {
                 found.insert(key);
             }
@@ -366,7 +369,7 @@ impl<'a> Draft<'a> {
             self.ask_for_locks();
         }
         let (open, _) = self.hold()?;
-        if !open.is_complete(definition, &self.state, self.at.now) {
+        if !open.is_complete(definition, &self.state, self.at.now) || self.stale_checks() {
             return None;
         }
         self.released_on_conditions(hold);
@@ -567,6 +570,7 @@ impl<'a> Draft<'a> {
                 self.child_ended(&child, Ok(output));
                 Ok(())
             }
+            Place::Hold(_) => self.check_told(effect, Ok(output)),
             Place::Rollout { .. } => {
                 let next = rollout::completed(self, effect, output)?;
                 next.into_iter().for_each(|next| self.enter(next));
@@ -590,6 +594,7 @@ impl<'a> Draft<'a> {
                 self.child_ended(&child, Err(error));
                 Ok(())
             }
+            Place::Hold(_) => self.check_told(effect, Err(error)),
             Place::Rollout { .. } => {
                 let next = rollout::failed(self, effect, error)?;
                 next.into_iter().for_each(|next| self.enter(next));
@@ -606,6 +611,7 @@ impl<'a> Draft<'a> {
             || self.window_timer(effect)
             || self.rollout_window_timer(effect)
             || self.hold_timer(effect)
+            || self.check_timer(effect)
             || self.duty_overdue(effect)
             || rollout::bake_ended(self, effect)
         {
@@ -634,8 +640,9 @@ impl<'a> Draft<'a> {
         }) {
             self.not_objected();
         }
-        let complete =
-            self.hold().is_some_and(|(open, _)| open.is_complete(definition, &self.state, now));
+        let complete = self.hold().is_some_and(|(open, _)| {
+            open.is_complete(definition, &self.state, now) && open.checks_are_fresh(definition, now)
+        });
         if complete && self.window_lets_go() {
             self.released_on_conditions(hold);
         } else {

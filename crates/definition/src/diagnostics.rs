@@ -142,6 +142,10 @@ codes! {
     NoOutput = "HP2065", Error;
     /// Work is asked whether it was done by being done again.
     SettlesItself = "HP2070", Error;
+    /// A check has `attempts` and does not say when it is made again.
+    AttemptsWithoutEvery = "HP2076", Error;
+    /// A check that should refuse is made again for as long as it fails.
+    NeverRefuses = "HP2077", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::{
     event_data::{
-        Attached, Ballot, CheckTimes, Confirmation, Gate, OfTarget, OpenRule, OpenTask, Opened,
-        Past, Sender,
+        Attached, Ballot, Because, CheckTimes, Confirmation, Gate, OfTarget, OpenCheck, OpenRule,
+        OpenTask, Opened, Past, Sender, Verdict,
     },
     lockdown::HeldBy,
     windows::{AskedTimes, Outlook},
@@ -59,6 +59,9 @@ pub enum DefinitionEvent {
         /// The tasks that people must confirm.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         tasks: Vec<OpenTask>,
+        /// The checks that are made from now on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<OpenCheck>,
         /// Until when it waits in any case.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -183,6 +186,9 @@ pub enum DefinitionEvent {
         /// The tasks of the hold now. Confirmations stand of those that are the same as before.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         tasks: Vec<OpenTask>,
+        /// The checks that are made from now on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<OpenCheck>,
         /// Until when the hold waits in any case.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -362,6 +368,47 @@ pub enum DefinitionEvent {
         name: String,
         /// Which of the kept signals, from 0 in the order in which they came.
         index: usize,
+    },
+    /// A check of a hold was made.
+    #[serde(rename = "holdpoint.check.told")]
+    CheckTold {
+        /// Of which hold.
+        hold: String,
+        /// Which check.
+        check: String,
+        /// Which time it was made in this visit, from 1.
+        number: u32,
+        /// What it told.
+        verdict: Verdict,
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// The digest of what the worker answered, as the end of its attempt has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Digest>,
+        /// When it is made again by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Timestamp>,
+    },
+    /// A check of a hold is made again.
+    #[serde(rename = "holdpoint.check.asked")]
+    CheckAsked {
+        /// Of which hold.
+        hold: String,
+        /// Which check.
+        check: String,
+        /// Which time it is made in this visit, from 1.
+        number: u32,
+        /// Why.
+        because: Because,
+    },
+    /// A hold was resolved by a check that failed.
+    #[serde(rename = "holdpoint.hold.failed")]
+    HoldFailed {
+        /// Which hold.
+        hold: String,
+        /// By which check.
+        check: String,
     },
     /// A hold got all that it waited for.
     #[serde(rename = "holdpoint.hold.released")]
@@ -768,6 +815,9 @@ impl DefinitionEvent {
             | Self::Amended { hold, .. }
             | Self::WaitElapsed { hold }
             | Self::SignalConsumed { hold, .. }
+            | Self::CheckTold { hold, .. }
+            | Self::CheckAsked { hold, .. }
+            | Self::HoldFailed { hold, .. }
             | Self::HoldReleased { hold }
             | Self::TaskReopened { hold, .. }
             | Self::WaiverGiven { hold, .. }
@@ -817,6 +867,7 @@ impl DefinitionEvent {
             | Self::RolloutPaused { reason, .. }
             | Self::UndoStarted { reason, .. } => Some(reason),
             Self::Promoted { reason, .. } | Self::RolloutResumed { reason, .. } => reason.as_mut(),
+            Self::CheckTold { detail, .. } => detail.as_mut(),
             Self::TargetDeployed(of)
             | Self::TargetHealthy(of)
             | Self::TargetFailed(of)

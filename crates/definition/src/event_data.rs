@@ -1,10 +1,14 @@
 //! What events of a run hold: rules as they apply, votes, evidence, targets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use holdpoint_core::{Digest, MemberId, NewDuty, QualificationName, RoleName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A rule of an approval, as it applies to one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,45 @@ pub struct OpenTask {
     /// The qualification that is demanded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualified: Option<QualificationName>,
+}
+
+/// A check of a hold, as it is made for one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpenCheck {
+    /// Its name.
+    pub check: String,
+    /// What the worker is given.
+    pub input: Arc<Value>,
+    /// How long after one that did not pass it is made again, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_ms: Option<u64>,
+    /// How old one that has passed may be when the hold is released, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_ms: Option<u64>,
+}
+
+/// What a check has told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is as it should be.
+    Passed,
+    /// It is not.
+    Failed,
+    /// That cannot be told.
+    Inconclusive,
+}
+
+/// Why a check is made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// The definition says how long after one that did not pass.
+    Due,
+    /// All else was there, and it had passed too long ago.
+    Stale,
+    /// A person wants it.
+    Asked,
 }
 
 /// A confirmation of a task, with the facts that made it count.

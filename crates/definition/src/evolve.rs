@@ -12,6 +12,7 @@ use crate::{
     event::DefinitionEvent as Event,
     event_data::{Ballot, Opened, Past},
     evidence,
+    hold_check::{self, Checks},
     hold_model::{Approval, Hold},
     hold_state::{Given, HoldState, Substitute},
     lockdown,
@@ -62,6 +63,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 rules,
                 not_applicable,
                 tasks,
+                checks,
                 until,
                 deadline,
                 window,
@@ -71,6 +73,8 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             },
         ) if at == hold && hold_of(model, hold).is_some() => {
             let visit = state.visits.get(hold).copied().unwrap_or(0);
+            let mut made = Checks::default();
+            made.begin(checks);
             state.place = Place::Hold(HoldState {
                 hold: hold.clone(),
                 visit,
@@ -79,6 +83,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 not_applicable: not_applicable.clone(),
                 tasks: tasks.clone(),
                 confirmed: Vec::new(),
+                checks: made,
                 waivers: Vec::new(),
                 until: *until,
                 deadline: *deadline,
@@ -208,6 +213,14 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             open.signalled = true;
             open.sender = signal.sender;
             Ok(())
+        }
+        (Place::Hold(open), Event::CheckTold { .. } | Event::CheckAsked { .. }) => {
+            hold_check::evolve(open, event, meta.time)
+        }
+        (Place::Hold(open), Event::HoldFailed { hold, .. })
+            if open.hold == *hold && hold_of(model, hold).is_some_and(Hold::can_fail) =>
+        {
+            resolve(state, hold, "failed")
         }
         (Place::Hold(open), Event::HoldReleased { hold })
             if open.hold == *hold && open.rejection().is_none() =>
@@ -538,8 +551,11 @@ fn pass(
     waived: bool,
 ) -> Result<(), String> {
     let Some(hold) = hold_of(model, named) else { return Err(format!("`{named}` is no hold")) };
-    let passes =
-        |open: &HoldState| open.is_complete(hold, state, now) && open.is_waived(hold) == waived;
+    let passes = |open: &HoldState| {
+        open.is_complete(hold, state, now)
+            && open.checks_are_fresh(hold, now)
+            && open.is_waived(hold) == waived
+    };
     if !matches!(&state.place, Place::Hold(open) if passes(open)) {
         return Err(format!("`{named}` has not all that it waits for"));
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     check,
     child::{ChildModel, Stopped},
+    hold_check::{Check, OnFail},
     hold_model::{Amended, Approval, Approver, Exclusion, Hold, Need, Roster, Rule, Wait, listed},
     locking,
     model::{Model, StateKind, StateModel, Target},
@@ -188,6 +189,7 @@ fn of_hold(hold: &Hold) -> Vec<String> {
         format!("{when} waits for the evidence `{}`{parts}.", demand.name)
     }));
     sentences.extend(hold.tasks.iter().map(of_task));
+    sentences.extend(hold.checks.iter().map(of_check));
     match &hold.wait {
         None => {}
         Some(Wait::For(span)) => {
@@ -243,6 +245,32 @@ fn of_task(task: &Task) -> String {
         task.name,
         task.title.text()
     )
+}
+
+fn of_check(check: &Check) -> String {
+    let when =
+        check.when.as_ref().map(|when| format!("Where `{}`, ", when.text())).unwrap_or_default();
+    let times = check.attempts.map(|times| format!(", {times} times in all")).unwrap_or_default();
+    let again = match &check.every {
+        None => "; it is made once".to_owned(),
+        Some(every) => {
+            format!("; until it passes it is made again after {}{times}", phrase::timed(every))
+        }
+    };
+    let fails = match check.on_fail {
+        OnFail::Wait => ", and a person may have it made again",
+        OnFail::Refuse => ", and when it fails the last time the hold fails",
+    };
+    let valid = check
+        .valid
+        .as_ref()
+        .map(|span| {
+            let span = phrase::timed(span);
+            format!("; one that passed {span} ago is made again before the run goes on")
+        })
+        .unwrap_or_default();
+    let (name, must) = (&check.name, check.health.must());
+    format!("{when}the check `{name}` must pass: {must}{again}{fails}{valid}.")
 }
 
 fn of_waiver(waiver: &Waiver) -> Vec<String> {

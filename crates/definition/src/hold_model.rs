@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use crate::{
     evidence::Demand,
     expr::{Expr, Vars},
+    hold_check::Check,
     locking::Lock,
     model::Term,
     node::Span,
@@ -26,6 +27,7 @@ pub(crate) struct Hold {
     pub(crate) witness: Option<Witness>,
     pub(crate) evidence: Vec<Demand>,
     pub(crate) tasks: Vec<Task>,
+    pub(crate) checks: Vec<Check>,
     pub(crate) waiver: Option<Waiver>,
     pub(crate) wait: Option<Wait>,
     pub(crate) signal: Option<SignalWait>,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     approval,
     event_data::{OpenRule, OpenTask, Sender},
+    hold_check::Checks,
     hold_model::Hold,
     locking::Locking,
     state::State,
@@ -30,6 +31,9 @@ pub(crate) struct HoldState {
     pub(crate) tasks: Vec<OpenTask>,
     /// The confirmations of tasks that stand.
     pub(crate) confirmed: Vec<Confirmed>,
+    /// How far the checks have come.
+    #[serde(default, skip_serializing_if = "Checks::is_empty")]
+    pub(crate) checks: Checks,
     /// The waivers that were given.
     pub(crate) waivers: Vec<waiver::Given>,
     pub(crate) until: Option<Timestamp>,
@@ -264,6 +268,7 @@ impl HoldState {
             && has(Waivable::Approval, hold.approval.is_none() || self.is_approved())
             && has(Waivable::Witness, hold.witness.is_none() || self.witnessed)
             && has(Waivable::Task, self.tasks_are_done())
+            && has(Waivable::Check, self.checks.have_passed())
             && has(Waivable::Wait, hold.wait.is_none() || self.waited)
             && has(Waivable::Signal, hold.signal.is_none() || self.signalled)
     }

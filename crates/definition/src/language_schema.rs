@@ -10,8 +10,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        syntax, syntax_approval, syntax_child, syntax_health, syntax_hold, syntax_lock,
-        syntax_parallel, syntax_rollout, syntax_targets, syntax_window, syntax_work,
+        syntax, syntax_approval, syntax_check, syntax_child, syntax_health, syntax_hold,
+        syntax_lock, syntax_parallel, syntax_rollout, syntax_targets, syntax_window, syntax_work,
     };
 
     /// Every key of the language is in the schema with its description, and no other.
@@ -33,6 +33,7 @@ mod tests {
             ("/definitions/lockMapping", syntax_lock::LOCK),
             ("/definitions/wait", syntax_hold::WAIT),
             ("/definitions/signal", syntax_hold::SIGNAL),
+            ("/definitions/check", syntax_check::CHECK),
             ("/definitions/all", syntax_parallel::ALL),
             ("/definitions/run", syntax_child::RUN),
             ("/definitions/branch", syntax_parallel::BRANCH),

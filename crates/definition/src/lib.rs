@@ -50,6 +50,7 @@ mod explain;
 mod expr;
 mod expr_types;
 mod health;
+mod hold_check;
 mod hold_model;
 mod hold_state;
 mod hold_timers;
@@ -83,6 +84,7 @@ mod state;
 mod substitutes;
 mod syntax;
 mod syntax_approval;
+mod syntax_check;
 mod syntax_child;
 mod syntax_evidence;
 mod syntax_health;
@@ -112,8 +114,8 @@ pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::DefinitionEvent;
 pub use event_data::{
-    Attached, Ballot, CheckTimes, Confirmation, Gate, InPlaceOf, OfTarget, OpenRule, OpenTask,
-    Opened, Past, Sender,
+    Attached, Ballot, Because, CheckTimes, Confirmation, Gate, InPlaceOf, OfTarget, OpenCheck,
+    OpenRule, OpenTask, Opened, Past, Sender, Verdict,
 };
 pub use language_schema::SCHEMA;
 pub use lockdown::HeldBy;

@@ -101,8 +101,14 @@ impl Workflow for Definition {
                     kind: EffectKind::Timer { due },
                 });
                 let timers = definition.map(|one| hold.timers(one));
-                effects
-                    .extend(waits.into_iter().chain(expires).chain(timers.into_iter().flatten()));
+                let checks = definition.map(|one| hold.check_effects(one));
+                effects.extend(
+                    waits
+                        .into_iter()
+                        .chain(expires)
+                        .chain(timers.into_iter().flatten())
+                        .chain(checks.into_iter().flatten()),
+                );
                 effects
             }
             Place::Activity { state: name, effect, input, name: activity } => {
@@ -219,6 +225,9 @@ impl Draft<'_> {
                 self.overrule(hold.as_deref(), member, reason)?;
             }
             Action::Object { hold, reason } => self.object(hold.as_deref(), reason)?,
+            Action::Recheck { hold, check } => {
+                self.recheck(hold.as_deref(), check.as_deref())?;
+            }
             Action::Recount { hold } => self.recount(hold.as_deref())?,
             Action::Override { hold, reason } => {
                 self.override_window(hold.as_deref(), reason)?;

@@ -52,6 +52,8 @@ pub struct StateOutline {
     pub tasks: Vec<String>,
     /// Whether it waits for a window; and if it does, whether anybody may override that.
     pub window: Option<WindowOutline>,
+    /// The checks that it has made.
+    pub checks: Vec<String>,
     /// The signal that it waits for.
     pub signal: Option<String>,
     /// The definition of the run that it asks for.
@@ -167,6 +169,7 @@ pub(crate) fn of(model: &Model) -> Outline {
             parts: Vec::new(),
             evidence: Vec::new(),
             tasks: Vec::new(),
+            checks: Vec::new(),
             window: None,
             signal: None,
             run: None,
@@ -204,6 +207,7 @@ fn parts(hold: &Hold) -> Vec<ApprovalPart> {
         && hold.signal.is_none()
         && hold.evidence.is_empty()
         && hold.tasks.is_empty()
+        && hold.checks.is_empty()
         && hold.window.is_none()
         && matches!(approval.rules.as_slice(), [Rule { need: Need::Fixed(1), .. }]);
     let amendment = approval.amended.map(|amended| ApprovalPart::Amendment {
@@ -238,6 +242,10 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
                 .collect();
             outline.parts = parts(hold);
             outline.evidence = hold.evidence.iter().map(|demand| demand.name.clone()).collect();
+            outline.checks = hold.checks.iter().map(|check| check.name.clone()).collect();
+            outline
+                .activities
+                .extend(hold.checks.iter().map(|check| check.health.activity().to_owned()));
             outline.tasks = hold.tasks.iter().map(|task| task.name.clone()).collect();
             outline.window = hold
                 .window
@@ -282,6 +290,7 @@ impl Event {
         match self {
             Self::HoldReleased { hold } => Some((hold, "released")),
             Self::HoldRejected { hold, .. } => Some((hold, "rejected")),
+            Self::HoldFailed { hold, .. } => Some((hold, "failed")),
             Self::HoldWaived { hold, .. } => Some((hold, "waived")),
             Self::HoldExpired { hold, .. } => Some((hold, "expired")),
             Self::Objected { hold, .. } => Some((hold, "objected")),
@@ -324,6 +333,8 @@ impl Event {
             | Self::WindowAwaited { .. }
             | Self::WindowOpened { .. }
             | Self::WindowOverridden { .. }
+            | Self::CheckTold { .. }
+            | Self::CheckAsked { .. }
             | Self::SignalReceived { .. }
             | Self::SignalConsumed { .. }
             | Self::WorkRequested { .. }

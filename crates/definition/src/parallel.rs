@@ -26,6 +26,13 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         | Action::Withdraw { hold, .. }
         | Action::Overrule { hold, .. }
         | Action::Recount { hold } => meant(draft, hold.as_deref(), &|one| one.approval.is_some())?,
+        Action::Recheck { hold, check } => {
+            let has = |one: &Hold| match check {
+                Some(check) => one.checks.iter().any(|two| two.name == *check),
+                None => !one.checks.is_empty(),
+            };
+            meant(draft, hold.as_deref(), &has)?
+        }
         Action::Override { hold, .. } => with_window(draft, hold.as_deref())?,
         Action::Object { hold, .. } => meant(draft, hold.as_deref(), &|one| one.witness.is_some())?,
         Action::Waive { hold, .. } => meant(draft, hold.as_deref(), &|one| one.waiver.is_some())?,

@@ -75,6 +75,10 @@ fn hold_summary(hold: &Hold) -> Vec<String> {
         let twice = if task.need > 1 { format!("{} of ", task.need) } else { String::new() };
         lines.push(format!("task {} by {twice}{}", task.name, approvers(&task.from)));
     }
+    for check in &hold.checks {
+        let must = check.health.must();
+        lines.push(format!("check {}: {must}", check.name));
+    }
     if let Some(waiver) = &hold.waiver {
         lines.push(format!("or waived by {}", approvers(&waiver.from)));
     }

@@ -34,40 +34,54 @@ const RUN: &[&str] = &["run", "with", "for", "every", "failure_limit", "inconclu
 const QUERY: &[&str] =
     &["query", "from", "pass", "fail", "for", "every", "failure_limit", "inconclusive_limit"];
 
-const EVERY_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
+pub(crate) const EVERY_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
 
 /// How the probe of one kind of check is read.
-type ReadProbe = fn(&Fields<'_>, &mut Reader<'_>) -> Option<Probe>;
+type ReadProbe = fn(&Fields<'_>, &[&'static str], &mut Reader<'_>) -> Option<Probe>;
 
-/// Each kind of check: the key that says it, what it is called, its keys, and its reader.
-const KINDS: [(&str, &str, &[&str], ReadProbe); 4] = [
-    ("http", "a check by `http`", HTTP, http),
-    ("tcp", "a check by `tcp`", TCP, tcp),
-    ("run", "a check by `run`", RUN, run),
-    ("query", "a check by `query`", QUERY, query),
+/// Each kind of check: the key that says it, what it is called, and its reader.
+const KINDS: [(&str, &str, ReadProbe); 4] = [
+    ("http", "a check by `http`", http),
+    ("tcp", "a check by `tcp`", tcp),
+    ("run", "a check by `run`", run),
+    ("query", "a check by `query`", query),
 ];
 
-/// Reads a check.
-pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Health> {
+/// Reads what a check of some kind looks at, and gives its fields: `keys` are those of each kind.
+/// `also` are the variables besides those that there are everywhere.
+pub(crate) fn read_probe<'n>(
+    node: &'n Node,
+    keys: [&[&str]; 4],
+    what: &str,
+    also: &[&'static str],
+    reader: &mut Reader<'_>,
+) -> Option<(Fields<'n>, Option<Probe>)> {
     let Kind::Map(entries) = &node.kind else {
-        reader.wrong(node, "`healthy` is a mapping, such as `{ http: \"http://${target}/\" }`");
+        reader.wrong(node, &format!("{what} is a mapping, such as `{{ run: ci-status }}`"));
         return None;
     };
     let has = |key: &str| entries.iter().any(|(name, _)| name.name == key);
-    let kinds: Vec<_> = KINDS.into_iter().filter(|(key, ..)| has(key)).collect();
-    let [(_, what, keys, probe)] = kinds.as_slice() else {
+    let kinds: Vec<_> = KINDS.into_iter().zip(keys).filter(|((key, ..), _)| has(key)).collect();
+    let [((_, kind, probe), keys)] = kinds.as_slice() else {
         reader
             .findings
             .add(
                 Code::MissingKey,
                 &node.span,
-                "a health check has exactly one of `http`, `tcp`, `run` and `query`",
+                format!("{what} has exactly one of `http`, `tcp`, `run` and `query`"),
             )
-            .help("such as `{ http: \"http://${target}/health\", for: 2m }`");
+            .help("such as `{ http: \"http://status.example/health\" }`");
         return None;
     };
-    let fields = reader.fields(node, what, keys)?;
-    let probe = probe(&fields, reader);
+    let fields = reader.fields(node, kind, keys)?;
+    let probe = probe(&fields, also, reader);
+    Some((fields, probe))
+}
+
+/// Reads a health check.
+pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Health> {
+    let keys = [HTTP, TCP, RUN, QUERY];
+    let (fields, probe) = read_probe(node, keys, "a health check", &["target"], reader)?;
     let span = match fields.get("for") {
         None => Some(Timed::Fixed(SignedDuration::ZERO)),
         Some(node) => reader.timed(node, "`for`"),
@@ -109,9 +123,9 @@ fn limit(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<u32> {
     limit
 }
 
-fn http(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
+fn http(fields: &Fields<'_>, also: &[&'static str], reader: &mut Reader<'_>) -> Option<Probe> {
     let url = fields.need(reader, "http").and_then(|node| {
-        let template = reader.template(node, &["target"])?;
+        let template = reader.template(node, also)?;
         let start = template.literal_start();
         if start.starts_with("http://") || start.starts_with("https://") {
             return Some(template);
@@ -142,9 +156,9 @@ fn http(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
     Some(Probe::Http { url: url?, expect: expect? })
 }
 
-fn tcp(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
+fn tcp(fields: &Fields<'_>, also: &[&'static str], reader: &mut Reader<'_>) -> Option<Probe> {
     let node = fields.need(reader, "tcp")?;
-    let template = reader.template(node, &["target"])?;
+    let template = reader.template(node, also)?;
     if let Some(text) = template.literal().filter(|text| !is_address(text)) {
         reader
             .findings
@@ -155,11 +169,11 @@ fn tcp(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
     Some(Probe::Tcp(template))
 }
 
-fn run(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
+fn run(fields: &Fields<'_>, also: &[&'static str], reader: &mut Reader<'_>) -> Option<Probe> {
     let run = fields.need(reader, "run").and_then(|node| reader.name(node, "an activity"));
     let with = match fields.get("with") {
         None => Some(Tree::empty()),
-        Some(node) if matches!(node.kind, Kind::Map(_)) => reader.tree(node, &["target"]),
+        Some(node) if matches!(node.kind, Kind::Map(_)) => reader.tree(node, also),
         Some(node) => {
             reader.wrong(node, "`with` is a mapping: what the worker is given");
             None
@@ -168,8 +182,8 @@ fn run(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
     Some(Probe::Run { run: run?, with: with? })
 }
 
-fn query(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Probe> {
-    let query = fields.need(reader, "query").and_then(|node| reader.template(node, &["target"]));
+fn query(fields: &Fields<'_>, also: &[&'static str], reader: &mut Reader<'_>) -> Option<Probe> {
+    let query = fields.need(reader, "query").and_then(|node| reader.template(node, also));
     let from = fields.need(reader, "from").and_then(|node| reader.name(node, "a metrics server"));
     let pass = fields.need(reader, "pass").and_then(|node| comparison(node, reader));
     let fail = match fields.get("fail") {

@@ -10,7 +10,7 @@ use crate::{
     node::{Kind, Node, Span},
     senders::Senders,
     syntax::{Reader, listed},
-    syntax_approval, syntax_evidence, syntax_lock, syntax_task, syntax_window,
+    syntax_approval, syntax_check, syntax_evidence, syntax_lock, syntax_task, syntax_window,
 };
 
 pub(crate) const HOLD: &[&str] = &[
@@ -18,6 +18,7 @@ pub(crate) const HOLD: &[&str] = &[
     "witness",
     "evidence",
     "task",
+    "check",
     "wait",
     "signal",
     "lock",
@@ -112,6 +113,14 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
             read.unwrap_or_default()
         }
     };
+    let checks = match fields.get("check") {
+        None => Vec::new(),
+        Some(node) => {
+            let read = syntax_check::read_checks(node, reader);
+            got(read.is_some());
+            read.unwrap_or_default()
+        }
+    };
     let waiver = fields.get("waiver").and_then(|node| {
         let read = syntax_task::read_waiver(node, reader);
         got(read.is_some());
@@ -141,6 +150,7 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         || witness.is_some()
         || !evidence.is_empty()
         || !tasks.is_empty()
+        || !checks.is_empty()
         || wait.is_some()
         || signal.is_some()
         || lock.is_some()
@@ -160,6 +170,7 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         witness,
         evidence,
         tasks,
+        checks,
         waiver,
         wait,
         signal,

@@ -47,7 +47,7 @@ pub(crate) const ROLLOUT: &[&str] = &[
     "not_during",
 ];
 
-const TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(10);
 const SETTLE_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(1);
 const DELAY_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
 const DELAY_MAX_DEFAULT: SignedDuration = SignedDuration::from_mins(1);

@@ -16,6 +16,7 @@ use crate::{
     event_data::OpenRule,
     evidence,
     evolve::hold_of,
+    hold_check,
     hold_model::{Approval, Approver, Hold, listed},
     hold_state::{Given, HoldState, Substitute},
     lockdown, locking,
@@ -202,6 +203,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
     }
     conditions.extend(evidence::conditions(hold, open, state, at));
     conditions.extend(tasks::conditions(hold, open, state, at));
+    conditions.extend(hold_check::conditions(hold, open));
     if let Some(until) = open.until {
         let summary = format!("the time {}", phrase::moment(until));
         conditions.push(condition("wait", "wait", open.waited, summary));
@@ -243,6 +245,7 @@ fn not_applicable(open: &HoldState) -> Vec<ConditionView> {
         let (kind, name) = match key.split_once('/')? {
             ("evidence", name) => ("evidence", name),
             ("task", name) => ("task", name),
+            ("check", name) => ("check", name),
             _ => return None,
         };
         let mut view = condition(kind, name, true, format!("the {kind} {name} does not apply"));
@@ -484,6 +487,7 @@ fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> 
             .filter(|task| open.unconfirmed(task) > 0)
             .map(|task| format!("do the task `{}` and confirm it", task.task)),
     );
+    steps.extend(hold_check::steps(open));
     if let Some(waiver) = hold.waiver.as_ref().filter(|_| !open.is_waived(hold)) {
         let whom = listed(&waiver.from);
         steps.push(format!("in an emergency waive `{}`, with a reason, as {whom}", open.hold));

@@ -48,13 +48,21 @@ pub(crate) enum Waivable {
     Witness,
     Evidence,
     Task,
+    Check,
     Wait,
     Signal,
 }
 
 impl Waivable {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Approval, Self::Witness, Self::Evidence, Self::Task, Self::Wait, Self::Signal];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Approval,
+        Self::Witness,
+        Self::Evidence,
+        Self::Task,
+        Self::Check,
+        Self::Wait,
+        Self::Signal,
+    ];
 
     /// Its name in a definition.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -63,6 +71,7 @@ impl Waivable {
             Self::Witness => "witness",
             Self::Evidence => "evidence",
             Self::Task => "task",
+            Self::Check => "check",
             Self::Wait => "wait",
             Self::Signal => "signal",
         }
@@ -75,6 +84,7 @@ impl Waivable {
             Self::Witness => hold.witness.is_some(),
             Self::Evidence => !hold.evidence.is_empty(),
             Self::Task => !hold.tasks.is_empty(),
+            Self::Check => !hold.checks.is_empty(),
             Self::Wait => hold.wait.is_some(),
             Self::Signal => hold.signal.is_some(),
         }
@@ -125,6 +135,7 @@ impl HoldState {
         unmet.extend(demands.map(|demand| demand.key()));
         let tasks = self.tasks.iter().filter(|task| self.unconfirmed(task) > 0);
         unmet.extend(tasks.map(|task| format!("task/{}", task.task)));
+        unmet.extend(self.unmet_checks());
         if hold.wait.is_some() && !self.waited {
             unmet.push("wait".to_owned());
         }

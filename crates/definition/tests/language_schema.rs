@@ -55,6 +55,7 @@ const UNSEEN: &[&str] = &[
     "after-an-unknown-rule",
     "after-itself",
     "branch-cannot-end-well",
+    "check-never-refuses",
     "choose-else-not-last",
     "condition-half",
     "condition-not-cel",

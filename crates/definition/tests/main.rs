@@ -10,6 +10,7 @@
 mod amending;
 mod approvals;
 mod by_itself;
+mod checks;
 mod child_runs;
 mod common;
 mod deadlines;

@@ -189,16 +189,17 @@ states:
       evidence:
         report: { from: [role:engineer, member:fay], not: [requester], valid: 5h, again: [each_visit, amended] }
         plan: { when: \"size(input.targets) > 1\" }
+      check: { look: { run: look, every: 1m, attempts: 3, on_fail: refuse, valid_for: 1h } }
       task:
         cabling: { title: 'Connect ${input.targets[0]}', from: role:engineer, need: 2 }
         label: { when: \"size(input.targets) > 2\", title: Label it, from: member:fay, note: required }
       waiver:
         from: [role:board, member:bob]
         not: [requester]
-        scope: [approval, evidence, task]
+        scope: [approval, evidence, task, check]
         duties: { review: { within: 3h, from: [role:board, member:fay] } }
       expires: 3d
-    on: { released: work, waived: work, rejected: over, expired: over }
+    on: { released: work, waived: work, rejected: over, failed: over, expired: over }
   work: { do: { activity: { run: work } }, on: { succeeded: check, failed: prepare } }
   check: { hold: { evidence: [plan], signal: { name: go } }, on: { released: prepare } }
   over: { end: over }
@@ -288,7 +289,7 @@ fn action() -> impl Strategy<Value = Action> {
             reason,
             in_place_of,
         });
-    let about_votes = (0..7, 0..MEMBERS.len(), 0..3_u32).prop_map(|(what, who, duty)| match what {
+    let about_votes = (0..8, 0..MEMBERS.len(), 0..3_u32).prop_map(|(what, who, duty)| match what {
         0 => Action::Withdraw {
             hold: None,
             in_place_of: (who < 3).then(|| MEMBERS[who].parse().unwrap()),
@@ -306,6 +307,7 @@ fn action() -> impl Strategy<Value = Action> {
             reason: "another".to_owned(),
         },
         5 => Action::Object { hold: None, reason: "no".to_owned() },
+        6 => Action::Recheck { hold: None, check: None },
         _ => Action::Comment { text: "well".to_owned() },
     });
     let conditions = (0..6_u8, any::<bool>()).prop_map(|(what, other)| {

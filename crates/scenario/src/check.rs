@@ -25,9 +25,12 @@ impl Suite {
             let (code, what) = match mention.kind {
                 MentionKind::State => (Code::UnknownState, "state"),
                 MentionKind::Ending => (Code::NotInDefinition, "end"),
-                MentionKind::Condition => (Code::NotInDefinition, "rule, evidence, task or signal"),
+                MentionKind::Condition => {
+                    (Code::NotInDefinition, "rule, evidence, task, check or signal")
+                }
                 MentionKind::Activity => (Code::NotInDefinition, "activity"),
                 MentionKind::Signal => (Code::NotInDefinition, "signal"),
+                MentionKind::Check => (Code::NotInDefinition, "check"),
                 MentionKind::Hold => (Code::NotInDefinition, "hold"),
                 MentionKind::Event => (Code::NotInDefinition, "event"),
             };
@@ -71,7 +74,8 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
                 let evidence = state.evidence.iter().map(String::as_str);
                 let tasks = state.tasks.iter().map(String::as_str);
                 let named = state.signal.as_deref().into_iter().chain(state.run.as_deref());
-                rules.chain(evidence).chain(tasks).chain(named)
+                let checks = state.checks.iter().map(String::as_str);
+                rules.chain(evidence).chain(tasks).chain(checks).chain(named)
             })
             .chain(["wait", "approval", "witness", "veto", "window", "lock"])
             .collect(),
@@ -79,6 +83,7 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
             states.flat_map(|state| &state.activities).map(String::as_str).collect()
         }
         MentionKind::Signal => states.filter_map(|state| state.signal.as_deref()).collect(),
+        MentionKind::Check => states.flat_map(|state| &state.checks).map(String::as_str).collect(),
         MentionKind::Hold => states
             .filter(|state| state.kind == StateOf::Hold)
             .map(|state| state.name.as_str())

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdpoint_core::{Event, MemberId, Vote, event::TypedEvent};
-use holdpoint_definition::{ApprovalPart, Definition, DefinitionEvent, Outline, StateOf};
+use holdpoint_definition::{ApprovalPart, Definition, DefinitionEvent, Outline, StateOf, Verdict};
 
 /// Something that a scenario can reach.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +53,15 @@ pub enum Item {
         hold: String,
         /// Its name.
         task: String,
+    },
+    /// A check told that all is well, or something else.
+    Check {
+        /// The hold.
+        hold: String,
+        /// Its name.
+        check: String,
+        /// Whether it passed.
+        passed: bool,
     },
     /// All else was there, and the window was closed; or that was overridden.
     Window {
@@ -145,7 +154,10 @@ impl Item {
             Self::State { .. } => "states",
             Self::Way { .. } | Self::RunExpiry { .. } => "ways",
             Self::Use { .. } => "approvals",
-            Self::Evidence { .. } | Self::Task { .. } | Self::Window { .. } => "conditions",
+            Self::Evidence { .. }
+            | Self::Task { .. }
+            | Self::Check { .. }
+            | Self::Window { .. } => "conditions",
             Self::Rule { .. } | Self::Condition { .. } => "rules",
         }
     }
@@ -165,6 +177,12 @@ impl Item {
             }
             Self::Evidence { hold, name } => format!("{hold}: nobody attaches `{name}`"),
             Self::Task { hold, task } => format!("{hold}: nobody confirms `{task}`"),
+            Self::Check { hold, check, passed: true } => {
+                format!("{hold}: the check `{check}` never passes")
+            }
+            Self::Check { hold, check, passed: false } => {
+                format!("{hold}: the check `{check}` always passes")
+            }
             Self::Window { state, overridden: false } => {
                 format!("{state}: its window is never waited for")
             }
@@ -260,6 +278,10 @@ impl Coverage {
                 DefinitionEvent::TaskConfirmed(confirmed) => self.mark(|item| {
                     matches!(item, Item::Task { hold, task }
                         if *hold == confirmed.hold && *task == confirmed.task)
+                }),
+                DefinitionEvent::CheckTold { hold, check, verdict, .. } => self.mark(|item| {
+                    matches!(item, Item::Check { hold: h, check: c, passed }
+                        if *h == hold && *c == check && *passed == (verdict == Verdict::Passed))
                 }),
                 DefinitionEvent::WindowAwaited { state, .. } => self.mark(|item| {
                     matches!(item, Item::Window { state: s, overridden: false } if *s == state)
@@ -399,6 +421,13 @@ fn items(outline: &Outline) -> Vec<Item> {
         items.extend(evidence.map(|evidence| Item::Evidence { hold: name(), name: evidence }));
         let tasks = state.tasks.iter().cloned();
         items.extend(tasks.map(|task| Item::Task { hold: name(), task }));
+        for check in &state.checks {
+            items.extend([true, false].map(|passed| Item::Check {
+                hold: name(),
+                check: check.clone(),
+                passed,
+            }));
+        }
         if let Some(window) = state.window {
             items.push(Item::Window { state: name(), overridden: false });
             if window.overridable {

@@ -40,6 +40,8 @@ pub struct Which {
     pub target: Option<String>,
     /// The step of a rollout: `deploy`, `check` or `restore`.
     pub step: Option<String>,
+    /// The check of a hold.
+    pub check: Option<String>,
     /// Whether a run of a definition of this name is meant, and no activity.
     pub child: bool,
 }
@@ -86,6 +88,7 @@ impl Which {
             && fits(&self.run, Some(&asked.run))
             && fits(&self.target, asked.target.as_deref())
             && fits(&self.step, asked.step.as_deref())
+            && fits(&self.check, asked.check.as_deref())
     }
 
     /// In words, such as `deploy at web-1`.
@@ -93,6 +96,9 @@ impl Which {
     pub fn in_words(&self) -> String {
         if self.child {
             return format!("the run of {}", self.run.as_deref().unwrap_or("any definition"));
+        }
+        if let Some(check) = &self.check {
+            return format!("the check `{check}`");
         }
         match (self.run.as_deref().or(self.step.as_deref()), self.target.as_deref()) {
             (Some(run), target) => in_words(run, target),
@@ -118,6 +124,8 @@ pub struct Asked {
     pub target: Option<String>,
     /// The step of a rollout.
     pub step: Option<String>,
+    /// The check of a hold.
+    pub check: Option<String>,
     /// Whether it is a run of a definition of this name.
     pub child: bool,
     /// What the worker is given, or what is submitted.
@@ -126,21 +134,26 @@ pub struct Asked {
 
 impl Asked {
     fn new(effect: &EffectId, run: &str, with: &Value) -> Self {
+        let rest = effect.as_str().split_once('/').map(|(_, rest)| rest);
+        // `ready#1/check/pipeline/2`: state and visit, the check, which time.
+        let check = rest.and_then(|rest| rest.strip_prefix("check/")?.rsplit_once('/'));
+        let check = check
+            .filter(|(_, time)| time.bytes().all(|byte| byte.is_ascii_digit()))
+            .map(|(check, _)| check.to_owned());
         // `implement#1/web-1/check-2`: state and visit, target, step; a target may have slashes.
-        let parts =
-            effect.as_str().split_once('/').and_then(|(_, rest)| rest.rsplit_once('/')).map(
-                |(target, step)| {
-                    let step = step.split_once('-').map_or(step, |(step, _)| step);
-                    (target.to_owned(), step.to_owned())
-                },
-            );
-        let (target, step) = parts.unzip();
-        Self { run: run.to_owned(), target, step, child: false, with: with.clone() }
+        let parts = rest.filter(|_| check.is_none()).and_then(|rest| rest.rsplit_once('/'));
+        let (target, step) = parts
+            .map(|(target, step)| {
+                let step = step.split_once('-').map_or(step, |(step, _)| step);
+                (target.to_owned(), step.to_owned())
+            })
+            .unzip();
+        Self { run: run.to_owned(), target, step, check, child: false, with: with.clone() }
     }
 
     fn of_run(child: &ChildRun) -> Self {
         let (run, with) = (child.definition.to_string(), child.input.clone());
-        Self { run, target: None, step: None, child: true, with }
+        Self { run, target: None, step: None, check: None, child: true, with }
     }
 
     /// In words, such as `deploy at web-1`.
@@ -148,6 +161,9 @@ impl Asked {
     pub fn in_words(&self) -> String {
         if self.child {
             return format!("the run of {}", self.run);
+        }
+        if let Some(check) = &self.check {
+            return format!("the check `{check}`");
         }
         in_words(&self.run, self.target.as_deref())
     }

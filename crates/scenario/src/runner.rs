@@ -245,6 +245,7 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Object { .. } => "object".to_owned(),
         Action::Override { .. } => "override".to_owned(),
         Action::Recount { .. } => "recount".to_owned(),
+        Action::Recheck { .. } => "recheck".to_owned(),
         Action::Discharge { .. } => "discharge".to_owned(),
         Action::Attach { name, .. } => format!("attach `{name}`"),
         Action::Done { .. } => "done".to_owned(),

@@ -74,6 +74,8 @@ pub(crate) enum MentionKind {
     Condition,
     Activity,
     Signal,
+    /// A check of a hold.
+    Check,
     Hold,
     Event,
 }

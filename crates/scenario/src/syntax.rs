@@ -29,7 +29,7 @@ const GIVEN: &[&str] =
     &["by", "input", "at", "members", "calendars", "workers", "children", "refused"];
 pub(crate) const CHILD: &[&str] = &["definition", "ends", "refused", "takes"];
 const ANSWER: &[&str] = &[
-    "run", "target", "step", "times", "takes", "succeeds", "fails", "for_good", "verdict",
+    "run", "target", "step", "check", "times", "takes", "succeeds", "fails", "for_good", "verdict",
     "detail", "unknown", "waits",
 ];
 const REFUSED: &[&str] = &["code", "says"];
@@ -529,15 +529,21 @@ impl<'f> File<'f> {
             None => Some(None),
             Some(node) => {
                 let text = self.reader.text(node, what)?.to_owned();
-                if key == "run" {
+                let kind = match key {
+                    "run" => Some(MentionKind::Activity),
+                    "check" => Some(MentionKind::Check),
+                    _ => None,
+                };
+                if let Some(kind) = kind {
                     let (name, span) = (text.clone(), node.span.clone());
-                    self.mentions.push(Mention { kind: MentionKind::Activity, name, span });
+                    self.mentions.push(Mention { kind, name, span });
                 }
                 Some(Some(text))
             }
         };
         let run = text("run", "the name of an activity");
         let target = text("target", "the name of a target");
+        let check = text("check", "the name of a check");
         let step = match fields.get("step") {
             None => Some(None),
             Some(node) => {
@@ -552,7 +558,7 @@ impl<'f> File<'f> {
                 known.then(|| Some(text.to_owned()))
             }
         };
-        Some(Which { run: run?, target: target?, step: step?, child: false })
+        Some(Which { run: run?, target: target?, step: step?, check: check?, child: false })
     }
 
     /// What comes of an activity.

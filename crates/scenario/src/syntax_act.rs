@@ -23,6 +23,7 @@ pub(crate) const ACTS: &[(&str, &str, &[&str])] = &[
     ("object", "`object`", &["by", "hold", "reason"]),
     ("override", "`override`", &["by", "hold", "reason"]),
     ("recount", "`recount`", &["by", "hold"]),
+    ("recheck", "`recheck`", &["by", "hold", "check"]),
     ("discharge", "`discharge`", &["by", "duty", "note"]),
     (
         "attach",
@@ -56,6 +57,7 @@ const SHORT: &[&str] = &[
     "withdraw",
     "object",
     "recount",
+    "recheck",
     "done",
     "reopen",
     "waive",
@@ -160,6 +162,7 @@ impl Given<'_> {
             "object" => Action::Object { hold: self.hold(file)?, reason: self.reason(file)? },
             "override" => Action::Override { hold: self.hold(file)?, reason: self.reason(file)? },
             "recount" => Action::Recount { hold: self.hold(file)? },
+            "recheck" => Action::Recheck { hold: self.hold(file)?, check: self.check(file)? },
             "discharge" => {
                 let duty = self.need(file, "duty");
                 let duty = duty.and_then(|node| file.reader.count(node, "`duty`, its number,"))?;
@@ -205,6 +208,14 @@ impl Given<'_> {
         }
         let (target, reason) = (self.text(file, "target")?, self.text(file, "reason")?);
         Some(Action::Steer { steering, target, reason, state })
+    }
+
+    fn check(&self, file: &mut File<'_>) -> Option<Option<String>> {
+        let check = self.text(file, "check")?;
+        if let (Some(check), Some(node), false) = (&check, self.get("check"), self.refused) {
+            mention(file, MentionKind::Check, check, node);
+        }
+        Some(check)
     }
 
     fn task(&self, file: &mut File<'_>) -> Option<Option<String>> {

@@ -23,8 +23,10 @@ use crate::{
 /// What else happens in a step than that a member acts.
 const EVENTS: &[&str] =
     &["after", "at", "work", "child", "members", "calendars", "lockdown", "lift", "expect"];
-const WORK: &[&str] =
-    &["run", "target", "step", "succeeds", "fails", "for_good", "verdict", "detail", "unknown"];
+const WORK: &[&str] = &[
+    "run", "target", "step", "check", "succeeds", "fails", "for_good", "verdict", "detail",
+    "unknown",
+];
 const EXPECT: &[&str] = &[
     "state",
     "status",

@@ -54,6 +54,18 @@ fn the_page_about_child_runs_says_what_is_so() {
 }
 
 #[test]
+fn the_page_about_checks_says_what_is_so() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/checks.md"));
+    let [definition, scenarios] = blocks(page, "yaml")[..] else { panic!("two blocks") };
+    let definition = Definition::parse("verified.yaml", &format!("{definition}\n")).unwrap();
+    let played = play(&definition.definition, &format!("{scenarios}\n"));
+    assert_eq!(played.len(), 2);
+    for one in played {
+        assert_eq!(one.failure, None, "{}", one.name);
+    }
+}
+
+#[test]
 fn the_page_about_lockdowns_says_what_is_so() {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/child-runs.md"));
     let definition = blocks(page, "yaml")[0];

@@ -29,13 +29,13 @@ fn about(scenario: &str) -> String {
 fn every_fault_of_shape_is_found() {
     assert_snapshot!(about("{ given: { by: ada }, when: [{}, { approve: grace, after: 1d }, { after: 1d, refused: HP1001 }, approve], then: {} }"), @"
     HP2101 nothing happens in this step
-      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `lockdown`, `lift`, `expect`
+      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `lockdown`, `lift`, `expect`
     HP2101 this step is of several kinds: `approve`, `after`
-      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `lockdown`, `lift`, `expect`
+      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `lockdown`, `lift`, `expect`
     HP2101 `after` is never refused
-      `refused` goes with what members do: `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`
+      `refused` goes with what members do: `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`
     HP2004 a text cannot stand here
-      a step is a mapping with the keys `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `lockdown`, `lift`, `expect`, `refused`
+      a step is a mapping with the keys `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `lockdown`, `lift`, `expect`, `refused`
     HP2105 nothing is expected
       say at least one of `state`, `status`, `ended`, `waiting_for`, `could_approve`, `vetoes`, `duties`, `comments`, `input`, `deadline`, `branches`, `targets`, `happened`, `never`, `asked`
     ");
@@ -119,7 +119,7 @@ fn what_the_definition_does_not_have_is_found() {
       did you mean `build`?
     HP2104 `everything` has no end `finished`
       there are `cancelled`, `done`, `failed`, `lapsed`, `refused`
-    HP2104 `everything` has no rule, evidence, task or signal `pear`
+    HP2104 `everything` has no rule, evidence, task, check or signal `pear`
       did you mean `peer`?
     HP2104 `everything` has no event `hold.realesed`
       did you mean `hold.released`?

@@ -92,6 +92,13 @@ pub(crate) enum Tell {
         #[command(flatten)]
         to: To,
     },
+    /// Have a check of a hold made again
+    Recheck {
+        #[command(flatten)]
+        to: To,
+        /// The check; needed only when several have not passed
+        check: Option<String>,
+    },
     /// Say that a duty has been done
     Discharge {
         #[command(flatten)]
@@ -232,6 +239,7 @@ impl Tell {
             Self::Object { .. } => "object",
             Self::Override { .. } => "override",
             Self::Recount { .. } => "recount",
+            Self::Recheck { .. } => "recheck",
             Self::Discharge { .. } => "discharge",
             Self::Done { .. } => "done",
             Self::Reopen { .. } => "reopen",
@@ -280,6 +288,9 @@ impl Tell {
             Self::Recount { to } => {
                 about(to, "counted the votes on", &|hold| Action::Recount { hold })
             }
+            Self::Recheck { to, check } => about(to, "had a check made again in", &|hold| {
+                Action::Recheck { hold, check: check.clone() }
+            }),
             Self::Discharge { run, duty, note, acting } => {
                 told(run, acting, Action::Discharge { duty, note }, "discharged a duty of")
             }

@@ -294,6 +294,10 @@ fn with_command(step: &str, number: u64) -> String {
                 "{step}: `holdpoint settle {number} done|failed|again --effect {} --reason TEXT`",
                 about.split('`').next().unwrap_or_default()
             ),
+            None if step.starts_with("have the check `") => {
+                let check = step.split('`').nth(1).unwrap_or_default();
+                format!("{step}: `holdpoint recheck {number} {check}`")
+            }
             None => step.to_owned(),
         },
     }

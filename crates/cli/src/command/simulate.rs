@@ -28,7 +28,7 @@ object MEMBER REASON
 amend MEMBER INPUT REASON         INPUT is put over the input as it is now
 discharge MEMBER DUTY NOTE
 comment MEMBER TEXT
-recount MEMBER
+recount MEMBER, recheck MEMBER
 cancel MEMBER REASON
 signal MEMBER NAME [DATA]
 pause, resume, abort, rollback, promote MEMBER [REASON]
@@ -345,6 +345,7 @@ fn asked(read: &str) -> Asked<'_> {
         "withdraw" => act("withdraw", rest, "`withdraw MEMBER [REASON]`"),
         "object" => act("object", rest, "`object MEMBER REASON`"),
         "recount" => act("recount", rest, "`recount MEMBER`"),
+        "recheck" => act("recheck", rest, "`recheck MEMBER`"),
         "overrule" => overrule(rest),
         "amend" => amend(rest),
         "discharge" => discharge(rest),

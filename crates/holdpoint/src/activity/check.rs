@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use holdpoint_core::Outcome;
 use holdpoint_engine::{ActivityHandler, Attempt};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
@@ -29,7 +29,8 @@ pub const HEALTH_CHECK: &str = "health-check";
 /// - `inconclusive`: neither happened within the attempt's time, or more measurements in a row than
 ///   the limit told nothing. It picks no side.
 ///
-/// The output is `{"verdict": …, "detail": …}`, the detail in words.
+/// The output is `{"verdict": …, "detail": …}`, the detail in words, and where the input asks for it
+/// with `report` what an activity answered the last time, as `output`.
 #[derive(Clone)]
 pub struct HealthCheck {
     instruments: Instruments,
@@ -51,6 +52,9 @@ enum Input {
         probe: Probe,
         #[serde(flatten)]
         pace: Pace,
+        /// Whether what an activity answers is told, too.
+        #[serde(default)]
+        report: bool,
     },
     Http {
         url: String,
@@ -95,11 +99,20 @@ impl HealthCheck {
         pace: Pace,
         attempt: &Attempt,
         until: Instant,
-    ) -> (Verdict, String) {
+    ) -> (Verdict, String, Option<Value>) {
         let mut judge = Judge::new(pace);
+        let mut answered = None;
         let judged = async {
             loop {
-                let measured = self.instruments.measure(probe, attempt).await;
+                let measured = match probe {
+                    Probe::Run { activity, input } => {
+                        let (measured, output) =
+                            self.instruments.run(activity, input, attempt).await;
+                        answered = output;
+                        measured
+                    }
+                    probe => self.instruments.measure(probe, attempt).await,
+                };
                 if let Some(verdict) = judge.take(Instant::now(), measured) {
                     return verdict;
                 }
@@ -107,8 +120,8 @@ impl HealthCheck {
             }
         };
         match timeout_at(until, judged).await {
-            Ok(verdict) => verdict,
-            Err(_) => (Verdict::Inconclusive, judge.no_verdict()),
+            Ok((verdict, why)) => (verdict, why, answered),
+            Err(_) => (Verdict::Inconclusive, judge.no_verdict(), answered),
         }
     }
 }
@@ -116,9 +129,9 @@ impl HealthCheck {
 #[async_trait]
 impl ActivityHandler for HealthCheck {
     async fn attempt(&self, mut attempt: Attempt) -> Outcome {
-        let (probe, pace) = match serde_json::from_value(attempt.input.take()) {
-            Ok(Input::Any { probe, pace }) => (probe, pace),
-            Ok(Input::Http { url, expect, pace }) => (Probe::Http { url, expect }, pace),
+        let (probe, pace, report) = match serde_json::from_value(attempt.input.take()) {
+            Ok(Input::Any { probe, pace, report }) => (probe, pace, report),
+            Ok(Input::Http { url, expect, pace }) => (Probe::Http { url, expect }, pace, false),
             Err(error) => return failed(format!("the check is not well-formed: {error}"), false),
         };
         if let Err(why) = self.instruments.can(&probe) {
@@ -128,14 +141,18 @@ impl ActivityHandler for HealthCheck {
         let all = attempt.timeout.unsigned_abs();
         let margin = all.checked_div(10).unwrap_or_default().min(Duration::from_secs(1));
         let until = Instant::now() + all.saturating_sub(margin);
-        let (verdict, why) = self.verdict(&probe, pace, &attempt, until).await;
+        let (verdict, why, answered) = self.verdict(&probe, pace, &attempt, until).await;
         let detail = match (verdict, &probe) {
             (Verdict::Passed, probe) => format!("{} {why}", good(probe)),
             (_, Probe::Query { expression, .. }) => format!("`{expression}`: {why}"),
             (_, Probe::Run { activity, .. }) => format!("`{activity}`: {why}"),
             (_, Probe::Http { .. } | Probe::Tcp(_)) => why,
         };
-        Outcome::Completed(json!({ "verdict": verdict.as_str(), "detail": detail }))
+        let mut output = json!({ "verdict": verdict.as_str(), "detail": detail });
+        if let (true, Some(answered), Some(members)) = (report, answered, output.as_object_mut()) {
+            members.insert("output".to_owned(), answered);
+        }
+        Outcome::Completed(output)
     }
 }
 

@@ -88,15 +88,14 @@ impl Judge {
                 let count = count.saturating_add(1);
                 self.good = Some((since, count));
                 let long = at.duration_since(since) >= Duration::from_millis(self.pace.for_ms);
-                long.then(|| (Verdict::Passed, format!("{count} times in a row")))
+                long.then(|| (Verdict::Passed, times(count)))
             }
             Measured::Bad(said) => {
                 (self.good, self.unclear) = (None, 0);
                 self.bad = self.bad.saturating_add(1);
                 self.last = said;
-                (self.bad > self.pace.failure_limit).then(|| {
-                    (Verdict::Failed, format!("{}, {} times in a row", self.last, self.bad))
-                })
+                (self.bad > self.pace.failure_limit)
+                    .then(|| (Verdict::Failed, in_a_row(&self.last, self.bad)))
             }
             // It is no bad answer, and it makes no good one of those before.
             Measured::Unclear(said) => {
@@ -104,10 +103,7 @@ impl Judge {
                 self.unclear = self.unclear.saturating_add(1);
                 self.last = said;
                 let over = self.pace.inconclusive_limit.is_some_and(|limit| self.unclear > limit);
-                over.then(|| {
-                    let said = format!("{}, {} times in a row", self.last, self.unclear);
-                    (Verdict::Inconclusive, said)
-                })
+                over.then(|| (Verdict::Inconclusive, in_a_row(&self.last, self.unclear)))
             }
         }
     }
@@ -116,6 +112,15 @@ impl Judge {
     pub(super) fn no_verdict(&self) -> String {
         format!("no verdict was possible in time: {}", self.last)
     }
+}
+
+/// What was found, and how often where that says more.
+fn in_a_row(said: &str, count: u32) -> String {
+    if count == 1 { said.to_owned() } else { format!("{said}, {}", times(count)) }
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times in a row") }
 }
 
 #[cfg(test)]

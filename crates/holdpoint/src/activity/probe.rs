@@ -202,7 +202,7 @@ impl Instruments {
         match probe {
             Probe::Http { url, expect } => self.ask(url, *expect).await,
             Probe::Tcp(address) => connect(address).await,
-            Probe::Run { activity, input } => self.run(activity, input, attempt).await,
+            Probe::Run { activity, input } => self.run(activity, input, attempt).await.0,
             Probe::Query { expression, from, pass, fail } => {
                 match self.query(from, expression).await {
                     Err(why) => Measured::Unclear(why),
@@ -229,20 +229,27 @@ impl Instruments {
         }
     }
 
-    async fn run(&self, activity: &str, input: &Value, attempt: &Attempt) -> Measured {
+    /// Has an activity done once, and gives what it answered, where it did.
+    pub(super) async fn run(
+        &self,
+        activity: &str,
+        input: &Value,
+        attempt: &Attempt,
+    ) -> (Measured, Option<Value>) {
         let Some(handler) = self.activities.get(activity) else {
-            return Measured::Unclear(format!("no activity `{activity}` is configured here"));
+            let why = format!("no activity `{activity}` is configured here");
+            return (Measured::Unclear(why), None);
         };
         let attempt =
             Attempt { activity: activity.to_owned(), input: input.clone(), ..attempt.clone() };
         match handler.attempt(attempt).await {
-            Outcome::Completed(output) => said(&output),
+            Outcome::Completed(output) => (said(&output), Some(output)),
             // What may be tried again was done and was not good.
-            Outcome::Failed { error, retryable: true } => Measured::Bad(error),
+            Outcome::Failed { error, retryable: true } => (Measured::Bad(error), None),
             Outcome::Failed { error, .. } | Outcome::Unanswered { error } => {
-                Measured::Unclear(error)
+                (Measured::Unclear(error), None)
             }
-            Outcome::Unknown { reason } => Measured::Unclear(reason),
+            Outcome::Unknown { reason } => (Measured::Unclear(reason), None),
         }
     }
 
