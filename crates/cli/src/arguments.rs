@@ -78,6 +78,8 @@ pub(crate) enum Command {
     /// Keep the configuration items of a project: labels, groups, dependencies
     #[command(subcommand)]
     Items(ItemsCommand),
+    /// List the runs that touch the same or related items at overlapping times
+    Conflicts(Conflicts),
     /// List the locks on items, who holds them and who waits; or break one
     Locks(Locks),
     /// Publish and read workflow definitions
@@ -207,6 +209,7 @@ impl Command {
             Self::Init(_) => "init",
             Self::Project(_) => "project",
             Self::Items(_) => "items",
+            Self::Conflicts(_) => "conflicts",
             Self::Locks(_) => "locks",
             Self::Definitions(_) => "definitions",
             Self::Calendar(_) => "calendar",
@@ -672,6 +675,14 @@ pub(crate) struct Watch {
     /// Exit with 1 unless the run has ended as this; may be given several times
     #[arg(long, value_name = "OUTCOME")]
     pub(crate) expect: Vec<String>,
+}
+
+/// Lists conflicts.
+#[derive(Debug, Args)]
+pub(crate) struct Conflicts {
+    /// Only those of this run; all of the project when absent
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
 }
 
 /// Lists runs.

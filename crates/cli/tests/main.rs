@@ -15,6 +15,7 @@ mod check;
 mod checks;
 mod children;
 mod common;
+mod conflicts;
 mod copies;
 mod definitions;
 mod evidence;

@@ -19,6 +19,7 @@
 //! | [`project`] | members, roles, qualifications and published definitions |
 //! | [`plan`] | what a run would do at which targets |
 //! | [`calendars`] | the calendars that a project publishes |
+//! | [`conflict`] | runs that touch the same or related items at overlapping times |
 //! | [`migration`] | going on by another version of a definition |
 //! | [`lockdown`] | what holds back all that would start in a scope |
 //! | [`substitute`] | who may vote in the place of another, and for how long |
@@ -29,6 +30,7 @@ mod answers;
 mod authority;
 pub mod calendars;
 pub mod command;
+pub mod conflict;
 pub mod effect;
 pub mod event;
 pub mod evidence;

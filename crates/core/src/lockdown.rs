@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     command::{Actor, Refusal, RefusalCode},
+    conflict::Times,
     id::DefinitionName,
     item::{Item, ItemName, Items},
     project::ProjectEvent,
@@ -204,7 +205,7 @@ impl Seen {
     }
 }
 
-/// What a lockdown asks of a run.
+/// What a lockdown asks of a run, and who looks for [conflicts](crate::conflict).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prospect {
     /// The items that it touches, as far as that can be told now.
@@ -213,4 +214,6 @@ pub struct Prospect {
     pub starts: bool,
     /// Whether work is under way that a lockdown lets finish.
     pub works: bool,
+    /// When it is at work, as far as that can be told now.
+    pub times: Times,
 }

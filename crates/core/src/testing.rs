@@ -478,6 +478,13 @@ impl Bench {
         self.run().status(&*self.workflow)
     }
 
+    /// When the run is at work, as far as that can be told now.
+    #[must_use]
+    pub fn times(&self) -> crate::conflict::Times {
+        let at = Moment { now: self.now, project: &self.project };
+        self.run().prospect(&*self.workflow, &at).times
+    }
+
     /// What the run would do at which targets now.
     #[must_use]
     #[track_caller]

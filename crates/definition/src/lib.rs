@@ -68,6 +68,7 @@ mod parallel_check;
 mod parallel_model;
 mod parallel_state;
 mod phrase;
+mod planned_times;
 mod rollout;
 mod rollout_control;
 mod rollout_evolve;

@@ -18,6 +18,7 @@ use crate::{
     event::DefinitionEvent as Event,
     locking,
     model::{Model, StateKind},
+    planned_times,
     state::{Place, State},
     view::condition,
 };
@@ -34,7 +35,7 @@ pub struct HeldBy {
 /// The numbers of the lockdowns that hold a run.
 pub(crate) type Numbers = BTreeSet<u32>;
 
-fn begins_work(model: &Model, name: &str) -> bool {
+pub(crate) fn begins_work(model: &Model, name: &str) -> bool {
     let kind = model.states.get(name).map(|state| &state.kind);
     matches!(kind, Some(StateKind::Activity(_) | StateKind::Rollout(_) | StateKind::Child(_)))
 }
@@ -88,6 +89,7 @@ pub(crate) fn prospect(model: &Model, state: &State, at: &Moment<'_>) -> Prospec
         // What comes after the branches lies ahead, too.
         starts: leaves.iter().chain([&state.place]).any(starts),
         works: leaves.iter().any(works),
+        times: planned_times::of(model, state, at),
     }
 }
 

@@ -28,6 +28,7 @@ mod machine;
 mod meaning;
 mod migrating;
 mod parallel;
+mod planned_times;
 mod plans;
 mod properties;
 mod reference;

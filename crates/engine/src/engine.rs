@@ -547,7 +547,7 @@ impl Engine {
         let at = Moment { now: self.shared.clock.now(), project };
         let mut found = Vec::new();
         for row in self.runs(&filter).await?.into_iter().filter(|row| !row.status.is_ended()) {
-            let Prospect { items, starts, works } = self.live(row.id).await?.prospect(&at);
+            let Prospect { items, starts, works, .. } = self.live(row.id).await?.prospect(&at);
             if (starts || works) && scope.covers(&row.definition.name, &items, project.items()) {
                 found.push(InScope { row, starts, works });
             }

@@ -7,6 +7,7 @@ pub(crate) mod calendar;
 pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
+pub(crate) mod conflicts;
 pub(crate) mod definitions;
 pub(crate) mod evidence;
 pub(crate) mod export;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{self, Show},
+    command::conflicts,
     context::Context,
     failure::Failure,
     narrate,
@@ -24,10 +25,17 @@ use crate::{
 /// Shows a run, now or as it was.
 pub(crate) async fn show(context: &Context, arguments: &Show) -> Result<Answer, Failure> {
     let as_of = arguments.at.as_deref().map(as_of).transpose()?;
-    let detail = context
+    let (detail, found) = context
         .with_engine_at_rest(async |engine| {
             let run = context.run(engine, &arguments.run.run).await?;
-            let Some(as_of) = as_of else { return Ok(engine.run(run).await?) };
+            let Some(as_of) = as_of else {
+                let detail = engine.run(run).await?;
+                let found = match engine.project(&detail.row.project) {
+                    Some(project) => engine.conflicts(&project, Some(run)).await?,
+                    None => Vec::new(),
+                };
+                return Ok((detail, found));
+            };
             let now = engine.run(run).await?;
             let too_early = match as_of {
                 AsOf::Version(version) => version == Version::ZERO,
@@ -48,14 +56,17 @@ pub(crate) async fn show(context: &Context, arguments: &Show) -> Result<Answer, 
                     ),
                 ));
             }
-            Ok(engine.run_as_of(run, as_of).await?)
+            Ok((engine.run_as_of(run, as_of).await?, Vec::new()))
         })
         .await?;
     let now = match as_of {
         Some(_) => detail.row.updated,
         None => Timestamp::now(),
     };
-    Answer::new(text(&detail, as_of.is_some(), now), &detail)
+    let mut json = serde_json::to_value(&detail)?;
+    conflicts::add(&mut json, &found)?;
+    let text = text(&detail, as_of.is_some(), now) + &conflicts::warnings(&found);
+    Answer::new(text, &json)
 }
 
 fn as_of(text: &str) -> Result<AsOf, Failure> {

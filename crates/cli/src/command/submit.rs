@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     arguments::input::{Amend, Given, Submit},
-    command::{run, show},
+    command::{conflicts, run, show},
     context::Context,
     failure::Failure,
     output::{Answer, line},
@@ -40,15 +40,19 @@ pub(crate) async fn submit(context: &Context, arguments: Submit) -> Result<Answe
             };
             let submitted = engine.submit(project.id(), submission).await?;
             let detail = engine.run(submitted.run).await?;
+            let found = engine.conflicts(&project, Some(submitted.run)).await?;
             let row = &detail.row;
             let text = format!(
-                "submitted run {} of the project `{}`: {}\n{}",
+                "submitted run {} of the project `{}`: {}\n{}{}",
                 row.number,
                 row.project,
                 line(&row.title),
+                conflicts::warnings(&found),
                 show::standing(&detail, jiff::Timestamp::now())
             );
-            Answer::new(text, &show::standing_as_json(row, submitted.answer))
+            let mut json = show::standing_as_json(row, submitted.answer);
+            conflicts::add(&mut json, &found)?;
+            Answer::new(text, &json)
         })
         .await
 }

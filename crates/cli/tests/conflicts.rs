@@ -1,0 +1,198 @@
+//! Conflicts from the shell: told at submission and whenever somebody looks, by items and their relations,
+//! unless the times are known to be disjoint.
+
+use insta::assert_snapshot;
+
+use crate::common::{Place, filters};
+
+const CHANGE: &str = "
+workflow: change
+version: 1
+title: Change
+input:
+  type: object
+  required: [title, items]
+  properties:
+    title: { type: string }
+    items: { type: array, items: { type: string } }
+    begin: { type: string, default: '2020-01-01T00:00:00Z' }
+expires: { after: 30d, to: late }
+start: schedule
+states:
+  schedule:
+    hold: { wait: { until: \"${input.begin}\" }, signal: { name: go } }
+    on: { released: lock }
+  lock:
+    hold: { lock: \"${input.items}\" }
+    on: { released: deploy }
+  deploy:
+    do: { run: { definition: called, good: [heard], stopped: cancel } }
+    on: { succeeded: review, failed: review }
+  review:
+    unlock: true
+    hold: { signal: { name: seen } }
+    on: { released: done }
+  done: { end: done }
+  late: { end: late }
+";
+
+const CALLED: &str = "
+workflow: called
+version: 1
+title: Called
+start: listen
+states:
+  listen:
+    hold: { signal: { name: heard } }
+    on: { released: heard }
+  heard: { end: heard }
+";
+
+fn place() -> Place {
+    let place = Place::empty();
+    place.must("init");
+    place.must("project create lab --as ada");
+    place.write("items.csv", "name,depends_on\ndb-1,\napi-1,db-1\nweb-1,db-1\n");
+    place.must("items import items.csv --format csv --as ada");
+    for (name, text) in [("change.yaml", CHANGE), ("called.yaml", CALLED)] {
+        place.write(name, text);
+        place.must(&format!("definitions publish {name} --as ada"));
+    }
+    for (name, input) in [
+        ("web", r#"{ "title": "Web", "items": ["web-1"] }"#),
+        ("db", r#"{ "title": "Database", "items": ["db-1"] }"#),
+        ("both", r#"{ "title": "Both", "items": ["web-1", "db-1"] }"#),
+        ("api", r#"{ "title": "Interface", "items": ["api-1"] }"#),
+        (
+            "later",
+            r#"{ "title": "Much later", "items": ["db-1"], "begin": "2999-01-01T00:00:00Z" }"#,
+        ),
+    ] {
+        place.write(&format!("{name}.json"), input);
+    }
+    place
+}
+
+#[test]
+fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
+    let _filters = filters();
+    let place = place();
+    assert_snapshot!(place.shows(&[
+        "conflicts",
+        "submit change --input-file web.json --as ada",
+        "submit change --input-file db.json --as ada",
+        "submit change --input-file api.json --as ada",
+        "submit change --input-file later.json --as ada",
+        "submit change --input-file both.json --as ada",
+        "conflicts",
+        "conflicts 1",
+        "show 3",
+    ]), @r#"
+    $ holdpoint conflicts
+    no conflicts
+
+    $ holdpoint submit change --input-file web.json --as ada
+    submitted run 1 of the project `lab`: Web
+    held at `schedule`
+      met      the time [time] UTC
+      waiting  the signal go
+    the run ends at `late` unless it has before [time] UTC (in [span])
+    next: `holdpoint signal 1 go`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint submit change --input-file db.json --as ada
+    submitted run 2 of the project `lab`: Database
+    conflict: run 1 (Web) at `schedule`: web-1 depends on db-1
+    held at `schedule`
+      met      the time [time] UTC
+      waiting  the signal go
+    the run ends at `late` unless it has before [time] UTC (in [span])
+    next: `holdpoint signal 2 go`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint submit change --input-file api.json --as ada
+    submitted run 3 of the project `lab`: Interface
+    conflict: run 2 (Database) at `schedule`: api-1 depends on db-1
+    held at `schedule`
+      met      the time [time] UTC
+      waiting  the signal go
+    the run ends at `late` unless it has before [time] UTC (in [span])
+    next: `holdpoint signal 3 go`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint submit change --input-file later.json --as ada
+    submitted run 4 of the project `lab`: Much later
+    held at `schedule`
+      waiting  the time 2999-01-01 00:00:00 UTC
+      waiting  the signal go
+    the run ends at `late` unless it has before [time] UTC (in [span])
+    next: run `holdpoint work`, which notices when the time has come
+    next: wait until 2999-01-01 00:00:00 UTC
+    next: `holdpoint signal 4 go`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint submit change --input-file both.json --as ada
+    submitted run 5 of the project `lab`: Both
+    conflict: run 1 (Web) at `schedule`: both touch web-1, web-1 depends on db-1
+    conflict: run 2 (Database) at `schedule`: both touch db-1, web-1 depends on db-1
+    conflict: run 3 (Interface) at `schedule`: api-1 depends on db-1
+    held at `schedule`
+      met      the time [time] UTC
+      waiting  the signal go
+    the run ends at `late` unless it has before [time] UTC (in [span])
+    next: `holdpoint signal 5 go`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint conflicts
+    RUN  TITLE      STATE     WITH  TITLE      STATE     BY
+    1    Web        schedule  2     Database   schedule  web-1 depends on db-1
+    1    Web        schedule  5     Both       schedule  both touch web-1, web-1 depends on db-1
+    2    Database   schedule  3     Interface  schedule  api-1 depends on db-1
+    2    Database   schedule  5     Both       schedule  both touch db-1, web-1 depends on db-1
+    3    Interface  schedule  5     Both       schedule  api-1 depends on db-1
+
+    $ holdpoint conflicts 1
+    RUN  TITLE  STATE     WITH  TITLE     STATE     BY
+    1    Web    schedule  2     Database  schedule  web-1 depends on db-1
+    1    Web    schedule  5     Both      schedule  both touch web-1, web-1 depends on db-1
+
+    $ holdpoint show 3
+    run 3: Interface
+    id        [uuid]
+    project   lab
+    workflow  change v1 (sha256:[digest])
+    submitted [time] UTC by ada
+    updated   [time] UTC, version 4
+    input     begin = "[time]"
+              items = ["api-1"]
+              title = "Interface"
+
+    held at `schedule`
+      met      the time [time] UTC
+      waiting  the signal go
+    the run ends at `late` unless it has before [time] UTC (in [span])
+    next: `holdpoint signal 3 go`
+    next: cancel the run, as `ada` or a member with the role `owner`
+    conflict: run 2 (Database) at `schedule`: api-1 depends on db-1
+    conflict: run 5 (Both) at `schedule`: api-1 depends on db-1
+    "#);
+}
+
+#[test]
+fn a_run_that_has_done_its_work_is_in_nobodys_way() {
+    let place = place();
+    place.must("submit change --input-file web.json --as ada");
+    place.must("submit change --input-file db.json --as ada");
+    place.must("signal 1 go --as ada");
+    let numbers = |place: &Place| -> Vec<u64> {
+        let said = place.ask("conflicts 2");
+        let rows = said["conflicts"].as_array().unwrap();
+        rows.iter().map(|row| row["with"]["number"].as_u64().unwrap()).collect()
+    };
+    place.must("work");
+    assert_eq!(numbers(&place), [1], "it is at work");
+    place.must("signal 3 heard --as ada");
+    place.must("work");
+    assert!(place.must("show 1").contains("review"));
+    assert_eq!(numbers(&place), [0; 0]);
+}

@@ -1,0 +1,105 @@
+//! Which runs are in conflict: by their items, the relations of those, and their times.
+#![expect(clippy::unwrap_used, reason = "a failed expectation must fail the test that stated it")]
+
+use std::collections::BTreeSet;
+
+use holdpoint_core::{
+    Item, Items,
+    conflict::{Overlap, Relation, Times, Touching, conflicts},
+    item::{ItemsChange, NamedItem},
+};
+use proptest::prelude::*;
+
+/// `web` and `api` depend on `db`, which depends on `disk`.
+fn inventory() -> Items {
+    let named = |name: &str, on: &[&str]| NamedItem {
+        name: name.parse().unwrap(),
+        item: Item {
+            depends_on: on.iter().map(|one| one.parse().unwrap()).collect(),
+            ..Item::default()
+        },
+    };
+    let mut items = Items::default();
+    let set = vec![
+        named("disk", &[]),
+        named("db", &["disk"]),
+        named("api", &["db"]),
+        named("web", &["db"]),
+    ];
+    items.change(ItemsChange { set, ..ItemsChange::default() }).unwrap();
+    items
+}
+
+fn run(items: &[&str], times: (Option<i64>, Option<i64>)) -> Touching {
+    let at = |hour: i64| jiff::Timestamp::from_second(hour * 3600).unwrap();
+    Touching {
+        items: items.iter().map(|one| one.parse().unwrap()).collect(),
+        times: Times { from: times.0.map(at), until: times.1.map(at) },
+    }
+}
+
+const ALWAYS: (Option<i64>, Option<i64>) = (None, None);
+
+#[test]
+fn items_are_the_same_or_one_depends_directly_on_the_other() {
+    for (one, other, expected) in [
+        (vec!["db"], vec!["db"], vec!["db Same db"]),
+        (vec!["web"], vec!["db"], vec!["web DependsOn db"]),
+        (vec!["db"], vec!["web"], vec!["db NeededBy web"]),
+        (vec!["web"], vec!["api"], vec![]),
+        (vec!["web"], vec!["disk"], vec![]),
+        (vec!["unknown"], vec!["unknown"], vec!["unknown Same unknown"]),
+        (vec![], vec!["db"], vec![]),
+        (
+            vec!["web", "db"],
+            vec!["db", "disk"],
+            vec!["db Same db", "db DependsOn disk", "web DependsOn db"],
+        ),
+    ] {
+        let found = conflicts(&[run(&one, ALWAYS), run(&other, ALWAYS)], &inventory());
+        let said: Vec<String> = found
+            .values()
+            .flatten()
+            .map(|Overlap { item, relation, other }| format!("{item} {relation:?} {other}"))
+            .collect();
+        assert_eq!(said, expected, "{one:?} and {other:?}");
+    }
+}
+
+#[test]
+fn times_that_are_known_to_be_disjoint_make_no_conflict() {
+    for (one, other, overlap) in [
+        (ALWAYS, ALWAYS, true),
+        ((None, Some(3)), (Some(3), None), false),
+        ((None, Some(3)), (Some(2), None), true),
+        ((Some(1), Some(2)), (Some(4), Some(5)), false),
+        ((Some(1), None), (Some(4), Some(5)), true),
+        ((None, Some(3)), ALWAYS, true),
+    ] {
+        let two = [run(&["db"], one), run(&["db"], other)];
+        assert_eq!(conflicts(&two, &inventory()).len(), usize::from(overlap), "{one:?} {other:?}");
+    }
+}
+
+proptest! {
+    /// Who comes first does not matter, and what one sees the other sees turned.
+    #[test]
+    fn a_conflict_is_one_for_both(
+        one in prop::collection::btree_set(0..4_usize, 0..4),
+        other in prop::collection::btree_set(0..4_usize, 0..4),
+    ) {
+        let names = ["disk", "db", "api", "web"];
+        let named = |set: &BTreeSet<usize>| {
+            let names: Vec<&str> = set.iter().map(|n| names[*n]).collect();
+            run(&names, ALWAYS)
+        };
+        let (one, other) = (named(&one), named(&other));
+        let there = conflicts(&[one.clone(), other.clone()], &inventory());
+        let back = conflicts(&[other, one], &inventory());
+        let there: BTreeSet<Overlap> = there.into_values().flatten().collect();
+        let turned: BTreeSet<Overlap> =
+            back.into_values().flatten().map(|overlap| overlap.turned()).collect();
+        prop_assert!(there.iter().all(|one| (one.relation == Relation::Same) == (one.item == one.other)));
+        prop_assert_eq!(there, turned);
+    }
+}
