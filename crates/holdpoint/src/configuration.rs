@@ -18,7 +18,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::activity::{
-    AnswerOutcome, CommandActivity, Guard, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts,
+    ATTEMPTS, AnswerOutcome, CommandActivity, Guard, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts,
     HttpActivity, HttpRequest, Limited, MetricsServer, Secrets, Trust,
 };
 use crate::evidence::EvidenceStore;
@@ -64,7 +64,7 @@ pub struct ConfigurationFailure {
 struct File {
     /// The variables of the environment whose values are masked in what programs write.
     #[serde(default)]
-    secrets: Vec<String>,
+    secrets: Vec<Spanned<String>>,
     #[serde(default)]
     activity: BTreeMap<Spanned<String>, Spanned<Entry>>,
     /// How many attempts of these queues are under way at once, and how fast they begin.
@@ -174,6 +174,14 @@ const HELP_QUEUE: &str = "give `at_once = 4`, `rate = \"10/min\"` or both; a rat
 const HELP_HOSTS: &str = "list hosts that health checks may contact, such as `db-1:5432`, \
     `*.example.com`, `10.0.0.0/8`, or `*` for all";
 
+const HELP_SECRETS: &str = "list the names of variables, such as `secrets = [\"TOKEN\"]`; their values \
+    are masked";
+
+/// Whether an environment can have a variable of this name.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
+}
+
 impl Configuration {
     /// Reads `text`, the content of the file at `path`. Programs will run in `directory`.
     ///
@@ -193,14 +201,23 @@ impl Configuration {
         };
         let file: File = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
-            failure(offset, error.message(), HELP_FORMS)
+            let line = text.get(offset..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+            let before = text.get(..offset).and_then(|text| text.lines().last());
+            let is_secrets = [before.unwrap_or_default(), line]
+                .iter()
+                .any(|text| text.trim_start().starts_with("secrets"));
+            failure(offset, error.message(), if is_secrets { HELP_SECRETS } else { HELP_FORMS })
         })?;
+        if let Some(name) = file.secrets.iter().find(|name| !is_variable(name.get_ref())) {
+            let message = format!("`{}` is not the name of a variable", name.get_ref());
+            return Err(failure(name.span().start, &message, HELP_SECRETS));
+        }
         let secrets = {
             let of_programs = file
                 .activity
                 .values()
                 .filter_map(|entry| entry.get_ref().environment.as_ref().map(Spanned::get_ref));
-            let given = file.secrets.iter().flat_map(|name| {
+            let given = file.secrets.iter().map(Spanned::get_ref).flat_map(|name| {
                 let own = std::env::var(name).ok();
                 own.into_iter().chain(of_programs.clone().filter_map(|all| all.get(name).cloned()))
             });
@@ -252,11 +269,15 @@ impl Configuration {
                 return Err(failure(at, &message, "only programs have one: leave it out"));
             }
             let environment = environment.map(Spanned::into_inner).unwrap_or_default();
-            if let Some(variable) =
-                environment.keys().find(|name| name.is_empty() || name.contains(['=', '\0']))
-            {
+            if let Some(variable) = environment.keys().find(|name| !is_variable(name)) {
                 let message = format!("`{variable}` is not the name of a variable");
                 return Err(failure(at, &message, "give it a name such as `PATH`"));
+            }
+            if let Some(variable) =
+                environment.keys().find(|name| ATTEMPTS.contains(&name.as_str()))
+            {
+                let message = format!("`{variable}` is what each attempt is given");
+                return Err(failure(at, &message, "leave it out, or give it another name"));
             }
             if let Some(codes) = &is_final
                 && let Some(code) = codes.get_ref().iter().find(|code| !(1..256).contains(*code))
@@ -517,6 +538,13 @@ at_once_at_target = 3
             ("[queues.net]\nrate = \"10001/s\"", (1, 1), "is no rate"),
             ("[queues.net]\nmost = 1", (2, 1), "unknown field `most`"),
             ("secrets = \"TOKEN\"", (1, 11), "expected a sequence"),
+            ("secrets = [\"A\", \"\"]", (1, 17), "`` is not the name"),
+            ("secrets = [\"A=B\"]", (1, 12), "`A=B` is not the name"),
+            (
+                "[activity.a]\ncommand = [\"a\"]\nenvironment = { HOLDPOINT_RUN = \"x\" }",
+                (1, 11),
+                "each attempt is given",
+            ),
             ("[activities]\n", (1, 2), "unknown field `activities`"),
             ("\u{0}", (1, 2), "key with no value"),
         ] {

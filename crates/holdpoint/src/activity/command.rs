@@ -37,6 +37,15 @@ pub const OUTPUT_FILED_MAX: usize = 1024 * 1024;
 /// starts must not vote as the operator because it happens to call `holdpoint`.
 const OPERATORS: [&str; 3] = ["HOLDPOINT_AS", "HOLDPOINT_DIR", "HOLDPOINT_PROJECT"];
 
+/// What each attempt tells its program.
+pub(crate) const ATTEMPTS: [&str; 5] = [
+    "HOLDPOINT_IDEMPOTENCY_KEY",
+    "HOLDPOINT_RUN",
+    "HOLDPOINT_ACTIVITY",
+    "HOLDPOINT_ATTEMPT",
+    "HOLDPOINT_TARGET",
+];
+
 /// Runs a program: an attempt is done when it exits with 0.
 ///
 /// The program gets the activity's input as JSON on its standard input, and in its environment
@@ -196,6 +205,11 @@ impl ActivityHandler for CommandActivity {
             Ok(command) => command,
             Err(reason) => return failed(reason, false),
         };
+        // The system's own message for it would be that the program is not there.
+        if !self.directory.is_dir() {
+            let directory = self.directory.display();
+            return failed(format!("its directory `{directory}` is not there"), false);
+        }
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => {
@@ -509,6 +523,14 @@ mod tests {
         let mut bytes = Vec::new();
         files.copy_to(&digest, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_is_not_there_is_named() {
+        let activity = CommandActivity::new(&argv(&["true"]), "/").unwrap();
+        let outcome = activity.within(Path::new("no/such")).attempt(attempt(json!({}))).await;
+        let recorded = format!("{outcome:?}");
+        assert!(recorded.contains("its directory `/no/such` is not there"), "{recorded}");
     }
 
     #[tokio::test]

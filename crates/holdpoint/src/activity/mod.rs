@@ -15,6 +15,7 @@ mod trust;
 use holdpoint_core::Outcome;
 
 pub use check::{HEALTH_CHECK, HTTP_CHECK, HealthCheck};
+pub(crate) use command::ATTEMPTS;
 pub use command::{CommandActivity, OUTPUT_FILED_MAX, OUTPUT_KEPT_MAX};
 pub use guard::{Guard, guard};
 pub use hosts::Hosts;
