@@ -334,3 +334,80 @@ fn a_vote_in_the_place_of_another_is_stepped_through() {
         assert!(ran.output.contains(says), "{says}: {ran}");
     }
 }
+
+/// A run that begins with work.
+const WORK: &str = "
+workflow: work
+version: 1
+title: Work
+start: ready
+states:
+  ready:
+    hold: { signal: { name: go } }
+    on: { released: work }
+  work:
+    do: { activity: { run: work } }
+    on: { succeeded: done, failed: done }
+  done: { end: done }
+";
+
+#[test]
+fn a_lockdown_is_imposed_and_lifted() {
+    let place = Place::empty();
+    place.write("work.yaml", WORK);
+    let lines = "submit\nlockdown the registry is down\nlockdown\nsignal ada go\nlift\nlift 2\n\
+                 lift 1\nwork succeeds\nscenario\n";
+    let ran = place.sh_with("simulate work.yaml --members '{ ada: [] }'", lines);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert_snapshot!(ran.output, @r#"
+    `work` v1: Work
+    members: ada
+    `submit` begins the run, `help` says what else there is
+    > submit
+      2026-01-05 09:00:00  ada  submitted it to work v1
+      2026-01-05 09:00:00  ada  it reached `ready`
+      2026-01-05 09:00:00  ada  held at `ready`
+    it is 2026-01-05 09:00:00: held at `ready`
+      waiting  the signal go
+    > lockdown the registry is down
+    it is 2026-01-05 09:00:00: held at `ready`
+      waiting  the signal go
+    > lockdown
+    error: this takes more words
+    help: `lockdown REASON`
+    > signal ada go
+      2026-01-05 09:00:00  ada  signalled `go`
+      2026-01-05 09:00:00  ada  `ready` took the signal `go`
+      2026-01-05 09:00:00  ada  `ready` was released
+      2026-01-05 09:00:00  ada  `work`: held by the lockdown 1 (the registry is down)
+    it is 2026-01-05 09:00:00: held at `ready`
+      waiting  the end of the lockdown 1 by engine: the registry is down
+    > lift
+    error: this takes more words
+    help: `lift NUMBER`, of a lockdown
+    > lift 2
+    error: no lockdown 2 is in force
+    > lift 1
+      2026-01-05 09:00:00  engine  `work`: no lockdown holds it any more
+      2026-01-05 09:00:00  engine  it reached `work`
+      2026-01-05 09:00:00  engine  `work` asked for `work`
+      2026-01-05 09:00:00  engine  began `work` for work#1
+    it is 2026-01-05 09:00:00: working at `work`
+      workers wait: `work`
+    > work succeeds
+      2026-01-05 09:00:00  engine  the work of `work` succeeded
+      2026-01-05 09:00:00  engine  it reached `done`
+      2026-01-05 09:00:00  engine  it ended: done
+    it is 2026-01-05 09:00:00: it has ended: done
+    > scenario
+      what was stepped through:
+        given: { by: ada, workers: [{ waits: true }] }
+        when:
+          - lockdown: { reason: "the registry is down" }
+          - signal: { by: ada, name: go }
+          - lift: 1
+          - work: { succeeds: true }
+        then: { ended: done }
+    >
+    "#);
+}

@@ -167,6 +167,11 @@ impl Play {
         self.renew_project()
     }
 
+    /// Whether a lockdown is in force.
+    pub(crate) fn is_in_force(&self, lockdown: u32) -> bool {
+        self.project.lockdowns().get(lockdown).is_some()
+    }
+
     /// Imposes or lifts a lockdown. What a run makes of it is the caller's to see to: see
     /// [`Play::due`].
     ///

@@ -10,6 +10,7 @@ use holdpoint_core::{
 use crate::{
     crew::{Crew, Stopped},
     expect::{self, Difference},
+    lockdowns::LockdownStep,
     play::{Defect, Play},
     suite::{Act, Deed, Given, Refused, Scenario, Step, StepKind},
     syntax,
@@ -166,6 +167,13 @@ impl Step {
                 settle(play, crew, line)
             }
             StepKind::Lockdown(step) => {
+                if let LockdownStep::Lift(lockdown) = step
+                    && !play.is_in_force(*lockdown)
+                {
+                    let expected = format!("the lockdown {lockdown} to be in force");
+                    let got = format!("no lockdown {lockdown} is in force");
+                    return Err(Failure::one(line, "lift", expected, got));
+                }
                 let set = play.add_lockdown(step);
                 set.map_err(|defect: Defect| {
                     Failure::one(line, "lockdown", "a project".to_owned(), defect.to_string())

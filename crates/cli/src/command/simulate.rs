@@ -33,6 +33,7 @@ cancel MEMBER REASON
 signal MEMBER NAME [DATA]
 pause, resume, abort, rollback, promote MEMBER [REASON]
 retry, skip, take-over MEMBER [TARGET [REASON]]
+lockdown REASON, lift NUMBER      hold back all that would begin work; and let it go again
 after DURATION                    let time pass, such as `after 7d`
 at TIME                           let time pass until then
 work [ACTIVITY[@TARGET]] DONE     tell workers what comes of their work: `succeeds`, `fails REASON`,
@@ -356,6 +357,10 @@ fn asked(read: &str) -> Asked<'_> {
             act(word, rest, "`pause MEMBER REASON`, `promote MEMBER`")
         }
         "retry" | "skip" | "take-over" => about_target(word, rest),
+        "lockdown" if rest.is_empty() => Asked::Incomplete("`lockdown REASON`"),
+        "lockdown" => Asked::Step(format!("lockdown: {{ reason: {} }}", quoted(rest))),
+        "lift" if rest.is_empty() => Asked::Incomplete("`lift NUMBER`, of a lockdown"),
+        "lift" => Asked::Step(format!("lift: {rest}")),
         "after" | "at" => Asked::Step(format!("{word}: {rest}")),
         "work" => work(rest),
         _ if !word.ends_with(':') && !word.starts_with('{') => Asked::Unknown(word),
