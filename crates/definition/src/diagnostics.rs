@@ -39,7 +39,13 @@ macro_rules! codes {
             /// stored goes on with it.
             #[must_use]
             pub const fn is_forgiven(self) -> bool {
-                matches!(self, Self::ExpressionType | Self::NeverEqual | Self::NoOutput)
+                matches!(
+                    self,
+                    Self::ExpressionType
+                        | Self::NeverEqual
+                        | Self::NoOutput
+                        | Self::NeverAnAddress
+                )
             }
 
             /// Whether the finding is about a file of scenarios and never about a definition.
@@ -146,6 +152,8 @@ codes! {
     AttemptsWithoutEvery = "HP2076", Error;
     /// A check that should refuse is made again for as long as it fails.
     NeverRefuses = "HP2077", Error;
+    /// A check by `tcp` looks at what cannot be an address.
+    NeverAnAddress = "HP2086", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.

@@ -241,7 +241,7 @@ impl<'a> Draft<'a> {
         let applies = hold.checks.iter().filter(|check| !not_applicable.contains(&check.key()));
         applies
             .map(|check| {
-                let mut input = check.health.input(ONE_LOOK, &vars)?;
+                let mut input = check.health.planned(ONE_LOOK, &vars)?;
                 if let (Probe::Run { .. }, Some(members)) =
                     (&check.health.probe, input.as_object_mut())
                 {

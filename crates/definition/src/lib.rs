@@ -33,6 +33,7 @@ use std::sync::Arc;
 use holdpoint_core::{DefinitionName, LoadFailure, Loader, workflow::LoadedDefinition};
 use serde_json::Value;
 
+mod address;
 mod amending;
 mod approval;
 mod check;

@@ -53,7 +53,7 @@ pub(crate) fn plan(
             .try_for_each(|work| fill(&mut digest, work, &vars))
             .and_then(|()| match rollout.healthy.as_ref().zip(check) {
                 Some((health, times)) => {
-                    let input = health.input(times, &vars)?;
+                    let input = health.planned(times, &vars)?;
                     add(&mut digest, &(health.activity(), input))
                 }
                 None => Ok(()),

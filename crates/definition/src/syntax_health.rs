@@ -3,8 +3,9 @@
 use jiff::SignedDuration;
 
 use crate::{
+    address::{could_be_reachable, is_address},
     diagnostics::DiagnosticCode as Code,
-    health::{Comparison, FAILURE_LIMIT_DEFAULT, Health, Probe, is_address},
+    health::{Comparison, FAILURE_LIMIT_DEFAULT, Health, Probe},
     model::Timed,
     node::{Kind, Node},
     syntax::{Fields, Reader, listed},
@@ -165,6 +166,16 @@ fn tcp(fields: &Fields<'_>, also: &[&'static str], reader: &mut Reader<'_>) -> O
             .add(Code::WrongKind, &node.span, format!("`{text}` is not HOST:PORT"))
             .help("give a host and a port, such as `${target}:5432`");
         return None;
+    }
+    if !could_be_reachable(&template) {
+        let text = template.text();
+        reader
+            .findings
+            .add(Code::NeverAnAddress, &node.span, format!("nothing can be reached at `{text}`"))
+            .help(
+                "give a host and a port from 1 to 65535, such as `${target}:5432`, \
+                 `10.0.0.1:80` or `[::1]:80`",
+            );
     }
     Some(Probe::Tcp(template))
 }

@@ -123,6 +123,14 @@ impl Template {
         }
     }
 
+    /// The text after the last expression.
+    pub(crate) fn literal_end(&self) -> &str {
+        match self.parts.last() {
+            Some(Part::Text(text)) => text,
+            Some(Part::Expr(_)) | None => "",
+        }
+    }
+
     /// Fills the template in. A template that is one expression gives that expression's value,
     /// whatever its type; any other gives a text.
     pub(crate) fn render(&self, vars: &Vars<'_>) -> Result<Value, String> {

@@ -117,6 +117,8 @@ fn a_target_cannot_choose_what_is_contacted_or_asked() {
         ("{ http: 'http://${target}/' }", "a/b", "not the name of a host"),
         ("{ tcp: '${target}:80' }", "a@b", "`a@b:80` is not HOST:PORT"),
         ("{ tcp: '${target}' }", "a", "`a` is not HOST:PORT"),
+        ("{ tcp: '${target}:80' }", "-", "`-:80` is not HOST:PORT"),
+        ("{ tcp: '${target}' }", "[::1", "`[::1` is not HOST:PORT"),
         ("{ query: \"e{h='${target}'}\", from: main, pass: '< 1' }", "x'} or vector(0", "may only"),
         ("{ query: \"e{h='${target}'}\", from: main, pass: '< 1' }", "x\\", "may only"),
     ] {
