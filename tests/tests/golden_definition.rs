@@ -27,7 +27,7 @@ use holdpoint_core::{
 };
 use holdpoint_definition::{
     Attached, Ballot, Because, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, OfTarget,
-    OpenCheck, OpenRule, OpenTask, Opened, Past, Sender, Verdict,
+    OpenCheck, OpenRule, OpenTask, Opened, Past, Risk, Sender, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -405,6 +405,22 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 output: None,
                 next: None,
             },
+        ),
+        (
+            "holdpoint.risk.assessed",
+            DefinitionEvent::RiskAssessed(Risk {
+                level: text("high"),
+                score: 50,
+                factors: [(text("reach"), 60), (text("rehearsal"), -10)].into(),
+            }),
+        ),
+        (
+            "holdpoint.risk.assessed.by-an-expression",
+            DefinitionEvent::RiskAssessed(Risk {
+                level: text("low"),
+                score: 0,
+                factors: [].into(),
+            }),
         ),
         (
             "holdpoint.check.asked",
@@ -789,6 +805,7 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::LocksReleased { .. } => "holdpoint.lock.released",
         DefinitionEvent::LockBroken { .. } => "holdpoint.lock.broken",
         DefinitionEvent::WaitElapsed { .. } => "holdpoint.wait.elapsed",
+        DefinitionEvent::RiskAssessed(_) => "holdpoint.risk.assessed",
         DefinitionEvent::CheckTold { .. } => "holdpoint.check.told",
         DefinitionEvent::CheckAsked { .. } => "holdpoint.check.asked",
         DefinitionEvent::HoldFailed { .. } => "holdpoint.hold.failed",

@@ -91,7 +91,7 @@ fn no_findings_are_a_log_too() {
 fn github_is_told_in_lines_that_nothing_can_break() {
     assert_snapshot!(report::github(&samples()), @"
     ::error file=a b/ü%2Cx%3A%25.yaml,line=2,endLine=2,col=10,endColumn=10,title=HP2016::a version cannot be 0%0Agive a whole number from 1 to 4294967295
-    ::error file=empty.yaml,line=1,endLine=1,col=1,endColumn=1,title=HP2004::an empty value cannot stand here%0Aa definition is a mapping with the keys `workflow`, `version`, `title`, `input`, `start`, `expires`, `states`
+    ::error file=empty.yaml,line=1,endLine=1,col=1,endColumn=1,title=HP2004::an empty value cannot stand here%0Aa definition is a mapping with the keys `workflow`, `version`, `title`, `input`, `risk`, `start`, `expires`, `states`
     ::error file=lines.yaml,line=1,endLine=1,col=1,endColumn=5,title=HP2003::a definition has no `workflow`%0Aadd the key `workflow`
     ::error file=lines.yaml,line=1,endLine=1,col=1,endColumn=5,title=HP2003::a definition has no `start`%0Aadd the key `start`
     ::error file=lines.yaml,line=1,endLine=1,col=1,endColumn=5,title=HP2003::a definition has no `states`%0Aadd the key `states`

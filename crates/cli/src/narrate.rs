@@ -358,6 +358,9 @@ fn of_definition(event: &DefinitionEvent) -> String {
             )
         }
         DefinitionEvent::WaitElapsed { hold } => format!("the wait of `{hold}` is over"),
+        DefinitionEvent::RiskAssessed(risk) => {
+            format!("its risk is {}, with {} points", risk.level, risk.score)
+        }
         DefinitionEvent::CheckTold { hold, check, verdict, detail, next, .. } => {
             let what = match verdict {
                 Verdict::Passed => "passed",

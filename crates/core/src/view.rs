@@ -1,6 +1,8 @@
 //! What a run looks like to a person: where it stands, what holds it, who could release it, and
 //! how far a rollout has come. Views are made from state and never stored.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +77,9 @@ pub struct RunView {
     /// When it ends by itself if it has not ended before, and in which state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<DeadlineView>,
+    /// The risk of its input, where its definition tells one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskView>,
     /// What holds it; empty when nothing does.
     pub holds: Vec<HoldView>,
     /// The items whose locks the run holds.
@@ -109,6 +114,18 @@ pub struct RunView {
     pub next_steps: Vec<String>,
 }
 
+/// The risk of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RiskView {
+    /// The level.
+    pub level: String,
+    /// The points that make it.
+    pub score: i64,
+    /// The points of each factor, where there are any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub factors: BTreeMap<String, i64>,
+}
+
 impl RunView {
     /// A view with a title, a state and a status, and nothing else.
     #[must_use]
@@ -118,6 +135,7 @@ impl RunView {
             state: state.into(),
             status,
             deadline: None,
+            risk: None,
             holds: Vec::new(),
             locks: Vec::new(),
             duties: Vec::new(),

@@ -18,6 +18,7 @@ use crate::{
     hold_state::HoldState,
     locking::Locking,
     model::Model,
+    risk,
     state::{Place, State},
     template::COMPUTED_BYTES_MAX,
     terms::Times,
@@ -127,6 +128,9 @@ impl Draft<'_> {
         let mut then = self.state.clone();
         then.input = Arc::new(input.clone());
         then.editors.insert(self.member()?.0.clone());
+        then.risk =
+            risk::of(self.model, &then).map_err(|why| invalid(format!("with this input {why}")))?;
+        let risk = then.risk.clone();
         let after = self.with_state(then);
         after.check_targets()?;
         let cannot = |why: String| {
@@ -186,6 +190,7 @@ impl Draft<'_> {
             counted,
             kept,
             signal_fell,
+            risk,
         })
     }
 
@@ -253,6 +258,7 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
             window,
             kept,
             signal_fell,
+            risk,
             ..
         },
         Place::Hold(open),
@@ -297,6 +303,9 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
     });
     state.input = Arc::clone(input);
     state.digest = *digest;
+    if risk.is_some() {
+        state.risk.clone_from(risk);
+    }
     if let Actor::Member(editor) = meta.actor {
         state.editors.insert(editor.clone());
     }

@@ -7,12 +7,14 @@ use serde_json::Value;
 use crate::{
     check,
     child::ChildModel,
+    expr::Expr,
     hold_check::Check,
     hold_model::{Amended, Approval, Approver, Hold, Rule, Wait, Witness, listed},
     locking,
     model::{Model, Settle, StateKind, StateModel, Work},
     parallel_model::All,
     phrase,
+    risk::{Factor, Method, RiskModel},
     rollout_model::{Order, Rollout},
     substitutes::Substitutes,
     tasks::Task,
@@ -78,6 +80,9 @@ fn places(model: &Model) -> Vec<(String, Facts)> {
         let ends = format!("in {} after {}", to.name, phrase::duration(*after));
         facts.insert("a run ends by itself".to_owned(), ends);
     }
+    if let (Some(risk), Some((_, facts))) = (&model.risk, places.first_mut()) {
+        facts.extend(of_risk(risk));
+    }
     let mut states: Vec<_> = model.states.iter().collect();
     states.sort_by_key(|(_, state)| state.span.start);
     places.extend(
@@ -86,6 +91,22 @@ fn places(model: &Model) -> Vec<(String, Facts)> {
             .map(|(name, state)| (format!("state {name}"), of_state(model, name, state))),
     );
     places
+}
+
+fn of_risk(risk: &RiskModel) -> Facts {
+    let RiskModel { method, levels: _ } = risk;
+    let mut found = facts([("risk: levels", risk.levels_in_words())]);
+    match method {
+        Method::Score(score) => {
+            found.insert("risk: points".to_owned(), score.text().to_owned());
+        }
+        Method::Factors(all) => found.extend(all.iter().map(|Factor { name, cases }| {
+            let case = |(when, points): &(Expr, i64)| format!("{points} where {}", when.text());
+            let cases: Vec<String> = cases.iter().map(case).collect();
+            (format!("risk: factor {name}"), cases.join(", else "))
+        })),
+    }
+    found
 }
 
 fn facts<const N: usize>(all: [(&str, String); N]) -> Facts {

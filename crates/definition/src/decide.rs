@@ -21,7 +21,7 @@ use crate::{
     hold_model::{Hold, Need, Roster, SignalWait, Wait},
     hold_state::HoldState,
     model::{CANCELLED, Model, StateKind},
-    parallel, rollout,
+    parallel, risk, rollout,
     rollout_evolve::rollout_of,
     settling,
     state::{Place, State},
@@ -96,6 +96,11 @@ impl<'a> Draft<'a> {
         let Place::Begin = self.state.place else {
             return Err(Refusal::new(RefusalCode::AlreadyExists, "the run has begun before"));
         };
+        let assessed = risk::of(self.model, &self.state);
+        let assessed = assessed.map_err(|why| invalid(format!("with this input {why}")))?;
+        if let Some(assessed) = assessed {
+            self.emit(Event::RiskAssessed(assessed));
+        }
         self.check_targets()?;
         let first = self.model.start.name.clone();
         self.enter(first);

@@ -152,6 +152,8 @@ codes! {
     AttemptsWithoutEvery = "HP2076", Error;
     /// A check that should refuse is made again for as long as it fails.
     NeverRefuses = "HP2077", Error;
+    /// Levels of the risk are not in ascending order.
+    RiskLevels = "HP2078", Error;
     /// A check by `tcp` looks at what cannot be an address.
     NeverAnAddress = "HP2086", Error;
     /// Scenarios: a step is of no kind, or of several.

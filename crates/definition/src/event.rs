@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{
     event_data::{
         Attached, Ballot, Because, CheckTimes, Confirmation, Gate, OfTarget, OpenCheck, OpenRule,
-        OpenTask, Opened, Past, Sender, Verdict,
+        OpenTask, Opened, Past, Risk, Sender, Verdict,
     },
     lockdown::HeldBy,
     windows::{AskedTimes, Outlook},
@@ -27,6 +27,9 @@ const REASON_BYTES_MAX: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum DefinitionEvent {
+    /// The risk of what was submitted.
+    #[serde(rename = "holdpoint.risk.assessed")]
+    RiskAssessed(Risk),
     /// A state was entered.
     #[serde(rename = "holdpoint.state.entered")]
     StateEntered {
@@ -208,6 +211,9 @@ pub enum DefinitionEvent {
         /// the hold waits for another.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         signal_fell: bool,
+        /// The risk with the new input, where the definition tells one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        risk: Option<Risk>,
     },
     /// The run was shown a piece of evidence, which takes the place of an earlier one of the name.
     #[serde(rename = "holdpoint.evidence.attached")]
@@ -853,6 +859,7 @@ impl DefinitionEvent {
             | Self::Commented { .. }
             | Self::EvidenceAttached(_)
             | Self::SignalReceived { .. }
+            | Self::RiskAssessed(_)
             | Self::Ended { .. } => None,
         }
     }

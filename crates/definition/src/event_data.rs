@@ -57,6 +57,18 @@ pub struct OpenCheck {
     pub valid_ms: Option<u64>,
 }
 
+/// The risk of a run, with what it follows from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Risk {
+    /// The level that the points make.
+    pub level: String,
+    /// The points in all.
+    pub score: i64,
+    /// The points of each factor, where there are any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub factors: BTreeMap<String, i64>,
+}
+
 /// What a check has told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

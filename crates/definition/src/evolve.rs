@@ -47,6 +47,10 @@ pub(crate) fn evolve(
 
 fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Result<(), String> {
     match (&mut state.place, event) {
+        (Place::Begin, Event::RiskAssessed(risk)) if model.risk.is_some() => {
+            state.risk = Some(risk.clone());
+            Ok(())
+        }
         (_, Event::StateEntered { state: entered, visit }) => {
             enter(model, state, entered, *visit)?;
             state.entered = meta.time;

@@ -23,6 +23,10 @@ use crate::{
 pub(crate) fn explain(model: &Model) -> String {
     let mut text = format!("{} (`{}`, version {})\n\n", model.title, model.name, model.version);
     text.push_str(&submitted(&model.schema));
+    if let Some(risk) = &model.risk {
+        text.push_str("Its risk follows from what is submitted:\n");
+        text.extend(risk.in_words().iter().map(|line| format!("  {line}\n")));
+    }
     text.push_str(&format!("A run begins in `{}`.\n", model.start.name));
     let mut states: Vec<_> = model.states.iter().collect();
     states.sort_by_key(|(_, state)| state.span.start);

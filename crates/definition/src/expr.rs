@@ -12,6 +12,7 @@ use cel::{
 use serde_json::Value;
 
 use crate::{
+    event_data::Risk,
     expr_types::{self, Kinds},
     schema,
 };
@@ -65,6 +66,8 @@ pub(crate) struct Vars<'a> {
     pub(crate) input: &'a Value,
     pub(crate) requester: &'a str,
     pub(crate) outputs: &'a BTreeMap<String, Arc<Value>>,
+    /// The risk of the input, where the definition tells one.
+    pub(crate) risk: Option<&'a Risk>,
     /// The target of a rollout's step.
     pub(crate) target: Option<&'a str>,
     /// What came with a signal.
@@ -76,6 +79,8 @@ pub(crate) struct Vars<'a> {
 pub(crate) struct Scope<'a> {
     pub(crate) schema: &'a Value,
     pub(crate) states: &'a BTreeSet<String>,
+    /// The schema of `risk`, where there is one.
+    pub(crate) risk: Option<&'a Value>,
     /// Variables besides `input`, `requester` and `states`.
     pub(crate) also: &'a [&'static str],
 }
@@ -217,6 +222,9 @@ impl Expr {
                 })
                 .collect();
             context.add_variable_from_value("states", states);
+        }
+        if let Some(Ok(risk)) = vars.risk.map(serde_json::to_value) {
+            context.add_variable_from_value("risk", to_cel(&risk));
         }
         if let Some(target) = vars.target {
             context.add_variable_from_value("target", target.to_owned());
@@ -490,6 +498,7 @@ impl<'a> Walk<'a> {
             "input" => self.inputs = None,
             "states" => self.uses_states = true,
             "requester" => {}
+            "risk" if self.scope.risk.is_some() => {}
             other if self.scope.also.contains(&other) => {}
             other => {
                 let all = known.iter().chain(self.scope.also).copied();
@@ -522,6 +531,7 @@ impl<'a> Walk<'a> {
         match root {
             "input" => self.visit_input(&steps),
             "states" => self.visit_states(&steps),
+            "risk" if self.scope.risk.is_some() => self.visit_risk(&steps),
             _ => self.visit_name(at.id, root),
         }
     }
@@ -567,6 +577,25 @@ impl<'a> Walk<'a> {
                         format!("the input has no `{field}`"),
                         Some(help),
                     );
+                    return;
+                }
+            }
+        }
+    }
+
+    fn visit_risk(&mut self, steps: &[(u64, &'a str, bool)]) {
+        let Some(mut schema) = self.scope.risk else { return };
+        for (id, field, _) in steps {
+            match schema::member(schema, field) {
+                schema::Member::Declared { schema: inner, .. } => schema = inner,
+                schema::Member::Unknowable => return,
+                schema::Member::Absent { declared } => {
+                    let names = || declared.iter().map(String::as_str);
+                    let help = hyphenated("risk.factors", field, names())
+                        .or_else(|| did_you_mean(field, names()))
+                        .unwrap_or_else(|| format!("here there are {}", declared.join(", ")));
+                    let message = format!("the risk has no `{field}`");
+                    self.fault(*id, FaultKind::Unknown, message, Some(help));
                     return;
                 }
             }
@@ -670,7 +699,7 @@ mod tests {
     use crate::template::Template;
 
     fn scope_of<'a>(schema: &'a Value, states: &'a BTreeSet<String>) -> Scope<'a> {
-        Scope { schema, states, also: &[] }
+        Scope { schema, states, risk: None, also: &[] }
     }
 
     fn fault(text: &str) -> Option<(FaultKind, String)> {

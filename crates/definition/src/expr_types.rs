@@ -259,6 +259,9 @@ impl<'a> Types<'a> {
         }
         match name {
             "input" => Known::by(self.scope.schema),
+            "risk" if self.scope.risk.is_some() => {
+                self.scope.risk.map_or_else(Known::nothing, Known::by)
+            }
             "requester" => Known::of(Kinds::TEXT),
             "target" if self.scope.also.contains(&"target") => Known::of(Kinds::TEXT),
             "states" => Known::of(Kinds::MAP),

@@ -11,7 +11,8 @@ mod tests {
     use super::*;
     use crate::{
         syntax, syntax_approval, syntax_check, syntax_child, syntax_health, syntax_hold,
-        syntax_lock, syntax_parallel, syntax_rollout, syntax_targets, syntax_window, syntax_work,
+        syntax_lock, syntax_parallel, syntax_risk, syntax_rollout, syntax_targets, syntax_window,
+        syntax_work,
     };
 
     /// Every key of the language is in the schema with its description, and no other.
@@ -23,6 +24,8 @@ mod tests {
             ("/definitions/state", syntax::STATE),
             ("/definitions/hold", syntax_hold::HOLD),
             ("/properties/expires", syntax::EXPIRES),
+            ("/properties/risk", syntax_risk::RISK),
+            ("/definitions/riskCase", syntax_risk::CASE),
             ("/definitions/approval", syntax_approval::APPROVAL),
             ("/definitions/rule", syntax_approval::RULE),
             ("/definitions/veto", syntax_approval::VETO),

@@ -70,6 +70,7 @@ mod parallel_model;
 mod parallel_state;
 mod phrase;
 mod planned_times;
+mod risk;
 mod rollout;
 mod rollout_control;
 mod rollout_evolve;
@@ -93,6 +94,7 @@ mod syntax_health;
 mod syntax_hold;
 mod syntax_lock;
 mod syntax_parallel;
+mod syntax_risk;
 mod syntax_rollout;
 mod syntax_targets;
 mod syntax_task;
@@ -117,7 +119,7 @@ pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::DefinitionEvent;
 pub use event_data::{
     Attached, Ballot, Because, CheckTimes, Confirmation, Gate, InPlaceOf, OfTarget, OpenCheck,
-    OpenRule, OpenTask, Opened, Past, Sender, Verdict,
+    OpenRule, OpenTask, Opened, Past, Risk, Sender, Verdict,
 };
 pub use language_schema::SCHEMA;
 pub use lockdown::HeldBy;

@@ -37,6 +37,7 @@ impl Workflow for Definition {
             requester: started.requester.clone(),
             digest,
             input: Arc::new(started.input.clone()),
+            risk: None,
             outputs: BTreeMap::new(),
             visits: BTreeMap::new(),
             signals: Vec::new(),

@@ -15,6 +15,7 @@ use crate::{
     node::Span,
     outputs_check::Use,
     parallel_model::{All, Within},
+    risk::RiskModel,
     rollout_model::Rollout,
     template::{Template, Tree},
 };
@@ -31,6 +32,8 @@ pub(crate) struct Model {
     pub(crate) schema: Value,
     pub(crate) validator: jsonschema::Validator,
     pub(crate) start: Target,
+    /// How the risk of a run follows from its input.
+    pub(crate) risk: Option<RiskModel>,
     /// How long a run may take, and where it goes then.
     pub(crate) expires: Option<(SignedDuration, Target)>,
     pub(crate) states: BTreeMap<String, StateModel>,

@@ -16,6 +16,8 @@ pub struct Outline {
     pub start: String,
     /// The states, in the order of the file.
     pub states: Vec<StateOutline>,
+    /// The levels of the risk, from the lowest; none, where the definition tells no risk.
+    pub levels: Vec<String>,
     /// The time of the whole run, where it has one.
     pub expires: Option<RunExpiry>,
 }
@@ -184,7 +186,9 @@ pub(crate) fn of(model: &Model) -> Outline {
         outline
     });
     let states = outlined.collect();
-    Outline { start: model.start.name.clone(), states, expires }
+    let levels = model.risk.iter().flat_map(|risk| &risk.levels);
+    let levels = levels.map(|(name, _)| name.clone()).collect();
+    Outline { start: model.start.name.clone(), states, levels, expires }
 }
 
 const fn kind(kind: &StateKind) -> StateOf {
@@ -333,6 +337,7 @@ impl Event {
             | Self::WindowAwaited { .. }
             | Self::WindowOpened { .. }
             | Self::WindowOverridden { .. }
+            | Self::RiskAssessed(_)
             | Self::CheckTold { .. }
             | Self::CheckAsked { .. }
             | Self::SignalReceived { .. }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     child::ChildState,
     duties::Duty,
-    event_data::Sender,
+    event_data::{Risk, Sender},
     evidence::Evidence,
     expr::Vars,
     hold_state::HoldState,
@@ -32,6 +32,9 @@ pub struct State {
     pub(crate) input: Arc<Value>,
     /// The digest of `input`.
     pub(crate) digest: Digest,
+    /// The risk of the input, where the definition tells one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) risk: Option<Risk>,
     /// What states left behind.
     pub(crate) outputs: BTreeMap<String, Arc<Value>>,
     /// How often each state has been entered.
@@ -139,6 +142,7 @@ impl State {
             input: &self.input,
             requester: self.requester.member().map_or("engine", MemberId::as_str),
             outputs: &self.outputs,
+            risk: self.risk.as_ref(),
             target: None,
             signal: None,
         }

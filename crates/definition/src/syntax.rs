@@ -14,12 +14,13 @@ use crate::{
     model::{Model, StateKind, StateModel, Target, is_name},
     node::{Key, Kind, Node, Span},
     outputs_check::Use,
-    syntax_hold, syntax_parallel, syntax_work,
+    risk::RiskModel,
+    syntax_hold, syntax_parallel, syntax_risk, syntax_work,
     template::{Template, Tree},
 };
 
 pub(crate) const TOP: &[&str] =
-    &["workflow", "version", "title", "input", "start", "expires", "states"];
+    &["workflow", "version", "title", "input", "risk", "start", "expires", "states"];
 pub(crate) const STATE: &[&str] = &["hold", "do", "choose", "all", "end", "unlock", "on"];
 
 pub(crate) const EXPIRES: &[&str] = &["after", "to"];
@@ -59,6 +60,8 @@ pub struct Reader<'f> {
     /// The findings so far.
     pub findings: &'f mut Findings,
     pub(crate) schema: Value,
+    /// The schema of `risk`, once that was read.
+    risk: Option<Value>,
     pub(crate) states: BTreeSet<String>,
     /// The states of branches that have been read.
     pub(crate) branch_states: Vec<(String, StateModel)>,
@@ -74,6 +77,7 @@ impl<'f> Reader<'f> {
         Self {
             findings,
             schema: json!({}),
+            risk: None,
             states: BTreeSet::new(),
             branch_states: Vec::new(),
             state: String::new(),
@@ -180,11 +184,36 @@ impl<'f> Reader<'f> {
                 .help("write the expression alone, such as `input.risk == 'high'`");
             return None;
         }
-        let scope = Scope { schema: &self.schema, states: &self.states, also };
+        let scope =
+            Scope { schema: &self.schema, states: &self.states, risk: self.risk.as_ref(), also };
         let (expr, faults) = Expr::compile(&text, &scope);
         self.report(node, &text, faults);
         if let Some(expr) = &expr {
             self.gives(node, expr.kinds(), Kinds::BOOL, "a condition is true or false");
+        }
+        expr
+    }
+
+    /// An expression that gives a number.
+    pub(crate) fn number(&mut self, node: &Node) -> Option<Expr> {
+        let text = match &node.kind {
+            Kind::Text(text) if !text.starts_with("${") => text.clone(),
+            Kind::Int(number) => number.to_string(),
+            _ => {
+                self.wrong(node, "a number is a CEL expression, such as `size(input.targets) * 2`");
+                return None;
+            }
+        };
+        let scope = Scope {
+            schema: &self.schema,
+            states: &self.states,
+            risk: self.risk.as_ref(),
+            also: &[],
+        };
+        let (expr, faults) = Expr::compile(&text, &scope);
+        self.report(node, &text, faults);
+        if let Some(expr) = &expr {
+            self.gives(node, expr.kinds(), Kinds::NUMBER, "a number is wanted");
         }
         expr
     }
@@ -205,7 +234,8 @@ impl<'f> Reader<'f> {
     /// A text that may hold expressions.
     pub(crate) fn template(&mut self, node: &Node, also: &[&'static str]) -> Option<Template> {
         let text = self.text(node, "what stands here")?.to_owned();
-        let scope = Scope { schema: &self.schema, states: &self.states, also };
+        let scope =
+            Scope { schema: &self.schema, states: &self.states, risk: self.risk.as_ref(), also };
         let (template, faults) = Template::compile(&text, &scope);
         self.report(node, &text, faults);
         template
@@ -299,6 +329,15 @@ pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
         .map(str::to_owned);
     let validator = read_schema(top.get("input"), &mut reader);
 
+    let risk = match top.get("risk") {
+        None => Some(None),
+        Some(node) => {
+            let risk = syntax_risk::read(node, &mut reader);
+            // Where it cannot be read, nothing is said of what uses it.
+            reader.risk = Some(risk.as_ref().map_or_else(|| json!({}), RiskModel::schema));
+            risk.map(Some)
+        }
+    };
     let start = top.need(&mut reader, "start").and_then(|node| reader.target(node));
     let expires = match top.get("expires") {
         None => Some(None),
@@ -312,6 +351,7 @@ pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
         schema: reader.schema,
         uses: reader.uses,
         validator: validator?,
+        risk: risk?,
         start: start?,
         expires: expires?,
         states: states?,

@@ -318,11 +318,12 @@ mod tests {
             requester: "ada",
             outputs: &outputs,
             target: Some("web-1"),
+            risk: None,
             signal: None,
         };
         let schema = json!({});
         let states = BTreeSet::from(["build".to_owned()]);
-        let scope = Scope { schema: &schema, states: &states, also: &["target"] };
+        let scope = Scope { schema: &schema, states: &states, risk: None, also: &["target"] };
         let rendered = |text: &str| {
             let (template, _) = Template::compile(text, &scope);
             template.unwrap().render(&vars)

@@ -6,7 +6,7 @@ use holdpoint_core::{
     project::OWNER,
     view::{
         BranchView, Candidate, ConditionStatus, ConditionView, DeadlineView, DutyView, FailureView,
-        HoldView, PlaceView, VoteView,
+        HoldView, PlaceView, RiskView, VoteView,
     },
 };
 
@@ -87,6 +87,11 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     view.deadline = deadlines::of_run(model, state).map(|(_, at)| DeadlineView {
         at,
         outcome: model.expires.as_ref().map(|(_, to)| to.name.clone()).unwrap_or_default(),
+    });
+    view.risk = state.risk.as_ref().map(|risk| RiskView {
+        level: risk.level.clone(),
+        score: risk.score,
+        factors: risk.factors.clone(),
     });
     if let Place::Hold(open) = &state.place
         && let Some(hold) = hold_of(model, &open.hold)

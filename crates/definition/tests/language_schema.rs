@@ -87,6 +87,8 @@ const UNSEEN: &[&str] = &[
     "qualification-malformed",
     "remind-all-the-time",
     "retry-delays-crossed",
+    "risk-levels-out-of-order",
+    "risk-of-no-level",
     "rollback-outcome-missing",
     "rule-needs-too-many",
     "rules-share-too-few",

@@ -32,6 +32,7 @@ mod planned_times;
 mod plans;
 mod properties;
 mod reference;
+mod risk;
 mod rollout;
 mod scale;
 mod senders;

@@ -31,6 +31,7 @@ impl Suite {
                 MentionKind::Activity => (Code::NotInDefinition, "activity"),
                 MentionKind::Signal => (Code::NotInDefinition, "signal"),
                 MentionKind::Check => (Code::NotInDefinition, "check"),
+                MentionKind::Level => (Code::NotInDefinition, "level of risk"),
                 MentionKind::Hold => (Code::NotInDefinition, "hold"),
                 MentionKind::Event => (Code::NotInDefinition, "event"),
             };
@@ -84,6 +85,7 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
         }
         MentionKind::Signal => states.filter_map(|state| state.signal.as_deref()).collect(),
         MentionKind::Check => states.flat_map(|state| &state.checks).map(String::as_str).collect(),
+        MentionKind::Level => outline.levels.iter().map(String::as_str).collect(),
         MentionKind::Hold => states
             .filter(|state| state.kind == StateOf::Hold)
             .map(|state| state.name.as_str())

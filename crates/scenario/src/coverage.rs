@@ -54,6 +54,11 @@ pub enum Item {
         /// Its name.
         task: String,
     },
+    /// A run had a level of risk.
+    Level {
+        /// Which.
+        level: String,
+    },
     /// A check told that all is well, or something else.
     Check {
         /// The hold.
@@ -158,7 +163,7 @@ impl Item {
             | Self::Task { .. }
             | Self::Check { .. }
             | Self::Window { .. } => "conditions",
-            Self::Rule { .. } | Self::Condition { .. } => "rules",
+            Self::Rule { .. } | Self::Condition { .. } | Self::Level { .. } => "rules",
         }
     }
 
@@ -177,6 +182,7 @@ impl Item {
             }
             Self::Evidence { hold, name } => format!("{hold}: nobody attaches `{name}`"),
             Self::Task { hold, task } => format!("{hold}: nobody confirms `{task}`"),
+            Self::Level { level } => format!("no run has the risk `{level}`"),
             Self::Check { hold, check, passed: true } => {
                 format!("{hold}: the check `{check}` never passes")
             }
@@ -279,6 +285,10 @@ impl Coverage {
                     matches!(item, Item::Task { hold, task }
                         if *hold == confirmed.hold && *task == confirmed.task)
                 }),
+                DefinitionEvent::RiskAssessed(risk)
+                | DefinitionEvent::Amended { risk: Some(risk), .. } => self.mark(
+                    |item| matches!(item, Item::Level { level } if *level == risk.level),
+                ),
                 DefinitionEvent::CheckTold { hold, check, verdict, .. } => self.mark(|item| {
                     matches!(item, Item::Check { hold: h, check: c, passed }
                         if *h == hold && *c == check && *passed == (verdict == Verdict::Passed))
@@ -437,6 +447,7 @@ fn items(outline: &Outline) -> Vec<Item> {
         let uses = state.parts.iter().flat_map(|part| Use::of(*part));
         items.extend(uses.map(|what| Item::Use { hold: name(), what }));
     }
+    items.extend(outline.levels.iter().map(|level| Item::Level { level: level.clone() }));
     items.extend(outline.expires.iter().map(|one| Item::RunExpiry { to: one.to.clone() }));
     items
 }

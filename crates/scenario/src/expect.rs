@@ -46,6 +46,8 @@ pub(crate) fn differences(expected: &Expectation, play: &Play, crew: &Crew) -> V
         other => format!("it has not: it is {} in `{}`", other.as_str(), view.state),
     };
     compare("ended", expected.ended.clone(), ended);
+    let level = view.risk.as_ref().map_or_else(|| "none".to_owned(), |risk| risk.level.clone());
+    compare("risk", expected.risk.clone(), level);
     let waits = waiting(&view);
     match &expected.waiting_for {
         None => {}

@@ -76,6 +76,8 @@ pub(crate) enum MentionKind {
     Signal,
     /// A check of a hold.
     Check,
+    /// A level of the risk.
+    Level,
     Hold,
     Event,
 }
@@ -170,6 +172,7 @@ pub(crate) struct Expectation {
     pub(crate) state: Option<String>,
     pub(crate) status: Option<String>,
     pub(crate) ended: Option<String>,
+    pub(crate) risk: Option<String>,
     pub(crate) waiting_for: Option<Waiting>,
     pub(crate) could_approve: Option<BTreeSet<MemberId>>,
     /// Whose vetoes stand.

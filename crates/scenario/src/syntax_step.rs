@@ -30,6 +30,7 @@ const WORK: &[&str] = &[
 const EXPECT: &[&str] = &[
     "state",
     "status",
+    "risk",
     "ended",
     "waiting_for",
     "could_approve",
@@ -135,6 +136,7 @@ pub(crate) fn expectation(
     };
     let state = name("state", MentionKind::State, "the name of a state");
     let ended = name("ended", MentionKind::Ending, "an outcome");
+    let risk = name("risk", MentionKind::Level, "a level of the risk");
     let status = fields.get("status").map(|node| status(file, node));
     let waiting_for = fields.get("waiting_for").map(|node| waiting(file, node));
     let could_approve =
@@ -153,6 +155,7 @@ pub(crate) fn expectation(
         state: state?,
         status: whole(status)?,
         ended: ended?,
+        risk: risk?,
         waiting_for: whole(waiting_for)?,
         could_approve: whole(could_approve)?,
         vetoes: whole(vetoes)?,

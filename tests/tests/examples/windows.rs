@@ -84,6 +84,7 @@ pub(crate) fn examples() -> Vec<(&'static str, DefinitionEvent)> {
                 counted: vec![calendar_ref("office")],
                 kept: [].into(),
                 signal_fell: false,
+                risk: None,
                 tasks: vec![],
             },
         ),

@@ -5,7 +5,8 @@ use holdpoint::{
         MemberId, RunAnswer, RunStatus, RunView, Sequence, Steering, Version, Vote,
         view::{
             BetweenView, BranchView, Candidate, ConditionStatus, ConditionView, DutyView,
-            EvidenceView, HoldView, PlaceView, RolloutView, TargetView, UnknownView, WaivedView,
+            EvidenceView, HoldView, PlaceView, RiskView, RolloutView, TargetView, UnknownView,
+            WaivedView,
         },
     },
     engine::{AsOf, RunDetail, RunRow},
@@ -69,6 +70,13 @@ pub(crate) async fn show(context: &Context, arguments: &Show) -> Result<Answer, 
     Answer::new(text, &json)
 }
 
+fn risk_in_words(risk: &RiskView) -> String {
+    let factors: Vec<String> =
+        risk.factors.iter().map(|(name, points)| format!("{name} {points}")).collect();
+    let of = if factors.is_empty() { String::new() } else { format!(": {}", factors.join(", ")) };
+    format!("\nrisk      {} ({} points{of})", risk.level, risk.score)
+}
+
 fn as_of(text: &str) -> Result<AsOf, Failure> {
     if let Ok(version) = text.parse() {
         return Ok(AsOf::Version(Version(version)));
@@ -103,7 +111,7 @@ fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
          workflow  {} v{} ({})\n\
          submitted {} UTC by {requester}{}\n\
          updated   {} UTC, version {}\n\
-         input     {}\n\
+         input     {}{}\n\
          \n\
          {}",
         row.number,
@@ -118,6 +126,7 @@ fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
         time(row.updated),
         row.at.version,
         input(&detail.input),
+        detail.view.risk.as_ref().map(risk_in_words).unwrap_or_default(),
         standing(detail, now),
     )
 }

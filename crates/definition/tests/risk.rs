@@ -1,0 +1,129 @@
+//! The risk of a run: how it follows from the input, and what follows from it.
+
+use holdpoint_core::{Action, RefusalCode};
+use serde_json::{Value, json};
+
+use crate::common::{data, ended, faults, last, refused, submitted};
+
+/// A definition with this risk, whose levels are `low`, `medium` and `high`.
+fn risky(how: &str) -> String {
+    format!(
+        "workflow: risky\nversion: 1\ntitle: Risky\n\
+         input: {{ type: object, properties: {{ n: {{ type: integer, default: 0 }}, text: {{ type: string }} }} }}\n\
+         risk:\n  {how}\n  levels: {{ low: -5, medium: 10, high: 20 }}\nstart: ask\nstates:\n  ask:\n    hold:\n      \
+         approval:\n        rules:\n          peers: {{ from: role:engineer, need: \"${{risk.level == 'high' ? 2 : 1}}\" }}\n          \
+         board: {{ when: \"risk.score > 10\", from: role:board, need: 1 }}\n        amended: keep\n    \
+         on: {{ released: done, rejected: done }}\n  done: {{ end: done }}\n"
+    )
+}
+
+const TABLE: &str = "factors: { many: [{ when: input.n > 100, points: 30 }, { when: input.n > 10, points: 11 }], none: [{ when: input.n == 0, points: -7 }] }";
+
+#[test]
+fn points_make_a_level_that_rules_depend_on() {
+    for (how, n, level, score, needs) in [
+        (TABLE, 0, "low", -7, vec![("peers", 1)]),
+        (TABLE, 10, "low", 0, vec![("peers", 1)]),
+        (TABLE, 11, "medium", 11, vec![("peers", 1), ("board", 1)]),
+        (TABLE, 101, "high", 30, vec![("peers", 2), ("board", 1)]),
+        ("score: input.n", 9, "low", 9, vec![("peers", 1)]),
+        ("score: input.n", 10, "medium", 10, vec![("peers", 1)]),
+        ("score: input.n", 19, "medium", 19, vec![("peers", 1), ("board", 1)]),
+        ("score: input.n", 20, "high", 20, vec![("peers", 2), ("board", 1)]),
+        ("score: 'input.n > 15 ? input.n : 15'", 3, "medium", 15, vec![("peers", 1), ("board", 1)]),
+    ] {
+        let bench = submitted(&risky(how), "ada", json!({ "n": n }));
+        let told = last(&bench, "risk.assessed");
+        assert_eq!((&told["level"], &told["score"]), (&json!(level), &json!(score)), "{how} {n}");
+        assert_eq!(bench.types()[1], "risk.assessed", "before anything follows from it");
+        let opened = last(&bench, "hold.opened");
+        let asked: Vec<(&str, u64)> = opened["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|rule| (rule["rule"].as_str().unwrap(), rule["need"].as_u64().unwrap()))
+            .collect();
+        assert_eq!(asked, needs, "{how} {n}");
+        let risk = bench.view().risk.unwrap();
+        assert_eq!((risk.level.as_str(), risk.score), (level, score));
+    }
+    let bench = submitted(&risky(TABLE), "ada", json!({ "n": 11 }));
+    assert_eq!(last(&bench, "risk.assessed")["factors"], json!({ "many": 11, "none": 0 }));
+}
+
+#[test]
+fn an_amendment_has_it_told_anew() {
+    let mut bench = submitted(&risky(TABLE), "ada", json!({ "n": 1 }));
+    let amend = |n: i32| Action::Amend { input: json!({ "n": n }), reason: "other".to_owned() };
+    bench.act("ada", amend(500)).unwrap();
+    assert_eq!(
+        last(&bench, "run.amended")["risk"],
+        json!({ "level": "high", "score": 30, "factors": { "many": 30, "none": 0 } })
+    );
+    for by in ["bob", "cy", "dora"] {
+        assert_eq!(bench.view().risk.unwrap().level, "high");
+        bench.approve(by).unwrap();
+    }
+    assert_eq!(bench.status(), ended("done"));
+    for count in 1..=bench.history().len() {
+        bench.replay(count).unwrap();
+    }
+}
+
+#[test]
+fn what_cannot_be_told_is_refused_and_changes_nothing() {
+    let source =
+        risky("score: 'input.n == 7 ? 1 / 0 : (input.n == 8 ? int(input.text) : input.n)'");
+    let workflow = crate::common::workflow(&source);
+    for n in [7, 8] {
+        let mut bench =
+            holdpoint_core::testing::Bench::new(workflow.clone(), crate::common::people());
+        let refusal =
+            refused(bench.submit("ada", json!({ "n": n, "text": "x" })), RefusalCode::InvalidInput);
+        assert!(refusal.message.contains("the risk cannot be told"), "{refusal}");
+    }
+    let mut bench = submitted(&source, "ada", json!({ "n": 1 }));
+    let before = bench.history().len();
+    let amend = Action::Amend { input: json!({ "n": 7 }), reason: "x".to_owned() };
+    refused(bench.act("ada", amend), RefusalCode::InvalidInput);
+    assert_eq!(bench.history().len(), before);
+    let first: Value = data(&bench.history()[1]);
+    assert_eq!(first, json!({ "level": "low", "score": 1 }));
+}
+
+#[test]
+fn the_example_of_the_page_can_be_used() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/risk.md"));
+    let (kind, text) = crate::docs::blocks(page, "yaml").remove(0);
+    assert_eq!(kind, "fragment");
+    let definition = crate::common::workflow(&format!(
+        "workflow: x\nversion: 1\ntitle: X\ninput: {{ type: object }}\n{text}start: a\nstates:\n  a: {{ end: a }}\n"
+    ));
+    let told = definition.explain();
+    assert!(
+        told.contains("  reach: 40 where `size(input.targets) > 100`, else 20 where"),
+        "{told}"
+    );
+    assert!(
+        told.contains("  levels: low, medium from 20 points and high from 40 points\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_found() {
+    for (how, says) in [
+        ("factors: {}", "there are no factors"),
+        ("factors: { a: x }", "a mapping from names to lists"),
+        ("factors: { a: [{ points: 3 }] }", "when"),
+        ("factors: { a: [{ when: 'true', points: 1.5 }] }", "`points` is a whole number"),
+        ("factors: { a: [{ when: 'true', points: 10000000 }] }", "cannot be 10000000"),
+        ("factors: { a: [{ when: \"risk.score > 1\", points: 1 }] }", "no variable `risk`"),
+        ("score: input.text", "a number is wanted"),
+        ("score: input.m", "the input has no `m`"),
+        ("score: input.n\n  factors: { a: [] }", "exactly one of `factors` and `score`"),
+    ] {
+        let found = faults(&risky(how));
+        assert!(found.contains(says), "{how}: {found}");
+    }
+}
