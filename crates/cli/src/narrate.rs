@@ -149,6 +149,11 @@ fn of_run(event: &RunEvent) -> String {
         RunEvent::Migrated { from, to, state, reason, .. } => {
             format!("migrated it from v{} to v{} at `{state}`: {reason}", from.version, to.version)
         }
+        RunEvent::Conflicts { with } => {
+            let runs: Vec<String> = with.iter().map(|one| one.run.to_string()).collect();
+            let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
+            format!("found it in conflict with the runs {}", a_few(&runs))
+        }
         RunEvent::ChildStarted { effect, run } => format!("{effect}: the run {run} was started"),
         RunEvent::ChildRefused { effect, error } => {
             format!("{effect}: the run could not be started: {error}")

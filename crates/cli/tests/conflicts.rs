@@ -87,6 +87,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
         "conflicts",
         "conflicts 1",
         "show 3",
+        "history 2",
     ]), @r#"
     $ holdpoint conflicts
     no conflicts
@@ -162,7 +163,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
     project   lab
     workflow  change v1 (sha256:[digest])
     submitted [time] UTC by ada
-    updated   [time] UTC, version 4
+    updated   [time] UTC, version 5
     input     begin = "[time]"
               items = ["api-1"]
               title = "Interface"
@@ -175,6 +176,16 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
     next: cancel the run, as `ada` or a member with the role `owner`
     conflict: run 2 (Database) at `schedule`: api-1 depends on db-1
     conflict: run 5 (Both) at `schedule`: api-1 depends on db-1
+
+    $ holdpoint history 2
+    run 2: Database
+      [time]  ada     submitted it to change v1
+      [time]  ada     it reached `schedule`
+      [time]  ada     held at `schedule`, until [time]
+      [time]  ada     the wait of `schedule` is over
+      [time]  engine  found it in conflict with the runs [uuid]
+
+    times are UTC; with `--json` every event is printed as it is stored
     "#);
 }
 
@@ -195,4 +206,18 @@ fn a_run_that_has_done_its_work_is_in_nobodys_way() {
     place.must("work");
     assert!(place.must("show 1").contains("review"));
     assert_eq!(numbers(&place), [0; 0]);
+}
+
+#[test]
+fn what_was_found_at_submission_is_recorded_once() {
+    let place = place();
+    place.must("submit change --input-file web.json --as ada");
+    let line = "submit change --input-file db.json --as ada \
+                --command-id 0199a1b2-c3d4-7000-8000-000000000009";
+    place.must(line);
+    place.must(line);
+    let history = place.must("history 2 --json");
+    assert_eq!(history.matches("holdpoint.run.conflicts").count(), 1, "{history}");
+    assert!(history.contains("needed_by"), "{history}");
+    assert!(!place.must("history 1 --json").contains("holdpoint.run.conflicts"));
 }

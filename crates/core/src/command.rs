@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
+    conflict::Conflict,
     event::{NewEvent, PendingEvent, StreamId},
     evidence::NewEvidence,
     id::{CommandId, Digest, EffectId, EventId, MalformedId, MemberId, RunId},
@@ -384,6 +385,11 @@ pub enum Action {
         /// The request.
         effect: EffectId,
     },
+    /// The run was found to be in conflict with others.
+    ConflictsFound {
+        /// The others; at least one.
+        with: Vec<Conflict>,
+    },
     /// A timer is due.
     TimerFired {
         /// Which.
@@ -497,6 +503,7 @@ impl Action {
             | Self::Completed { .. }
             | Self::Failed { .. }
             | Self::LocksGranted { .. }
+            | Self::ConflictsFound { .. }
             | Self::TimerFired { .. }
             | Self::Stop { .. }
             | Self::ChildStarted { .. }
@@ -538,6 +545,7 @@ impl Action {
             Self::Completed { .. }
             | Self::Failed { .. }
             | Self::LocksGranted { .. }
+            | Self::ConflictsFound { .. }
             | Self::TimerFired { .. }
             | Self::Stop { .. }
             | Self::ChildStarted { .. }

@@ -6,9 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::item::{ItemName, Items};
+use crate::{
+    id::RunId,
+    item::{ItemName, Items},
+};
 
 /// When a run is at work on what it touches, as far as that can be told: half-open, and open where it is
 /// not known.
@@ -44,7 +47,7 @@ pub struct Touching {
 }
 
 /// How an item of one run is related to one of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
     /// It is the same.
@@ -56,7 +59,7 @@ pub enum Relation {
 }
 
 /// Items by which two runs are in conflict.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Overlap {
     /// The item of the first run.
     pub item: ItemName,
@@ -64,6 +67,15 @@ pub struct Overlap {
     pub relation: Relation,
     /// The item of the second run.
     pub other: ItemName,
+}
+
+/// A run that another is in conflict with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The run.
+    pub run: RunId,
+    /// The items by which they are in conflict, as the other sees them; of many the first.
+    pub items: Vec<Overlap>,
 }
 
 /// All conflicts among these runs: by the places of two of them, the lower one first, with the items by

@@ -423,6 +423,7 @@ impl Run {
             RunEvent::Migrated { from, to, states, input, .. } => self
                 .migrated(workflow, &from, to, &states, input.as_ref(), meta.time)
                 .map_err(illegal),
+            RunEvent::Conflicts { .. } => Ok(()),
             RunEvent::AttemptQueued { effect, attempt, waits_for, before } => {
                 let queued = Queued { attempt, since: meta.time, waits_for, before };
                 self.attempt_queued(effect, queued).map_err(illegal)
@@ -591,6 +592,10 @@ impl Run {
                 None
             }
             Action::ChildRefused { effect, error } => Some(decision.child_refused(effect, error)?),
+            Action::ConflictsFound { with } => {
+                decision.record(&RunEvent::Conflicts { with: with.clone() })?;
+                None
+            }
             Action::ChildEnded { effect, run, outcome } => {
                 Some(decision.child_ended(effect, *run, outcome)?)
             }

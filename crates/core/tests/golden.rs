@@ -19,6 +19,7 @@ use holdpoint_core::{
     Actor, Authentication, CommandId, DefinitionRef, Digest, EffectId, EventId, LockdownScope,
     NewEvent, PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence, Settled, Substitution,
     Version,
+    conflict::{Conflict, Overlap, Relation},
     project::Qualification,
     run::{Parent, RunEvent},
     testing::uuid,
@@ -88,6 +89,21 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
                 input: None,
                 roles: ["migrate".parse().unwrap()].into(),
                 reason: "the older version is retired".to_owned(),
+            },
+        ),
+        (
+            "holdpoint.run.conflicts",
+            RunEvent::Conflicts {
+                with: vec![Conflict {
+                    run: "0199a1b2-c3d4-7000-8000-000000000002".parse().unwrap(),
+                    items: [Relation::Same, Relation::DependsOn, Relation::NeededBy]
+                        .map(|relation| Overlap {
+                            item: "web-1".parse().unwrap(),
+                            relation,
+                            other: "db-1".parse().unwrap(),
+                        })
+                        .into(),
+                }],
             },
         ),
         (
@@ -423,6 +439,7 @@ fn run_type(event: &RunEvent) -> &'static str {
         RunEvent::Migrated { .. } => "holdpoint.run.migrated",
         RunEvent::ChildStarted { .. } => "holdpoint.child.started",
         RunEvent::ChildRefused { .. } => "holdpoint.child.refused",
+        RunEvent::Conflicts { .. } => "holdpoint.run.conflicts",
         RunEvent::ChildEnded { .. } => "holdpoint.child.ended",
         RunEvent::AttemptQueued { .. } => "holdpoint.activity.queued",
         RunEvent::AttemptNotBegun { .. } => "holdpoint.activity.not_begun",

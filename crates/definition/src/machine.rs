@@ -267,6 +267,7 @@ impl Draft<'_> {
             | Action::Settle { .. }
             | Action::ChildStarted { .. }
             | Action::ChildRefused { .. }
+            | Action::ConflictsFound { .. }
             | Action::ChildEnded { .. } => {
                 return Err(Refusal::new(
                     RefusalCode::NotAwaited,

@@ -73,7 +73,10 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
             }
             return Ok(());
         }
-        Action::ChildStarted { .. } | Action::ChildRefused { .. } | Action::ChildEnded { .. } => {
+        Action::ChildStarted { .. }
+        | Action::ConflictsFound { .. }
+        | Action::ChildRefused { .. }
+        | Action::ChildEnded { .. } => {
             return draft.act(action);
         }
         Action::Start

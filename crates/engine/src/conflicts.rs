@@ -1,16 +1,21 @@
 //! Which runs are in conflict: looked for when somebody asks, among all that are not over.
 
 use holdpoint_core::{
-    Project, Prospect, RunId,
-    conflict::{Overlap, Touching, conflicts},
+    Action, Project, Prospect, RunId,
+    conflict::{Conflict, Overlap, Touching, conflicts},
 };
 use serde::Serialize;
 
 use crate::{
+    deciding::own_command,
     engine::Engine,
-    failure::QueryFailure,
+    failure::{CommandFailure, QueryFailure},
     query::{RunFilter, RunRow},
 };
+
+/// How many runs a record of conflicts names, and how many items of each.
+const RUNS_NOTED_MAX: usize = 100;
+const ITEMS_NOTED_MAX: usize = 10;
 
 /// Two runs that touch the same or related items at overlapping times.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,6 +68,27 @@ impl Engine {
                     found.push(ConflictRow { run: one, with: other, items });
                 }
             }
+        }
+        Ok(found)
+    }
+
+    /// The conflicts of a run, which are recorded in its history: those of a run that was just submitted.
+    ///
+    /// # Errors
+    /// See [`CommandFailure`].
+    pub async fn note_conflicts(
+        &self,
+        project: &Project,
+        run: RunId,
+    ) -> Result<Vec<ConflictRow>, CommandFailure> {
+        let found = self.conflicts(project, Some(run)).await?;
+        let noted = |row: &ConflictRow| Conflict {
+            run: row.with.id,
+            items: row.items.iter().take(ITEMS_NOTED_MAX).cloned().collect(),
+        };
+        let with: Vec<Conflict> = found.iter().take(RUNS_NOTED_MAX).map(noted).collect();
+        if !with.is_empty() {
+            self.command(run, own_command(Action::ConflictsFound { with })).await?;
         }
         Ok(found)
     }

@@ -271,6 +271,7 @@ pub(crate) fn words(action: &Action) -> String {
         | Action::Stop { .. }
         | Action::ChildStarted { .. }
         | Action::ChildRefused { .. }
+        | Action::ConflictsFound { .. }
         | Action::ChildEnded { .. }
         | Action::Completed { .. }
         | Action::Failed { .. }

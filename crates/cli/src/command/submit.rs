@@ -39,8 +39,14 @@ pub(crate) async fn submit(context: &Context, arguments: Submit) -> Result<Answe
                 input,
             };
             let submitted = engine.submit(project.id(), submission).await?;
+            // What is submitted again is answered, and looked at no second time.
+            let is_new = engine.run(submitted.run).await?.row.at == submitted.answer;
+            let found = if is_new {
+                engine.note_conflicts(&project, submitted.run).await?
+            } else {
+                engine.conflicts(&project, Some(submitted.run)).await?
+            };
             let detail = engine.run(submitted.run).await?;
-            let found = engine.conflicts(&project, Some(submitted.run)).await?;
             let row = &detail.row;
             let text = format!(
                 "submitted run {} of the project `{}`: {}\n{}{}",

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{DefinitionRef, Parent};
 use crate::{
+    conflict::Conflict,
     event::EventType,
     id::{DefinitionName, EffectId, RoleName, RunId},
     settlement::Settled,
@@ -50,6 +51,12 @@ pub enum RunEvent {
         roles: BTreeSet<RoleName>,
         /// Why.
         reason: String,
+    },
+    /// The run was found to be in conflict with others. It decides nothing.
+    #[serde(rename = "holdpoint.run.conflicts")]
+    Conflicts {
+        /// The others.
+        with: Vec<Conflict>,
     },
     /// The run that an effect asks for was started.
     #[serde(rename = "holdpoint.child.started")]
@@ -185,9 +192,10 @@ pub enum RunEvent {
     },
 }
 
-const TYPES: [&str; 14] = [
+const TYPES: [&str; 15] = [
     "holdpoint.run.started",
     "holdpoint.run.migrated",
+    "holdpoint.run.conflicts",
     "holdpoint.child.started",
     "holdpoint.child.refused",
     "holdpoint.child.ended",
