@@ -97,6 +97,10 @@ pub struct RunView {
     /// The last of its work that failed, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureView>,
+    /// The rollouts before the one in `rollout` that were undone or failed, in their order: the last
+    /// ten at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier_rollouts: Vec<EarlierRolloutView>,
     /// How far its rollout has come, if it is or was in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutView>,
@@ -142,6 +146,7 @@ impl RunView {
             waived: Vec::new(),
             evidence: Vec::new(),
             failure: None,
+            earlier_rollouts: Vec::new(),
             rollout: None,
             branches: Vec::new(),
             queued: Vec::new(),
@@ -415,6 +420,21 @@ pub struct RolloutView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub between: Option<BetweenView>,
     /// Every target, in the order of the rollout.
+    pub targets: Vec<TargetView>,
+}
+
+/// A rollout that ended badly, before another of the same run began.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EarlierRolloutView {
+    /// The state that it was.
+    pub state: String,
+    /// `undone` or `failed`.
+    pub phase: &'static str,
+    /// How many targets have failed.
+    pub failed: u32,
+    /// How many targets it had.
+    pub count: u32,
+    /// The targets at which something went wrong: the first ten at most.
     pub targets: Vec<TargetView>,
 }
 

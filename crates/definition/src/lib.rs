@@ -43,6 +43,7 @@ mod deadlines;
 mod decide;
 mod diagnostics;
 mod duties;
+mod earlier;
 mod event;
 mod event_data;
 mod evidence;

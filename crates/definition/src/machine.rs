@@ -54,6 +54,7 @@ impl Workflow for Definition {
             cancelled: false,
             overridden: false,
             failure: None,
+            earlier: Vec::new(),
             rollout: None,
             locks: BTreeMap::new(),
             place: Place::Begin,

@@ -9,6 +9,7 @@ use crate::{
     amending, check,
     decide::{Draft, not_awaited},
     duties::{self, Duty},
+    earlier,
     evolve::hold_of,
     model::{Model, StateKind, StateModel},
     parallel,
@@ -53,6 +54,12 @@ pub(crate) fn adopt(
         },
         ..old.clone()
     };
+    if let Some(rollout) = &old.rollout {
+        earlier::keep(&mut state, rollout);
+    }
+    for one in &mut state.earlier {
+        one.state = renamed(&one.state);
+    }
     state.approved =
         old.approved.iter().map(renamed).filter(|name| hold_of(model, name).is_some()).collect();
     for one in &mut state.waived {

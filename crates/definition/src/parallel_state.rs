@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    earlier,
     event::DefinitionEvent as Event,
     model::{Model, StateKind},
     parallel_model::{All, Join, Others, Within},
@@ -263,8 +264,12 @@ pub(crate) fn evolve(
             if fork.state == *named && fork.is_over() =>
         {
             // What the run shows is the last rollout that there was.
-            let shown = fork.branches.values().rev().find_map(|one| one.rollout.clone());
-            state.rollout = shown.or(state.rollout.take());
+            let mut rollouts: Vec<_> =
+                fork.branches.values().filter_map(|one| one.rollout.clone()).collect();
+            if let Some(shown) = rollouts.pop() {
+                rollouts.splice(0..0, state.rollout.replace(shown));
+            }
+            rollouts.iter().for_each(|one| earlier::keep(state, one));
             state.place = Place::Resolved { state: named.clone(), outcome: outcome.clone() };
             Ok(())
         }

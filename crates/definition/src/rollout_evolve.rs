@@ -5,6 +5,7 @@ use std::sync::Arc;
 use holdpoint_core::workflow::Meta;
 
 use crate::{
+    earlier,
     event::DefinitionEvent as Event,
     event_data::{OfTarget, Past},
     evolve::resolve,
@@ -54,6 +55,9 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
     if *switch {
         Arc::make_mut(&mut targets).push(SWITCH.to_owned());
         Arc::make_mut(&mut waves).push(count.saturating_add(1));
+    }
+    if let Some(before) = state.rollout.take() {
+        earlier::keep(state, &before);
     }
     state.rollout = Some(RolloutState {
         state: name.clone(),

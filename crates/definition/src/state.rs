@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::{
     child::ChildState,
     duties::Duty,
+    earlier::Earlier,
     event_data::{Risk, Sender},
     evidence::Evidence,
     expr::Vars,
@@ -69,6 +70,9 @@ pub struct State {
     /// The last work that failed, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
+    /// The rollouts before that which ended badly, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) earlier: Vec<Earlier>,
     /// The rollout that is under way, or the last that was.
     pub(crate) rollout: Option<RolloutState>,
     /// The locks that the run holds.

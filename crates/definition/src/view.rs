@@ -12,7 +12,7 @@ use holdpoint_core::{
 
 use crate::{
     approval::Asked,
-    deadlines, duties,
+    deadlines, duties, earlier,
     event_data::OpenRule,
     evidence,
     evolve::hold_of,
@@ -105,6 +105,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         state: failure.state.clone(),
         reason: failure.reason.clone(),
     });
+    view.earlier_rollouts = earlier::view(state);
     // The end of a run gives its locks back.
     if !matches!(state.place, Place::Ended { .. }) {
         view.locks = locking::held(state);

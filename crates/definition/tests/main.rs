@@ -15,6 +15,7 @@ mod child_runs;
 mod common;
 mod deadlines;
 mod docs;
+mod earlier_rollouts;
 mod evidence;
 mod explore;
 mod findings;

@@ -5,8 +5,8 @@ use holdpoint::{
         MemberId, RunAnswer, RunStatus, RunView, Sequence, Steering, Version, Vote,
         view::{
             BetweenView, BranchView, Candidate, ConditionStatus, ConditionView, DutyView,
-            EvidenceView, HoldView, PlaceView, RiskView, RolloutView, TargetView, UnknownView,
-            WaivedView,
+            EarlierRolloutView, EvidenceView, HoldView, PlaceView, RiskView, RolloutView,
+            TargetView, UnknownView, WaivedView,
         },
     },
     engine::{AsOf, RunDetail, RunRow},
@@ -245,6 +245,9 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
     }
     for evidence in &view.evidence {
         text.push_str(&evidence_in_words(evidence));
+    }
+    for earlier in &view.earlier_rollouts {
+        text.push_str(&earlier_in_words(earlier));
     }
     for rollout in view.rollouts() {
         text.push_str(&rollout_in_words(rollout, now));
@@ -552,10 +555,27 @@ pub(crate) fn rollout_as_a_whole(rollout: &RolloutView, now: Timestamp) -> Strin
 }
 
 fn rollout_in_words(rollout: &RolloutView, now: Timestamp) -> String {
-    let mut text = rollout_as_a_whole(rollout, now);
-    text.push_str(&table(
+    rollout_as_a_whole(rollout, now) + &targets_in_words(&rollout.targets)
+}
+
+fn earlier_in_words(earlier: &EarlierRolloutView) -> String {
+    let targets = match earlier.targets.as_slice() {
+        [] => String::new(),
+        targets => targets_in_words(targets),
+    };
+    format!(
+        "earlier rollout of `{}`: {}, {} of {} failed\n{targets}",
+        earlier.state,
+        earlier.phase,
+        earlier.failed,
+        count(earlier.count, "target"),
+    )
+}
+
+fn targets_in_words(targets: &[TargetView]) -> String {
+    table(
         &["  WAVE", "TARGET", "STATE", ""],
-        rollout.targets.iter().map(|target| {
+        targets.iter().map(|target| {
             vec![
                 format!("  {}", target.wave),
                 target.target.clone(),
@@ -563,8 +583,7 @@ fn rollout_in_words(rollout: &RolloutView, now: Timestamp) -> String {
                 went_wrong(target),
             ]
         }),
-    ));
-    text
+    )
 }
 
 /// What went wrong at a target; where it is being made good, that it lies in the past.
@@ -643,5 +662,26 @@ mod tests {
         {
             assert_eq!(span(SignedDuration::from_secs(seconds)), expected);
         }
+    }
+
+    #[test]
+    fn an_earlier_rollout_is_shown_with_what_went_wrong() {
+        let mut earlier = EarlierRolloutView {
+            state: "roll-out".to_owned(),
+            phase: "undone",
+            failed: 1,
+            count: 12,
+            targets: vec![TargetView {
+                target: "web-4".to_owned(),
+                wave: 2,
+                state: "restored",
+                error: Some("cannot reload".to_owned()),
+            }],
+        };
+        let whole = "earlier rollout of `roll-out`: undone, 1 of 12 targets failed\n";
+        let table = "  WAVE  TARGET  STATE\n  2     web-4   restored  before: cannot reload\n";
+        assert_eq!(earlier_in_words(&earlier), format!("{whole}{table}"));
+        earlier.targets.clear();
+        assert_eq!(earlier_in_words(&earlier), whole);
     }
 }
