@@ -13,7 +13,7 @@ use std::{
 
 use holdpoint_calendar::{Calendar, FindingCode, Findings, Import, Role, Transparent, import_ics};
 use holdpoint_core::{Items, RefusalCode};
-use holdpoint_definition::{Definition, DiagnosticCode, Diagnostics};
+use holdpoint_definition::{Baseline, Definition, DiagnosticCode, Diagnostics};
 use holdpoint_inventory::{Format, Options, Rest, read};
 use holdpoint_scenario::Suite;
 
@@ -92,6 +92,20 @@ fn the_list_names_every_page() {
 /// The findings about a page's example: what every definition has is added where it is left out,
 /// at the end, so that lines keep their numbers.
 fn findings(example: &str) -> Diagnostics {
+    match Definition::parse("example.yaml", &whole(example)) {
+        Ok(checked) => checked.warnings,
+        Err(findings) => findings,
+    }
+}
+
+/// The findings about a page's example by the baseline of the guide.
+fn findings_by_a_baseline(example: &str) -> Diagnostics {
+    let guide = include_str!("../../docs/baseline.md");
+    let baseline = Baseline::parse("baseline.yaml", block(guide, "yaml").unwrap()).unwrap();
+    baseline.check("example.yaml", &whole(example)).findings
+}
+
+fn whole(example: &str) -> String {
     let mut source = example.to_owned();
     for line in ["workflow: example", "version: 1", "title: An example"] {
         let (key, _) = line.split_once(' ').unwrap();
@@ -100,10 +114,7 @@ fn findings(example: &str) -> Diagnostics {
             source.push('\n');
         }
     }
-    match Definition::parse("example.yaml", &source) {
-        Ok(checked) => checked.warnings,
-        Err(findings) => findings,
-    }
+    source
 }
 
 /// The findings about a page's example of scenarios, which are about the guide's first definition.
@@ -134,6 +145,8 @@ fn every_finding_is_found_in_its_example() {
         };
         let found = if code.is_of_scenarios() {
             findings_about_scenarios(example)
+        } else if code.is_of_baselines() {
+            findings_by_a_baseline(example)
         } else {
             findings(example)
         };

@@ -542,6 +542,9 @@ pub(crate) struct Check {
     /// files whose names end in `.yaml`
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// A baseline that the definitions must keep to, YAML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
     /// The form of the answer
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,

@@ -205,3 +205,51 @@ fn what_cannot_be_read_is_told() {
     assert!(ran.output.contains("HP2003"), "{ran:?}");
     assert!(ran.errors.contains("the definition `bytes.yaml` cannot be read"), "{ran:?}");
 }
+
+const BASELINE: &str = include_str!("../../../docs/baseline.md");
+
+#[test]
+fn a_baseline_says_what_a_definition_demands_too_little_of() {
+    let place = Place::empty();
+    let (_, rest) = BASELINE.split_once("```yaml\n").unwrap();
+    let (rules, _) = rest.split_once("```").unwrap();
+    place.write("house-rules.yaml", rules);
+    let patch = PATCH.replace("    on: { released: done }\n", "    on: { released: install }\n  install:\n    do: { activity: { run: install } }\n    on: { succeeded: done, failed: lapsed }\n");
+    place.write("patch.yaml", &patch);
+    let better = patch
+        .replace("qualified: network, need: 1", "need: 2")
+        .replace("not: [requester]", "not: [requester, editors]");
+    place.write("better.yaml", &better);
+    let excepted = rules.replace("editors] }\n", "editors] }\n    except: { patch: it is old }\n");
+    place.write("excepted.yaml", excepted);
+    place.write("bad.yaml", "baseline: rules\ntitle: Rules\n");
+    let told = |line: &str, expected: &[&str]| {
+        let shown = place.shows(&[line]);
+        for text in expected {
+            assert!(shown.contains(text), "{text}: {shown}");
+        }
+    };
+    told(
+        "check patch.yaml --baseline house-rules.yaml",
+        &[
+            "patch.yaml:27:3: error[HP2401]: `install` can be reached without `four-eyes` of the baseline `house-rules`",
+            "`ask` is not enough: its `not` has no `editors`; this way does not: `ask`, `tell`, `install`",
+            "patch.yaml: `patch` v1, 1 error\n  four-eyes: not met\n  board: not applicable\n",
+            "[exit 2]",
+        ],
+    );
+    told(
+        "check better.yaml --baseline house-rules.yaml",
+        &["better.yaml: `patch` v1, nothing to report\n  four-eyes: met\n"],
+    );
+    told(
+        "check patch.yaml --baseline excepted.yaml",
+        &["patch.yaml: `patch` v1, nothing to report\n  four-eyes: overridden: it is old\n"],
+    );
+    told("check patch.yaml --baseline bad.yaml", &["bad.yaml:1:1: error[HP2003]"]);
+    let shown = place.sh("check patch.yaml --baseline house-rules.yaml --json").output;
+    let found = json(&shown);
+    let first = &found["files"][0]["baseline"]["requirements"][0];
+    assert_eq!(first["status"], "not_met");
+    assert_eq!(found["files"][0]["usable"], false);
+}

@@ -108,7 +108,10 @@ fn named(state: &StateModel) -> impl Iterator<Item = &Target> {
 
 /// Every state that a state can be followed by: also those in which its branches begin, and after
 /// the end of a branch those that follow on all of them.
-fn next<'m>(model: &'m Model, state: &'m StateModel) -> impl Iterator<Item = &'m Target> {
+pub(crate) fn next<'m>(
+    model: &'m Model,
+    state: &'m StateModel,
+) -> impl Iterator<Item = &'m Target> {
     let branches = match &state.kind {
         StateKind::All(all) => Some(all.branches.values()),
         _ => None,

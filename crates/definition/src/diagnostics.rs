@@ -51,7 +51,13 @@ macro_rules! codes {
             /// Whether the finding is about a file of scenarios and never about a definition.
             #[must_use]
             pub fn is_of_scenarios(self) -> bool {
-                self.as_str() > "HP2100"
+                self.as_str().starts_with("HP21")
+            }
+
+            /// Whether the finding is made by a baseline, and never by a definition alone.
+            #[must_use]
+            pub fn is_of_baselines(self) -> bool {
+                self.as_str().starts_with("HP24")
             }
 
             /// Whether the finding keeps the definition from being used.
@@ -166,6 +172,8 @@ codes! {
     NotInDefinition = "HP2104", Error;
     /// Scenarios: nothing is expected.
     NothingExpected = "HP2105", Error;
+    /// Baselines: work can be reached without what the baseline demands.
+    BelowBaseline = "HP2401", Error;
 }
 
 impl fmt::Display for DiagnosticCode {

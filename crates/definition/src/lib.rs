@@ -36,6 +36,7 @@ use serde_json::Value;
 mod address;
 mod amending;
 mod approval;
+mod baseline;
 mod check;
 mod child;
 mod compare;
@@ -88,6 +89,7 @@ mod state;
 mod substitutes;
 mod syntax;
 mod syntax_approval;
+mod syntax_baseline;
 mod syntax_check;
 mod syntax_child;
 mod syntax_evidence;
@@ -115,6 +117,7 @@ pub mod yaml;
 /// The calendars that definitions go by.
 pub use holdpoint_calendar as calendar;
 
+pub use baseline::{Baseline, Conformance, Standing};
 pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::DefinitionEvent;
@@ -158,10 +161,14 @@ impl Definition {
         let (model, found) = read(file, source);
         match model {
             Some(model) if !found.has_errors() => {
-                Ok(Checked { definition: Self { model: Arc::new(model) }, warnings: found })
+                Ok(Checked { definition: Self::of(model), warnings: found })
             }
             _ => Err(found),
         }
+    }
+
+    fn of(model: model::Model) -> Self {
+        Self { model: Arc::new(model) }
     }
 
     /// Reads a definition that was published, perhaps by an earlier version, which found less.
@@ -170,7 +177,7 @@ impl Definition {
         let wrong =
             |one: &Diagnostic| one.code.severity() == Severity::Error && !one.code.is_forgiven();
         match model {
-            Some(model) if !found.iter().any(wrong) => Ok(Self { model: Arc::new(model) }),
+            Some(model) if !found.iter().any(wrong) => Ok(Self::of(model)),
             _ => Err(found),
         }
     }
@@ -221,12 +228,16 @@ impl Definition {
 /// A definition as far as it can be read, and all that is found about it.
 fn read(file: &str, source: &str) -> (Option<model::Model>, Diagnostics) {
     let mut findings = diagnostics::Findings::new(file, source);
-    let model =
-        node::read(source, &mut findings).and_then(|root| syntax::read(&root, &mut findings));
-    if let Some(model) = &model {
-        check::check(model, &mut findings);
-    }
+    let model = read_into(source, &mut findings);
     (model, findings.finish())
+}
+
+fn read_into(source: &str, findings: &mut diagnostics::Findings) -> Option<model::Model> {
+    let model = node::read(source, findings).and_then(|root| syntax::read(&root, findings));
+    if let Some(model) = &model {
+        check::check(model, findings);
+    }
+    model
 }
 
 /// The loader of the declarative language.

@@ -9,6 +9,7 @@
 
 mod amending;
 mod approvals;
+mod baseline;
 mod by_itself;
 mod checks;
 mod child_runs;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use holdpoint::{
     authoring::report,
-    definition::{Definition, Diagnostics, Severity},
+    definition::{Baseline, Definition, Diagnostics, Severity, Standing},
 };
 use serde_json::{Value, json};
 
@@ -28,9 +28,10 @@ struct Checked {
 
 /// Checks files, and prints what was found.
 pub(crate) fn check(context: &Context, arguments: &Check) -> Result<(), Failure> {
+    let baseline = arguments.baseline.as_deref().map(read_baseline).transpose()?;
     let (mut checked, mut unread) = (Vec::new(), None);
     for file in files(&arguments.files)? {
-        match check_file(&file) {
+        match check_file(&file, baseline.as_ref()) {
             Ok(file) => checked.push(file),
             Err(failure) => _ = unread.get_or_insert(failure),
         }
@@ -64,27 +65,68 @@ pub(crate) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn check_file(file: &Path) -> Result<Checked, Failure> {
+fn read_baseline(file: &Path) -> Result<Baseline, Failure> {
+    let source = definitions::read(file)?;
+    Baseline::parse(&file.display().to_string(), &source).map_err(Failure::Findings)
+}
+
+/// Checks a definition against a baseline too, and says how it stands to each requirement.
+fn check_against(name: String, source: &str, baseline: &Baseline) -> Checked {
+    let found = baseline.check(&name, source);
+    let mut checked = match &found.definition {
+        Some(definition) => usable(name, definition, found.findings),
+        None => return unusable(name, found.findings),
+    };
+    let mut requirements = Vec::new();
+    for (requirement, standing) in &found.requirements {
+        let (status, reason) = match standing {
+            Standing::NotApplicable => ("not applicable", None),
+            Standing::Met => ("met", None),
+            Standing::NotMet => ("not met", None),
+            Standing::Overridden { met: true, reason } => {
+                ("overridden, met nevertheless", Some(reason))
+            }
+            Standing::Overridden { met: false, reason } => ("overridden", Some(reason)),
+        };
+        checked.about.push_str(&format!("\n  {requirement}: {status}"));
+        if let Some(reason) = reason {
+            checked.about.push_str(&format!(": {}", reason.replace('\n', " ")));
+        }
+        requirements.push(json!({
+            "name": requirement,
+            "status": match standing {
+                Standing::NotApplicable => "not_applicable",
+                Standing::Met => "met",
+                Standing::NotMet => "not_met",
+                Standing::Overridden { .. } => "overridden",
+            },
+            "met": match standing {
+                Standing::NotApplicable => None,
+                Standing::Met => Some(true),
+                Standing::NotMet => Some(false),
+                Standing::Overridden { met, .. } => Some(*met),
+            },
+            "reason": reason,
+        }));
+    }
+    if let Value::Object(members) = &mut checked.json {
+        let about = json!({ "name": baseline.name(), "requirements": requirements });
+        members.insert("baseline".to_owned(), about);
+    }
+    checked
+}
+
+fn check_file(file: &Path, baseline: Option<&Baseline>) -> Result<Checked, Failure> {
     let name = file.display().to_string();
     if name.ends_with(test::SUFFIX) {
         return check_scenarios(file, name);
     }
     let source = definitions::read(file)?;
+    if let Some(baseline) = baseline {
+        return Ok(check_against(name, &source, baseline));
+    }
     Ok(match Definition::parse(&name, &source) {
-        Ok(checked) => {
-            let definition = &checked.definition;
-            let (workflow, version) = (definition.name(), definition.version());
-            Checked {
-                about: format!("{name}: `{workflow}` v{version}, {}", counted(&checked.warnings)),
-                json: json!({
-                    "file": name,
-                    "name": workflow,
-                    "definition_version": version,
-                    "title": definition.title(),
-                }),
-                findings: checked.warnings,
-            }
-        }
+        Ok(checked) => usable(name, &checked.definition, checked.warnings),
         Err(findings) => unusable(name, findings),
     })
 }
@@ -102,6 +144,20 @@ fn check_scenarios(file: &Path, name: String) -> Result<Checked, Failure> {
         }
         Err(Failure::Findings(findings)) => Ok(unusable(name, findings)),
         Err(other) => Err(other),
+    }
+}
+
+fn usable(name: String, definition: &Definition, findings: Diagnostics) -> Checked {
+    let (workflow, version) = (definition.name(), definition.version());
+    Checked {
+        about: format!("{name}: `{workflow}` v{version}, {}", counted(&findings)),
+        json: json!({
+            "file": name,
+            "name": workflow,
+            "definition_version": version,
+            "title": definition.title(),
+        }),
+        findings,
     }
 }
 
@@ -147,7 +203,9 @@ fn in_words(checked: &Checked) -> String {
     if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(&format!("{}\n", shortened(&checked.about)));
+    for line in checked.about.lines() {
+        text.push_str(&format!("{}\n", shortened(line)));
+    }
     text
 }
 

@@ -1,0 +1,402 @@
+//! A baseline: what an organisation demands of every definition, and whether one keeps to it.
+//!
+//! Whether it does is told from the definition alone: a requirement is met when no way leads to the
+//! work without passing, by its release, a hold that demands at least as much. So it holds for every
+//! run, and what a definition demands beyond it is never in its way.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::{
+    Definition, check,
+    diagnostics::{DiagnosticCode as Code, Diagnostics, Findings},
+    expr::Expr,
+    hold_model::{Amended, Approval, Approver, Exclusion, Hold, listed},
+    model::{Model, StateKind, StateModel},
+    node, read_into,
+    substitutes::Substitutes,
+    syntax_baseline,
+    window_model::Times,
+};
+
+/// What an organisation demands of every definition of a project.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) requirements: Vec<Requirement>,
+}
+
+/// One thing that is demanded.
+#[derive(Clone, Debug)]
+pub(crate) struct Requirement {
+    pub(crate) name: String,
+    pub(crate) before: BTreeSet<WorkKind>,
+    /// The condition under which it is demanded, as definitions write it.
+    pub(crate) when: Option<String>,
+    pub(crate) demand: Demanded,
+    /// Whether a hold that is waived counts as passed.
+    pub(crate) waivable: bool,
+    /// The definitions of which it is not demanded, and why.
+    pub(crate) except: BTreeMap<String, String>,
+}
+
+/// What must lie before work.
+#[derive(Clone, Debug)]
+pub(crate) enum Demanded {
+    Approval { from: Vec<Approver>, need: u32, qualified: Option<String>, not: Vec<Exclusion> },
+    Evidence(String),
+    NotDuring { calendar: String, overriders: Vec<Approver> },
+}
+
+/// The kinds of work that a definition has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum WorkKind {
+    Activity,
+    Rollout,
+    Run,
+}
+
+impl WorkKind {
+    pub(crate) const ALL: [Self; 3] = [Self::Activity, Self::Rollout, Self::Run];
+
+    /// Its key in `do`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Activity => "activity",
+            Self::Rollout => "rollout",
+            Self::Run => "run",
+        }
+    }
+
+    const fn of(kind: &StateKind) -> Option<Self> {
+        match kind {
+            StateKind::Activity(_) => Some(Self::Activity),
+            StateKind::Rollout(_) => Some(Self::Rollout),
+            StateKind::Child(_) => Some(Self::Run),
+            StateKind::Hold(_)
+            | StateKind::Choose { .. }
+            | StateKind::All(_)
+            | StateKind::End { .. } => None,
+        }
+    }
+}
+
+/// How a definition stands to one requirement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has no work of the kind that the requirement is about.
+    NotApplicable,
+    /// No way leads to the work without it.
+    Met,
+    /// A way does.
+    NotMet,
+    /// The baseline does not demand it of this definition.
+    Overridden {
+        /// Why.
+        reason: String,
+        /// Whether the definition would meet it nevertheless.
+        met: bool,
+    },
+}
+
+/// How a definition stands to a baseline.
+#[derive(Clone, Debug)]
+pub struct Conformance {
+    /// The definition, unless it cannot be used, whatever a baseline says.
+    pub definition: Option<Definition>,
+    /// All findings about it, those that the baseline makes with them.
+    pub findings: Diagnostics,
+    /// The requirements by name, in the baseline's order; none, where the definition cannot be used.
+    pub requirements: Vec<(String, Standing)>,
+}
+
+impl Baseline {
+    /// Reads a baseline. `file` is the name that findings show.
+    ///
+    /// # Errors
+    /// All findings, when one of them keeps it from being used.
+    pub fn parse(file: &str, source: &str) -> Result<Self, Diagnostics> {
+        let mut findings = Findings::new(file, source);
+        let read = node::read(source, &mut findings)
+            .and_then(|root| syntax_baseline::read(&root, &mut findings));
+        match read {
+            Some(baseline) if !findings.has_errors() => Ok(baseline),
+            _ => Err(findings.finish()),
+        }
+    }
+
+    /// The name that it gives itself.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is about, in a line.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Reads and checks a definition, and whether it keeps to this baseline.
+    #[must_use]
+    pub fn check(&self, file: &str, source: &str) -> Conformance {
+        let mut findings = Findings::new(file, source);
+        let model = read_into(source, &mut findings).filter(|_| !findings.has_errors());
+        let requirements = model.as_ref().map_or_else(Vec::new, |model| {
+            let of = |one: &Requirement| one.standing(model, &self.name, &mut findings);
+            self.requirements.iter().map(of).collect()
+        });
+        Conformance {
+            definition: model.map(Definition::of),
+            findings: findings.finish(),
+            requirements,
+        }
+    }
+}
+
+impl Requirement {
+    fn standing(
+        &self,
+        model: &Model,
+        baseline: &str,
+        findings: &mut Findings,
+    ) -> (String, Standing) {
+        let work: Vec<_> = model
+            .states
+            .iter()
+            .filter(|(_, state)| {
+                WorkKind::of(&state.kind).is_some_and(|kind| self.before.contains(&kind))
+            })
+            .collect();
+        let ways = self.ways(model);
+        let past: Vec<_> = work
+            .iter()
+            .filter(|(_, state)| !self.is_within(&state.kind))
+            .filter_map(|(name, state)| Some((name, state, way(&ways, name)?)))
+            .collect();
+        let standing = match self.except.get(model.name.as_str()) {
+            _ if work.is_empty() => Standing::NotApplicable,
+            Some(reason) => Standing::Overridden { reason: reason.clone(), met: past.is_empty() },
+            None if past.is_empty() => Standing::Met,
+            None => {
+                for (name, state, way) in past {
+                    findings
+                        .add(
+                            Code::BelowBaseline,
+                            &state.span,
+                            format!(
+                                "`{name}` can be reached without `{}` of the baseline `{baseline}`",
+                                self.name
+                            ),
+                        )
+                        .help(self.remedy(model, &way));
+                }
+                Standing::NotMet
+            }
+        };
+        (self.name.clone(), standing)
+    }
+
+    /// The states that a run can come to without having met the requirement, each with the one
+    /// before it on a shortest way.
+    fn ways<'m>(&self, model: &'m Model) -> BTreeMap<&'m str, Option<&'m str>> {
+        let mut before = BTreeMap::from([(model.start.name.as_str(), None)]);
+        let mut open = VecDeque::from([model.start.name.as_str()]);
+        // What is demanded of a moment is no longer so after a state that takes time.
+        if matches!(self.demand, Demanded::NotDuring { .. }) {
+            for (name, state) in &model.states {
+                if !matches!(state.kind, StateKind::Choose { .. }) {
+                    for next in self.next(model, state) {
+                        before.entry(next).or_insert(Some(name.as_str()));
+                        open.push_back(next);
+                    }
+                }
+            }
+        }
+        while let Some(name) = open.pop_front() {
+            let Some(state) = model.states.get(name) else { continue };
+            for next in self.next(model, state) {
+                before.entry(next).or_insert_with(|| {
+                    open.push_back(next);
+                    Some(name)
+                });
+            }
+        }
+        before
+    }
+
+    /// The states that can follow one without the requirement being met by that.
+    fn next<'m>(&self, model: &'m Model, state: &'m StateModel) -> Vec<&'m str> {
+        match &state.kind {
+            StateKind::Hold(hold) if self.lacks(hold).is_none() => state
+                .on
+                .iter()
+                .filter(|(outcome, _)| match outcome.as_str() {
+                    "released" => false,
+                    "waived" => !self.waivable,
+                    _ => true,
+                })
+                .map(|(_, to)| to.name.as_str())
+                .collect(),
+            _ => check::next(model, state).map(|to| to.name.as_str()).collect(),
+        }
+    }
+
+    /// Whether the work itself sees to it.
+    fn is_within(&self, kind: &StateKind) -> bool {
+        match (&self.demand, kind) {
+            (Demanded::NotDuring { calendar, overriders }, StateKind::Rollout(rollout)) => {
+                rollout.window.as_ref().is_some_and(|window| {
+                    times_lack(&window.times, calendar).is_none()
+                        && beyond(&window.overriders, overriders).is_none()
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// Why the release of a hold does not meet the requirement; `None` when it does.
+    fn lacks(&self, hold: &Hold) -> Option<Lack> {
+        match &self.demand {
+            Demanded::Approval { from, need, qualified, not } => {
+                let Some(approval) = &hold.approval else { return Some(Lack::Absent) };
+                self.approval_lacks(approval, from, *need, qualified.as_deref(), not)
+            }
+            Demanded::Evidence(name) => {
+                let Some(demand) = hold.evidence.iter().find(|one| one.name == *name) else {
+                    return Some(Lack::Absent);
+                };
+                (!self.applies(demand.when.as_ref()))
+                    .then(|| Lack::Weaker(format!("its `{name}` has a condition of its own")))
+            }
+            Demanded::NotDuring { calendar, overriders } => {
+                let Some(window) = &hold.window else { return Some(Lack::Absent) };
+                times_lack(&window.times, calendar).or_else(|| {
+                    beyond(&window.overriders, overriders)
+                        .map(|who| Lack::Weaker(format!("{who} may override its window")))
+                })
+            }
+        }
+    }
+
+    fn approval_lacks(
+        &self,
+        approval: &Approval,
+        from: &[Approver],
+        need: u32,
+        qualified: Option<&str>,
+        not: &[Exclusion],
+    ) -> Option<Lack> {
+        let weaker = |why: String| Some(Lack::Weaker(why));
+        if let Some(missing) = not.iter().find(|one| !approval.not.contains(one)) {
+            return weaker(format!("its `not` has no `{}`", missing.as_str()));
+        }
+        if approval.amended == Some(Amended::Keep) {
+            return weaker("its approvals stand for a text that was amended".to_owned());
+        }
+        if need > 1 && approval.substitutes() == Substitutes::Each {
+            return weaker("one person may count for several by `substitutes: each`".to_owned());
+        }
+        let others = approval.escalate.as_ref().and_then(|one| beyond(&one.to, from));
+        if let Some(who) = others {
+            return weaker(format!("it is escalated to {who}"));
+        }
+        // Every seat of a hold is filled by somebody else, so seats of several rules add up.
+        let seats = approval
+            .rules
+            .iter()
+            .filter(|rule| self.applies(rule.when.as_ref()) && beyond(&rule.from, from).is_none())
+            .filter(|rule| {
+                let has = rule.qualified.as_ref().and_then(|template| template.literal());
+                qualified.is_none() || has == qualified
+            })
+            .fold(0_u32, |seats, rule| seats.saturating_add(rule.need.at_least()));
+        (seats < need).then(|| {
+            Lack::Weaker(format!("only {seats} of its seats are always filled by such members"))
+        })
+    }
+
+    /// Whether what has this condition applies whenever the requirement does.
+    fn applies(&self, when: Option<&Expr>) -> bool {
+        when.is_none_or(|when| self.when.as_deref() == Some(when.text().trim()))
+    }
+
+    fn remedy(&self, model: &Model, way: &[&str]) -> String {
+        let weaker = way.iter().find_map(|name| match &model.states.get(*name)?.kind {
+            StateKind::Hold(hold) => match self.lacks(hold)? {
+                Lack::Weaker(why) => Some(format!("`{name}` is not enough: {why}")),
+                Lack::Absent => None,
+            },
+            _ => None,
+        });
+        let names: Vec<String> = way.iter().map(|name| format!("`{name}`")).collect();
+        let mut text = format!("let every way to it pass {}", self.in_words());
+        if let Some(weaker) = weaker {
+            text.push_str("; ");
+            text.push_str(&weaker);
+        }
+        text.push_str("; this way does not: ");
+        text.push_str(&names.join(", "));
+        text
+    }
+
+    /// What is demanded, in words.
+    fn in_words(&self) -> String {
+        let mut text = match &self.demand {
+            Demanded::Approval { from, need, qualified, not } => {
+                let mut text =
+                    format!("a hold in which at least {need} must approve, of {}", listed(from));
+                if let Some(domain) = qualified {
+                    text.push_str(&format!(", qualified in {domain}"));
+                }
+                if !not.is_empty() {
+                    let not: Vec<&str> = not.iter().map(|one| one.as_str()).collect();
+                    text.push_str(&format!(", with `not: [{}]`", not.join(", ")));
+                }
+                text
+            }
+            Demanded::Evidence(name) => format!("a hold with the evidence `{name}`"),
+            Demanded::NotDuring { calendar, .. } => {
+                format!("a hold with `not_during: {calendar}` directly before it")
+            }
+        };
+        if let Some(when) = &self.when {
+            text.push_str(&format!(", at least when `{when}`"));
+        }
+        text
+    }
+}
+
+/// Why a hold does not meet a requirement.
+enum Lack {
+    /// It demands nothing of the kind.
+    Absent,
+    /// It demands less.
+    Weaker(String),
+}
+
+/// The first of `some` whom `allowed` does not name.
+fn beyond<'a>(some: &'a [Approver], allowed: &[Approver]) -> Option<&'a Approver> {
+    some.iter().find(|one| !allowed.contains(one))
+}
+
+fn times_lack(times: &Times, calendar: &str) -> Option<Lack> {
+    let named = times.not_during.iter().any(|one| one.template.literal() == Some(calendar));
+    (!named).then_some(Lack::Absent)
+}
+
+/// The way to a state, from the first to the one itself; `None` when there is none.
+fn way<'m>(ways: &BTreeMap<&'m str, Option<&'m str>>, to: &str) -> Option<Vec<&'m str>> {
+    let (mut at, _) = ways.get_key_value(to)?;
+    let mut way = vec![*at];
+    while let Some(Some(before)) = ways.get(at) {
+        // What begins anew in the middle of a definition may go round in a circle.
+        if way.contains(before) {
+            break;
+        }
+        way.push(before);
+        at = before;
+    }
+    way.reverse();
+    Some(way)
+}
