@@ -47,7 +47,7 @@ pub(crate) fn evolve(
 
 fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Result<(), String> {
     match (&mut state.place, event) {
-        (Place::Begin, Event::RiskAssessed(risk)) if model.risk.is_some() => {
+        (Place::Begin | Place::Owing { .. }, Event::RiskAssessed(risk)) if model.risk.is_some() => {
             state.risk = Some(risk.clone());
             Ok(())
         }

@@ -9,7 +9,7 @@ use cel::{
     Context, Env, Program,
     common::ast::{EntryExpr, Expr as Ast, IdedExpr},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     event_data::Risk,
@@ -223,7 +223,8 @@ impl Expr {
                 .collect();
             context.add_variable_from_value("states", states);
         }
-        if let Some(Ok(risk)) = vars.risk.map(serde_json::to_value) {
+        if let Some(Risk { level, score, factors }) = vars.risk {
+            let risk = json!({ "level": level, "score": score, "factors": factors });
             context.add_variable_from_value("risk", to_cel(&risk));
         }
         if let Some(target) = vars.target {
@@ -693,8 +694,6 @@ fn hyphenated<'k>(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::template::Template;
 

@@ -16,7 +16,7 @@ use crate::{
     Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
-    evolve, lockdown, locking, migrating, parallel, rollout, rollout_control, rollout_plan,
+    evolve, lockdown, locking, migrating, parallel, risk, rollout, rollout_control, rollout_plan,
     rollout_state::RolloutState,
     schema, settling,
     state::{Place, State},
@@ -203,7 +203,15 @@ impl Workflow for Definition {
     }
 
     fn plans(&self, state: &State, at: &Moment<'_>) -> Vec<Planned> {
-        rollout_plan::plans(&self.model, state, at.project.items())
+        let items = at.project.items();
+        let begins = matches!(state.place, Place::Begin);
+        // It is recorded only when the run begins.
+        match begins.then(|| risk::of(&self.model, state)) {
+            Some(Ok(risk)) => {
+                rollout_plan::plans(&self.model, &State { risk, ..state.clone() }, items)
+            }
+            _ => rollout_plan::plans(&self.model, state, items),
+        }
     }
 
     fn summary(&self, state: &State, _: &Moment<'_>) -> RunSummary {

@@ -10,9 +10,10 @@ use crate::{
     decide::{Draft, not_awaited},
     duties::{self, Duty},
     earlier,
+    event::DefinitionEvent as Event,
     evolve::hold_of,
     model::{Model, StateKind, StateModel},
-    parallel,
+    parallel, risk,
     state::{Failure, Place, State},
 };
 
@@ -75,6 +76,8 @@ pub(crate) fn adopt(
     }
     state.failure =
         state.failure.map(|Failure { state, reason }| Failure { state: renamed(&state), reason });
+    // The other version may tell another risk of the same input, or none.
+    state.risk = risk::of(model, &state).map_err(misfit)?;
     check_passed(model, &state, target)?;
     check_outputs(model, &state, target)?;
     check_deadline(model, &state, migrating)?;
@@ -248,6 +251,9 @@ impl Draft<'_> {
         let Place::Owing { .. } = self.state.place else {
             return Err(not_awaited("no run is taken over here"));
         };
+        if let Some(told) = self.state.risk.clone() {
+            self.emit(Event::RiskAssessed(told));
+        }
         self.check_targets()?;
         self.no_longer_owing();
         let blocked = match &self.state.place {

@@ -1,9 +1,9 @@
 //! The risk of a run: how it follows from the input, and what follows from it.
 
-use holdpoint_core::{Action, RefusalCode};
+use holdpoint_core::{Action, Actor, Moment, RefusalCode, RunId, Started, Workflow, testing::uuid};
 use serde_json::{Value, json};
 
-use crate::common::{data, ended, faults, last, refused, submitted};
+use crate::common::{data, ended, faults, last, people, refused, submitted, workflow};
 
 /// A definition with this risk, whose levels are `low`, `medium` and `high`.
 fn risky(how: &str) -> String {
@@ -125,5 +125,56 @@ fn what_makes_no_sense_is_found() {
     ] {
         let found = faults(&risky(how));
         assert!(found.contains(says), "{how}: {found}");
+    }
+}
+
+#[test]
+fn a_run_that_is_migrated_has_the_risk_that_its_new_version_tells() {
+    let plain = risky("score: 0")
+        .replace("risk:\n  score: 0\n  levels: { low: -5, medium: 10, high: 20 }\n", "")
+        .replace("\"${risk.level == 'high' ? 2 : 1}\"", "1")
+        .replace("risk.score > 10", "input.n > 10");
+    let mut bench = submitted(&plain, "ada", json!({ "n": 12 }));
+    assert_eq!(bench.view().risk, None);
+    for (how, level, score, rules) in
+        [(TABLE, "medium", 11, 2), ("score: input.n * 2", "high", 24, 2), ("score: 3", "low", 3, 1)]
+    {
+        bench.migrate("ada", workflow(&risky(how)), &[]).unwrap();
+        let risk = bench.view().risk.unwrap();
+        assert_eq!((risk.level.as_str(), risk.score), (level, score), "{how}");
+        assert_eq!(last(&bench, "risk.assessed")["level"], level, "{how}");
+        let opened = last(&bench, "hold.opened");
+        assert_eq!(opened["rules"].as_array().unwrap().len(), rules, "{how}: {opened}");
+    }
+    let before = bench.types();
+    let cannot = bench.migrate("ada", workflow(&risky("score: 'size(input.text)'")), &[]);
+    let refusal = refused(cannot, RefusalCode::NotMigratable);
+    assert!(refusal.message.contains("the risk cannot be told"), "{refusal}");
+    assert_eq!(bench.types(), before);
+    bench.migrate("ada", workflow(&plain), &[]).unwrap();
+    assert_eq!(bench.view().risk, None);
+    let replayed = bench.replay(bench.history().len()).unwrap();
+    assert_eq!(format!("{replayed:?}"), format!("{:?}", bench.run()));
+}
+
+#[test]
+fn a_plan_before_submission_knows_the_risk() {
+    let source = "workflow: risky\nversion: 1\ntitle: Risky\n\
+         input: { type: object, properties: { n: { type: integer, default: 0 } } }\n\
+         risk: { score: input.n, levels: { low: 0, high: 20 } }\nstart: roll\nstates:\n  roll:\n    \
+         do: { rollout: { targets: \"${risk.level == 'high' && size(risk.factors) == 0 ? ['one'] : ['one', 'two']}\", each: { run: deploy } } }\n    \
+         on: { succeeded: done, failed: done }\n  done: { end: done }\n";
+    let (definition, project) = (workflow(source), people());
+    let now = "2026-01-05T09:00:00Z".parse().unwrap();
+    let requester = Actor::Member("ada".parse().unwrap());
+    for (n, targets) in [(3, 2), (30, 1)] {
+        let input = json!({ "n": n });
+        let (run, project_id) = (RunId::from_uuid(uuid(1)), project.id());
+        let started =
+            Started { run, project: project_id, requester: &requester, at: now, input: &input };
+        let state = Workflow::start(&*definition, &started).unwrap();
+        let plans = Workflow::plans(&*definition, &state, &Moment { now, project: &project });
+        assert_eq!(plans[0].problem, None);
+        assert_eq!(plans[0].plan.as_ref().unwrap().targets, targets, "{plans:?}");
     }
 }
