@@ -18,7 +18,7 @@ mod votes;
 #[path = "examples/windows.rs"]
 mod windows;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use golden::{Golden, Stored};
 use holdpoint_core::{
@@ -79,6 +79,33 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 not_applicable: [].into(),
                 tasks: vec![],
                 checks: vec![],
+                plans: BTreeMap::new(),
+                until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
+                deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
+                window: None,
+                remind: None,
+                escalate: None,
+                counted: vec![],
+            },
+        ),
+        (
+            "holdpoint.hold.opened.plans",
+            DefinitionEvent::HoldOpened {
+                hold: text("authorize"),
+                digest: Digest::of(b"what is voted on"),
+                rules: vec![
+                    OpenRule {
+                        rule: text("peer"),
+                        need: 1,
+                        qualified: Some("network".parse().unwrap()),
+                        roster: None,
+                    },
+                    OpenRule { rule: text("board"), need: 2, qualified: None, roster: None },
+                ],
+                not_applicable: [].into(),
+                tasks: vec![],
+                checks: vec![],
+                plans: [(text("implement"), Digest::of(b"the plan that is asked about"))].into(),
                 until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
                 deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
                 window: None,
@@ -101,6 +128,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 not_applicable: [].into(),
                 tasks: vec![],
                 checks: vec![],
+                plans: BTreeMap::new(),
                 until: None,
                 deadline: None,
                 window: None,
@@ -118,6 +146,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 not_applicable: [].into(),
                 tasks: vec![],
                 checks: vec![],
+                plans: BTreeMap::new(),
                 until: None,
                 deadline: None,
                 window: None,
@@ -284,6 +313,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                     qualified: Some("electrical".parse().unwrap()),
                 }],
                 checks: vec![],
+                plans: BTreeMap::new(),
                 until: None,
                 deadline: None,
                 window: None,
@@ -374,6 +404,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                     every_ms: Some(300_000),
                     valid_ms: Some(3_600_000),
                 }],
+                plans: BTreeMap::new(),
                 until: None,
                 deadline: None,
                 window: None,
@@ -582,6 +613,22 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
         (
             "holdpoint.work.failed",
             DefinitionEvent::WorkFailed { state: state(), reason: text("exit status 1") },
+        ),
+        (
+            "holdpoint.rollout.drifted",
+            DefinitionEvent::RolloutDrifted {
+                state: state(),
+                approved: Some(Digest::of(b"the plan that was released")),
+                found: Digest::of(b"the plan as it is now"),
+            },
+        ),
+        (
+            "holdpoint.rollout.drifted.unapproved",
+            DefinitionEvent::RolloutDrifted {
+                state: state(),
+                approved: None,
+                found: Digest::of(b"the plan as it is now"),
+            },
         ),
         (
             "holdpoint.work.expired",
@@ -821,6 +868,7 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::WorkRequested { .. } => "holdpoint.work.requested",
         DefinitionEvent::WorkSucceeded { .. } => "holdpoint.work.succeeded",
         DefinitionEvent::WorkFailed { .. } => "holdpoint.work.failed",
+        DefinitionEvent::RolloutDrifted { .. } => "holdpoint.rollout.drifted",
         DefinitionEvent::WorkExpired { .. } => "holdpoint.work.expired",
         DefinitionEvent::Expired { .. } => "holdpoint.run.expired",
         DefinitionEvent::RolloutStarted { .. } => "holdpoint.rollout.started",

@@ -423,6 +423,12 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::WorkFailed { state, reason } => {
             format!("the work of `{state}` failed: {reason}")
         }
+        DefinitionEvent::RolloutDrifted { state, approved: Some(_), .. } => {
+            format!("`{state}` did not begin: its plan is not the one that was released")
+        }
+        DefinitionEvent::RolloutDrifted { state, approved: None, .. } => {
+            format!("`{state}` did not begin: no plan of it was released")
+        }
         DefinitionEvent::WorkExpired { state, deadline } => {
             format!("the work of `{state}` was not done before {}", time(*deadline))
         }

@@ -210,6 +210,9 @@ pub struct HoldView {
     pub deadline: Option<DeadlineView>,
     /// What it waits for; it is released when each is met.
     pub conditions: Vec<ConditionView>,
+    /// The digests of the plans that it is asked about, by the states of their rollouts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub plans: BTreeMap<String, Digest>,
 }
 
 /// When a hold, or a run, resolves by itself.

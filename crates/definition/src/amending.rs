@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::{
     check,
     decide::{Draft, accepts, invalid, not_awaited},
-    event::{DefinitionEvent as Event, cut},
+    event::DefinitionEvent as Event,
     event_data::{OpenRule, OpenTask},
+    event_place::cut,
     evolve::hold_of,
     hold_model::{Amended, Approval, Exclusion},
     hold_state::HoldState,
@@ -140,6 +141,7 @@ impl Draft<'_> {
         let not_applicable = after.not_applicable(definition).map_err(cannot)?;
         let tasks = after.tasks(definition, &not_applicable).map_err(cannot)?;
         let checks = after.checks(definition, &not_applicable).map_err(cannot)?;
+        let plans = after.plans_at(&hold);
         let Times { until, deadline, counted, .. } =
             after.times(definition, opened).map_err(cannot)?;
         if let Some(signal) = &definition.signal {
@@ -184,6 +186,7 @@ impl Draft<'_> {
             not_applicable,
             tasks,
             checks,
+            plans,
             until,
             deadline,
             window,
@@ -253,6 +256,7 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
             not_applicable,
             tasks,
             checks,
+            plans,
             until,
             deadline,
             window,
@@ -281,6 +285,7 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
     });
     // What was looked at was asked for by the older text.
     open.checks.begin(checks);
+    open.plans.clone_from(plans);
     open.waivers.clear();
     if *signal_fell {
         open.signalled = false;

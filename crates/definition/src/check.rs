@@ -7,6 +7,7 @@ use holdpoint_core::MemberId;
 use crate::{
     approval,
     diagnostics::{DiagnosticCode as Code, Findings},
+    drift,
     event_data::OpenRule,
     evidence::{Again, Demand},
     expr::did_you_mean,
@@ -46,6 +47,7 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
     // Where targets do not exist, what follows would only repeat that.
     if !findings.has_errors() {
         check_reach(model, findings);
+        drift::check(model, findings);
         outputs_check::check(model, findings);
         check_loops(model, findings);
     }
@@ -77,10 +79,17 @@ pub(crate) fn outcomes(model: &Model, name: &str, state: &StateModel) -> Vec<&'s
             vec!["succeeded", "failed", "expired"]
         }
         StateKind::Activity(_) | StateKind::Child(_) => vec!["succeeded", "failed"],
-        StateKind::Rollout(rollout) if rollout.can_undo() => {
-            vec!["succeeded", "rolled_back", "failed"]
+        StateKind::Rollout(rollout) => {
+            let mut all = vec!["succeeded"];
+            if rollout.can_undo() {
+                all.push("rolled_back");
+            }
+            all.push("failed");
+            if rollout.approved_at.is_some() {
+                all.push("drifted");
+            }
+            all
         }
-        StateKind::Rollout(_) => vec!["succeeded", "failed"],
         StateKind::All(_) => {
             let mut all = vec!["completed"];
             if model.can_fail(name) {

@@ -479,6 +479,7 @@ fn of_rollout(rollout: &Rollout) -> Facts {
         switch,
         control,
         window,
+        approved_at,
     } = rollout;
     let order = match order {
         Order::Listed => "as listed",
@@ -503,6 +504,9 @@ fn of_rollout(rollout: &Rollout) -> Facts {
     }
     if let Some(first) = first {
         add("those that come first", phrase::tree(first));
+    }
+    if let Some(hold) = approved_at {
+        add("the hold that approves its plan", format!("`{}`", hold.name));
     }
     if let Some(most) = max_unavailable {
         add("at most so many out of service", phrase::most(*most));

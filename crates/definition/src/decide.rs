@@ -14,8 +14,9 @@ use serde_json::Value;
 
 use crate::{
     approval, check,
-    event::{self, DefinitionEvent as Event},
+    event::DefinitionEvent as Event,
     event_data::OpenRule,
+    event_place,
     evolve::{evolve, hold_of},
     expr::Vars,
     hold_model::{Hold, Need, Roster, SignalWait, Wait},
@@ -196,6 +197,9 @@ impl<'a> Draft<'a> {
                 StateKind::Child(_) => next = self.request_child(&name, visit),
                 StateKind::Rollout(rollout) => {
                     match rollout::plan(rollout, &self.state, &name, self.at.project.items()) {
+                        Ok(started) if self.drifts(rollout, &started) => {
+                            next = self.resolved();
+                        }
                         Ok(started) => {
                             self.emit(started);
                             self.rollout_window();
@@ -250,6 +254,7 @@ impl<'a> Draft<'a> {
         let not_applicable = self.not_applicable(hold)?;
         let tasks = self.tasks(hold, &not_applicable)?;
         let checks = self.checks(hold, &not_applicable)?;
+        let plans = self.plans_at(name);
         let (hold, digest) = (name.to_owned(), self.state.digest);
         Ok(Event::HoldOpened {
             hold,
@@ -258,6 +263,7 @@ impl<'a> Draft<'a> {
             not_applicable,
             tasks,
             checks,
+            plans,
             until,
             deadline,
             window,
@@ -459,7 +465,7 @@ impl<'a> Draft<'a> {
             Err(reason) => {
                 return Err(invalid(format!(
                     "the condition of `{hold}` cannot be told from what came with `{name}`: {}",
-                    event::cut(reason)
+                    event_place::cut(reason)
                 )));
             }
         }

@@ -162,6 +162,8 @@ codes! {
     RiskLevels = "HP2078", Error;
     /// A check by `tcp` looks at what cannot be an address.
     NeverAnAddress = "HP2086", Error;
+    /// No hold that people release approves the plan of a rollout.
+    PlanApproval = "HP2087", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.

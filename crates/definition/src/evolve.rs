@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::{
     amending,
     child::{self, ChildState},
+    drift,
     duties::Duty,
     event::DefinitionEvent as Event,
     event_data::{Ballot, Opened, Past},
@@ -68,6 +69,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 not_applicable,
                 tasks,
                 checks,
+                plans,
                 until,
                 deadline,
                 window,
@@ -88,6 +90,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 tasks: tasks.clone(),
                 confirmed: Vec::new(),
                 checks: made,
+                plans: plans.clone(),
                 waivers: Vec::new(),
                 until: *until,
                 deadline: *deadline,
@@ -308,6 +311,11 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         {
             state.outputs.insert(named.clone(), Arc::clone(output));
             resolve(state, named, "succeeded")
+        }
+        (Place::Entered { state: at }, Event::RolloutDrifted { state: named, approved, found })
+            if at == named =>
+        {
+            drift::evolve(model, state, named, *approved, *found)
         }
         (Place::Child(child), Event::WorkFailed { state: named, reason })
             if child.state == *named && child.late.is_none() =>
@@ -575,6 +583,7 @@ fn pass(
     if hold.approval.is_some() || hold.witness.is_some() {
         state.approved.insert(named.to_owned());
     }
+    drift::passed(model, state, named);
     resolve(state, named, if waived { "waived" } else { "released" })
 }
 

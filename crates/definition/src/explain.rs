@@ -470,6 +470,10 @@ fn of_rollout(rollout: &Rollout) -> Vec<String> {
         sentences.extend(may_override(&window.overriders));
     }
     sentences.push(format!("It is steered by {}.", listed(&rollout.control)));
+    if let Some(hold) = &rollout.approved_at {
+        sentences
+            .push(format!("It begins only with the plan with which `{}` was released.", hold.name));
+    }
     sentences
 }
 

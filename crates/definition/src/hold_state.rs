@@ -34,6 +34,9 @@ pub(crate) struct HoldState {
     /// How far the checks have come.
     #[serde(default, skip_serializing_if = "Checks::is_empty")]
     pub(crate) checks: Checks,
+    /// The plans that it is asked about, by the states of their rollouts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) plans: BTreeMap<String, Digest>,
     /// The waivers that were given.
     pub(crate) waivers: Vec<waiver::Given>,
     pub(crate) until: Option<Timestamp>,

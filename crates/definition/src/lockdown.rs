@@ -2,7 +2,7 @@
 //! hold that waits for a window or for locks is not released, so that neither is used up meanwhile.
 //! What is under way finishes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdpoint_core::{
     Effect, EffectId, EffectKind, ItemName, Items, Moment, Prospect, Refusal, Seen,
@@ -281,6 +281,7 @@ pub(crate) fn hold_view(model: &Model, state: &State, at: &Moment<'_>) -> Option
         hold: next.clone(),
         since: state.entered,
         deadline: None,
+        plans: BTreeMap::new(),
         conditions: conditions(model, state, at),
     })
 }

@@ -42,6 +42,7 @@ impl Workflow for Definition {
             visits: BTreeMap::new(),
             signals: Vec::new(),
             approved: BTreeSet::new(),
+            approved_plans: BTreeMap::new(),
             waived: Vec::new(),
             evidence: BTreeMap::new(),
             editors: BTreeSet::new(),

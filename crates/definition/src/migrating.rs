@@ -63,6 +63,8 @@ pub(crate) fn adopt(
     }
     state.approved =
         old.approved.iter().map(renamed).filter(|name| hold_of(model, name).is_some()).collect();
+    state.approved_plans =
+        old.approved_plans.iter().map(|(name, plan)| (renamed(name), *plan)).collect();
     for one in &mut state.waived {
         one.hold = renamed(&one.hold);
     }

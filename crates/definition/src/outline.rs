@@ -301,6 +301,7 @@ impl Event {
             Self::WorkExpired { state, .. } => Some((state, "expired")),
             Self::WorkSucceeded { state, .. } => Some((state, "succeeded")),
             Self::WorkFailed { state, .. } => Some((state, "failed")),
+            Self::RolloutDrifted { state, .. } => Some((state, "drifted")),
             Self::RolloutFinished { state, outcome } | Self::BranchesJoined { state, outcome } => {
                 Some((state, outcome))
             }

@@ -7,7 +7,7 @@ use holdpoint_core::{MemberId, project::Member};
 use crate::{
     health::Health,
     hold_model::{Approver, Exclusion},
-    model::{Timed, Wave, Work},
+    model::{Target, Timed, Wave, Work},
     rollout_steps::Path,
     state::State,
     targets::Targets,
@@ -40,6 +40,8 @@ pub(crate) struct Rollout {
     pub(crate) control: Vec<Controller>,
     /// When targets are begun with.
     pub(crate) window: Option<WorkWindow>,
+    /// The hold whose release is about its plan.
+    pub(crate) approved_at: Option<Target>,
 }
 
 impl Rollout {

@@ -44,6 +44,9 @@ pub struct State {
     pub(crate) signals: Vec<Signal>,
     /// The holds that people have released, or let pass without an objection.
     pub(crate) approved: BTreeSet<String>,
+    /// The plans with which holds were released, by the states of their rollouts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) approved_plans: BTreeMap<String, Digest>,
     /// The holds that it was let past by waivers.
     pub(crate) waived: Vec<Waived>,
     /// What it was shown, the newest of each name.

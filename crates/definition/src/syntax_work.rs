@@ -45,6 +45,7 @@ pub(crate) const ROLLOUT: &[&str] = &[
     "control",
     "window",
     "not_during",
+    "approved_at",
 ];
 
 pub(crate) const TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(10);
@@ -366,6 +367,10 @@ fn read_rollout(node: &Node, reader: &mut Reader<'_>) -> Option<Rollout> {
         Some((work, waves, parallel)) => (Some(work), waves, parallel),
     };
     let window = syntax_window::read_work(&fields, reader);
+    let approved_at = match fields.get("approved_at") {
+        None => Some(None),
+        Some(node) => reader.target(node).map(Some),
+    };
     Some(Rollout {
         targets: targets?,
         order: order?,
@@ -383,6 +388,7 @@ fn read_rollout(node: &Node, reader: &mut Reader<'_>) -> Option<Rollout> {
         switch: switch?,
         control: control?,
         window: window?,
+        approved_at: approved_at?,
     })
 }
 

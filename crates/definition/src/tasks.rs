@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decide::{Draft, invalid, not_awaited},
-    event::{DefinitionEvent as Event, cut},
+    event::DefinitionEvent as Event,
     event_data::{Confirmation, OpenTask},
+    event_place::cut,
     expr::Expr,
     hold_model::{Approver, Exclusion, Hold, listed},
     hold_state::HoldState,

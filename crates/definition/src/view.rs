@@ -1,6 +1,8 @@
 //! What a run looks like to a person: what holds it and who could release it, how far a rollout
 //! has come, and what can be done next.
 
+use std::collections::BTreeMap;
+
 use holdpoint_core::{
     Moment, RunStatus, RunSummary, RunView, Vote,
     project::OWNER,
@@ -130,6 +132,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
             since: state.entered,
             deadline: deadlines::of_work(model, state)
                 .map(|(_, at)| DeadlineView { at, outcome: "expired".to_owned() }),
+            plans: BTreeMap::new(),
             conditions: vec![condition(
                 "run",
                 name.as_str(),
@@ -227,6 +230,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
     conditions.extend(not_applicable(open));
     HoldView {
         hold: open.hold.clone(),
+        plans: open.plans.clone(),
         since: open.opened,
         deadline: open.ends().map(|at| DeadlineView { at, outcome: "expired".to_owned() }),
         conditions,

@@ -16,6 +16,7 @@ mod child_runs;
 mod common;
 mod deadlines;
 mod docs;
+mod drift;
 mod earlier_rollouts;
 mod evidence;
 mod explore;

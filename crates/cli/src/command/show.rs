@@ -348,6 +348,9 @@ fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
         text.push_str(&format!("  {mark}  {}\n", line(&condition.summary)));
         text.push_str(&people_in_words(condition));
     }
+    for (state, plan) in &hold.plans {
+        text.push_str(&format!("  the plan of `{state}` is {plan}\n"));
+    }
     if let Some(deadline) = &hold.deadline {
         text.push_str(&format!(
             "  if nothing happens: `{}` at {} UTC (in {})\n",
