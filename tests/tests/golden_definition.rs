@@ -13,6 +13,8 @@
 mod amendments;
 #[path = "../../crates/core/tests/common/golden.rs"]
 mod golden;
+#[path = "examples/plans.rs"]
+mod plans;
 #[path = "examples/votes.rs"]
 mod votes;
 #[path = "examples/windows.rs"]
@@ -80,32 +82,6 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 tasks: vec![],
                 checks: vec![],
                 plans: BTreeMap::new(),
-                until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
-                deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
-                window: None,
-                remind: None,
-                escalate: None,
-                counted: vec![],
-            },
-        ),
-        (
-            "holdpoint.hold.opened.plans",
-            DefinitionEvent::HoldOpened {
-                hold: text("authorize"),
-                digest: Digest::of(b"what is voted on"),
-                rules: vec![
-                    OpenRule {
-                        rule: text("peer"),
-                        need: 1,
-                        qualified: Some("network".parse().unwrap()),
-                        roster: None,
-                    },
-                    OpenRule { rule: text("board"), need: 2, qualified: None, roster: None },
-                ],
-                not_applicable: [].into(),
-                tasks: vec![],
-                checks: vec![],
-                plans: [(text("implement"), Digest::of(b"the plan that is asked about"))].into(),
                 until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
                 deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
                 window: None,
@@ -615,22 +591,6 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
             DefinitionEvent::WorkFailed { state: state(), reason: text("exit status 1") },
         ),
         (
-            "holdpoint.rollout.drifted",
-            DefinitionEvent::RolloutDrifted {
-                state: state(),
-                approved: Some(Digest::of(b"the plan that was released")),
-                found: Digest::of(b"the plan as it is now"),
-            },
-        ),
-        (
-            "holdpoint.rollout.drifted.unapproved",
-            DefinitionEvent::RolloutDrifted {
-                state: state(),
-                approved: None,
-                found: Digest::of(b"the plan as it is now"),
-            },
-        ),
-        (
             "holdpoint.work.expired",
             DefinitionEvent::WorkExpired {
                 state: state(),
@@ -931,6 +891,7 @@ fn every_event_is_written_and_read_as_ever() {
     examples.extend(amendments::examples());
     examples.extend(votes::examples());
     examples.extend(windows::examples());
+    examples.extend(plans::examples());
     golden.check(examples, type_of, stored);
     golden.finish();
 }

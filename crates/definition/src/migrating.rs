@@ -80,7 +80,9 @@ pub(crate) fn adopt(
         state.failure.map(|Failure { state, reason }| Failure { state: renamed(&state), reason });
     // The other version may tell another risk of the same input, or none.
     state.risk = risk::of(model, &state).map_err(misfit)?;
-    check_passed(model, &state, target)?;
+    let left = old.visits.keys().filter(|name| *name != from);
+    let left: BTreeSet<&str> = left.map(|name| migrating.state(name)).collect();
+    check_passed(model, &state, &left, target)?;
     check_outputs(model, &state, target)?;
     check_deadline(model, &state, migrating)?;
     Ok(state)
@@ -176,7 +178,12 @@ fn asks<'m>(model: &'m Model, name: &str) -> Vec<&'m str> {
 
 /// A run goes on only where a run of this version comes to with the approvals that it has been given: no
 /// map leads it past those who are to be asked.
-fn check_passed(model: &Model, state: &State, target: &str) -> Result<(), Refusal> {
+fn check_passed(
+    model: &Model,
+    state: &State,
+    left: &BTreeSet<&str>,
+    target: &str,
+) -> Result<(), Refusal> {
     let mut open = vec![model.start.name.as_str()];
     let mut seen = BTreeSet::new();
     let mut lacking = BTreeSet::new();
@@ -202,15 +209,25 @@ fn check_passed(model: &Model, state: &State, target: &str) -> Result<(), Refusa
             continue;
         }
         let asking = asks(model, name);
-        let passed = asking.is_empty() || asking.iter().any(|one| state.approved.contains(*one));
-        if !passed {
+        // What it was not in, or has not left yet, it has not passed: neither evidence nor work.
+        let approved = asking.is_empty() || asking.iter().any(|one| state.approved.contains(*one));
+        let passed = left.contains(name) && approved;
+        if !passed && !here.on.is_empty() {
             lacking.insert(name);
         }
-        let lets_pass = |outcome: &str| matches!(outcome, "released" | "waived" | "completed");
+        let lets_pass =
+            |outcome: &str| matches!(outcome, "released" | "waived" | "completed" | "succeeded");
         let ways = here.on.iter().filter(|(outcome, _)| passed || !lets_pass(outcome));
         open.extend(ways.map(|(_, to)| to.name.as_str()));
     }
     let lacking: Vec<String> = lacking.into_iter().map(|name| format!("`{name}`")).collect();
+    if lacking.is_empty() {
+        return Err(misfit(format!(
+            "by version {} a run with this input never comes to `{target}`",
+            model.version
+        ))
+        .needs("map the state that it is in to a hold to which it comes"));
+    }
     Err(misfit(format!(
         "by version {} a run comes to `{target}` only past {}, and this one has not passed that",
         model.version,

@@ -294,7 +294,7 @@ fn an_output_that_is_used_must_be_there_or_still_come() {
         bench.migrate("ada", workflow(&using("verify")), &plain),
         RefusalCode::NotMigratable,
     );
-    assert!(refusal.message.contains("`schedule` uses the output of `verify`"), "{refusal}");
+    assert!(refusal.message.contains("`verify`, and this one has not passed"), "{refusal}");
     other.migrate("ada", workflow(&using("verify")), MAP).unwrap();
     assert_eq!(last(&other, "lock.requested")["items"], json!(["db-1"]));
     // From `board` the run still comes to it.

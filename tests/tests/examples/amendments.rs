@@ -31,6 +31,7 @@ pub(crate) fn examples() -> Vec<(&'static str, DefinitionEvent)> {
                 deadline: Some("2026-01-12T09:00:00Z".parse().unwrap()),
                 kept: [("ada".parse().unwrap(), [text("peers")].into())].into(),
                 signal_fell: false,
+                risk: None,
                 window: None,
                 counted: vec![],
             },

@@ -45,7 +45,7 @@ pub(crate) async fn watch(context: &Context, arguments: &Watch) -> Result<(), Fa
             let mut watcher = Watcher { engine, run, after, form };
             let interrupted = tokio::select! {
                 rests = rests(engine, run, arguments.follow) => rests.map(|()| false)?,
-                over = watcher.watch() => over.map(|()| false)?,
+                watched = watcher.watch() => return Err(watched),
                 interrupted = work::interruption() => interrupted.map(|()| true)?,
             };
             watcher.catch_up().await?;
@@ -137,15 +137,15 @@ struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    /// Shows what happens until the run has ended or is stuck.
-    async fn watch(&mut self) -> Result<(), Failure> {
+    /// Shows what happens until that fails. What ends the run is no end of the work: an attempt of
+    /// another run that was cut off could not be made again by itself, where it is not repeatable.
+    async fn watch(&mut self) -> Failure {
         let mut news = self.engine.log().subscribe();
         loop {
-            self.catch_up().await?;
-            let detail = self.engine.run(self.run).await?;
-            if matches!(detail.row.status, RunStatus::Ended { .. } | RunStatus::Stuck) {
-                return Ok(());
-            }
+            let detail = match self.looked().await {
+                Ok(detail) => detail,
+                Err(failure) => return failure,
+            };
             if let Form::Picture(frame) = &self.form {
                 let (_, columns) = console::Term::stdout().size();
                 let lines = picture(&detail, Timestamp::now());
@@ -155,11 +155,17 @@ impl Watcher<'_> {
             }
             tokio::select! {
                 changed = news.changed() => if changed.is_err() {
-                    return Err(Failure::storage("the log was closed", ""));
+                    return Failure::storage("the log was closed", "");
                 },
                 () = tokio::time::sleep(TICK) => {}
             }
         }
+    }
+
+    /// The run as it is when what has happened to it was told.
+    async fn looked(&mut self) -> Result<RunDetail, Failure> {
+        self.catch_up().await?;
+        Ok(self.engine.run(self.run).await?)
     }
 
     /// Tells what has happened to the run since it was looked at.

@@ -58,6 +58,12 @@ impl Run {
             return Err(Refusal::new(RefusalCode::RunEnded, message).into());
         }
         let roles = may_migrate(&command.actor, at.project)?;
+        if command.actor == *self.requester() {
+            let message = "nobody migrates a run of their own: they would choose who decides on it";
+            return Err(Refusal::new(RefusalCode::SelfApproval, message)
+                .needs("have another owner, or another member with the role `migrate`, do it")
+                .into());
+        }
         let reason = reason.trim();
         if reason.is_empty() {
             let message = "a migration needs a reason";
