@@ -193,7 +193,7 @@ fn runs_are_migrated_and_those_that_do_not_fit_are_named() {
 fn a_migrated_run_is_read_from_the_log() {
     let place = place();
     let before = place.must("show 1 --json --at 4");
-    place.must("migrate 1 --to 2 --map agree=board --reason 'the board has changed' --as ada");
+    place.must("migrate 1 --to 2 --map agree=board --reason 'the board has changed' --as mig");
     let after = place.must("show 1 --json");
     assert!(after.contains(r#""state": "board""#) && after.contains(r#""version": 2"#), "{after}");
     for file in ["read-model.sqlite", "read-model.sqlite-wal", "read-model.sqlite-shm"] {
@@ -216,7 +216,7 @@ fn a_migrated_run_is_read_from_the_log() {
 #[test]
 fn the_same_command_twice_is_answered_once() {
     let place = place();
-    let line = "migrate 1 --to 2 --map agree=board --reason 'the board has changed' --as ada \
+    let line = "migrate 1 --to 2 --map agree=board --reason 'the board has changed' --as mig \
                 --command-id 0199a1b2-c3d4-7000-8000-000000000009";
     place.must(line);
     let length = place.must("history 1").lines().count();

@@ -30,6 +30,12 @@ impl Project {
             format!("ask an owner of the project: {}", names.join(", "))
         };
         let member = self.member(actor).map_err(|refusal| refusal.needs(owners()))?;
+        if let ProjectAction::WithdrawSubstitute { substitution, reason } = action
+            && self.substitutions().get(*substitution).is_none()
+        {
+            // There is nobody who could be asked about it.
+            return self.substitutions().withdraw(*substitution, reason.as_deref()).map(drop);
+        }
         // Whose votes are given by another, and who else may end that.
         let (whose, by) = match action {
             ProjectAction::NameSubstitute(asked) => (Some(&asked.member), None),

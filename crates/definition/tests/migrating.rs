@@ -277,6 +277,34 @@ fn a_run_that_does_not_fit_is_refused_and_stays() {
 }
 
 #[test]
+fn no_map_leads_past_what_holds_a_run_or_is_to_be_done() {
+    let mut bench = reviewed_until_check();
+    bench.attempt("check#1", done()).unwrap();
+    assert_eq!(bench.view().state, "schedule");
+    // Here no failure leads around it.
+    let straight = NEW.replace("failed: stuck }", "failed: refused }").replace(
+        "  stuck:
+    choose:
+      - { when: \"has(input.note) && input.note == 'x'\", to: review }
+      - { else: review }
+",
+        "",
+    );
+    let past = |map: &[(&str, &str)], hold: &str| {
+        let refusal = refused(
+            bench.clone().migrate("ada", workflow(&straight), map),
+            RefusalCode::NotMigratable,
+        );
+        assert!(refusal.message.contains(&format!("only past `{hold}`")), "{map:?}: {refusal}");
+    };
+    past(&[("agree", "board"), ("check", "verify"), ("schedule", "review")], "schedule");
+    // Without a word for it, the new work has not been done.
+    past(&[("agree", "board")], "verify");
+    bench.migrate("ada", workflow(NEW), MAP).unwrap();
+    assert_eq!(bench.view().state, "schedule");
+}
+
+#[test]
 fn an_output_that_is_used_must_be_there_or_still_come() {
     let using = |of: &str| {
         NEW.replace(
@@ -309,6 +337,10 @@ fn who_may_is_the_project_s_to_say() {
     assert_eq!(refusal.needed, ["one of ada"]);
     refused(bench.migrate("engine", workflow(NEW), MAP), RefusalCode::NotMember);
     refused(bench.migrate("zoe", workflow(NEW), MAP), RefusalCode::NotMember);
+    // An owner, too, does not choose who decides on what they have submitted.
+    let mut own = Bench::new(workflow(OLD), people());
+    own.submit("ada", json!({ "items": ["web-1"] })).unwrap();
+    refused(own.migrate("ada", workflow(NEW), MAP), RefusalCode::SelfApproval);
     bench.act("fay", cancel("enough")).unwrap();
     refused(bench.migrate("ada", workflow(NEW), MAP), RefusalCode::RunEnded);
 }

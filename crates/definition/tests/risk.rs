@@ -134,7 +134,7 @@ fn a_run_that_is_migrated_has_the_risk_that_its_new_version_tells() {
         .replace("risk:\n  score: 0\n  levels: { low: -5, medium: 10, high: 20 }\n", "")
         .replace("\"${risk.level == 'high' ? 2 : 1}\"", "1")
         .replace("risk.score > 10", "input.n > 10");
-    let mut bench = submitted(&plain, "ada", json!({ "n": 12 }));
+    let mut bench = submitted(&plain, "bob", json!({ "n": 12 }));
     assert_eq!(bench.view().risk, None);
     for (how, level, score, rules) in
         [(TABLE, "medium", 11, 2), ("score: input.n * 2", "high", 24, 2), ("score: 3", "low", 3, 1)]
