@@ -370,7 +370,7 @@ pub enum ProjectAction {
         reason: String,
     },
     /// Hold back all that would start in a scope. Besides owners, members with the role
-    /// [`LOCKDOWN`] may.
+    /// [`LOCKDOWN`](crate::lockdown::LOCKDOWN) may.
     ImposeLockdown {
         /// Which runs.
         scope: LockdownScope,
