@@ -158,11 +158,14 @@ impl Draft<'_> {
             .as_ref()
             .map_or(Ok(()), |lock| after.lock_items(lock).map(drop))
             .map_err(cannot)?;
-        let keep = match policy {
+        let within = match policy {
             Amended::Keep => true,
             Amended::Subset => is_within(input, &self.state.input),
             Amended::Reset => false,
         };
+        // What an amendment does to a plan is for its policy to say. What the inventory has done to it
+        // since the votes were given is not.
+        let keep = within && self.plans_at(&hold) == open.plans;
         let (editor, _) = self.member()?;
         let kept = if keep {
             kept(open, &rules, definition.approval.as_ref(), editor)

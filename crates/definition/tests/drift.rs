@@ -121,6 +121,32 @@ fn an_amendment_that_keeps_votes_asks_about_its_own_plan() {
 }
 
 #[test]
+fn no_vote_is_kept_for_a_plan_that_the_inventory_has_changed() {
+    let two = CHANGE.replace("need: 1", "need: 2");
+    for policy in ["keep", "subset"] {
+        let source = two.replace("amended: keep", &format!("amended: {policy}"));
+        for (grows, stand) in [(false, 1), (true, 0)] {
+            let mut bench = Bench::new(workflow(&source), people());
+            bench.happens(&servers(&[1], &[]));
+            bench.submit("ada", json!({ "release": "v1", "notes": ["one", "two"] })).unwrap();
+            bench.approve("bob").unwrap();
+            if grows {
+                bench.happens(&servers(&[2], &[]));
+            }
+            let input = json!({ "release": "v1", "notes": ["one"] });
+            bench.act("ada", Action::Amend { input, reason: "one is done".to_owned() }).unwrap();
+            let amended = last(&bench, "run.amended");
+            let kept = amended["kept"].as_object().map_or(0, |kept| kept.len());
+            assert_eq!(kept, stand, "{policy}, {grows}: {amended}");
+            assert_eq!(amended["plans"], json!({ "roll-out": planned(&bench) }));
+            bench.approve("cy").unwrap();
+            assert_eq!(bench.view().state == "watch", stand == 1, "{policy}, {grows}");
+            bench.replay(bench.history().len()).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_rollout_that_is_reached_without_the_hold_begins_with_no_plan() {
     let past = CHANGE.replace("start: agree", "start: watch");
     let mut bench = Bench::new(workflow(&past), people());
