@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use holdpoint::{
     DataDirectory,
     core::{
-        Action, Actor, Authentication, Command, CommandId, Digest, ProjectAction, ProjectCommand,
-        ProjectId, RunId, RunStatus,
+        Action, Actor, Authentication, Command, CommandId, Digest, MemberId, ProjectAction,
+        ProjectCommand, ProjectId, RunId, RunStatus,
     },
     definition::LANGUAGE,
     engine::{AsOf, Engine, Submission},
@@ -37,6 +37,11 @@ fn ada() -> Actor {
     Actor::Member("ada".parse().unwrap())
 }
 
+/// Nobody migrates a run of their own: those are submitted by another.
+fn bob() -> MemberId {
+    "bob".parse().unwrap()
+}
+
 fn auth() -> Authentication {
     Authentication::new("test")
 }
@@ -49,7 +54,7 @@ async fn send(engine: &Engine, run: RunId, action: Action) {
 async fn submit(engine: &Engine, project: &ProjectId) -> RunId {
     let submission = Submission {
         command: id(),
-        actor: ada(),
+        actor: Actor::Member(bob()),
         auth: auth(),
         trace: None,
         definition: "change".parse().unwrap(),
@@ -81,9 +86,11 @@ async fn a_snapshot_is_read_by_the_version_that_made_it() {
     let engine = start().await;
     let project: ProjectId = "lab".parse().unwrap();
     let create = ProjectAction::Create { title: "A lab".to_owned() };
-    let command =
-        ProjectCommand { id: id(), actor: ada(), auth: auth(), trace: None, action: create };
-    engine.change_project(&project, command).await.unwrap();
+    let join = ProjectAction::AddMember { member: bob(), name: None, roles: Vec::new() };
+    for action in [create, join] {
+        let command = ProjectCommand { id: id(), actor: ada(), auth: auth(), trace: None, action };
+        engine.change_project(&project, command).await.unwrap();
+    }
     let newer = OLD.replace("version: 1", "version: 2").replace("wait", "listen");
     for source in [OLD, newer.as_str()] {
         engine.publish(&project, id(), ada(), auth(), LANGUAGE, source).await.unwrap();
