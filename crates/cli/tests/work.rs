@@ -610,7 +610,7 @@ fn one_run_is_watched_until_it_has_ended() {
     [exit 2]
     ");
     place.must("submit roll --input 'title=Another' --as ada");
-    let lines = place.must("watch 2 --json --expect rolled-back");
+    let lines = place.must("watch 2 --follow --json --expect rolled-back");
     let lines: Vec<serde_json::Value> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (last, events) = lines.split_last().unwrap();

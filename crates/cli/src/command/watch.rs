@@ -97,8 +97,9 @@ async fn rests(engine: &Engine, run: RunId, follow: bool) -> Result<(), Failure>
     loop {
         let idle = engine.idle().await?;
         let detail = engine.run(run).await?;
+        let over = matches!(detail.row.status, RunStatus::Ended { .. } | RunStatus::Stuck);
         let goes_on = detail.row.status == RunStatus::Working || show::bakes(&detail.view);
-        if (!goes_on || detail.row.waits_for_configuration()) && !follow {
+        if over || ((!goes_on || detail.row.waits_for_configuration()) && !follow) {
             return Ok(());
         }
         let left = idle
