@@ -149,3 +149,41 @@ fn a_plan_is_shown_before_and_after_the_submission() {
 fn json(place: &Place, command: &str) -> serde_json::Value {
     serde_json::from_str(&place.must(&format!("{command} --json"))).unwrap()
 }
+
+#[test]
+fn a_rollout_begins_only_with_the_plan_that_was_approved() {
+    let place = Place::empty();
+    let rollout = "        targets: { select: env=prod }\n";
+    let bound = ROLL
+        .replace(rollout, &format!("{rollout}        approved_at: agree\n"))
+        .replace("failed: failed }\n  done", "failed: failed, drifted: agree }\n  done");
+    place.write("roll.yaml", bound);
+    for (file, name) in [("one.json", "web-1"), ("two.json", "web-2")] {
+        let labels = r#"{ "env": "prod" }"#;
+        place.write(file, format!(r#"[{{ "name": "{name}", "labels": {labels} }}]"#));
+    }
+    place.must("init");
+    place.must("project create lab --as ada");
+    place.must("project member add bob --role engineer --as ada");
+    place.must("items import one.json --format json --as ada");
+    place.must("definitions publish roll.yaml --as ada");
+    place.must("submit roll --input to=v2 --as ada");
+    let asked = |place: &Place| place.ask("show 1")["view"]["holds"][0]["plans"]["roll"].clone();
+    let before = asked(&place);
+    // What was released waits for a lockdown, and the inventory changes meanwhile.
+    place.must("lockdown impose --reason 'an incident' --as ada");
+    place.must("approve 1 --as bob");
+    place.must("items import two.json --format json --as ada");
+    place.must("lockdown release 1 --reason over --as ada");
+    place.must("work");
+    let shown = place.must("show 1");
+    assert!(
+        shown.contains("held at `agree`") && shown.contains("its plan is not the one"),
+        "{shown}"
+    );
+    let after = asked(&place);
+    assert_ne!(before, after);
+    assert_eq!(place.ask("plan 1")["plans"][0]["digest"], after);
+    let begun = place.must("approve 1 --as bob");
+    assert!(begun.contains("web-2") && !begun.contains("its plan is not the one"), "{begun}");
+}

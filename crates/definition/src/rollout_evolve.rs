@@ -59,6 +59,8 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
     if let Some(before) = state.rollout.take() {
         earlier::keep(state, &before);
     }
+    // What kept it from beginning does so no more.
+    state.failure = state.failure.take().filter(|failure| failure.state != *name);
     state.rollout = Some(RolloutState {
         state: name.clone(),
         visit: state.visit(name),
