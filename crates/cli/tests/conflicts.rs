@@ -98,7 +98,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
       met      the time [time] UTC
       waiting  the signal go
     the run ends at `late` unless it has before [time] UTC (in [span])
-    next: `holdpoint signal 1 go`
+    next: send the signal `go`: `holdpoint signal 1 go`
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint submit change --input-file db.json --as ada
@@ -108,7 +108,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
       met      the time [time] UTC
       waiting  the signal go
     the run ends at `late` unless it has before [time] UTC (in [span])
-    next: `holdpoint signal 2 go`
+    next: send the signal `go`: `holdpoint signal 2 go`
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint submit change --input-file api.json --as ada
@@ -118,7 +118,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
       met      the time [time] UTC
       waiting  the signal go
     the run ends at `late` unless it has before [time] UTC (in [span])
-    next: `holdpoint signal 3 go`
+    next: send the signal `go`: `holdpoint signal 3 go`
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint submit change --input-file later.json --as ada
@@ -129,7 +129,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
     the run ends at `late` unless it has before [time] UTC (in [span])
     next: run `holdpoint work`, which notices when the time has come
     next: wait until 2999-01-01 00:00:00 UTC
-    next: `holdpoint signal 4 go`
+    next: send the signal `go`: `holdpoint signal 4 go`
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint submit change --input-file both.json --as ada
@@ -141,7 +141,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
       met      the time [time] UTC
       waiting  the signal go
     the run ends at `late` unless it has before [time] UTC (in [span])
-    next: `holdpoint signal 5 go`
+    next: send the signal `go`: `holdpoint signal 5 go`
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint conflicts
@@ -172,7 +172,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
       met      the time [time] UTC
       waiting  the signal go
     the run ends at `late` unless it has before [time] UTC (in [span])
-    next: `holdpoint signal 3 go`
+    next: send the signal `go`: `holdpoint signal 3 go`
     next: cancel the run, as `ada` or a member with the role `owner`
     conflict: run 2 (Database) at `schedule`: api-1 depends on db-1
     conflict: run 5 (Both) at `schedule`: api-1 depends on db-1

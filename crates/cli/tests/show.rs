@@ -132,8 +132,15 @@ fn a_run_that_is_held() {
           }
         ],
         "next_steps": [
-          "approve or reject `ask`",
-          "cancel the run, as `bob` or a member with the role `owner`"
+          {
+            "action": "vote",
+            "hold": "ask",
+            "text": "approve or reject `ask`"
+          },
+          {
+            "action": "cancel",
+            "text": "cancel the run, as `bob` or a member with the role `owner`"
+          }
         ],
         "state": "ask",
         "status": "held",
@@ -185,7 +192,7 @@ fn a_run_that_waits_for_a_signal_and_one_that_has_ended() {
 
     held at `tell`
       waiting  the signal tested
-    next: `holdpoint signal 1 tested`
+    next: send the signal `tested`: `holdpoint signal 1 tested`
     next: cancel the run, as `ada` or a member with the role `owner`
     "#);
     place.must("signal 1 tested --as dora");

@@ -24,6 +24,7 @@
 //! | [`lockdown`] | what holds back all that would start in a scope |
 //! | [`substitute`] | who may vote in the place of another, and for how long |
 //! | [`publishing`] | what a project asks of definitions that are published |
+//! | [`next_step`] | what a person can do next about a run |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
 
 mod answers;
@@ -39,6 +40,7 @@ pub mod item;
 pub mod lock;
 pub mod lockdown;
 pub mod migration;
+pub mod next_step;
 pub mod plan;
 pub mod project;
 pub mod publishing;
@@ -68,6 +70,7 @@ pub use item::{GroupName, Item, ItemName, Items, LabelName, NamedItem};
 pub use lock::Claims;
 pub use lockdown::{Lockdown, LockdownScope, Prospect, Seen};
 pub use migration::{Migrating, MigrationPlan};
+pub use next_step::{NextAsk, NextStep};
 pub use plan::{Plan, Planned};
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use publishing::{ReleaseRule, Releasing};

@@ -493,6 +493,13 @@ impl Bench {
         self.run().plans(&*self.workflow, &at)
     }
 
+    /// What a person can do next, in words.
+    #[must_use]
+    #[track_caller]
+    pub fn next_steps(&self) -> Vec<String> {
+        self.view().next_steps.into_iter().map(|step| step.text).collect()
+    }
+
     /// What the run looks like now.
     #[must_use]
     #[track_caller]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     command::Actor,
     id::{Digest, EffectId, MemberId},
+    next_step::NextStep,
 };
 
 /// Where a run stands.
@@ -114,8 +115,8 @@ pub struct RunView {
     /// Attempts of which nobody knows how they ended, while that is to be settled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<UnknownView>,
-    /// What a person can do next, one way a line.
-    pub next_steps: Vec<String>,
+    /// What a person can do next.
+    pub next_steps: Vec<NextStep>,
 }
 
 /// The risk of a run.

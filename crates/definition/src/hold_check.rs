@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use holdpoint_core::{
-    Activity, Digest, Effect, EffectId, EffectKind, Refusal, RetryPolicy, Settling, TimeLimits,
+    Activity, Digest, Effect, EffectId, EffectKind, NextAsk, NextStep, Refusal, RetryPolicy,
+    Settling, TimeLimits,
     view::{ConditionStatus, ConditionView},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -467,7 +468,12 @@ impl Told {
 }
 
 /// What can be done about checks that have not passed.
-pub(crate) fn steps(open: &HoldState) -> Vec<String> {
+pub(crate) fn steps(open: &HoldState) -> Vec<NextStep> {
     let waiting = open.checks.all.iter().filter(|one| !one.asking && !one.has_passed());
-    waiting.map(|one| format!("have the check `{}` made again", one.name())).collect()
+    let step = |check: &str| {
+        let (hold, check) = (open.hold.clone(), check.to_owned());
+        let text = format!("have the check `{check}` made again");
+        NextStep::ask(text, NextAsk::Recheck { hold, check })
+    };
+    waiting.map(|one| step(one.name())).collect()
 }

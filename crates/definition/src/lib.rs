@@ -58,6 +58,7 @@ mod health;
 mod hold_check;
 mod hold_model;
 mod hold_state;
+mod hold_steps;
 mod hold_timers;
 mod language_schema;
 mod lockdown;

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdpoint_core::{
-    Effect, EffectId, EffectKind, ItemName, Items, Moment, Prospect, Refusal, Seen,
+    Effect, EffectId, EffectKind, ItemName, Items, Moment, NextAsk, NextStep, Prospect, Refusal,
+    Seen,
     lockdown::{LOCKDOWN, Lockdown},
     project::OWNER,
     view::{ConditionView, HoldView},
@@ -287,15 +288,16 @@ pub(crate) fn hold_view(model: &Model, state: &State, at: &Moment<'_>) -> Option
 }
 
 /// What can be done about lockdowns that hold a run.
-pub(crate) fn steps(model: &Model, state: &State, at: &Moment<'_>) -> Vec<String> {
+pub(crate) fn steps(model: &Model, state: &State, at: &Moment<'_>) -> Vec<NextStep> {
     if keeping(&state.place).is_none() {
         return Vec::new();
     }
     let step = |one: &Lockdown| {
-        let number = one.lockdown;
-        format!(
-            "release the lockdown {number}, as a member with the role `{LOCKDOWN}` or `{OWNER}`"
-        )
+        let lockdown = one.lockdown;
+        let text = format!(
+            "release the lockdown {lockdown}, as a member with the role `{LOCKDOWN}` or `{OWNER}`"
+        );
+        NextStep::ask(text, NextAsk::ReleaseLockdown { lockdown })
     };
     in_force(model, state, at).into_iter().map(step).collect()
 }

@@ -2,47 +2,48 @@
 //! done next.
 
 use holdpoint_core::{
-    MemberId, Moment,
+    MemberId, Moment, NextAsk, NextStep, Steering,
     view::{BetweenView, Candidate, PauseView, RolloutView, TargetView},
 };
 
 use crate::{
     hold_model::listed,
+    hold_steps::window_steps,
     model::Model,
     rollout_control::{may_promote, open_hold},
     rollout_evolve::rollout_of,
     rollout_model::Rollout,
     rollout_state::{Between, Course, RolloutState},
     state::State,
-    view::window_steps,
 };
 
 /// How many targets a sentence names.
 const NAMED_MAX: usize = 5;
 
 /// What can be done about a rollout that is under way.
-pub(crate) fn steps(model: &Model, rollout: &RolloutState, at: &Moment<'_>) -> Vec<String> {
+pub(crate) fn steps(model: &Model, rollout: &RolloutState, at: &Moment<'_>) -> Vec<NextStep> {
     let Some(definition) = rollout_of(model, &rollout.state) else { return Vec::new() };
+    let steer = |steering, text: String| steer(rollout, steering, text);
     let mut steps = Vec::new();
     if let Some(pause) = &rollout.paused {
         let by = pause.by.member().map_or("the engine", MemberId::as_str);
-        steps.push(format!("go on, after the pause of {by}, with `resume`"));
+        steps.push(steer(Steering::Resume, format!("go on, after the pause of {by}")));
     }
     if !rollout.unclear.is_empty() {
         let targets = named(rollout, rollout.unclear.iter());
-        steps.push(format!("take {targets} for healthy with `promote`"));
-        steps.push(format!("check {targets} again with `retry`"));
+        steps.push(steer(Steering::Promote, format!("take {targets} for healthy")));
+        steps.push(steer(Steering::Retry, format!("check {targets} again")));
     }
     if !rollout.stuck.is_empty() {
         let targets = named(rollout, rollout.stuck.keys());
-        steps.push(format!("try again to restore {targets} with `retry`"));
-        steps.push(format!("restore {targets} by hand and say so with `take-over`"));
+        steps.push(steer(Steering::Retry, format!("try again to restore {targets}")));
+        steps.push(steer(Steering::TakeOver, format!("restore {targets} by hand and say so")));
     }
     if rollout.rests() {
-        steps.push("leave a target as it is with `skip`".to_owned());
+        steps.push(steer(Steering::Skip, "leave a target as it is".to_owned()));
     }
     if rollout.is_starved() {
-        steps.push("try a target that failed again with `retry`".to_owned());
+        steps.push(steer(Steering::Retry, "try a target that failed again".to_owned()));
     }
     if let (Some(window), Some(defined)) = (&rollout.window, &definition.window)
         && window.shut
@@ -52,39 +53,40 @@ pub(crate) fn steps(model: &Model, rollout: &RolloutState, at: &Moment<'_>) -> V
     }
     match &rollout.between {
         Between::Baking { until } if rollout.paused.is_none() => {
-            steps.push(format!("wait until {until}"));
-            steps.push("go on before the time is over with `promote`".to_owned());
+            steps.push(NextStep::told(format!("wait until {until}")));
+            let text = "go on before the time is over".to_owned();
+            steps.push(steer(Steering::Promote, text));
         }
         Between::Held { .. } => {
             let from = open_hold(definition, rollout).map(|hold| promoters(definition, hold));
-            steps.push(format!(
-                "go on after wave {}, as {}, with `promote`",
-                rollout.wave,
-                from.unwrap_or_default()
-            ));
+            let from = from.unwrap_or_default();
+            let text = format!("go on after wave {}, as {from}", rollout.wave);
+            steps.push(steer(Steering::Promote, text));
         }
         _ => {}
     }
     if rollout.course == Course::RollingOut {
         if rollout.paused.is_none() && !rollout.is_held() && !rollout.rests() {
-            steps.push("begin nothing new with `pause`".to_owned());
+            steps.push(steer(Steering::Pause, "begin nothing new".to_owned()));
         }
         let what = if definition.can_undo() { "undo the rollout" } else { "go no further" };
-        steps.push(format!("{what} with `abort`"));
+        steps.push(steer(Steering::Abort, what.to_owned()));
     }
     steps
 }
 
+fn steer(rollout: &RolloutState, steering: Steering, text: String) -> NextStep {
+    NextStep::ask(text, NextAsk::Steer { steering, state: rollout.state.clone() })
+}
+
 /// How the run can come back to a rollout that was done.
-pub(crate) fn way_back(model: &Model, state: &State, rollout: &RolloutState) -> Option<String> {
+pub(crate) fn way_back(model: &Model, state: &State, rollout: &RolloutState) -> Option<NextStep> {
     let definition = rollout_of(model, &rollout.state)?;
     let done = rollout.course == Course::Done && state.is_where(model, &rollout.state);
     (done && definition.can_undo()).then(|| {
-        format!(
-            "undo the rollout of `{}`, as {}, with `rollback`",
-            rollout.state,
-            listed(&definition.control)
-        )
+        let whom = listed(&definition.control);
+        let text = format!("undo the rollout of `{}`, as {whom}", rollout.state);
+        steer(rollout, Steering::Rollback, text)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use holdpoint_core::{
-    MemberId, Moment, QualificationName, Refusal, RefusalCode,
+    MemberId, Moment, NextAsk, NextStep, QualificationName, Refusal, RefusalCode,
     project::Member,
     view::{Candidate, ConditionView},
 };
@@ -203,8 +203,9 @@ pub(crate) fn signal_view(
 }
 
 /// What can be done about a signal that has not come.
-pub(crate) fn signal_step(hold: &Hold, open: &HoldState) -> Option<String> {
+pub(crate) fn signal_step(hold: &Hold, open: &HoldState) -> Option<NextStep> {
     let signal = hold.signal.as_ref().filter(|_| !open.signalled)?;
     let by = signal.senders.words().map(|by| format!("as {by}, ")).unwrap_or_default();
-    Some(format!("{by}send the signal `{}`", signal.name))
+    let name = signal.name.clone();
+    Some(NextStep::ask(format!("{by}send the signal `{name}`"), NextAsk::Signal { name }))
 }

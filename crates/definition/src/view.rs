@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use holdpoint_core::{
-    Moment, RunStatus, RunSummary, RunView, Vote,
+    Moment, NextAsk, NextStep, RunStatus, RunSummary, RunView, Vote,
     project::OWNER,
     view::{
         BranchView, Candidate, ConditionStatus, ConditionView, DeadlineView, DutyView, FailureView,
@@ -19,8 +19,9 @@ use crate::{
     evidence,
     evolve::hold_of,
     hold_check,
-    hold_model::{Approval, Approver, Hold, listed},
+    hold_model::{Approval, Hold, listed},
     hold_state::{Given, HoldState, Substitute},
+    hold_steps::hold_steps,
     lockdown, locking,
     model::{CANCELLED, Model},
     parallel_state::Fork,
@@ -120,13 +121,14 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         _ => false,
     };
     for duty in view.duties.iter().filter(|duty| held_up(duty.duty)) {
-        view.next_steps.push(format!("discharge the duty {}, with a note", duty.duty));
+        let text = format!("discharge the duty {}, with a note", duty.duty);
+        view.next_steps.push(NextStep::ask(text, NextAsk::Discharge { duty: duty.duty }));
     }
     view.holds.extend(lockdown::hold_view(model, state, at));
     view.next_steps.extend(lockdown::steps(model, state, at));
     if let Place::Child(child) = &state.place {
         let (name, verb) = (&child.definition, if child.stopping { "to stop" } else { "to end" });
-        view.next_steps.push(format!("wait for the run of `{name}` {verb}"));
+        view.next_steps.push(NextStep::told(format!("wait for the run of `{name}` {verb}")));
         view.holds.push(HoldView {
             hold: child.state.clone(),
             since: state.entered,
@@ -142,8 +144,9 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         });
     }
     if let Place::Blocked { state: name, reason } = &state.place {
-        view.next_steps.push(format!("`{name}` cannot be entered: {reason}"));
-        view.next_steps.push("cancel the run and submit it again with another input".to_owned());
+        view.next_steps.push(NextStep::told(format!("`{name}` cannot be entered: {reason}")));
+        let text = "cancel the run and submit it again with another input";
+        view.next_steps.push(NextStep::ask(text, NextAsk::Cancel));
     }
     if let Some(rollout) = &state.rollout {
         if let Place::Rollout { .. } = state.place {
@@ -158,10 +161,9 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     }
     let over = matches!(state.place, Place::Ended { .. }) || state.is_in_branch();
     if !over && !state.cancelled {
-        view.next_steps.push(format!(
-            "cancel the run, as `{}` or a member with the role `{OWNER}`",
-            state.vars().requester
-        ));
+        let requester = &state.vars().requester;
+        let text = format!("cancel the run, as `{requester}` or a member with the role `{OWNER}`");
+        view.next_steps.push(NextStep::ask(text, NextAsk::Cancel));
     }
     view
 }
@@ -291,7 +293,7 @@ fn window_view(window: &WindowState, defined: &HoldWindow, at: &Moment<'_>) -> C
 }
 
 /// Why a window is closed, and when it opens.
-fn closed(asked: &AskedTimes, outlook: &Outlook, at: &Moment<'_>) -> String {
+pub(crate) fn closed(asked: &AskedTimes, outlook: &Outlook, at: &Moment<'_>) -> String {
     let why = outlook.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     match outlook.opens {
         Some(opens) => format!("closed{why}, opens {}", local(asked, at, opens)),
@@ -440,106 +442,4 @@ fn has_voted(vote: &Given) -> String {
         None => format!("has {done}"),
         Some(by) => format!("has {done} by `{}`", by.member),
     }
-}
-
-fn hold_steps(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> Vec<String> {
-    let mut steps = Vec::new();
-    if let Some(approval) = &hold.approval
-        && !open.rules.is_empty()
-    {
-        let needs = needs_now(approval, open, state, at);
-        if open.rules.iter().zip(&needs).any(|(rule, need)| rule.need != *need) {
-            steps
-                .push(format!("count the votes on `{}` anew: the members have changed", open.hold));
-        }
-        steps.push(if open.is_approved() {
-            format!("reject `{}`, with a reason: every approval is there", open.hold)
-        } else {
-            format!("approve or reject `{}`", open.hold)
-        });
-    }
-    if let Some(veto) = hold.approval.as_ref().and_then(|approval| approval.veto.as_ref()) {
-        for member in open.vetoes().map(|veto| &veto.member) {
-            steps.push(format!("lift the veto on `{}`, as `{member}`", open.hold));
-            steps.push(format!(
-                "overrule the veto of `{member}` on `{}`, with a reason, as {}",
-                open.hold,
-                listed(&veto.overrule)
-            ));
-        }
-        let mut members = at.project.members().iter();
-        let could = members.any(|(id, member)| {
-            veto.from.iter().any(|from| from.is(id, member)) && !open.has_voted(id)
-        });
-        if could && open.vetoes().next().is_none() {
-            let whom = listed(&veto.from);
-            steps.push(format!("veto `{}`, with a reason, as {whom}", open.hold));
-        }
-    }
-    if hold.approval.as_ref().is_some_and(|approval| approval.amended.is_some()) {
-        steps.push(format!(
-            "amend the input, as `{}` or a member with the role `{OWNER}`",
-            state.vars().requester
-        ));
-    }
-    if let Some(until) = open.objection_until(hold).filter(|_| !open.witnessed) {
-        let until = phrase::moment(until);
-        steps.push(format!("object to `{}`, with a reason, before {until}", open.hold));
-    }
-    steps.extend(
-        hold.demands(open)
-            .filter(|demand| demand.lacks(open, state, at.now).is_some())
-            .map(|demand| format!("attach the evidence `{}`", demand.name)),
-    );
-    steps.extend(
-        open.tasks
-            .iter()
-            .filter(|task| open.unconfirmed(task) > 0)
-            .map(|task| format!("do the task `{}` and confirm it", task.task)),
-    );
-    steps.extend(hold_check::steps(open));
-    if let Some(waiver) = hold.waiver.as_ref().filter(|_| !open.is_waived(hold)) {
-        let whom = listed(&waiver.from);
-        steps.push(format!("in an emergency waive `{}`, with a reason, as {whom}", open.hold));
-    }
-    if let Some(until) = open.until.filter(|_| !open.waited) {
-        steps.push(format!("wait until {}", phrase::moment(until)));
-    }
-    if open.locking.waits_for().is_some() {
-        steps.push("wait for the locks: `holdpoint locks` says who holds them".to_owned());
-    }
-    steps.extend(senders::signal_step(hold, open));
-    if let (Some(window), Some(defined)) = (&open.window, &hold.window)
-        && window.overridden.is_none()
-    {
-        steps.extend(window_steps(&open.hold, &window.asked, &defined.overriders, at));
-    }
-    steps
-}
-
-/// What can be done about a window that is closed.
-pub(crate) fn window_steps(
-    state: &str,
-    asked: &AskedTimes,
-    overriders: &[Approver],
-    at: &Moment<'_>,
-) -> Vec<String> {
-    let Found::Closed(outlook) = asked.look(at) else { return Vec::new() };
-    let mut steps = Vec::new();
-    match outlook.opens {
-        Some(opens) => {
-            steps.push(format!("wait until the window opens, {}", local(asked, at, opens)));
-        }
-        None => steps.push(format!(
-            "publish a calendar by which the window opens: it {}",
-            closed(asked, &outlook, at)
-        )),
-    }
-    if !overriders.is_empty() {
-        steps.push(format!(
-            "override the window of `{state}`, with a reason, as {}",
-            listed(overriders)
-        ));
-    }
-    steps
 }

@@ -195,10 +195,7 @@ fn votes_are_counted_anew_when_somebody_asks() {
         ("fay", &[], &[]),
     ]);
     assert_eq!(bench.status(), RunStatus::Held);
-    assert_eq!(
-        bench.view().next_steps[0],
-        "count the votes on `ask` anew: the members have changed"
-    );
+    assert_eq!(bench.next_steps()[0], "count the votes on `ask` anew: the members have changed");
     let events = bench.act("fay", recount()).unwrap();
     assert_eq!(types(&events)[..2], ["approval.recounted", "hold.released"]);
     assert!(is_past_the_hold(&bench));
@@ -321,12 +318,12 @@ fn vetoed() -> Bench {
 fn who_has_a_veto_is_told_of_it() {
     let bench = held("peers: { from: [role:engineer], need: 1 }", VETO, "ada");
     let offered = "veto `ask`, with a reason, as member fay or role board";
-    assert!(bench.view().next_steps.contains(&offered.to_owned()));
+    assert!(bench.next_steps().contains(&offered.to_owned()));
     // While one stands, how it ends is what matters.
-    assert!(!vetoed().view().next_steps.contains(&offered.to_owned()));
+    assert!(!vetoed().next_steps().contains(&offered.to_owned()));
     let nobody = VETO.replace("[member:fay, role:board]", "role:nobody");
     let bench = held("peers: { from: [role:engineer], need: 1 }", &nobody, "ada");
-    assert!(bench.view().next_steps.iter().all(|step| !step.contains("veto")));
+    assert!(bench.next_steps().iter().all(|step| !step.contains("veto")));
 }
 
 #[test]
@@ -343,7 +340,7 @@ fn a_veto_holds_what_is_approved() {
          open: the veto of fay is lifted or overruled: the key is in the log\n"
     );
     assert_eq!(
-        bench.view().next_steps[1..3],
+        bench.next_steps()[1..3],
         [
             "lift the veto on `ask`, as `fay`",
             "overrule the veto of `fay` on `ask`, with a reason, as member cy"
@@ -434,7 +431,7 @@ fn conditions_are_owed_from_the_release_on() {
     let duty = &view.duties[0];
     let can: Vec<&str> = duty.candidates.iter().map(|member| member.as_str()).collect();
     assert_eq!((duty.text.as_str(), can), ("tell the night shift", vec!["bob", "dora", "eve"]));
-    assert_eq!(view.next_steps[0], "discharge the duty 1, with a note");
+    assert_eq!(view.next_steps[0].text, "discharge the duty 1, with a note");
 
     let refusal = refused(bench.act("ada", discharge(1)), RefusalCode::NotEligible);
     assert_eq!(

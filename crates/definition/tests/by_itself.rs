@@ -41,7 +41,7 @@ fn a_run_goes_on_where_nobody_objects_and_that_is_no_approval() {
         "no objection by role board or member fay until 2026-01-07 09:00:00 UTC"
     );
     assert_eq!(
-        view.next_steps[0],
+        view.next_steps[0].text,
         "object to `notice`, with a reason, before 2026-01-07 09:00:00 UTC"
     );
     refused(bench.approve("dora"), RefusalCode::NotAwaited);

@@ -76,7 +76,7 @@ fn people_decide_meanwhile_and_no_work_is_begun() {
     let condition = &view.holds[0].conditions[0];
     assert_eq!((condition.kind, condition.name.as_str(), condition.met), ("lockdown", "1", false));
     assert_eq!(condition.summary, "the end of the lockdown 1 by engine: incident 1");
-    assert!(view.next_steps[0].starts_with("release the lockdown 1"), "{:?}", view.next_steps);
+    assert!(view.next_steps[0].text.starts_with("release the lockdown 1"), "{:?}", view.next_steps);
 
     happens(&mut bench, &released(1));
     assert_eq!(open(&bench), ["build#1"]);
@@ -321,7 +321,8 @@ fn a_run_shows_the_lockdowns_that_hold_it_now() {
         let view = bench.view();
         let conditions = &view.holds[0].conditions;
         let all = conditions.iter().map(|one| (one.name.clone(), one.met)).collect::<Vec<_>>();
-        let releases = view.next_steps.iter().filter(|step| step.contains("release the lockdown"));
+        let releases =
+            view.next_steps.iter().filter(|step| step.text.contains("release the lockdown"));
         (all, releases.count())
     };
     // The run looks again only when the first is released.

@@ -181,10 +181,7 @@ fn whoever_could_not_approve_any_more_may_still_reject() {
     let source = CHANGE.replace("approval:", "wait: { for: 1h }\n      approval:");
     let mut bench = submitted(&source, "ada", low());
     bench.approve("bob").unwrap();
-    assert_eq!(
-        bench.view().next_steps[0],
-        "reject `authorize`, with a reason: every approval is there"
-    );
+    assert_eq!(bench.next_steps()[0], "reject `authorize`, with a reason: every approval is there");
     refused(bench.approve("eve"), RefusalCode::NotAwaited);
     bench.reject("eve", "the window is closed").unwrap();
     assert_eq!(bench.status(), ended("refused"));
@@ -222,7 +219,7 @@ fn the_view_names_who_could_release() {
     let view = bench.view();
     assert_eq!((view.title.as_str(), view.state.as_str()), ("A change", "authorize"));
     assert_eq!(
-        view.next_steps,
+        bench.next_steps(),
         [
             "approve or reject `authorize`",
             "cancel the run, as `ada` or a member with the role `owner`"

@@ -164,7 +164,7 @@ fn what_nobody_knows_and_must_not_be_repeated_rests_until_a_person_decides() {
         assert_eq!(view.unknown.len(), 1);
         assert_eq!(view.unknown[0].effect.as_str(), "ship#1");
         assert_eq!(view.unknown[0].found.is_some(), says == CHECKED);
-        assert!(view.next_steps[0].contains("say what became of `ship#1`"), "{view:?}");
+        assert!(view.next_steps[0].text.contains("say what became of `ship#1`"), "{view:?}");
 
         refused(bench.act("bob", ruled(Ruling::Again)), RefusalCode::NotEligible);
         refused(bench.act("zed", ruled(Ruling::Again)), RefusalCode::NotMember);

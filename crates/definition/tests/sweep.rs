@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use holdpoint_core::{
-    Action, EffectId, Outcome, RunStatus, Steering, run::DueStep, testing::Bench,
+    Action, EffectId, NextAsk, Outcome, RunStatus, Steering, run::DueStep, testing::Bench,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -163,7 +163,9 @@ fn drive(
 fn decide(bench: &mut Bench, person: Person) {
     let view = bench.view();
     let named = |steering: Steering| {
-        view.next_steps.iter().any(|step| step.ends_with(&format!("with `{steering}`")))
+        view.next_steps.iter().any(|step| {
+            matches!(step.ask, Some(NextAsk::Steer { steering: asked, .. }) if asked == steering)
+        })
     };
     let rollout = view.rollout.as_ref().unwrap();
     let stuck = rollout.targets.iter().find(|target| target.state == "stuck").unwrap();

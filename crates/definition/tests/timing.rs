@@ -143,7 +143,7 @@ fn a_wait_for_a_time_releases() {
     let mut bench =
         submitted(&hold(NOTHING, "wait: { for: 30m }", "{ released: done }"), "ada", json!({}));
     assert_eq!(bench.status(), RunStatus::Held);
-    assert_eq!(bench.view().next_steps[0], "wait until 2026-01-05 09:30:00 UTC");
+    assert_eq!(bench.next_steps()[0], "wait until 2026-01-05 09:30:00 UTC");
     bench.advance(secs(30 * 60 - 1));
     assert_eq!(bench.status(), RunStatus::Held);
     bench.advance(secs(1));
@@ -230,7 +230,7 @@ const ON_SIGNAL: &str = "{ released: done, expired: lapsed }";
 fn a_signal_releases_and_leaves_its_data() {
     let source = hold(NOTHING, SIGNAL, ON_SIGNAL);
     let mut bench = submitted(&source, "ada", json!({}));
-    assert_eq!(bench.view().next_steps[0], "send the signal `tests-done`");
+    assert_eq!(bench.next_steps()[0], "send the signal `tests-done`");
     let events = bench.act("fay", signal("tests-done", json!({ "passed": true }))).unwrap();
     assert_eq!(
         types(&events),

@@ -197,7 +197,7 @@ fn without_its_calendars_nothing_goes_on() {
     until(&mut bench, "2026-01-06T22:30:00Z");
     assert_eq!(bench.status(), RunStatus::Held);
     assert_eq!(
-        bench.view().next_steps[1],
+        bench.next_steps()[1],
         "publish a calendar by which the window opens: it cannot be told (no calendar `freeze` is \
          published)"
     );
@@ -462,7 +462,7 @@ fn a_rollout_begins_only_while_its_window_is_open() {
         assert_eq!(bench.status(), RunStatus::Held, "{closes}");
         assert_eq!(bench.view().rollout.unwrap().phase, "waiting");
         assert_eq!(
-            bench.view().next_steps[..2],
+            bench.next_steps()[..2],
             [
                 "wait until the window opens, 2026-01-06T22:00:00Z",
                 "override the window of `work`, with a reason, as role board"

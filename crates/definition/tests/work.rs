@@ -330,7 +330,11 @@ fn a_run_is_blocked_where_an_expression_fails() {
     assert_eq!(bench.status(), RunStatus::Stuck);
     let view = bench.view();
     assert_eq!(view.next_steps.len(), 3, "{:?}", view.next_steps);
-    assert!(view.next_steps[0].starts_with("`judge` cannot be entered: "), "{:?}", view.next_steps);
+    assert!(
+        view.next_steps[0].text.starts_with("`judge` cannot be entered: "),
+        "{:?}",
+        view.next_steps
+    );
     assert_eq!(last(&bench, "run.blocked")["state"], "judge");
     assert!(bench.due().is_empty());
     refused(bench.approve("bob"), RefusalCode::NotAwaited);

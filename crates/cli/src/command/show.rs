@@ -2,7 +2,8 @@
 
 use holdpoint::{
     core::{
-        MemberId, RunAnswer, RunStatus, RunView, Sequence, Steering, Version, Vote,
+        MemberId, NextAsk, NextStep, RunAnswer, RunStatus, RunView, Sequence, Steering, Version,
+        Vote,
         view::{
             BetweenView, BranchView, Candidate, ConditionStatus, ConditionView, DutyView,
             EarlierRolloutView, EvidenceView, HoldView, PlaceView, RiskView, RolloutView,
@@ -294,43 +295,25 @@ fn branches_in_words(branches: &[BranchView], depth: usize, text: &mut String) {
 /// How many attempts that wait for their turn are shown.
 const QUEUED_SHOWN: usize = 10;
 
-/// How a step begins that asks what became of an attempt.
-const SAY_WHAT_BECAME: &str = "say what became of `";
-
-/// A step that says what to send, with how that is typed.
-fn with_command(step: &str, number: u64) -> String {
-    if let Some((before, steering)) = steering_of(step) {
-        let more = match steering {
-            Steering::Skip => " TARGET --reason TEXT",
-            Steering::Pause | Steering::Abort | Steering::Rollback => " --reason TEXT",
-            Steering::Resume | Steering::Promote | Steering::Retry | Steering::TakeOver => "",
-        };
-        return format!("{before}: `holdpoint {steering} {number}{more}`");
-    }
-    match step
-        .rsplit_once("send the signal `")
-        .map(|(before, name)| (before, name.strip_suffix('`')))
-    {
-        Some((before, Some(name))) => format!("{before}`holdpoint signal {number} {name}`"),
-        _ => match step.strip_prefix(SAY_WHAT_BECAME) {
-            Some(about) => format!(
-                "{step}: `holdpoint settle {number} done|failed|again --effect {} --reason TEXT`",
-                about.split('`').next().unwrap_or_default()
-            ),
-            None if step.starts_with("have the check `") => {
-                let check = step.split('`').nth(1).unwrap_or_default();
-                format!("{step}: `holdpoint recheck {number} {check}`")
-            }
-            None => step.to_owned(),
-        },
-    }
-}
-
-/// What a step does, and how people steer a rollout to it.
-fn steering_of(step: &str) -> Option<(&str, Steering)> {
-    let (before, name) = step.strip_suffix('`')?.rsplit_once(" with `")?;
-    let steering = Steering::ALL.into_iter().find(|one| one.as_str() == name)?;
-    Some((before.trim_end_matches(','), steering))
+/// A step, with what is typed for it where that is not plain from its words.
+fn with_command(step: &NextStep, number: u64) -> String {
+    let arguments = match &step.ask {
+        Some(NextAsk::Steer { steering, .. }) => {
+            let more = match steering {
+                Steering::Skip => " TARGET --reason TEXT",
+                Steering::Pause | Steering::Abort | Steering::Rollback => " --reason TEXT",
+                Steering::Resume | Steering::Promote | Steering::Retry | Steering::TakeOver => "",
+            };
+            format!("{steering} {number}{more}")
+        }
+        Some(NextAsk::Signal { name }) => format!("signal {number} {name}"),
+        Some(NextAsk::Settle { effect }) => {
+            format!("settle {number} done|failed|again --effect {effect} --reason TEXT")
+        }
+        Some(NextAsk::Recheck { check, .. }) => format!("recheck {number} {check}"),
+        _ => return step.to_string(),
+    };
+    format!("{step}: `holdpoint {arguments}`")
 }
 
 fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {

@@ -15,6 +15,7 @@ use crate::{
     command::{Refusal, RefusalCode},
     effect::{Activity, EffectKind},
     id::{EffectId, MemberId},
+    next_step::{NextAsk, NextStep},
     project::OWNER,
     settlement::{Ruling, Settled, Settlement},
     view::{RunStatus, UnknownView},
@@ -344,13 +345,14 @@ impl Run {
             });
         }
         let rest = view.unknown.iter().filter(|one| one.asks.is_none());
-        let steps: Vec<String> = rest
+        let steps: Vec<NextStep> = rest
             .take(5)
             .map(|one| {
-                format!(
-                    "say what became of `{}`: it was done, it failed, or do it again",
-                    one.effect
-                )
+                let effect = one.effect.clone();
+                let text = format!(
+                    "say what became of `{effect}`: it was done, it failed, or do it again"
+                );
+                NextStep::ask(text, NextAsk::Settle { effect })
             })
             .collect();
         view.next_steps.splice(0..0, steps);
