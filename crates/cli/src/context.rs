@@ -92,6 +92,26 @@ impl Context {
         }
     }
 
+    /// The runs that are named, each once. Where one of them is not there, none is meant: what was
+    /// typed is not what was thought of.
+    pub(crate) async fn runs(
+        &self,
+        engine: &Engine,
+        names: &[String],
+    ) -> Result<Vec<RunId>, Failure> {
+        let mut runs = Vec::new();
+        for name in names {
+            let run = self.run(engine, name).await.map_err(|failure| match names {
+                [_] => failure,
+                _ => failure.but("nothing was done, not for the other runs either"),
+            })?;
+            if !runs.contains(&run) {
+                runs.push(run);
+            }
+        }
+        Ok(runs)
+    }
+
     /// The run that `text` means.
     pub(crate) async fn run(&self, engine: &Engine, text: &str) -> Result<RunId, Failure> {
         let (project, number) = match text.split_once('/') {

@@ -97,6 +97,14 @@ impl Failure {
         )
     }
 
+    /// With something else to know about what was typed.
+    pub(crate) fn but(mut self, known: &str) -> Self {
+        if let Self::Usage(told) = &mut self {
+            told.help.push(known.to_owned());
+        }
+        self
+    }
+
     /// The exit code.
     pub(crate) const fn code(&self) -> u8 {
         match self {
@@ -267,7 +275,7 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 /// What would be needed for a "yes"; where the refusal cannot say that, how to find it out.
-fn remedies(refusal: &Refusal) -> Vec<String> {
+pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
     if !refusal.needed.is_empty() {
         return refusal.needed.clone();
     }

@@ -62,7 +62,6 @@ fn several_runs_are_approved_each_by_itself() {
         "approve --state look --definition patch --requester ada --as bob",
         "approve --all --dry-run --as cy",
         "approve --all --as cy",
-        "approve --all --definition nothing --as cy",
         "list",
         "approve",
         "approve 1 --all --as cy",
@@ -75,7 +74,9 @@ fn several_runs_are_approved_each_by_itself() {
     would be approved: run 1 (One) is held at `agree`, which this would release, input sha256:[digest]
     would be approved: run 2 (Two) is held at `agree`, which this would release, input sha256:[digest]
     refused: run 3 (Three) is held at `agree`: `bob` submitted the run and nobody decides on their own
+      help     a vote by role engineer: cy
     refused: run 4 (Other) is held at `agree`: `bob` is none of those asked: role board
+      help     a vote by role board; no member of the project can give one now
     2 would be approved, 2 refused
     [exit 1]
 
@@ -84,6 +85,7 @@ fn several_runs_are_approved_each_by_itself() {
     help: each is told above
     approved: run 1 (One) is held at `look`
     refused: run 3 (Three) is held at `agree`: `bob` submitted the run and nobody decides on their own
+      help     a vote by role engineer: cy
     approved: run 2 (Two) is held at `look`
     2 approved, 1 refused
     [exit 1]
@@ -114,9 +116,6 @@ fn several_runs_are_approved_each_by_itself() {
     approved: run 2 (Two) has ended: done
     approved: run 3 (Three) is held at `look`
     3 approved, 1 left to others
-
-    $ holdpoint approve --all --definition nothing --as cy
-    no run that this fits waits for votes
 
     $ holdpoint list
     RUN  TITLE  DEFINITION  STATE  STATUS       REQUESTER  UPDATED (UTC)
@@ -200,6 +199,7 @@ fn what_was_seen_is_voted_on_and_nothing_else() {
     help: each is told above
     approved: run 1 (One) is held at `look`
     refused: run 2 (Two) is held at `look`: it is not as it was seen: `look` asks about the input sha256:[digest] now
+      help     look at it again: `--dry-run --json`
     1 approved, 1 refused
     [exit 1]
 
@@ -242,4 +242,178 @@ fn the_example_of_the_page_is_what_happens() {
     let commands: Vec<&str> = commands.collect();
     assert!(commands.len() >= 2);
     assert_eq!(place().shows(&commands), format!("{example}\n"));
+}
+
+#[test]
+fn what_is_misspelt_is_refused_and_nothing_is_voted_on() {
+    let _filters = filters();
+    let place = place();
+    let before = place.truth();
+    assert_snapshot!(place.shows(&[
+        "approve --all --as nobody",
+        "approve --all --for nobody --as bob",
+        "approve --definition patsh --as bob",
+        "approve --state agre --as bob",
+        "approve --state agre --definition patch --as bob",
+        "approve --requester adda --as bob",
+        "approve --all --hold lok --as bob",
+        "approve --all --project labb --as bob",
+        "approve 1 2 99 --as bob",
+        "migrate 1 99 --to 1 --reason so --as ada",
+        "pause 1 99 --reason so --as ada",
+        "pause --all --reason so --as nobody",
+        "pause --all --reason so --project labb --as ada",
+        "list --state agre",
+        "list --definition patsh",
+        "list --requester adda",
+        "reject 1 2 --reason so --as nobody",
+    ]), @"
+    $ holdpoint approve --all --as nobody
+    error[HP1001]: `nobody` is not a member of the project `lab`
+    help: `holdpoint project show` lists the members
+    [exit 1]
+
+    $ holdpoint approve --all --for nobody --as bob
+    error[HP1001]: `nobody` is not a member of the project `lab`
+    help: `holdpoint project show` lists the members
+    [exit 1]
+
+    $ holdpoint approve --definition patsh --as bob
+    error[HP1009]: no definition `patsh` is published in the project `lab`
+    help: published are: other 1, patch 1
+    [exit 1]
+
+    $ holdpoint approve --state agre --as bob
+    error[HP1009]: there is no state `agre` in the project `lab`
+    help: they are agree, done, look, refused
+    [exit 1]
+
+    $ holdpoint approve --state agre --definition patch --as bob
+    error[HP1009]: there is no state `agre` of `patch` in the project `lab`
+    help: they are agree, done, look, refused
+    [exit 1]
+
+    $ holdpoint approve --requester adda --as bob
+    error[HP1001]: `adda` is not a member of the project `lab`
+    help: `holdpoint project show` lists the members
+    [exit 1]
+
+    $ holdpoint approve --all --hold lok --as bob
+    error[HP1009]: there is no hold `lok` in the project `lab`
+    help: they are agree, look
+    [exit 1]
+
+    $ holdpoint approve --all --project labb --as bob
+    error: there is no project `labb`
+    help: the projects are: lab
+    [exit 2]
+
+    $ holdpoint approve 1 2 99 --as bob
+    error: there is no run 99
+    help: `holdpoint list` shows the runs there are
+    help: nothing was done, not for the other runs either
+    [exit 2]
+
+    $ holdpoint migrate 1 99 --to 1 --reason so --as ada
+    error: there is no run 99
+    help: `holdpoint list` shows the runs there are
+    help: nothing was done, not for the other runs either
+    [exit 2]
+
+    $ holdpoint pause 1 99 --reason so --as ada
+    error: there is no run 99
+    help: `holdpoint list` shows the runs there are
+    help: nothing was done, not for the other runs either
+    [exit 2]
+
+    $ holdpoint pause --all --reason so --as nobody
+    error[HP1001]: `nobody` is not a member of the project `lab`
+    help: `holdpoint project show` lists the members
+    [exit 1]
+
+    $ holdpoint pause --all --reason so --project labb --as ada
+    error: there is no project `labb`
+    help: the projects are: lab
+    [exit 2]
+
+    $ holdpoint list --state agre
+    error[HP1009]: there is no state `agre` in the project `lab`
+    help: they are agree, done, look, refused
+    [exit 1]
+
+    $ holdpoint list --definition patsh
+    error[HP1009]: no definition `patsh` is published in the project `lab`
+    help: published are: other 1, patch 1
+    [exit 1]
+
+    $ holdpoint list --requester adda
+    error[HP1001]: `adda` is not a member of the project `lab`
+    help: `holdpoint project show` lists the members
+    [exit 1]
+
+    $ holdpoint reject 1 2 --reason so --as nobody
+    error[HP1001]: 2 of 2 runs refused it: `nobody` is not a member of the project `lab`
+    help: each is told above
+    refused: run 1 (One) is held at `agree`: `nobody` is not a member of the project `lab`
+      help     `holdpoint project show` lists the members
+    refused: run 2 (Two) is held at `agree`: `nobody` is not a member of the project `lab`
+      help     `holdpoint project show` lists the members
+    2 refused
+    [exit 1]
+    ");
+    assert_eq!(place.truth(), before);
+    // What is spelt well and fits no run is no failure.
+    assert_snapshot!(place.shows(&[
+        "approve --state done --as bob",
+        "approve --all --hold look --as bob",
+        "approve --requester cy --as bob",
+        "list --state done",
+    ]), @"
+    $ holdpoint approve --state done --as bob
+    no run that this fits waits for votes
+
+    $ holdpoint approve --all --hold look --as bob
+    no run that this fits waits for votes
+
+    $ holdpoint approve --requester cy --as bob
+    no run that this fits waits for votes
+
+    $ holdpoint list --state done
+    no runs
+    ");
+}
+
+#[test]
+fn names_are_looked_for_in_all_projects() {
+    let _filters = filters();
+    let place = place();
+    place.must("project create other --as eve");
+    assert_snapshot!(place.shows(&[
+        "approve --all --as nobody",
+        "approve --definition patsh --as bob",
+        "approve --requester eve --dry-run --as bob",
+        "approve --all --as eve",
+        "approve --all --project other --as bob",
+    ]), @"
+    $ holdpoint approve --all --as nobody
+    error[HP1001]: `nobody` is not a member of any project
+    help: `holdpoint project show` lists the members
+    [exit 1]
+
+    $ holdpoint approve --definition patsh --as bob
+    error[HP1009]: no definition `patsh` is published in any project
+    help: `holdpoint definitions list --project PROJECT` has those of a project
+    [exit 1]
+
+    $ holdpoint approve --requester eve --dry-run --as bob
+    no run that this fits waits for votes
+
+    $ holdpoint approve --all --as eve
+    4 left to others
+
+    $ holdpoint approve --all --project other --as bob
+    error[HP1001]: `bob` is not a member of the project `other`
+    help: `holdpoint project show` lists the members
+    [exit 1]
+    ");
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::{
     arguments::{List, Status},
+    command::names::Projects,
     context::Context,
     failure::Failure,
     output::{Answer, table, time},
@@ -59,11 +60,7 @@ async fn overdue(
 pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, Failure> {
     let (rows, several) = context
         .with_engine_at_rest(async |engine| {
-            if let Some(name) = &context.project
-                && engine.project(name).is_none()
-            {
-                context.project(engine)?;
-            }
+            let projects = Projects::meant(context, engine)?;
             let parent = match &arguments.children {
                 Some(run) => Some(context.run(engine, run).await?),
                 None => None,
@@ -77,6 +74,7 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
                 limit: arguments.limit.filter(|_| !arguments.overdue && by.is_empty()),
             };
             let mut rows = engine.runs(&filter).await?;
+            projects.filter(by, None, &rows)?;
             rows.retain(|row| by.takes(row));
             if arguments.overdue {
                 rows = overdue(engine, rows, arguments.limit).await?;

@@ -97,11 +97,8 @@ async fn meant(
         rows.reverse();
         return Ok(rows);
     }
-    for named in &arguments.runs {
-        let run = context.run(engine, named).await?;
-        if rows.iter().all(|row| row.id != run) {
-            rows.push(engine.run(run).await?.row);
-        }
+    for run in context.runs(engine, &arguments.runs).await? {
+        rows.push(engine.run(run).await?.row);
     }
     Ok(rows)
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::{
     command::show,
     context::Context,
-    failure::Failure,
-    output::{Answer, count},
+    failure::{Failure, remedies},
+    output::{self, Answer, count},
 };
 
 /// What came of it for one run.
@@ -55,7 +55,7 @@ impl Outcome {
 
     /// Whether it was left alone because it is none of this member's business: there may be many.
     fn asks_others(&self) -> bool {
-        let others = [RefusalCode::NotEligible, RefusalCode::NotSubstitute];
+        let others = [RefusalCode::NotEligible, RefusalCode::NotSubstitute, RefusalCode::NotMember];
         matches!(self, Self::Left(refusal) if others.contains(&refusal.code))
     }
 
@@ -87,7 +87,15 @@ impl Told {
                 let releases = if *releases { ", which this would release" } else { "" };
                 format!("would be {done}: {line}{releases}{}\n", digest.unwrap_or_default())
             }
-            Outcome::Refused(refusal) => format!("refused: {line}: {refusal}\n"),
+            Outcome::Refused(refusal) => {
+                let mut text = format!("refused: {line}: {refusal}\n");
+                text.extend(
+                    remedies(refusal)
+                        .iter()
+                        .map(|way| format!("  help     {}\n", output::line(way))),
+                );
+                text
+            }
             Outcome::Left(refusal) => format!("left alone: {line}: {refusal}\n"),
         }
     }
@@ -100,7 +108,11 @@ impl Told {
             "status": self.row.status.as_str(),
             "result": self.outcome.as_str(),
             "refused": self.outcome.refusal().map(|refusal| {
-                json!({ "code": refusal.code.as_str(), "message": refusal.message })
+                json!({
+                    "code": refusal.code.as_str(),
+                    "message": refusal.message,
+                    "help": remedies(refusal),
+                })
             }),
         });
         if let Some(members) = json.as_object_mut() {

@@ -4,6 +4,7 @@
 use crate::{
     arguments::steer::{Meant, Steer, Steered},
     command::{
+        names::Projects,
         run,
         several::{self, Outcome},
     },
@@ -31,15 +32,13 @@ pub(crate) async fn steer(context: &Context, steer: Steer) -> Result<(), Failure
     let steered = context
         .with_engine_at_rest(async |engine| {
             let runs = match meant {
-                Meant::All => fitting(context, engine, steering).await?,
+                Meant::All => {
+                    let projects = Projects::meant(context, engine)?;
+                    who.actor.member().map_or(Ok(()), |member| projects.member(member))?;
+                    fitting(context, engine, steering).await?
+                }
                 Meant::Runs(named) => {
-                    let mut runs = Vec::new();
-                    for name in &named {
-                        let run = context.run(engine, name).await?;
-                        if !runs.contains(&run) {
-                            runs.push(run);
-                        }
-                    }
+                    let runs = context.runs(engine, &named).await?;
                     if let [run] = runs.as_slice() {
                         return run::send(engine, *run, command(&who, who.command), done)
                             .await

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use holdpoint::{
-    core::{Action, Command, CommandId, NewEvent, Refusal, RefusalCode, RunId},
+    core::{Action, Command, CommandId, MemberId, NewEvent, Refusal, RefusalCode, RunId},
     engine::{CommandFailure, Engine, RunFilter},
 };
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use crate::{
         votes::{Filter, Votes},
     },
     command::{
+        names::Projects,
         run,
         several::{self, About, Outcome, Told},
     },
@@ -49,7 +50,9 @@ pub(crate) async fn vote(context: &Context, on: Votes, ballot: Ballot) -> Result
             let meant = match &seen {
                 Some(seen) => as_seen(context, engine, seen).await?,
                 None if runs.is_empty() => {
-                    waiting(context, engine, &filter, hold.as_deref()).await?
+                    let people: Vec<&MemberId> =
+                        who.actor.member().into_iter().chain(place(&action)).collect();
+                    waiting(context, engine, &filter, hold.as_deref(), &people).await?
                 }
                 None => named(context, engine, &runs).await?,
             };
@@ -112,14 +115,16 @@ async fn named(
     engine: &Engine,
     names: &[String],
 ) -> Result<Vec<Meant>, Failure> {
-    let mut runs: Vec<Meant> = Vec::new();
-    for name in names {
-        let run = context.run(engine, name).await?;
-        if runs.iter().all(|one| one.run != run) {
-            runs.push(Meant { run, how: How::Named });
-        }
+    let runs = context.runs(engine, names).await?;
+    Ok(runs.into_iter().map(|run| Meant { run, how: How::Named }).collect())
+}
+
+/// In whose place a vote is given.
+const fn place(action: &Action) -> Option<&MemberId> {
+    match action {
+        Action::Vote { in_place_of, .. } => in_place_of.as_ref(),
+        _ => None,
     }
-    Ok(runs)
 }
 
 /// The largest preview that is read, in bytes.
@@ -154,23 +159,30 @@ fn preview(file: &Path) -> Result<Vec<Seen>, Failure> {
 async fn as_seen(context: &Context, engine: &Engine, seen: &[Seen]) -> Result<Vec<Meant>, Failure> {
     let mut runs = Vec::new();
     for Seen { run, about } in seen {
-        let run = context.run(engine, run).await?;
+        let run = context.run(engine, run).await;
+        let run =
+            run.map_err(|failure| failure.but("nothing was done for any run of the preview"))?;
         runs.push(Meant { run, how: How::Seen(about.clone()) });
     }
     Ok(runs)
 }
 
 /// The runs that a filter finds of those that wait for votes, at a hold if one is named, the oldest
-/// first.
+/// first. Who is named must be there, and so must what the filter names.
 async fn waiting(
     context: &Context,
     engine: &Engine,
     filter: &Filter,
     hold: Option<&str>,
+    people: &[&MemberId],
 ) -> Result<Vec<Meant>, Failure> {
+    let projects = Projects::meant(context, engine)?;
+    people.iter().try_for_each(|person| projects.member(person))?;
     let all = RunFilter { project: context.project.clone(), ..RunFilter::default() };
+    let rows = engine.runs(&all).await?;
+    projects.filter(filter, hold, &rows)?;
     let mut runs = Vec::new();
-    for row in engine.runs(&all).await? {
+    for row in rows {
         if row.status.is_ended() || !filter.takes(&row) {
             continue;
         }
