@@ -411,3 +411,37 @@ fn a_lockdown_is_imposed_and_lifted() {
     >
     "#);
 }
+
+/// A rollout whose plan is approved.
+const FLEET: &str = "
+workflow: fleet
+version: 1
+title: Fleet
+start: agree
+states:
+  agree:
+    hold: { approval: { rules: { peer: { from: role:engineer, need: 1 } } }, signal: { name: go } }
+    on: { released: roll-out, rejected: done }
+  roll-out:
+    do: { rollout: { targets: { select: env=prod }, each: { run: deploy }, approved_at: agree } }
+    on: { succeeded: done, failed: done, drifted: agree }
+  done: { end: done }
+";
+
+#[test]
+fn the_inventory_changes_while_a_definition_is_stepped_through() {
+    let place = Place::empty();
+    place.write("fleet.yaml", FLEET);
+    let lines = "items\nsubmit\nitems { web-1: { labels: { env: prod } } }\nitems\nitems { web-2: ~ }\n\
+                 scenario\nundo\n";
+    let ran = place.sh_with("simulate fleet.yaml --members '{ ada: role:engineer }'", lines);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    for says in [
+        "> items\nno items\n",
+        "ITEM   LABELS    GROUPS  DEPENDS ON\nweb-1  env=prod",
+        "error[HP2094]: there is no item `web-2`\nhelp: `holdpoint items list` has the items there are\n",
+        "- items: { web-1: { labels: { env: prod } } }\n",
+    ] {
+        assert!(ran.output.contains(says), "{says}: {ran}");
+    }
+}

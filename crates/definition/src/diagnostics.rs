@@ -51,7 +51,7 @@ macro_rules! codes {
             /// Whether the finding is about a file of scenarios and never about a definition.
             #[must_use]
             pub fn is_of_scenarios(self) -> bool {
-                self.as_str().starts_with("HP21")
+                self.as_str().starts_with("HP21") || matches!(self, Self::ScenarioItems)
             }
 
             /// Whether the finding is made by a baseline, and never by a definition alone.
@@ -164,6 +164,8 @@ codes! {
     NeverAnAddress = "HP2086", Error;
     /// No hold that people release approves the plan of a rollout.
     PlanApproval = "HP2087", Error;
+    /// The configuration items of a scenario cannot be as it says.
+    ScenarioItems = "HP2094", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.

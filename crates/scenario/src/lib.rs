@@ -57,6 +57,7 @@ mod check;
 mod coverage;
 mod crew;
 mod expect;
+mod inventory;
 mod lockdowns;
 mod play;
 mod runner;

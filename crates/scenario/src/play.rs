@@ -15,6 +15,7 @@ use holdpoint_core::{
     RoleName, Run, RunAnswer, RunView, Sequence, StreamId, Substitution, Version,
     event::TypedEvent,
     id::MalformedId,
+    item::ItemsChange,
     project::Qualification,
     run::{Decided, Due},
     workflow::{DecideFailure, DynWorkflow},
@@ -66,6 +67,7 @@ pub struct Play {
     members: Members,
     calendars: Calendars,
     lockdowns: Vec<LockdownStep>,
+    items: Vec<ItemsChange>,
     project: Project,
     now: Timestamp,
     ids: u128,
@@ -99,13 +101,14 @@ impl Play {
         now: Timestamp,
     ) -> Result<Self, Defect> {
         let (members, calendars) = (members.clone(), Calendars::new());
-        let project = project(&members, &calendars, &[], now)?;
+        let project = project(&members, &calendars, &[], &[], now)?;
         Ok(Self {
             workflow,
             definition,
             members,
             calendars,
             lockdowns: Vec::new(),
+            items: Vec::new(),
             project,
             now,
             ids: 0,
@@ -182,8 +185,19 @@ impl Play {
         self.renew_project()
     }
 
+    /// Changes the project's configuration items. What a run makes of it is the caller's to see to:
+    /// see [`Play::due`].
+    ///
+    /// # Errors
+    /// When they cannot be changed so.
+    pub fn change_items(&mut self, changes: &[ItemsChange]) -> Result<(), Defect> {
+        self.items.extend(changes.iter().cloned());
+        self.renew_project()
+    }
+
     fn renew_project(&mut self) -> Result<(), Defect> {
-        self.project = project(&self.members, &self.calendars, &self.lockdowns, self.now)?;
+        let Self { members, calendars, lockdowns, items, .. } = &*self;
+        self.project = project(members, calendars, lockdowns, items, self.now)?;
         Ok(())
     }
 
@@ -292,6 +306,7 @@ fn project(
     members: &Members,
     calendars: &Calendars,
     lockdowns: &[LockdownStep],
+    items: &[ItemsChange],
     now: Timestamp,
 ) -> Result<Project, Defect> {
     let id: ProjectId = PROJECT.parse()?;
@@ -334,6 +349,12 @@ fn project(
         title: published.read.title.clone(),
         source: published.source.clone(),
     }));
+    facts.extend(
+        items
+            .iter()
+            .cloned()
+            .map(|ItemsChange { set, removed }| ProjectEvent::ItemsChanged { set, removed }),
+    );
     facts.extend(lockdowns::facts(lockdowns));
     let mut project: Option<Project> = None;
     for (before, fact) in (0_u64..).zip(facts) {

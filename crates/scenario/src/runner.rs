@@ -56,10 +56,13 @@ impl Scenario {
     /// Plays the scenario. It ends at the first step that is not as it should be.
     #[must_use]
     pub fn play(&self, workflow: &Arc<dyn DynWorkflow>, definition: &DefinitionRef) -> Played {
-        let Given { members, calendars, at, answers, line, .. } = &self.given;
+        let Given { members, calendars, items, at, answers, line, .. } = &self.given;
         let mut crew = Crew::new(answers.clone());
         let made = Play::new(Arc::clone(workflow), definition.clone(), members, *at);
-        let made = made.and_then(|mut play| play.set_calendars(calendars).map(|()| play));
+        let made = made.and_then(|mut play| {
+            play.set_calendars(calendars)?;
+            play.change_items(items).map(|()| play)
+        });
         let mut play = match made {
             Ok(play) => play,
             Err(defect) => {
@@ -163,6 +166,13 @@ impl Step {
                 let set = play.set_calendars(calendars);
                 set.map_err(|defect: Defect| {
                     Failure::one(line, "calendars", "a project".to_owned(), defect.to_string())
+                })?;
+                settle(play, crew, line)
+            }
+            StepKind::Items(changes) => {
+                let changed = play.change_items(changes);
+                changed.map_err(|defect: Defect| {
+                    Failure::one(line, "items", "a project".to_owned(), defect.to_string())
                 })?;
                 settle(play, crew, line)
             }

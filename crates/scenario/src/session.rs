@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdpoint_core::{DefinitionRef, MemberId, workflow::DynWorkflow};
+use holdpoint_core::{DefinitionRef, MemberId, item::ItemsChange, workflow::DynWorkflow};
 use holdpoint_definition::{
     Diagnostics,
     yaml::{self, Findings},
@@ -35,6 +35,17 @@ impl Session {
     /// When the project cannot be made of them, which is a defect.
     pub fn with_calendars(mut self, calendars: &Calendars) -> Result<Self, Defect> {
         self.play.set_calendars(calendars)?;
+        Ok(self)
+    }
+}
+
+impl Session {
+    /// The same with these configuration items.
+    ///
+    /// # Errors
+    /// When they cannot be changed so, which is a defect.
+    pub fn with_items(mut self, changes: &[ItemsChange]) -> Result<Self, Defect> {
+        self.play.change_items(changes)?;
         Ok(self)
     }
 }
@@ -90,8 +101,11 @@ impl Session {
     pub fn step(&mut self, text: &str) -> Result<(), NoStep> {
         let mut findings = Findings::new("step", text);
         let mut members = self.members.clone();
-        let step = yaml::read(text, &mut findings)
-            .and_then(|node| syntax_step::step(&mut File::new(&mut findings), &node, &mut members));
+        let step = yaml::read(text, &mut findings).and_then(|node| {
+            let mut file = File::new(&mut findings);
+            file.items = self.play.project().items().clone();
+            syntax_step::step(&mut file, &node, &mut members)
+        });
         let found = findings.finish();
         let Some(step) = step.filter(|_| !found.has_errors()) else {
             return Err(NoStep::Unreadable(found));
@@ -129,6 +143,8 @@ pub struct Beginning {
     pub members: Members,
     /// The calendars.
     pub calendars: Calendars,
+    /// How the project came by its configuration items.
+    pub items: Vec<ItemsChange>,
     /// The input.
     pub input: Value,
     /// When.
@@ -144,6 +160,7 @@ impl Suite {
             by: given.by.clone(),
             members: given.members.clone(),
             calendars: given.calendars.clone(),
+            items: given.items.clone(),
             input: given.input.clone(),
             at: given.at,
         })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdpoint_core::{Action, MemberId, RefusalCode};
+use holdpoint_core::{Action, MemberId, RefusalCode, item::ItemsChange};
 use holdpoint_definition::yaml::Span;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -46,6 +46,16 @@ impl Suite {
                     refused: None,
                     ..
                 }) => Some((name.as_str(), data)),
+                _ => None,
+            }
+        })
+    }
+
+    /// How its scenarios change the configuration items while they play.
+    pub fn item_changes(&self) -> impl Iterator<Item = &[ItemsChange]> {
+        self.scenarios.iter().flat_map(|scenario| &scenario.steps).filter_map(|step| {
+            match &step.kind {
+                StepKind::Items(changes) => Some(changes.as_slice()),
                 _ => None,
             }
         })
@@ -103,6 +113,8 @@ pub(crate) struct Given {
     pub(crate) at: Timestamp,
     pub(crate) members: Members,
     pub(crate) calendars: Calendars,
+    /// How the project came by the items that there are then.
+    pub(crate) items: Vec<ItemsChange>,
     /// The scenario's own answers, before those of the file.
     pub(crate) answers: Vec<Answer>,
     /// How many of the answers are the scenario's own: each of these must be needed.
@@ -132,6 +144,8 @@ pub(crate) enum StepKind {
     Members(Members),
     /// Calendars are published, or taken away.
     Calendars(Calendars),
+    /// Configuration items change.
+    Items(Vec<ItemsChange>),
     /// A lockdown is imposed or lifted.
     Lockdown(LockdownStep),
     /// It is looked at.

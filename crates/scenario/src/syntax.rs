@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use holdpoint_core::{MemberId, RefusalCode, RoleName, project::Qualification};
+use holdpoint_core::{
+    Items, MemberId, RefusalCode, RoleName, item::ItemsChange, project::Qualification,
+};
 use holdpoint_definition::{
     DiagnosticCode as Code, Diagnostics,
     yaml::{self, Findings, Key, Kind, Node, Reader},
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     calendars::{self, Calendars},
     crew::{Answer, Reply, Which},
+    inventory,
     play::{Members, Sheet, StandsFor},
     suite::{Given, Mention, MentionKind, Refused, Scenario, Step, StepKind, Suite},
     syntax_step,
@@ -23,10 +26,10 @@ use crate::{
 const BEGIN: &str = "2026-01-05T09:00:00Z";
 
 const TOP: &[&str] =
-    &["definition", "begins", "members", "calendars", "input", "workers", "scenarios"];
+    &["definition", "begins", "members", "calendars", "items", "input", "workers", "scenarios"];
 const SCENARIO: &[&str] = &["given", "when", "then"];
 const GIVEN: &[&str] =
-    &["by", "input", "at", "members", "calendars", "workers", "children", "refused"];
+    &["by", "input", "at", "members", "calendars", "items", "workers", "children", "refused"];
 pub(crate) const CHILD: &[&str] = &["definition", "ends", "refused", "takes"];
 const ANSWER: &[&str] = &[
     "run", "target", "step", "check", "times", "takes", "succeeds", "fails", "for_good", "verdict",
@@ -105,6 +108,8 @@ struct Common {
     begins: Timestamp,
     members: Members,
     calendars: Calendars,
+    /// The items that there are, and how the project came by them.
+    items: (Items, Vec<ItemsChange>),
     input: Value,
     answers: Vec<Answer>,
 }
@@ -115,6 +120,8 @@ pub(crate) struct File<'f> {
     pub(crate) mentions: Vec<Mention>,
     /// Reads the files that it names.
     pub(crate) files: &'f dyn Fn(&str) -> Result<String, String>,
+    /// The configuration items that there are at the point that is read.
+    pub(crate) items: Items,
     /// Where members could not be read, that they are missing would only repeat it.
     members_known: bool,
 }
@@ -125,6 +132,7 @@ impl<'f> File<'f> {
             reader: Reader::new(findings),
             mentions: Vec::new(),
             files: &no_files,
+            items: Items::default(),
             members_known: true,
         }
     }
@@ -141,6 +149,7 @@ impl<'f> File<'f> {
         };
         let members = top.need(&mut self.reader, "members").and_then(|node| self.members(node));
         let calendars = self.calendars(top.get("calendars"));
+        let items = self.items(top.get("items"));
         let answers = self.answers(top.get("workers"));
         let input = top.get("input").map_or_else(|| json!({}), Node::to_json);
         let scenarios = top.need(&mut self.reader, "scenarios")?;
@@ -160,6 +169,7 @@ impl<'f> File<'f> {
             begins: begins.unwrap_or_default(),
             members: members.unwrap_or_default(),
             calendars: calendars.unwrap_or_default(),
+            items: (self.items.clone(), items.unwrap_or_default()),
             input,
             answers: answers.unwrap_or_default(),
         };
@@ -214,6 +224,9 @@ impl<'f> File<'f> {
         };
         let mut calendars = common.calendars.clone();
         calendars.append(&mut self.calendars(fields.get("calendars"))?);
+        let (there, mut items) = common.items.clone();
+        self.items = there;
+        items.append(&mut self.items(fields.get("items"))?);
         let refused = self.refused(fields.get("refused"));
         self.members_known &= changed.is_some();
         members.append(&mut changed.unwrap_or_default());
@@ -240,6 +253,7 @@ impl<'f> File<'f> {
             at: at?,
             members,
             calendars,
+            items,
             answers,
             own_answers,
             refused,
@@ -248,6 +262,10 @@ impl<'f> File<'f> {
 
     fn calendars(&mut self, node: Option<&Node>) -> Option<Calendars> {
         node.map_or_else(|| Some(Calendars::new()), |node| calendars::read(self, node))
+    }
+
+    fn items(&mut self, node: Option<&Node>) -> Option<Vec<ItemsChange>> {
+        node.map_or_else(|| Some(Vec::new()), |node| inventory::read(self, node))
     }
 
     fn steps(&mut self, node: &Node, members: &mut Members) -> Option<Vec<Step>> {

@@ -9,7 +9,7 @@ use holdpoint_definition::{
 };
 
 use crate::{
-    calendars,
+    calendars, inventory,
     lockdowns::{self, LockdownStep},
     play::Members,
     suite::{
@@ -21,8 +21,18 @@ use crate::{
 };
 
 /// What else happens in a step than that a member acts.
-const EVENTS: &[&str] =
-    &["after", "at", "work", "child", "members", "calendars", "lockdown", "lift", "expect"];
+const EVENTS: &[&str] = &[
+    "after",
+    "at",
+    "work",
+    "child",
+    "members",
+    "calendars",
+    "items",
+    "lockdown",
+    "lift",
+    "expect",
+];
 const WORK: &[&str] = &[
     "run", "target", "step", "check", "succeeds", "fails", "for_good", "verdict", "detail",
     "unknown",
@@ -96,6 +106,7 @@ pub(crate) fn step(file: &mut File<'_>, node: &Node, members: &mut Members) -> O
             .count(inner, "`lift`, the number of a lockdown,")
             .map(|number| StepKind::Lockdown(LockdownStep::Lift(number))),
         "calendars" => calendars::read(file, inner).map(StepKind::Calendars),
+        "items" => inventory::read(file, inner).map(StepKind::Items),
         "expect" => expectation(file, inner, members).map(|one| StepKind::Expect(Box::new(one))),
         kind => syntax_act::act(file, kind, inner, members, refused).map(StepKind::Act),
     };

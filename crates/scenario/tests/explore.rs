@@ -3,7 +3,8 @@
 //! hold is without an exit, and each hold has exactly one resolution.
 //!
 //! What is explored is an abstraction, so that it has an end. Of a file's members at most three of each
-//! kind take part, inputs have at most two targets, and a run is amended and signalled once. States
+//! kind take part, inputs have at most two targets, and a run is amended and signalled once; where
+//! scenarios change the inventory, it is as it was or as one of them makes it, and changes at any time. States
 //! are the same that differ only in times, in how often a state was visited and in who left what
 //! behind; of timers only their order counts, and each may be noticed first.
 
@@ -16,7 +17,7 @@ use std::{
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, Digest, EffectId, EffectKind, MemberId,
     Moment, NewDuty, Project, RunId, Started, Steering, Vote, Workflow, evidence::NewEvidence,
-    view::HoldView, workflow::Meta,
+    item::ItemsChange, view::HoldView, workflow::Meta,
 };
 use holdpoint_definition::{ApprovalPart, Definition, DefinitionEvent, Outline, State};
 use holdpoint_scenario::{Beginning, Play, Suite};
@@ -34,7 +35,8 @@ const STATES_MAX: usize = 60_000;
 struct Space {
     definition: Definition,
     outline: Outline,
-    project: Project,
+    /// The project, and as it is when its inventory has changed.
+    projects: Vec<Project>,
     members: Vec<MemberId>,
     by: MemberId,
     inputs: Vec<Value>,
@@ -49,6 +51,8 @@ struct Space {
 struct Reached {
     state: State,
     now: Timestamp,
+    /// Which of the projects it is in.
+    project: usize,
     /// The holds that are open.
     open: BTreeSet<String>,
     /// How often the run was amended, and signals were sent.
@@ -64,7 +68,7 @@ struct Explored {
 }
 
 impl Space {
-    fn new(definition: Definition, beginning: &Beginning) -> Self {
+    fn new(definition: Definition, beginning: &Beginning, changes: Option<&[ItemsChange]>) -> Self {
         let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
         let mut members = beginning.members.clone();
         members.retain(|id, sheet| {
@@ -81,16 +85,26 @@ impl Space {
         };
         let mut play = Play::new(workflow, reference, &members, beginning.at).unwrap();
         play.set_calendars(&beginning.calendars).unwrap();
+        play.change_items(&beginning.items).unwrap();
+        let mut projects = vec![play.project().clone()];
+        if let Some(changes) = changes {
+            play.change_items(changes).unwrap();
+            projects.push(play.project().clone());
+        }
         Self {
             endings: ["cancelled", "completed", "done", "refused"].map(str::to_owned).into(),
             outline: definition.outline(),
             inputs: inputs(&definition, &beginning.input),
             signals: BTreeMap::new(),
-            project: play.project().clone(),
+            projects,
             members: members.into_keys().collect(),
             by: beginning.by.clone(),
             definition,
         }
+    }
+
+    fn project(&self, at: &Reached) -> &Project {
+        &self.projects[at.project]
     }
 
     fn send(
@@ -106,7 +120,7 @@ impl Space {
             trace: None,
             action,
         };
-        let at = Moment { now: from.now, project: &self.project };
+        let at = Moment { now: from.now, project: self.project(from) };
         let events = Workflow::decide(&self.definition, &from.state, &command, &at).ok()?;
         let mut to = from.clone();
         let meta = Meta { time: from.now, actor: &command.actor };
@@ -123,13 +137,13 @@ impl Space {
         let requester = Actor::Member(self.by.clone());
         let started = Started {
             run: RunId::from_uuid(id(2)),
-            project: self.project.id(),
+            project: self.projects[0].id(),
             requester: &requester,
             at,
             input: &input,
         };
         let state = Workflow::start(&self.definition, &started).ok()?;
-        let begin = Reached { state, now: at, open: BTreeSet::new(), done: (0, 0) };
+        let begin = Reached { state, now: at, project: 0, open: BTreeSet::new(), done: (0, 0) };
         self.send(&begin, requester, Action::Start).map(|(reached, _)| reached)
     }
 
@@ -155,13 +169,13 @@ impl Space {
         plain(&mut state);
         let timers: Vec<String> =
             self.timers(at).into_iter().map(|(_, id)| without_visit(id.as_str())).collect();
-        format!("{state} {timers:?} {:?}", at.done)
+        format!("{state} {timers:?} {:?} {}", at.done, at.project)
     }
 
     /// All that can happen now, and where it leads.
     fn steps(&self, at: &Reached) -> Vec<(Reached, Vec<DefinitionEvent>)> {
         let mut found = Vec::new();
-        let moment = Moment { now: at.now, project: &self.project };
+        let moment = Moment { now: at.now, project: self.project(at) };
         let view = Workflow::view(&self.definition, &at.state, &moment);
         for hold in &view.holds {
             for action in self.about(hold) {
@@ -250,6 +264,18 @@ impl Space {
             let action = Action::LocksGranted { effect: wanted.effect };
             let granted = self.send(at, Actor::Engine, action);
             found.push(granted.unwrap_or_else(|| panic!("locks that are wanted are refused")));
+        }
+        // Nothing is said of it but to those who watch.
+        for project in (0..self.projects.len()).filter(|other| *other != at.project) {
+            found.push((Reached { project, ..at.clone() }, Vec::new()));
+        }
+        for effect in Workflow::pending(&self.definition, &at.state) {
+            let EffectKind::Watch { seen } = effect.kind else { continue };
+            if self.project(at).differs(&seen) {
+                let action = Action::TimerFired { effect: effect.id };
+                let told = self.send(at, Actor::Engine, action);
+                found.push(told.unwrap_or_else(|| panic!("what is watched is refused")));
+            }
         }
         // An engine that was down notices several at once, in any order.
         for (due, effect) in self.timers(at) {
@@ -360,12 +386,14 @@ impl Space {
             let steps = self.steps(&at);
             explored.steps += steps.len();
             for (to, events) in steps {
-                let gives_up = events.iter().any(|event| {
-                    matches!(
-                        event,
-                        DefinitionEvent::Cancelled { .. } | DefinitionEvent::Expired { .. }
-                    )
-                });
+                // That the inventory changes helps nobody, either.
+                let gives_up = to.project != at.project
+                    || events.iter().any(|event| {
+                        matches!(
+                            event,
+                            DefinitionEvent::Cancelled { .. } | DefinitionEvent::Expired { .. }
+                        )
+                    });
                 for event in &events {
                     if let Some((state, outcome)) = event.outcome() {
                         explored.resolutions.insert((state.to_owned(), outcome.to_owned()));
@@ -399,7 +427,7 @@ impl Space {
         let stuck: Vec<&Reached> =
             (0..reached.len()).filter(|at| !way_out.contains(at)).map(|at| &reached[at]).collect();
         if let Some(first) = stuck.first() {
-            let moment = Moment { now: first.now, project: &self.project };
+            let moment = Moment { now: first.now, project: self.project(first) };
             let view = Workflow::view(&self.definition, &first.state, &moment);
             panic!(
                 "{}: no way out of {} states, such as {}",
@@ -541,7 +569,8 @@ fn shipped() -> Vec<Space> {
         let source = read(&path.with_file_name(&definition));
         let definition = Definition::parse(&definition, &source).unwrap().definition;
         let suite = Suite::parse(&name, &read(&path)).unwrap();
-        let mut space = Space::new(definition, &suite.beginning().unwrap());
+        let changes = suite.item_changes().next();
+        let mut space = Space::new(definition, &suite.beginning().unwrap(), changes);
         let signals = suite.signals().filter(|(_, data)| data.is_object());
         space.signals = signals.map(|(name, data)| (name.to_owned(), data.clone())).collect();
         found.push(space);
@@ -593,12 +622,14 @@ fn parallel_branches_are_explored_to_their_end() {
         let space = Space::new(
             definition,
             &Beginning {
+                items: Vec::new(),
                 calendars: Default::default(),
                 by: "ada".parse().unwrap(),
                 members: members.unwrap(),
                 input: json!({ "title": "t", "targets": ["a", "b"] }),
                 at: "2026-01-05T09:00:00Z".parse().unwrap(),
             },
+            None,
         );
         let explored = space.explore("2026-01-05T09:00:00Z".parse().unwrap());
         assert!(explored.states > 50, "{}", explored.states);
@@ -625,12 +656,14 @@ states:
     let space = Space::new(
         definition,
         &Beginning {
+            items: Vec::new(),
             calendars: Default::default(),
             by: "ada".parse().unwrap(),
             members: holdpoint_scenario::members("{ ada: [] }").unwrap(),
             input: json!({}),
             at: "2026-01-05T09:00:00Z".parse().unwrap(),
         },
+        None,
     );
     // No signal that is sent here is accepted.
     let explored = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

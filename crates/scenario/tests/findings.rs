@@ -29,13 +29,13 @@ fn about(scenario: &str) -> String {
 fn every_fault_of_shape_is_found() {
     assert_snapshot!(about("{ given: { by: ada }, when: [{}, { approve: grace, after: 1d }, { after: 1d, refused: HP1001 }, approve], then: {} }"), @"
     HP2101 nothing happens in this step
-      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `lockdown`, `lift`, `expect`
+      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `items`, `lockdown`, `lift`, `expect`
     HP2101 this step is of several kinds: `approve`, `after`
-      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `lockdown`, `lift`, `expect`
+      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `items`, `lockdown`, `lift`, `expect`
     HP2101 `after` is never refused
       `refused` goes with what members do: `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`
     HP2004 a text cannot stand here
-      a step is a mapping with the keys `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `lockdown`, `lift`, `expect`, `refused`
+      a step is a mapping with the keys `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `items`, `lockdown`, `lift`, `expect`, `refused`
     HP2105 nothing is expected
       say at least one of `state`, `status`, `risk`, `ended`, `waiting_for`, `could_approve`, `vetoes`, `duties`, `comments`, `input`, `deadline`, `branches`, `targets`, `happened`, `never`, `asked`
     ");
@@ -160,7 +160,7 @@ fn a_file_that_is_none_says_what_it_needs() {
       |
     5 | more: 1
       | ^^^^
-    help: the keys are `definition`, `begins`, `members`, `calendars`, `input`, `workers`, `scenarios`
+    help: the keys are `definition`, `begins`, `members`, `calendars`, `items`, `input`, `workers`, `scenarios`
     ");
     let none = found("");
     assert!(none.has_errors());

@@ -12,6 +12,7 @@ mod coverage;
 mod docs;
 mod explore;
 mod findings;
+mod items;
 mod lockdown;
 mod play;
 mod properties;

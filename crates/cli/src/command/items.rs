@@ -253,24 +253,29 @@ async fn list(context: &Context, select: Option<&Selector>) -> Result<Answer, Fa
     let text = match (selected.is_empty(), select) {
         (true, Some(select)) => format!("no items are `{}`\n", line(&select.to_string())),
         (true, None) => "no items\n".to_owned(),
-        (false, _) => table(
-            &["ITEM", "LABELS", "GROUPS", "DEPENDS ON"],
-            selected.iter().map(|(name, item)| {
-                let labels = item.labels.iter().map(|(label, value)| format!("{label}={value}"));
-                vec![
-                    name.to_string(),
-                    labels.collect::<Vec<_>>().join(" "),
-                    joined(&item.groups),
-                    joined(&item.depends_on),
-                ]
-            }),
-        ),
+        (false, _) => listed(selected.iter().copied()),
     };
     let json: Vec<Value> = selected
         .iter()
         .map(|(name, item)| json!(NamedItem { name: (*name).clone(), item: (*item).clone() }))
         .collect();
     Answer::new(text, &json!({ "items": json }))
+}
+
+/// Items as a table.
+pub(crate) fn listed<'i>(items: impl Iterator<Item = (&'i ItemName, &'i Item)>) -> String {
+    table(
+        &["ITEM", "LABELS", "GROUPS", "DEPENDS ON"],
+        items.map(|(name, item)| {
+            let labels = item.labels.iter().map(|(label, value)| format!("{label}={value}"));
+            vec![
+                name.to_string(),
+                labels.collect::<Vec<_>>().join(" "),
+                joined(&item.groups),
+                joined(&item.depends_on),
+            ]
+        }),
+    )
 }
 
 async fn show(context: &Context, name: &ItemName) -> Result<Answer, Failure> {

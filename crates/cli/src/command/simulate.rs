@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::Simulate,
-    command::{definitions, history, show, test},
+    command::{definitions, history, items, show, test},
     failure::{Failure, shortened},
     output::{count, line, print},
 };
@@ -33,6 +33,8 @@ cancel MEMBER REASON
 signal MEMBER NAME [DATA]
 pause, resume, abort, rollback, promote MEMBER [REASON]
 retry, skip, take-over MEMBER [TARGET [REASON]]
+items [ITEMS]                     list the configuration items, or change them: `items { web-3: ~ }` removes
+                                  one, `items { web-4: { labels: { env: prod } } }` sets one
 lockdown REASON, lift NUMBER      hold back all that would begin work; and let it go again
 after DURATION                    let time pass, such as `after 7d`
 at TIME                           let time pass until then
@@ -60,6 +62,7 @@ pub(crate) fn simulate(arguments: &Simulate) -> Result<(), Failure> {
     let workflow: Arc<dyn DynWorkflow> = Arc::new(definition.clone());
     let session = Session::new(workflow, reference, beginning.members.clone(), beginning.at)
         .and_then(|session| session.with_calendars(&beginning.calendars))
+        .and_then(|session| session.with_items(&beginning.items))
         .map_err(|defect| Failure::storage(defect.to_string(), ""))?;
     let members: Vec<&str> = beginning.members.keys().map(MemberId::as_str).collect();
     print(
@@ -87,8 +90,8 @@ fn beginning(arguments: &Simulate, definition: &Definition) -> Result<Beginning,
             beginning = Some(Beginning { by, members, ..old.clone() });
         } else if let Some(by) = members.keys().next().cloned() {
             let at = "2026-01-05T09:00:00Z".parse().unwrap_or_default();
-            let calendars = Default::default();
-            beginning = Some(Beginning { by, members, calendars, input: json!({}), at });
+            let (calendars, items) = Default::default();
+            beginning = Some(Beginning { by, members, calendars, items, input: json!({}), at });
         }
     }
     beginning.ok_or_else(|| {
@@ -106,6 +109,7 @@ enum Asked<'l> {
     Show,
     History,
     Members,
+    Items,
     Undo,
     Scenario,
     Quit,
@@ -176,6 +180,7 @@ impl Simulation {
             Asked::Show => self.show(),
             Asked::History => history::section(self.session.play().history()),
             Asked::Members => self.members(),
+            Asked::Items => self.items(),
             Asked::Scenario => self.scenario(),
             Asked::Quit => return None,
             Asked::Incomplete(usage) => format!("error: this takes more words\nhelp: {usage}\n"),
@@ -305,6 +310,13 @@ impl Simulation {
             .collect()
     }
 
+    fn items(&self) -> String {
+        match self.session.play().project().items() {
+            items if items.is_empty() => "no items\n".to_owned(),
+            items => items::listed(items.iter()),
+        }
+    }
+
     /// What was done, to be put into a file of scenarios.
     fn scenario(&self) -> String {
         let Some((given, steps)) = self.done.split_first() else {
@@ -357,6 +369,8 @@ fn asked(read: &str) -> Asked<'_> {
             act(word, rest, "`pause MEMBER REASON`, `promote MEMBER`")
         }
         "retry" | "skip" | "take-over" => about_target(word, rest),
+        "items" if rest.is_empty() => Asked::Items,
+        "items" => Asked::Step(format!("items: {rest}")),
         "lockdown" if rest.is_empty() => Asked::Incomplete("`lockdown REASON`"),
         "lockdown" => Asked::Step(format!("lockdown: {{ reason: {} }}", quoted(rest))),
         "lift" if rest.is_empty() => Asked::Incomplete("`lift NUMBER`, of a lockdown"),
