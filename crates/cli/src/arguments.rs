@@ -11,6 +11,7 @@ use holdpoint::log::key::KeyName;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use self::{
+    baseline::BaselineCommand,
     calendar::CalendarCommand,
     evidence::{Attach, EvidenceCommand},
     input::{Amend, Plan, Submit},
@@ -25,6 +26,7 @@ use self::{
 };
 use crate::output::steers;
 
+pub(crate) mod baseline;
 pub(crate) mod calendar;
 pub(crate) mod evidence;
 pub(crate) mod input;
@@ -88,6 +90,9 @@ pub(crate) enum Command {
     /// Publish, read and check calendars: windows, freezes, working time
     #[command(subcommand)]
     Calendar(CalendarCommand),
+    /// Keep what every definition of a project must demand, and read it
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
     /// Hold back all that would start in a scope, preview that, and release it
     #[command(subcommand)]
     Lockdown(LockdownCommand),
@@ -213,6 +218,7 @@ impl Command {
             Self::Locks(_) => "locks",
             Self::Definitions(_) => "definitions",
             Self::Calendar(_) => "calendar",
+            Self::Baseline(_) => "baseline",
             Self::Lockdown(_) => "lockdown",
             Self::Check(_) => "check",
             Self::Test(_) => "test",
@@ -545,6 +551,9 @@ pub(crate) struct Check {
     /// A baseline that the definitions must keep to, YAML
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
+    /// Or the baseline that is in force in the project
+    #[arg(long, conflicts_with = "baseline")]
+    pub(crate) project_baseline: bool,
     /// The form of the answer
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,

@@ -78,12 +78,15 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let answer = match command {
         Command::Init(arguments) => command::init::init(&context, arguments).await,
         Command::Project(command) => command::project::project(&context, command).await,
+        Command::Baseline(command) => command::baseline::baseline(&context, command).await,
         Command::Calendar(command) => command::calendar::calendar(&context, command).await,
         Command::Lockdown(command) => command::lockdown::lockdown(&context, command).await,
         Command::Locks(arguments) => command::locks::locks(&context, arguments).await,
         Command::Conflicts(asked) => command::conflicts::conflicts(&context, &asked).await,
         Command::Items(command) => command::items::items(&context, command).await,
-        Command::Check(arguments) => return command::check::check(&context, &arguments),
+        Command::Check(arguments) => {
+            return command::check::check(&context, &arguments).await;
+        }
         Command::Definitions(command) => {
             return command::definitions::definitions(&context, command).await;
         }

@@ -91,6 +91,12 @@ fn of_project(event: &ProjectEvent) -> String {
         ProjectEvent::DefinitionPublished { name, version, title, .. } => {
             format!("published the definition {name} v{version}: {title}")
         }
+        ProjectEvent::BaselinePublished { baseline, revision, title, reason, .. } => {
+            format!("published the baseline {baseline}, revision {revision}: {title} ({reason})")
+        }
+        ProjectEvent::BaselineWithdrawn { baseline, revision, reason } => {
+            format!("withdrew the baseline {baseline}, revision {revision}: {reason}")
+        }
         ProjectEvent::ItemsChanged { set, removed } => {
             let parts = [("set", set.len()), ("removed", removed.len())];
             let parts: Vec<_> = parts

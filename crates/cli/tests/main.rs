@@ -10,6 +10,7 @@
 
 mod approvals;
 mod author;
+mod baseline;
 mod bench;
 mod check;
 mod checks;

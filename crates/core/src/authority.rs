@@ -1,6 +1,7 @@
 //! Who may change a project, and that there is always somebody who may.
 
 use crate::{
+    baseline::BASELINE,
     command::{Refusal, RefusalCode},
     id::{MemberId, RoleName},
     lockdown::LOCKDOWN,
@@ -16,7 +17,10 @@ impl Project {
     ) -> Result<(), Refusal> {
         let other = match action {
             ProjectAction::ImposeLockdown { .. } | ProjectAction::ReleaseLockdown { .. } => {
-                Some(LOCKDOWN)
+                Some((LOCKDOWN, "impose or release lockdowns"))
+            }
+            ProjectAction::PublishBaseline { .. } | ProjectAction::WithdrawBaseline { .. } => {
+                Some((BASELINE, "publish or withdraw baselines"))
             }
             _ => None,
         };
@@ -46,7 +50,10 @@ impl Project {
             _ => (None, None),
         };
         let is_theirs = whose == Some(actor) || by == Some(actor);
-        if is_theirs || member.has_role(OWNER) || other.is_some_and(|role| member.has_role(role)) {
+        if is_theirs
+            || member.has_role(OWNER)
+            || other.is_some_and(|(role, _)| member.has_role(role))
+        {
             return Ok(());
         }
         if let Some(whose) = whose {
@@ -56,10 +63,10 @@ impl Project {
             )
             .needs(format!("ask `{whose}`, or {}", owners())));
         }
-        if let Some(role) = other {
+        if let Some((role, what)) = other {
             return Err(Refusal::new(
                 RefusalCode::NotEligible,
-                format!("`{actor}` may not impose or release lockdowns: that takes the role `{role}` or `{OWNER}`"),
+                format!("`{actor}` may not {what}: that takes the role `{role}` or `{OWNER}`"),
             )
             .needs(owners()));
         }

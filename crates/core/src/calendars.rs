@@ -65,14 +65,20 @@ pub struct PublishedCalendar {
 impl PublishedCalendar {
     /// What `read` makes of the source; it is asked once for as long as the calendar is kept.
     pub fn read_as<T: Any + Send + Sync>(&self, read: impl FnOnce(&str) -> T) -> Option<&T> {
-        self.reading.0.get_or_init(|| Box::new(read(&self.source))).downcast_ref()
+        self.reading.read_as(|| read(&self.source))
     }
 }
 
-/// What was made of a source; a function of it, so that it does not count when calendars are
+/// What was made of a source; a function of it, so that it does not count when what has it is
 /// compared.
 #[derive(Default)]
-struct Reading(OnceLock<Box<dyn Any + Send + Sync>>);
+pub(crate) struct Reading(OnceLock<Box<dyn Any + Send + Sync>>);
+
+impl Reading {
+    pub(crate) fn read_as<T: Any + Send + Sync>(&self, read: impl FnOnce() -> T) -> Option<&T> {
+        self.0.get_or_init(|| Box::new(read())).downcast_ref()
+    }
+}
 
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

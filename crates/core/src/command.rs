@@ -712,11 +712,13 @@ pub enum RefusalCode {
     CountsOnce,
     /// The run does not fit the version of its definition that it is to go on by.
     NotMigratable,
+    /// The definition does not keep to the project's baseline.
+    BelowBaseline,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -738,6 +740,7 @@ impl RefusalCode {
         Self::NotSubstitute,
         Self::CountsOnce,
         Self::NotMigratable,
+        Self::BelowBaseline,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -765,6 +768,7 @@ impl RefusalCode {
             Self::NotSubstitute => "HP1012",
             Self::CountsOnce => "HP1014",
             Self::NotMigratable => "HP1018",
+            Self::BelowBaseline => "HP1030",
         }
     }
 }

@@ -240,6 +240,13 @@ name_id!(
     "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
 );
 name_id!(
+    /// Names a baseline of a project.
+    BaselineName,
+    "baseline name",
+    lowercase(b"-"),
+    "expected at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
+);
+name_id!(
     /// Names a workflow definition; its versions share the name.
     DefinitionName,
     "definition name",

@@ -23,12 +23,14 @@
 //! | [`migration`] | going on by another version of a definition |
 //! | [`lockdown`] | what holds back all that would start in a scope |
 //! | [`substitute`] | who may vote in the place of another, and for how long |
+//! | [`baseline`] | the baselines that a project keeps |
 //! | [`publishing`] | what a project asks of definitions that are published |
 //! | [`next_step`] | what a person can do next about a run |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
 
 mod answers;
 mod authority;
+pub mod baseline;
 pub mod calendars;
 pub mod command;
 pub mod conflict;
@@ -53,6 +55,9 @@ pub mod testing;
 pub mod view;
 pub mod workflow;
 
+pub use baseline::{
+    BaselineReader, BaselineRef, Judged, PublishedBaseline, ReadBaseline, Shortfall,
+};
 pub use calendars::{CalendarReader, PublishedCalendar, ReadCalendar, SeenCalendars};
 pub use command::{
     Action, Actor, Authentication, Command, NewDuty, Outcome, Refusal, RefusalCode, Steering, Vote,
@@ -63,8 +68,8 @@ pub use effect::{
 pub use event::{Event, EventData, EventType, NewEvent, PendingEvent, Sequence, StreamId, Version};
 pub use evidence::NewEvidence;
 pub use id::{
-    CalendarName, CommandId, DefinitionName, Digest, EffectId, EventId, MemberId, ProjectId,
-    QualificationName, RoleName, RunId,
+    BaselineName, CalendarName, CommandId, DefinitionName, Digest, EffectId, EventId, MemberId,
+    ProjectId, QualificationName, RoleName, RunId,
 };
 pub use item::{GroupName, Item, ItemName, Items, LabelName, NamedItem};
 pub use lock::Claims;

@@ -9,20 +9,25 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answers::{Answers, answer_in, answered_by},
     authority,
+    baseline::{BaselineRef, Baselines, PublishedBaseline, Withdrawn},
     calendars::{Calendars, ReadCalendar},
     command::{Actor, Authentication, Refusal, RefusalCode, request_of},
     event::{Event, Sequence, TypedEvent, Version},
     id::{
-        CalendarName, CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName,
-        RoleName, RunId,
+        BaselineName, CalendarName, CommandId, DefinitionName, Digest, MemberId, ProjectId,
+        QualificationName, RoleName, RunId,
     },
     item::{ItemName, Items, ItemsChange, NamedItem},
     lockdown::{Lockdown, LockdownScope, Lockdowns, Seen},
     publishing::{self, ReleaseRule},
     run::{DefinitionRef, RunAnswer},
-    substitute::{NewSubstitution, Substitution, Substitutions},
+    substitute::{NewSubstitution, Substitutions},
     workflow::IllegalEvent,
 };
+
+mod event;
+
+pub use event::ProjectEvent;
 
 /// The role that may change a project. Its creator holds it first.
 pub const OWNER: &str = "owner";
@@ -92,157 +97,6 @@ pub struct PublishedDefinition {
     /// Its source, byte for byte as published.
     #[serde(skip)]
     pub source: String,
-}
-
-/// The facts of a project.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data")]
-pub enum ProjectEvent {
-    /// The project was created. Always the first event of its stream.
-    #[serde(rename = "holdpoint.project.created")]
-    Created {
-        /// What the project is about, in a line.
-        title: String,
-    },
-    /// Somebody became a member.
-    #[serde(rename = "holdpoint.member.added")]
-    MemberAdded {
-        /// Who.
-        member: MemberId,
-        /// The name to show.
-        name: String,
-    },
-    /// A member left; roles, qualifications and substitutions go with them.
-    #[serde(rename = "holdpoint.member.removed")]
-    MemberRemoved {
-        /// Who.
-        member: MemberId,
-    },
-    /// A member was given a role.
-    #[serde(rename = "holdpoint.role.granted")]
-    RoleGranted {
-        /// Who.
-        member: MemberId,
-        /// Which.
-        role: RoleName,
-    },
-    /// A member lost a role.
-    #[serde(rename = "holdpoint.role.revoked")]
-    RoleRevoked {
-        /// Who.
-        member: MemberId,
-        /// Which.
-        role: RoleName,
-    },
-    /// A qualification was recorded.
-    #[serde(rename = "holdpoint.qualification.recorded")]
-    QualificationRecorded {
-        /// Whose.
-        member: MemberId,
-        /// What.
-        qualification: Qualification,
-    },
-    /// All of a member's qualifications in a domain were revoked.
-    #[serde(rename = "holdpoint.qualification.revoked")]
-    QualificationRevoked {
-        /// Whose.
-        member: MemberId,
-        /// In which domain.
-        domain: QualificationName,
-    },
-    /// A definition was published: runs can be started with it from now on.
-    #[serde(rename = "holdpoint.definition.published")]
-    DefinitionPublished {
-        /// The definition's name.
-        name: DefinitionName,
-        /// Its version.
-        version: u32,
-        /// The digest of its source.
-        digest: Digest,
-        /// The language of its source.
-        language: String,
-        /// What it is about, in a line.
-        title: String,
-        /// Its source, verbatim.
-        source: String,
-        /// The run that has released it, where the project asked for one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        release: Option<RunId>,
-    },
-    /// It was settled what is asked of definitions that are published from now on.
-    #[serde(rename = "holdpoint.publishing.governed")]
-    PublishingGoverned {
-        /// Which runs release them; nothing is asked, when absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        rule: Option<ReleaseRule>,
-        /// Why.
-        reason: String,
-    },
-    /// Configuration items were set or removed.
-    #[serde(rename = "holdpoint.items.changed")]
-    ItemsChanged {
-        /// Those that are as said from now on, in an order in which each comes after those that it
-        /// depends on.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        set: Vec<NamedItem>,
-        /// Those that are no more.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        removed: Vec<ItemName>,
-    },
-    /// A calendar was published: what waits for it goes by it from now on, and no longer by the one
-    /// that had its name before.
-    #[serde(rename = "holdpoint.calendar.published")]
-    CalendarPublished {
-        /// The calendar's name.
-        calendar: CalendarName,
-        /// How often a calendar of this name has been published, this time included.
-        revision: u32,
-        /// The digest of what it says, however it is written.
-        digest: Digest,
-        /// What people call it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        title: Option<String>,
-        /// Its source, verbatim.
-        source: String,
-    },
-    /// A calendar was taken away: what waits for it is not released until there is one again.
-    #[serde(rename = "holdpoint.calendar.retired")]
-    CalendarRetired {
-        /// The calendar's name.
-        calendar: CalendarName,
-        /// Why.
-        reason: String,
-    },
-    /// A lockdown was imposed: nothing is begun in its scope until it is released.
-    #[serde(rename = "holdpoint.lockdown.imposed")]
-    LockdownImposed {
-        /// Its number in the project, from 1.
-        lockdown: u32,
-        /// Which runs it is about.
-        scope: LockdownScope,
-        /// Why.
-        reason: String,
-    },
-    /// A lockdown was released: what it held goes on, unless another holds it.
-    #[serde(rename = "holdpoint.lockdown.released")]
-    LockdownReleased {
-        /// Its number.
-        lockdown: u32,
-        /// Why.
-        reason: String,
-    },
-    /// Somebody may vote in the place of another member, for a time.
-    #[serde(rename = "holdpoint.substitute.named")]
-    SubstituteNamed(Substitution),
-    /// They may no longer, by this substitution.
-    #[serde(rename = "holdpoint.substitute.withdrawn")]
-    SubstituteWithdrawn {
-        /// Its number.
-        substitution: u32,
-        /// Why.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
-    },
 }
 
 /// A request to change a project.
@@ -343,6 +197,24 @@ pub enum ProjectAction {
         /// Why.
         reason: String,
     },
+    /// Publish a baseline, also in place of the one that is in force. Whether `source` is one, and says
+    /// this of itself, is checked by the [`BaselineReader`](crate::BaselineReader) before. Besides owners,
+    /// members with the role [`BASELINE`](crate::baseline::BASELINE) may.
+    PublishBaseline {
+        /// The baseline's name.
+        baseline: BaselineName,
+        /// What it is about, in a line.
+        title: String,
+        /// Its source.
+        source: String,
+        /// Why.
+        reason: String,
+    },
+    /// Let no baseline be in force. The same members may.
+    WithdrawBaseline {
+        /// Why.
+        reason: String,
+    },
     /// Set configuration items, and remove others.
     ChangeItems {
         /// Those that are to be as said; the others stay as they are.
@@ -411,6 +283,7 @@ pub struct Project {
     lockdowns: Lockdowns,
     substitutions: Substitutions,
     releases: Option<ReleaseRule>,
+    baselines: Baselines,
 }
 
 impl Project {
@@ -586,6 +459,12 @@ impl Project {
                     release: *release,
                 }])
             }
+            ProjectAction::PublishBaseline { baseline, title, source, reason } => {
+                Ok(vec![self.baselines.publish(baseline, title, source, reason)?])
+            }
+            ProjectAction::WithdrawBaseline { reason } => {
+                Ok(vec![self.baselines.withdraw(reason)?])
+            }
             ProjectAction::ChangeItems { set, remove } => {
                 let pieces = self.items.decide(set, remove)?;
                 let event =
@@ -622,6 +501,7 @@ impl Project {
             lockdowns: Lockdowns::default(),
             substitutions: Substitutions::default(),
             releases: None,
+            baselines: Baselines::default(),
         };
         project.moved_to(event)?;
         Ok(project)
@@ -705,6 +585,22 @@ impl Project {
                 self.calendars.remove(calendar).map_err(illegal)?;
             }
             ProjectEvent::PublishingGoverned { rule, .. } => self.releases = rule,
+            ProjectEvent::BaselinePublished {
+                baseline: name,
+                revision,
+                digest,
+                title,
+                source,
+                reason,
+            } => {
+                let reference = BaselineRef { name, revision, digest };
+                let whence = (event.actor.clone(), event.time);
+                self.baselines.put(reference, title, source, reason, whence).map_err(illegal)?;
+            }
+            ProjectEvent::BaselineWithdrawn { revision, reason, .. } => {
+                let withdrawn = Withdrawn { by: event.actor.clone(), at: event.time, reason };
+                self.baselines.remove(revision, withdrawn).map_err(illegal)?;
+            }
             ProjectEvent::LockdownImposed { lockdown, scope, reason } => {
                 let (by, since) = (event.actor.clone(), event.time);
                 let one = Lockdown { lockdown, scope, reason, by, since };
@@ -817,6 +713,18 @@ impl Project {
     #[must_use]
     pub const fn releases(&self) -> Option<&ReleaseRule> {
         self.releases.as_ref()
+    }
+
+    /// All baselines that were published.
+    #[must_use]
+    pub const fn baselines(&self) -> &Baselines {
+        &self.baselines
+    }
+
+    /// The baseline that is in force.
+    #[must_use]
+    pub fn baseline(&self) -> Option<&PublishedBaseline> {
+        self.baselines.in_force()
     }
 
     /// The lockdowns that are in force.

@@ -28,6 +28,7 @@ use serde_json::json;
 
 const SOURCE: &str = "workflow: restart\nversion: 3\ntitle: \"Neustart über Nacht\"\n";
 
+const BASELINE: &str = "baseline: house-rules\ntitle: Was für alle gilt # überall\n";
 const CALENDAR: &str = "calendar: maintenance\nzone: UTC # everywhere\n";
 
 fn definition(version: u32, source: &str) -> DefinitionRef {
@@ -327,6 +328,25 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
             ProjectEvent::PublishingGoverned { rule: None, reason: "an incident".to_owned() },
         ),
         (
+            "holdpoint.baseline.published",
+            ProjectEvent::BaselinePublished {
+                baseline: "house-rules".parse().unwrap(),
+                revision: 2,
+                digest: Digest::of(BASELINE.as_bytes()),
+                title: "Was für alle gilt".to_owned(),
+                source: BASELINE.to_owned(),
+                reason: "an audit asks for it".to_owned(),
+            },
+        ),
+        (
+            "holdpoint.baseline.withdrawn",
+            ProjectEvent::BaselineWithdrawn {
+                baseline: "house-rules".parse().unwrap(),
+                revision: 2,
+                reason: "it was a trial".to_owned(),
+            },
+        ),
+        (
             "holdpoint.items.changed",
             ProjectEvent::ItemsChanged {
                 set: vec![
@@ -465,6 +485,8 @@ fn project_type(event: &ProjectEvent) -> &'static str {
         ProjectEvent::QualificationRevoked { .. } => "holdpoint.qualification.revoked",
         ProjectEvent::DefinitionPublished { .. } => "holdpoint.definition.published",
         ProjectEvent::PublishingGoverned { .. } => "holdpoint.publishing.governed",
+        ProjectEvent::BaselinePublished { .. } => "holdpoint.baseline.published",
+        ProjectEvent::BaselineWithdrawn { .. } => "holdpoint.baseline.withdrawn",
         ProjectEvent::ItemsChanged { .. } => "holdpoint.items.changed",
         ProjectEvent::CalendarPublished { .. } => "holdpoint.calendar.published",
         ProjectEvent::CalendarRetired { .. } => "holdpoint.calendar.retired",

@@ -460,6 +460,58 @@ fn only_owners_publish_calendars_and_none_is_too_long() {
     refuse(&mut office, "ada", calendar("maintenance", &long), RefusalCode::InvalidInput);
 }
 
+fn baseline(source: &str, reason: &str) -> ProjectAction {
+    ProjectAction::PublishBaseline {
+        baseline: "rules".parse().unwrap(),
+        title: "Rules".to_owned(),
+        source: source.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+fn withdraw_baseline(reason: &str) -> ProjectAction {
+    ProjectAction::WithdrawBaseline { reason: reason.to_owned() }
+}
+
+#[test]
+fn one_baseline_is_in_force_and_all_are_kept() {
+    let mut office = Office::created();
+    office.accept("ada", add("grace", &["engineer"]));
+    office.accept("ada", add("lou", &["baseline"]));
+    let no = refuse(&mut office, "grace", baseline("one", "x"), RefusalCode::NotEligible);
+    assert!(no.message.contains("takes the role `baseline` or `owner`"), "{no}");
+    refuse(&mut office, "lou", add("max", &[]), RefusalCode::NotEligible);
+    refuse(&mut office, "lou", baseline("one", "  "), RefusalCode::InvalidInput);
+    let long = "x".repeat(holdpoint_core::baseline::BASELINE_BYTES_MAX + 1);
+    refuse(&mut office, "lou", baseline(&long, "x"), RefusalCode::InvalidInput);
+    refuse(&mut office, "lou", withdraw_baseline("x"), RefusalCode::NotFound);
+
+    let published = office.accept("lou", baseline("one", " an audit "));
+    assert_eq!(published, ["holdpoint.baseline.published"]);
+    refuse(&mut office, "ada", baseline("one", "x"), RefusalCode::AlreadyExists);
+    office.accept("ada", baseline("two", "another audit"));
+    let in_force = |office: &Office| {
+        office.project().baseline().map(|one| (one.reference.revision, one.source.clone()))
+    };
+    assert_eq!(in_force(&office), Some((2, "two".to_owned())));
+    refuse(&mut office, "grace", withdraw_baseline("x"), RefusalCode::NotEligible);
+    refuse(&mut office, "lou", withdraw_baseline(" "), RefusalCode::InvalidInput);
+    let withdrawn = office.accept("lou", withdraw_baseline("it was a trial"));
+    assert_eq!(withdrawn, ["holdpoint.baseline.withdrawn"]);
+    assert_eq!(in_force(&office), None);
+    refuse(&mut office, "lou", withdraw_baseline("again"), RefusalCode::NotFound);
+
+    // Those that were are found by what runs name them by, and one may come back.
+    let project = office.project();
+    let one = project.baselines().by_digest(&holdpoint_core::Digest::of(b"one")).unwrap();
+    assert_eq!((one.reference.revision, one.reason.as_str()), (1, "an audit"));
+    assert_eq!(project.baselines().find(3).unwrap_err().code, RefusalCode::NotFound);
+    let ends: Vec<bool> = project.baselines().iter().map(|(_, end)| end.is_some()).collect();
+    assert_eq!(ends, [false, true]);
+    office.accept("lou", baseline("two", "back"));
+    assert_eq!(in_force(&office), Some((3, "two".to_owned())));
+}
+
 fn impose(reason: &str) -> ProjectAction {
     let scope = holdpoint_core::LockdownScope::default();
     ProjectAction::ImposeLockdown { scope, reason: reason.to_owned() }

@@ -6,13 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use holdpoint_core::{BaselineReader, Judged, LoadFailure, ReadBaseline, Shortfall};
+
 use crate::{
-    Definition, check,
+    Definition, LANGUAGE, check,
     diagnostics::{DiagnosticCode as Code, Diagnostics, Findings},
-    expr::Expr,
+    expr::{Expr, Fault, FaultKind, Scope},
+    expr_types::Kinds,
     hold_model::{Amended, Approval, Approver, Exclusion, Hold, listed},
     model::{Model, StateKind, StateModel},
     node, read_into,
+    risk::RiskModel,
     substitutes::Substitutes,
     syntax_baseline,
     window_model::Times,
@@ -30,6 +34,8 @@ pub struct Baseline {
 #[derive(Clone, Debug)]
 pub(crate) struct Requirement {
     pub(crate) name: String,
+    /// What it is for.
+    pub(crate) title: Option<String>,
     pub(crate) before: BTreeSet<WorkKind>,
     /// The condition under which it is demanded, as definitions write it.
     pub(crate) when: Option<String>,
@@ -90,6 +96,11 @@ pub enum Standing {
     Met,
     /// A way does.
     NotMet,
+    /// When it is demanded cannot be told of this definition.
+    Error {
+        /// Why not.
+        reason: String,
+    },
     /// The baseline does not demand it of this definition.
     Overridden {
         /// Why.
@@ -137,6 +148,35 @@ impl Baseline {
         &self.title
     }
 
+    /// What it demands, by name, in its order.
+    pub fn requirements(&self) -> impl Iterator<Item = &str> {
+        self.requirements.iter().map(|one| one.name.as_str())
+    }
+
+    /// What it demands in words, by name, in its order.
+    pub fn in_words(&self) -> impl Iterator<Item = (&str, String)> {
+        self.requirements.iter().map(|one| (one.name.as_str(), one.sentence()))
+    }
+
+    /// What a definition lacks that may have been published by an earlier version, which found less.
+    fn shortfalls(&self, source: &str) -> Result<Vec<Shortfall>, Diagnostics> {
+        let mut all = Findings::new("definition", source);
+        let Some(model) = read_into(source, &mut all) else { return Err(all.finish()) };
+        let mut found = Vec::new();
+        for one in &self.requirements {
+            let mut findings = Findings::new("definition", source);
+            one.standing(&model, &self.name, &mut findings);
+            found.extend(findings.finish().iter().map(|finding| Shortfall {
+                requirement: one.name.clone(),
+                line: finding.line,
+                column: finding.column,
+                message: finding.message.clone(),
+                help: finding.help.clone(),
+            }));
+        }
+        Ok(found)
+    }
+
     /// Reads and checks a definition, and whether it keeps to this baseline.
     #[must_use]
     pub fn check(&self, file: &str, source: &str) -> Conformance {
@@ -151,6 +191,56 @@ impl Baseline {
             findings: findings.finish(),
             requirements,
         }
+    }
+}
+
+/// Reads baselines in this language, and judges definitions by them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Baselines;
+
+impl Baselines {
+    fn parse(source: &str) -> Result<Baseline, LoadFailure> {
+        Baseline::parse("baseline", source)
+            .map_err(|found| LoadFailure { reason: found.to_string() })
+    }
+}
+
+impl BaselineReader for Baselines {
+    fn read(&self, source: &str) -> Result<ReadBaseline, LoadFailure> {
+        let read = Self::parse(source)?;
+        let baseline = read.name.parse().map_err(|error: holdpoint_core::id::MalformedId| {
+            LoadFailure { reason: error.to_string() }
+        })?;
+        let requirements = read.requirements().map(str::to_owned).collect();
+        Ok(ReadBaseline { baseline, title: read.title, requirements })
+    }
+
+    fn shortfalls(
+        &self,
+        baseline: &str,
+        definition: &Judged<'_>,
+    ) -> Result<Vec<Shortfall>, LoadFailure> {
+        let baseline = Self::parse(baseline)?;
+        if definition.language == LANGUAGE {
+            let found = baseline.shortfalls(definition.source);
+            return found.map_err(|findings| LoadFailure { reason: findings.to_string() });
+        }
+        // Nobody can tell it of another language, so it is as if it were below.
+        let open = baseline
+            .requirements
+            .iter()
+            .filter(|one| !one.except.contains_key(definition.name.as_str()));
+        let shortfall = |one: &Requirement| Shortfall {
+            requirement: one.name.clone(),
+            line: 1,
+            column: 1,
+            message: format!(
+                "whether a definition in the language `{}` keeps to `{}` cannot be told",
+                definition.language, one.name
+            ),
+            help: Some(format!("have the baseline except `{}`, with a reason", definition.name)),
+        };
+        Ok(open.map(shortfall).collect())
     }
 }
 
@@ -174,11 +264,28 @@ impl Requirement {
             .filter(|(_, state)| !self.is_within(&state.kind))
             .filter_map(|(name, state)| Some((name, state, way(&ways, name)?)))
             .collect();
-        let standing = match self.except.get(model.name.as_str()) {
+        let standing = match (self.except.get(model.name.as_str()), self.condition(model)) {
             _ if work.is_empty() => Standing::NotApplicable,
-            Some(reason) => Standing::Overridden { reason: reason.clone(), met: past.is_empty() },
-            None if past.is_empty() => Standing::Met,
-            None => {
+            (Some(reason), _) => {
+                Standing::Overridden { reason: reason.clone(), met: past.is_empty() }
+            }
+            (None, Err(reason)) => {
+                for (_, state) in &work {
+                    findings
+                        .add(
+                            Code::ConditionUntold,
+                            &state.span,
+                            format!(
+                                "whether the baseline `{baseline}` demands `{}` here cannot be told: {reason}",
+                                self.name
+                            ),
+                        )
+                        .help("have `input` declare what the condition uses, or have the definition excepted");
+                }
+                Standing::Error { reason }
+            }
+            (None, Ok(_)) if past.is_empty() => Standing::Met,
+            (None, Ok(_)) => {
                 for (name, state, way) in past {
                     findings
                         .add(
@@ -195,6 +302,23 @@ impl Requirement {
             }
         };
         (self.name.clone(), standing)
+    }
+
+    /// When it is demanded, as runs of this definition can tell it.
+    pub(crate) fn condition(&self, model: &Model) -> Result<Option<Expr>, String> {
+        let Some(text) = &self.when else { return Ok(None) };
+        let states = model.states.keys().cloned().collect();
+        let risk = model.risk.as_ref().map(RiskModel::schema);
+        let scope =
+            Scope { schema: &model.schema, states: &states, risk: risk.as_ref(), also: &[] };
+        let (expr, faults) = Expr::compile(text, &scope);
+        // What need not be given, or has not been left yet, is seen when a run asks.
+        let told = |fault: &Fault| !matches!(fault.kind, FaultKind::Optional | FaultKind::Uses);
+        match (faults.into_iter().find(told), expr) {
+            (Some(fault), _) => Err(format!("`{text}`: {}", fault.message)),
+            (None, Some(expr)) if expr.kinds().may_be(Kinds::BOOL) => Ok(Some(expr)),
+            (None, _) => Err(format!("`{text}` is neither true nor false")),
+        }
     }
 
     /// The states that a run can come to without having met the requirement, each with the one
@@ -337,6 +461,27 @@ impl Requirement {
         }
         text.push_str("; this way does not: ");
         text.push_str(&names.join(", "));
+        text
+    }
+
+    /// All that it says, in words.
+    fn sentence(&self) -> String {
+        let before: Vec<&str> = self.before.iter().map(|kind| kind.as_str()).collect();
+        let before = if self.before.len() == WorkKind::ALL.len() {
+            "any work".to_owned()
+        } else {
+            format!("each `do` with {}", before.join(" or "))
+        };
+        let mut text = match &self.title {
+            Some(title) => format!("{title}. Before {before}: {}", self.in_words()),
+            None => format!("before {before}: {}", self.in_words()),
+        };
+        if self.waivable {
+            text.push_str("; a hold that was waived counts");
+        }
+        for (definition, reason) in &self.except {
+            text.push_str(&format!("; not of `{definition}`: {reason}"));
+        }
         text
     }
 

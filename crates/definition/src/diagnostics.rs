@@ -178,6 +178,8 @@ codes! {
     NothingExpected = "HP2105", Error;
     /// Baselines: work can be reached without what the baseline demands.
     BelowBaseline = "HP2401", Error;
+    /// Baselines: whether a requirement applies cannot be told of a definition.
+    ConditionUntold = "HP2402", Error;
 }
 
 impl fmt::Display for DiagnosticCode {

@@ -120,7 +120,7 @@ pub mod yaml;
 /// The calendars that definitions go by.
 pub use holdpoint_calendar as calendar;
 
-pub use baseline::{Baseline, Conformance, Standing};
+pub use baseline::{Baseline, Baselines, Conformance, Standing};
 pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::DefinitionEvent;

@@ -59,7 +59,10 @@ fn read_all(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Requirement>> {
 fn read_one(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<Requirement> {
     let named = reader.is_name(&key.name, &key.span, "a requirement");
     let fields = reader.fields(node, "a requirement", REQUIREMENT)?;
-    let titled = fields.get("title").is_none_or(|node| reader.text(node, "a title").is_some());
+    let title = match fields.get("title") {
+        None => Some(None),
+        Some(node) => reader.text(node, "a title").map(|text| Some(text.to_owned())),
+    };
     let before = match fields.get("before") {
         None => Some(BTreeSet::from(WorkKind::ALL)),
         Some(node) => read_before(node, reader),
@@ -88,9 +91,10 @@ fn read_one(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<Requireme
         None => Some(BTreeMap::new()),
         Some(node) => read_except(node, reader),
     };
-    (named && titled).then_some(())?;
+    named.then_some(())?;
     Some(Requirement {
         name: key.name.clone(),
+        title: title?,
         before: before?,
         when: when?,
         demand: demand?,

@@ -1,6 +1,7 @@
 //! Baselines: what a definition must not weaken, and what it may demand beyond that.
 
-use holdpoint_definition::{Baseline, Conformance, Standing};
+use holdpoint_core::{BaselineReader, Judged};
+use holdpoint_definition::{Baseline, Baselines, Conformance, LANGUAGE, Standing};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/baseline.md"));
 
@@ -226,6 +227,67 @@ fn what_is_excepted_is_told_as_such_whether_it_is_met_or_not() {
     assert_eq!(standing(other, &source), Standing::NotMet);
     let rollouts = "{ before: rollout, approval: { from: role:engineer, need: 2 } }";
     assert_eq!(standing(rollouts, &source), Standing::NotApplicable);
+}
+
+#[test]
+fn a_condition_that_cannot_be_told_is_an_error() {
+    let source = behind("rules: { a: { from: role:engineer, need: 1 } }");
+    let of = |when: &str, more: &str| {
+        let demand =
+            format!("{{ when: \"{when}\", approval: {{ from: role:engineer, need: 1 }}{more} }}");
+        baseline(&demand).check("change.yaml", &source)
+    };
+    for (when, untold) in [
+        ("input.risk == 'high'", false),
+        ("input.need > 2", false),
+        ("requester == 'ada'", false),
+        ("input.scope == 'all'", true),
+        ("input.risk > 2", true),
+        ("input.risk ==", true),
+        ("size(input.risk)", true),
+        ("risk.level == 'high'", true),
+    ] {
+        let found = of(when, "");
+        let codes: Vec<_> = found.findings.iter().map(|one| one.code.as_str()).collect();
+        let standing = &found.requirements[0].1;
+        if untold {
+            assert_eq!(codes, ["HP2402"], "{when}: {}", found.findings);
+            assert!(matches!(standing, Standing::Error { .. }), "{when}: {standing:?}");
+        } else {
+            assert!(codes.is_empty(), "{when}: {}", found.findings);
+            assert_eq!(*standing, Standing::Met, "{when}");
+        }
+    }
+    // Of whom it is not demanded it need not be told.
+    let excepted = of("input.scope == 'all'", ", except: { change: it is a trial }");
+    assert!(matches!(excepted.requirements[0].1, Standing::Overridden { met: true, .. }));
+}
+
+#[test]
+fn an_engine_is_told_what_a_definition_lacks_and_where() {
+    let rules = "baseline: rules\ntitle: Rules\nrequirements:\n  one: { approval: { from: role:engineer, need: 2 }, except: { other: it is a trial } }\n  two: { before: rollout, evidence: report }\n";
+    let read = Baselines.read(rules).unwrap();
+    assert_eq!((read.baseline.as_str(), read.title.as_str()), ("rules", "Rules"));
+    assert_eq!(read.requirements, ["one", "two"]);
+    assert!(Baselines.read("baseline: rules").is_err());
+    let source = behind("rules: { a: { from: role:engineer, need: 1 } }");
+    let name = "change".parse().unwrap();
+    let judge = |language: &str, source: &str| {
+        Baselines.shortfalls(rules, &Judged { name: &name, language, source })
+    };
+    let found = judge(LANGUAGE, &source).unwrap();
+    let [one] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((one.requirement.as_str(), one.line, one.column), ("one", 11, 3));
+    assert!(one.help.as_ref().is_some_and(|help| help.contains("`ask` is not enough")));
+    assert!(judge(LANGUAGE, "workflow: Change!").is_err());
+    // Of what it cannot read nobody knows, so nothing is taken for granted.
+    let found = judge("rust", "change 1").unwrap();
+    let names: Vec<_> = found.iter().map(|one| one.requirement.as_str()).collect();
+    assert_eq!(names, ["one", "two"]);
+    let other = "other".parse().unwrap();
+    let found =
+        Baselines.shortfalls(rules, &Judged { name: &other, language: "rust", source: "other 1" });
+    assert_eq!(found.unwrap().len(), 1);
 }
 
 #[test]

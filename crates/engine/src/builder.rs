@@ -7,7 +7,7 @@ use std::{
 };
 
 use holdpoint_core::{
-    CalendarReader, DefinitionName, LoadFailure, Loader,
+    BaselineReader, CalendarReader, DefinitionName, LoadFailure, Loader,
     workflow::{DynWorkflow, LoadedDefinition},
 };
 use holdpoint_log::EventLog;
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     activity::ActivityHandler,
+    baselines::Judge,
     catalog::Catalog,
     children::Nursery,
     clock::{Clock, SystemClock},
@@ -98,6 +99,7 @@ pub struct EngineBuilder {
     effects: Effects,
     resident_runs_max: usize,
     calendars: Option<Arc<dyn CalendarReader>>,
+    baselines: Option<Arc<dyn BaselineReader>>,
 }
 
 impl Default for EngineBuilder {
@@ -115,6 +117,7 @@ impl Default for EngineBuilder {
             effects: Effects::Perform,
             resident_runs_max: RESIDENT_RUNS_MAX,
             calendars: None,
+            baselines: None,
         }
     }
 }
@@ -141,6 +144,13 @@ impl EngineBuilder {
     /// Who reads calendars: without one, none can be published.
     pub fn calendars(mut self, reader: Arc<dyn CalendarReader>) -> Self {
         self.calendars = Some(reader);
+        self
+    }
+
+    /// Who reads baselines, and judges definitions by them: without one, none can be published, and in a
+    /// project that has one nothing is.
+    pub fn baselines(mut self, reader: Arc<dyn BaselineReader>) -> Self {
+        self.baselines = Some(reader);
         self
     }
 
@@ -213,7 +223,8 @@ impl EngineBuilder {
         let log = self.log.ok_or(StartFailure::NoLog)?;
         self.loaders.push(Arc::new(self.rust));
         let projects = Projects::default();
-        let catalog = Arc::new(Catalog::new(self.loaders, self.calendars));
+        let catalog =
+            Arc::new(Catalog::new(self.loaders, self.calendars, Judge::new(self.baselines)));
         let library = Library {
             log: Arc::clone(&log),
             catalog: Arc::clone(&catalog),

@@ -10,12 +10,13 @@ use holdpoint_core::{
     workflow::{DynWorkflow, LoadedDefinition},
 };
 
-use crate::guard::guard;
+use crate::{baselines::Judge, guard::guard};
 
 /// Turns stored definitions into workflows and keeps them.
 pub(crate) struct Catalog {
     loaders: Vec<Arc<dyn Loader>>,
     calendars: Option<Arc<dyn CalendarReader>>,
+    pub judge: Judge,
     loaded: Mutex<HashMap<Digest, Arc<dyn DynWorkflow>>>,
 }
 
@@ -23,8 +24,9 @@ impl Catalog {
     pub(crate) fn new(
         loaders: Vec<Arc<dyn Loader>>,
         calendars: Option<Arc<dyn CalendarReader>>,
+        judge: Judge,
     ) -> Self {
-        Self { loaders, calendars, loaded: Mutex::default() }
+        Self { loaders, calendars, judge, loaded: Mutex::default() }
     }
 
     /// Reads a calendar.

@@ -146,7 +146,9 @@ impl Nursery {
         if let Some(member) = whom.requester.member() {
             project.member(member)?;
         }
-        let definition = project.definition(&child.definition, child.version)?.reference.clone();
+        let definition = project.definition(&child.definition, child.version)?;
+        self.library.catalog.judge.admit(&project, definition)?;
+        let definition = definition.reference.clone();
         let workflow = self
             .library
             .catalog

@@ -185,6 +185,7 @@ impl Engine {
         command: ProjectCommand,
     ) -> Result<RunAnswer, CommandFailure> {
         self.check_release(project, &command).await?;
+        self.check_baseline(project, &command)?;
         let (reply, answer) = oneshot::channel();
         let (project, command) = (project.clone(), Box::new(command));
         let ask = ProjectAsk::Change { project, command, reply };
@@ -373,8 +374,9 @@ impl Engine {
             project.member(member)?;
         }
         let definition = project.definition(&submission.definition, submission.version)?;
-        let definition = definition.reference.clone();
         let catalog = &self.shared.library.catalog;
+        catalog.judge.admit(project, definition)?;
+        let definition = definition.reference.clone();
         let workflow = catalog.workflow(project, &definition.digest).map_err(QueryFailure::from)?;
         Ok((definition, workflow))
     }

@@ -20,6 +20,7 @@
 
 pub mod activity;
 mod attempting;
+mod baselines;
 mod builder;
 mod catalog;
 mod children;
@@ -44,6 +45,7 @@ mod slot;
 pub mod workers;
 
 pub use activity::{ActivityHandler, Attempt, Life};
+pub use baselines::Below;
 pub use builder::{Effects, EngineBuilder, ReadModelAt, rust_source};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use conflicts::ConflictRow;

@@ -30,6 +30,7 @@ pub(crate) fn decide(
             format!("no definition {to} is published in the project `{}`", at.project.id());
         Refusal::new(RefusalCode::NotFound, message)
     })?;
+    library.catalog.judge.admit(at.project, published)?;
     let workflow = library
         .catalog
         .workflow(at.project, to)

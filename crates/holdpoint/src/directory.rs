@@ -370,6 +370,7 @@ impl DataDirectory {
             .read_model(ReadModelAt::File(self.path.join(READ_MODEL)))
             .loader(Arc::new(holdpoint_definition::Language))
             .calendars(Arc::new(holdpoint_definition::calendar::YamlCalendars))
+            .baselines(Arc::new(holdpoint_definition::Baselines))
             .activity(HTTP_CHECK, Arc::new(check.clone()))
             .activity(HEALTH_CHECK, Arc::new(check));
         for (name, handler) in self.configuration.activities() {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Check, Format},
-    command::{definitions, test},
+    command::{baseline, definitions, test},
     context::Context,
     failure::{Failure, shortened},
     output::{count, print},
@@ -27,8 +27,12 @@ struct Checked {
 }
 
 /// Checks files, and prints what was found.
-pub(crate) fn check(context: &Context, arguments: &Check) -> Result<(), Failure> {
-    let baseline = arguments.baseline.as_deref().map(read_baseline).transpose()?;
+pub(crate) async fn check(context: &Context, arguments: &Check) -> Result<(), Failure> {
+    let baseline = match &arguments.baseline {
+        Some(file) => Some(read_baseline(file)?),
+        None if arguments.project_baseline => Some(kept_baseline(context).await?),
+        None => None,
+    };
     let (mut checked, mut unread) = (Vec::new(), None);
     for file in files(&arguments.files)? {
         match check_file(&file, baseline.as_ref()) {
@@ -70,6 +74,18 @@ fn read_baseline(file: &Path) -> Result<Baseline, Failure> {
     Baseline::parse(&file.display().to_string(), &source).map_err(Failure::Findings)
 }
 
+/// The baseline that is in force in the project.
+async fn kept_baseline(context: &Context) -> Result<Baseline, Failure> {
+    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let published = project.baseline().ok_or_else(|| {
+        Failure::usage(
+            format!("no baseline is in force in the project `{}`", project.id()),
+            "publish one: `holdpoint baseline publish FILE`",
+        )
+    })?;
+    baseline::stored(published)
+}
+
 /// Checks a definition against a baseline too, and says how it stands to each requirement.
 fn check_against(name: String, source: &str, baseline: &Baseline) -> Checked {
     let found = baseline.check(&name, source);
@@ -83,6 +99,7 @@ fn check_against(name: String, source: &str, baseline: &Baseline) -> Checked {
             Standing::NotApplicable => ("not applicable", None),
             Standing::Met => ("met", None),
             Standing::NotMet => ("not met", None),
+            Standing::Error { reason } => ("error", Some(reason)),
             Standing::Overridden { met: true, reason } => {
                 ("overridden, met nevertheless", Some(reason))
             }
@@ -98,10 +115,11 @@ fn check_against(name: String, source: &str, baseline: &Baseline) -> Checked {
                 Standing::NotApplicable => "not_applicable",
                 Standing::Met => "met",
                 Standing::NotMet => "not_met",
+                Standing::Error { .. } => "error",
                 Standing::Overridden { .. } => "overridden",
             },
             "met": match standing {
-                Standing::NotApplicable => None,
+                Standing::NotApplicable | Standing::Error { .. } => None,
                 Standing::Met => Some(true),
                 Standing::NotMet => Some(false),
                 Standing::Overridden { met, .. } => Some(*met),
@@ -116,13 +134,13 @@ fn check_against(name: String, source: &str, baseline: &Baseline) -> Checked {
     checked
 }
 
-fn check_file(file: &Path, baseline: Option<&Baseline>) -> Result<Checked, Failure> {
+fn check_file(file: &Path, kept_to: Option<&Baseline>) -> Result<Checked, Failure> {
     let name = file.display().to_string();
     if name.ends_with(test::SUFFIX) {
         return check_scenarios(file, name);
     }
     let source = definitions::read(file)?;
-    if let Some(baseline) = baseline {
+    if let Some(baseline) = kept_to {
         return Ok(check_against(name, &source, baseline));
     }
     Ok(match Definition::parse(&name, &source) {

@@ -36,7 +36,9 @@ pub(crate) async fn definitions(
         }
         DefinitionsCommand::List => list(context).await,
         DefinitionsCommand::Show { name, version } => show(context, &name, version).await,
-        DefinitionsCommand::Check(arguments) => return check::check(context, &arguments),
+        DefinitionsCommand::Check(arguments) => {
+            return check::check(context, &arguments).await;
+        }
     };
     answer?.print(context.json)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod author;
 pub(crate) mod backup;
+pub(crate) mod baseline;
 pub(crate) mod bench;
 pub(crate) mod calendar;
 pub(crate) mod check;

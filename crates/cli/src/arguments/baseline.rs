@@ -1,0 +1,45 @@
+//! What is done with baselines, as it is typed.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::{Acting, from_one, words};
+
+/// Keep what every definition of a project must demand.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BaselineCommand {
+    /// Publish a baseline, also in place of the one that is in force: definitions that do not keep to
+    /// it are not published any more, and no run of them is started
+    Publish {
+        /// The baseline's file, YAML
+        file: PathBuf,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: String,
+        /// Only say which published definitions would not keep to it
+        #[arg(long, visible_alias = "preview")]
+        dry_run: bool,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Let no baseline be in force
+    Withdraw {
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Show the baseline that is in force, and which published definitions do not keep to it
+    Show {
+        /// The one with this revision instead, in force or not
+        #[arg(long, value_name = "N", value_parser = from_one, allow_negative_numbers = true)]
+        revision: Option<u32>,
+        /// Print it as it was published instead
+        #[arg(long)]
+        source: bool,
+    },
+    /// List all baselines that were published: by whom, when and why
+    List,
+}

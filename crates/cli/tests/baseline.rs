@@ -1,0 +1,404 @@
+//! What a project demands of every definition: publishing it, what is refused by it, and what it is like
+//! when it has changed.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::common::{Place, filters};
+
+/// A change that one engineer agrees to; `need` says how many.
+fn change(version: u32, need: u32) -> String {
+    format!(
+        "
+workflow: change
+version: {version}
+title: Change
+start: agree
+states:
+  agree:
+    hold: {{ approval: {{ rules: {{ peer: {{ from: role:engineer, need: {need} }} }}, not: [requester] }} }}
+    on: {{ released: install, rejected: refused }}
+  install:
+    do: {{ run: {{ definition: notice, good: [done], stopped: cancel }} }}
+    on: {{ succeeded: done, failed: refused }}
+  done: {{ end: done }}
+  refused: {{ end: refused }}
+"
+    )
+}
+
+/// Work that nobody agrees to.
+const NOTICE: &str = "
+workflow: notice
+version: 1
+title: Notice
+start: tell
+states:
+  tell:
+    do: { activity: { run: tell } }
+    on: { succeeded: done, failed: done }
+  done: { end: done }
+";
+
+const PARENT: &str = "
+workflow: parent
+version: 1
+title: Parent
+start: agree
+states:
+  agree:
+    hold: { approval: { rules: { peer: { from: role:engineer, need: 2 } }, not: [requester] } }
+    on: { released: install, rejected: refused }
+  install:
+    do: { run: { definition: change, version: 1, good: [done], stopped: cancel } }
+    on: { succeeded: done, failed: refused }
+  done: { end: done }
+  refused: { end: refused }
+";
+
+const RULES: &str = "
+baseline: house-rules
+title: What every change keeps to
+requirements:
+  four-eyes:
+    title: Two engineers agree
+    approval: { from: role:engineer, need: 2, not: [requester] }
+    except: { notice: it only tells }
+  tested:
+    title: Nothing is rolled out that was not tested
+    before: rollout
+    evidence: test-report
+";
+
+fn place() -> Place {
+    let place = Place::empty();
+    place.must("init");
+    place.must("project create lab --as ada");
+    for (member, role) in [("bob", "engineer"), ("cy", "engineer"), ("eve", "baseline")] {
+        place.must(&format!("project member add {member} --role {role} --as ada"));
+    }
+    place.must("project member add mig --role migrate --as ada");
+    for (name, text) in [
+        ("change-1.yaml", change(1, 1)),
+        ("change-2.yaml", change(2, 2)),
+        ("change-3.yaml", change(3, 1)),
+        ("notice.yaml", NOTICE.to_owned()),
+        ("parent.yaml", PARENT.to_owned()),
+        ("rules.yaml", RULES.to_owned()),
+        ("weaker.yaml", RULES.replace("need: 2", "need: 1")),
+    ] {
+        place.write(name, text);
+    }
+    for name in ["change-1", "notice", "parent"] {
+        place.must(&format!("definitions publish {name}.yaml --as ada"));
+    }
+    place
+}
+
+#[test]
+fn a_baseline_is_published_with_what_does_not_keep_to_it() {
+    let _filters = filters();
+    let place = place();
+    assert_snapshot!(place.shows(&[
+        "baseline list",
+        "baseline show",
+        "check change-1.yaml --project-baseline",
+        "baseline publish rules.yaml --reason 'an audit asks for it' --as bob",
+        "baseline publish change-1.yaml --reason 'an audit asks for it' --as eve",
+        "baseline publish rules.yaml --reason 'an audit asks for it' --dry-run --as eve",
+        "baseline publish rules.yaml --reason 'an audit asks for it' --as eve",
+        "baseline publish rules.yaml --reason 'once more' --as eve",
+        "baseline show",
+        "baseline list",
+        "check change-1.yaml change-2.yaml --project-baseline",
+    ]), @"
+    $ holdpoint baseline list
+    no baseline was published in the project `lab`
+
+    $ holdpoint baseline show
+    no baseline is in force in the project `lab`
+
+    $ holdpoint check change-1.yaml --project-baseline
+    error: no baseline is in force in the project `lab`
+    help: publish one: `holdpoint baseline publish FILE`
+    [exit 2]
+
+    $ holdpoint baseline publish rules.yaml --reason 'an audit asks for it' --as bob
+    error[HP1002]: `bob` may not publish or withdraw baselines: that takes the role `baseline` or `owner`
+    help: ask an owner of the project: ada
+    [exit 1]
+
+    $ holdpoint baseline publish change-1.yaml --reason 'an audit asks for it' --as eve
+    change-1.yaml:2:1: error[HP2002]: a baseline has no key `workflow`
+      |
+    2 | workflow: change
+      | ^^^^^^^^
+    help: the keys are `baseline`, `title`, `requirements`
+
+    change-1.yaml:2:1: error[HP2003]: a baseline has no `baseline`
+      |
+    2 | workflow: change
+      | ^^^^^^^^
+    help: add the key `baseline`
+
+    change-1.yaml:2:1: error[HP2003]: a baseline has no `requirements`
+      |
+    2 | workflow: change
+      | ^^^^^^^^
+    help: add the key `requirements`
+
+    change-1.yaml:3:1: error[HP2002]: a baseline has no key `version`
+      |
+    3 | version: 1
+      | ^^^^^^^
+    help: the keys are `baseline`, `title`, `requirements`
+
+    and 2 more findings: fix these first, or see all with `holdpoint check`
+    [exit 2]
+
+    $ holdpoint baseline publish rules.yaml --reason 'an audit asks for it' --dry-run --as eve
+    the baseline `house-rules` would be in force
+    1 published version does not keep to it, and no run of it is started while it is in force:
+    DEFINITION  VERSIONS  LACKING
+    change      1         four-eyes
+
+    $ holdpoint baseline publish rules.yaml --reason 'an audit asks for it' --as eve
+    published the baseline `house-rules`, revision 1, in the project `lab`
+    1 published version does not keep to it, and no run of it is started while it is in force:
+    DEFINITION  VERSIONS  LACKING
+    change      1         four-eyes
+
+    $ holdpoint baseline publish rules.yaml --reason 'once more' --as eve
+    error[HP1010]: just this is in force already: `house-rules`, revision 1
+    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
+    [exit 1]
+
+    $ holdpoint baseline show
+    house-rules: What every change keeps to
+    revision 1, in force, published [time] by eve: an audit asks for it
+    sha256:[digest]
+
+    four-eyes: Two engineers agree. Before any work: a hold in which at least 2 must approve, of role engineer, with `not: [requester]`; not of `notice`: it only tells
+    tested: Nothing is rolled out that was not tested. Before each `do` with rollout: a hold with the evidence `test-report`
+
+    1 published version does not keep to it, and no run of it is started while it is in force:
+    DEFINITION  VERSIONS  LACKING
+    change      1         four-eyes
+
+    $ holdpoint baseline list
+    REVISION  BASELINE     BY   PUBLISHED (UTC)      REASON                STANDS
+    1         house-rules  eve  [time]  an audit asks for it  in force
+
+    $ holdpoint check change-1.yaml change-2.yaml --project-baseline
+    error: 1 of 2 files are unusable
+    help: what is wrong stands above, with what to do; each code has a page in docs/errors
+    change-1.yaml:10:3: error[HP2401]: `install` can be reached without `four-eyes` of the baseline `house-rules`
+       |
+    10 |   install:
+       |   ^^^^^^^
+    help: let every way to it pass a hold in which at least 2 must approve, of role engineer, with `not: [requester]`; `agree` is not enough: only 1 of its seats are always filled by such members; this way does not: `agree`, `install`
+
+    change-1.yaml: `change` v1, 1 error
+      four-eyes: not met
+      tested: not applicable
+    change-2.yaml: `change` v2, nothing to report
+      four-eyes: met
+      tested: not applicable
+    [exit 2]
+    ");
+}
+
+#[test]
+fn what_does_not_keep_to_it_is_neither_published_nor_run() {
+    let _filters = filters();
+    let place = place();
+    // What is under way before goes on.
+    place.must("submit change --as ada");
+    place.must("submit parent --as ada");
+    place.must("baseline publish rules.yaml --reason 'an audit asks for it' --as eve");
+    place.refuses("definitions publish change-3.yaml --as ada", "HP1030");
+    place.refuses("submit change --as ada", "HP1030");
+    assert_snapshot!(place.shows(&[
+        "definitions publish change-3.yaml --as ada",
+        "submit change --as ada",
+        "approve 1 --as bob",
+        "approve 2 --as bob",
+        "approve 2 --as cy",
+        "work",
+    ]), @"
+    $ holdpoint definitions publish change-3.yaml --as ada
+    error[HP1030]: `change` v3 does not keep to the baseline `house-rules`, revision 1
+    help: 10:3: `install` can be reached without `four-eyes` of the baseline `house-rules`: let every way to it pass a hold in which at least 2 must approve, of role engineer, with `not: [requester]`; `agree` is not enough: only 1 of its seats are always filled by such members; this way does not: `agree`, `install`
+    [exit 1]
+
+    $ holdpoint submit change --as ada
+    error[HP1030]: `change` v1 does not keep to the baseline `house-rules`, revision 1
+    help: 10:3: `install` can be reached without `four-eyes` of the baseline `house-rules`: let every way to it pass a hold in which at least 2 must approve, of role engineer, with `not: [requester]`; `agree` is not enough: only 1 of its seats are always filled by such members; this way does not: `agree`, `install`
+    help: publish a version that keeps to it, and take that
+    [exit 1]
+
+    $ holdpoint approve 1 --as bob
+    approved run 1: Change
+    held at `install`
+      waiting  the end of the run of notice
+    next: run `holdpoint work`, which starts such a run and notices its end
+    next: wait for the run of `notice` to end
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint approve 2 --as bob
+    approved run 2: Parent
+    held at `agree`
+      waiting  1 of 2 approvals by role engineer
+               bob approved at [time] UTC
+               can release it: cy
+               cannot: bob, who has approved
+    next: approve or reject `agree`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint approve 2 --as cy
+    approved run 2: Parent
+    held at `install`
+      waiting  the end of the run of change
+    next: run `holdpoint work`, which starts such a run and notices its end
+    next: wait for the run of `change` to end
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint work
+    [time]  run 2  install#1: the run could not be started: `change` v1 does not keep to the baseline `house-rules`, revision 1 (10:3: `install` can be reached without `four-eyes` of the baseline `house-rules`: let every way to it pass a hold in which at least 2 must approve, of role engineer, with `not: [requester]`; `agree` is not enough: only 1 of its seats are always filled by such members; this way does not: `agree`, `install`; publish a version that keeps to it, and take that)
+    [time]  run 2  the work of `install` failed: `change` v1 does not keep to the baseline `house-rules`, revision 1 (10:3: `install` can be reached without `four-eyes` of the baseline `house-rules`: let every way to it pass a hold in which at least 2 must approve, of role engineer, with `not: [requester]`; `agree` is not enough: only 1 of its seats are always filled by such members; this way does not: `agree`, `install`; publish a version that keeps to it, and take that)
+    [time]  run 2  it reached `refused`
+    [time]  run 2  it ended: refused
+    [time]  run 3  submitted it to notice v1
+    [time]  run 3  it reached `tell`
+    [time]  run 3  `tell` asked for `tell`
+    [time]  run 1  install#1: the run [uuid] was started
+    error: the activity `tell` is not configured here, and run 3 waits for it
+    help: say in the directory's `holdpoint.toml` how it is done, then run `holdpoint work` again
+    run 1 (Change) is held at `install`
+    run 2 (Parent) has ended: refused
+    run 3 (Notice) waits at `tell`: no activity `tell` is configured here
+    nothing left that can be done here
+    [exit 5]
+    ");
+    // A version that keeps to it lets the others still be refused.
+    place.must("definitions publish change-2.yaml --as ada");
+    place.must("submit change --as ada");
+    place.refuses("submit change --version 1 --as ada", "HP1030");
+    place.refuses("migrate 4 --to 1 --reason 'back' --as mig", "HP1030");
+    // Rules that are weaker let it in again, and the history says who has made them so.
+    assert_snapshot!(place.shows(&[
+        "baseline publish weaker.yaml --reason 'an incident' --as eve",
+        "definitions publish change-3.yaml --as ada",
+        "submit change --version 1 --as ada",
+        "baseline withdraw --reason 'it was a trial' --as bob",
+        "baseline withdraw --reason 'it was a trial' --as ada",
+        "baseline withdraw --reason 'it was a trial' --as ada",
+        "baseline list",
+        "baseline show --revision 1",
+        "baseline show --revision 9",
+    ]), @"
+    $ holdpoint baseline publish weaker.yaml --reason 'an incident' --as eve
+    published the baseline `house-rules`, revision 2, in the project `lab`, in place of `house-rules`, revision 1
+    demanded otherwise: four-eyes
+    every published definition keeps to it
+
+    $ holdpoint definitions publish change-3.yaml --as ada
+    published `change` v3 in the project `lab`
+
+    $ holdpoint submit change --version 1 --as ada
+    submitted run 5 of the project `lab`: Change
+    held at `agree`
+      waiting  0 of 1 approval by role engineer
+               can release it: bob, cy
+    next: approve or reject `agree`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint baseline withdraw --reason 'it was a trial' --as bob
+    error[HP1002]: `bob` may not publish or withdraw baselines: that takes the role `baseline` or `owner`
+    help: ask an owner of the project: ada
+    [exit 1]
+
+    $ holdpoint baseline withdraw --reason 'it was a trial' --as ada
+    no baseline is in force any more
+
+    $ holdpoint baseline withdraw --reason 'it was a trial' --as ada
+    error[HP1009]: no baseline is in force
+    help: `holdpoint baseline list` has those that were
+    [exit 1]
+
+    $ holdpoint baseline list
+    REVISION  BASELINE     BY   PUBLISHED (UTC)      REASON                STANDS
+    1         house-rules  eve  [time]  an audit asks for it  replaced
+    2         house-rules  eve  [time]  an incident           withdrawn [time] by ada: it was a trial
+
+    $ holdpoint baseline show --revision 1
+    house-rules: What every change keeps to
+    revision 1, not in force, published [time] by eve: an audit asks for it
+    sha256:[digest]
+
+    four-eyes: Two engineers agree. Before any work: a hold in which at least 2 must approve, of role engineer, with `not: [requester]`; not of `notice`: it only tells
+    tested: Nothing is rolled out that was not tested. Before each `do` with rollout: a hold with the evidence `test-report`
+
+    2 published versions do not keep to it, and no run of them is started while it is in force:
+    DEFINITION  VERSIONS  LACKING
+    change      1, 3      four-eyes
+
+    $ holdpoint baseline show --revision 9
+    error[HP1009]: there is no baseline of revision 9
+    help: there are those from 1 to 2: `holdpoint baseline list`
+    [exit 1]
+    ");
+    let history = place.must("history");
+    for told in [
+        "published the baseline house-rules, revision 1: What every change keeps to (an audit asks for it)",
+        "withdrew the baseline house-rules, revision 2: it was a trial",
+    ] {
+        assert!(history.contains(told), "{history}");
+    }
+}
+
+#[test]
+fn a_release_by_a_run_is_no_way_past_it() {
+    let place = place();
+    let release = "
+workflow: release
+version: 1
+title: Release
+input: { type: object, required: [digest], properties: { digest: { type: string } } }
+start: review
+states:
+  review:
+    hold: { approval: { rules: { peer: { from: role:engineer, need: 1 } }, not: [requester] } }
+    on: { released: released, rejected: refused }
+  released: { end: released }
+  refused: { end: refused }
+";
+    place.write("release.yaml", release);
+    place.must("definitions publish release.yaml --as ada");
+    place.must("definitions govern --by release --state released --reason 'four eyes' --as ada");
+    let digest = holdpoint::core::Digest::of(change(3, 1).as_bytes());
+    place.write("input.json", format!(r#"{{ "digest": "{digest}" }}"#));
+    place.must("submit release --input-file input.json --as ada");
+    place.must("approve 1 --as bob");
+    place.must("baseline publish rules.yaml --reason 'an audit asks for it' --as eve");
+    place.refuses("definitions publish change-3.yaml --release 1 --as ada", "HP1030");
+    // Who may not publish hears of that first.
+    place.refuses("definitions publish change-3.yaml --release 1 --as bob", "HP1002");
+}
+
+#[test]
+fn programs_read_it_too() {
+    let place = place();
+    let told = place.ask("baseline publish rules.yaml --reason 'an audit' --as eve");
+    assert_eq!((&told["revision"], &told["below"][0]["name"]), (&1.into(), &"change".into()));
+    assert_eq!(told["below"][0]["shortfalls"][0]["requirement"], "four-eyes");
+    let told = place.ask("baseline publish weaker.yaml --reason 'an audit' --as eve");
+    assert_eq!((&told["revision"], &told["below"]), (&2.into(), &Value::Array(Vec::new())));
+    let listed = place.ask("baseline list");
+    let of = |n: usize, key: &str| listed["baselines"][n][key].clone();
+    assert_eq!((of(0, "in_force"), of(1, "in_force")), (false.into(), true.into()));
+    assert_eq!(of(1, "by"), "member:eve");
+    let shown = place.ask("baseline show --revision 1");
+    assert_eq!(shown["baseline"]["source"], RULES);
+    assert_eq!(place.must("baseline show --revision 1 --source"), RULES);
+}
