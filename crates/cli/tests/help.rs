@@ -21,6 +21,7 @@ fn the_top_level() {
       locks        List the locks on items, who holds them and who waits; or break one
       definitions  Publish and read workflow definitions
       calendar     Publish, read and check calendars: windows, freezes, working time
+      baseline     Keep what every definition of a project must demand, and read it
       lockdown     Hold back all that would start in a scope, preview that, and release it
       check        Check definitions and scenarios: everything that is wrong, with its place and a
                    remedy
