@@ -213,7 +213,6 @@ fn a_veto_is_overruled_and_votes_are_counted_anew() {
                bob approved at [time] UTC
       refused  the veto of dora is lifted or overruled: no
     next: count the votes on `ask` anew: the members have changed
-    next: approve or reject `ask`
     next: lift the veto on `ask`, as `dora`
     next: overrule the veto of `dora` on `ask`, with a reason, as role owner
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -224,7 +223,6 @@ fn a_veto_is_overruled_and_votes_are_counted_anew() {
       met      1 of 1 approval by role engineer
                bob approved at [time] UTC
       refused  the veto of dora is lifted or overruled: no
-    next: reject `ask`, with a reason: every approval is there
     next: lift the veto on `ask`, as `dora`
     next: overrule the veto of `dora` on `ask`, with a reason, as role owner
     next: cancel the run, as `ada` or a member with the role `owner`

@@ -50,7 +50,7 @@ fn a_run_looks_until_it_is_as_it_should_be() {
     held at `ready`
       waiting  0 of 1 approval by role engineer
                can release it: bob
-      waiting  the check pipeline: `ci-status`, given {"commit":"${input.commit}"}, must find it good: it is being made
+      waiting  the check pipeline: `ci-status`, given {"commit":"c0ffee"}, must find it good: it is being made
     next: approve or reject `ready`
     next: amend the input, as `ada` or a member with the role `owner`
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -66,7 +66,7 @@ fn a_run_looks_until_it_is_as_it_should_be() {
     held at `ready`
       waiting  0 of 1 approval by role engineer
                can release it: bob
-      waiting  the check pipeline: `ci-status`, given {"commit":"${input.commit}"}, must find it good: it is being made again; it told nothing [time] UTC: `ci-status`: it is running
+      waiting  the check pipeline: `ci-status`, given {"commit":"c0ffee"}, must find it good: it is being made again; it told nothing [time] UTC: `ci-status`: it is running
     next: approve or reject `ready`
     next: amend the input, as `ada` or a member with the role `owner`
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -84,7 +84,7 @@ fn a_run_looks_until_it_is_as_it_should_be() {
     held at `ready`
       met      1 of 1 approval by role engineer
                bob approved at [time] UTC
-      refused  the check pipeline: `ci-status`, given {"commit":"${input.commit}"}, must find it good: it failed [time] UTC: `ci-status`: 2 tests failed
+      refused  the check pipeline: `ci-status`, given {"commit":"c0ffee"}, must find it good: it failed [time] UTC: `ci-status`: 2 tests failed
     next: reject `ready`, with a reason: every approval is there
     next: amend the input, as `ada` or a member with the role `owner`
     next: have the check `pipeline` made again: `holdpoint recheck 1 pipeline`
@@ -102,7 +102,7 @@ fn a_run_looks_until_it_is_as_it_should_be() {
     held at `ready`
       met      1 of 1 approval by role engineer
                bob approved at [time] UTC
-      waiting  the check pipeline: `ci-status`, given {"commit":"${input.commit}"}, must find it good: it is being made again; it failed [time] UTC: `ci-status`: 2 tests failed
+      waiting  the check pipeline: `ci-status`, given {"commit":"c0ffee"}, must find it good: it is being made again; it failed [time] UTC: `ci-status`: 2 tests failed
     next: reject `ready`, with a reason: every approval is there
     next: amend the input, as `ada` or a member with the role `owner`
     next: cancel the run, as `ada` or a member with the role `owner`

@@ -28,6 +28,7 @@ mod items;
 mod lockdown;
 mod locks;
 mod migrate;
+mod next_steps;
 mod plans;
 mod projects;
 mod proofs;

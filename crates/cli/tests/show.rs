@@ -168,7 +168,6 @@ fn a_run_that_is_held() {
                nobody in the project can release it now
                cannot: eve, who has approved
       if nothing happens: `expired` at [time] UTC (in [span])
-    next: approve or reject `ask`
     next: cancel the run, as `bob` or a member with the role `owner`
     "#);
 }

@@ -247,6 +247,7 @@ fn several_rollouts_are_steered_at_once() {
     help: each is told above
     paused: run 1 (Version 1) is held at `implement`
     refused: run 2 (Version 2) is held at `implement`: the rollout is paused already, by member:ada
+      help     `holdpoint show RUN` says what the run waits for now
     1 paused, 1 refused
     [exit 1]
 

@@ -137,7 +137,6 @@ fn tasks_are_confirmed_and_the_rest_is_waived() {
       owed     duty 1, until [time] UTC: Say whether it was right (for the waiver of ic)
                can discharge it: bea
     next: discharge the duty 1, with a note
-    next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint show 1
     run 1: A fix
@@ -154,7 +153,6 @@ fn tasks_are_confirmed_and_the_rest_is_waived() {
       owed     duty 1, until [time] UTC: Say whether it was right (for the waiver of ic)
                can discharge it: bea
     next: discharge the duty 1, with a note
-    next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint list --overdue
     no runs

@@ -89,6 +89,9 @@ pub enum NextAsk {
     Signal {
         /// Its name.
         name: String,
+        /// Whether what comes with it must be something.
+        #[serde(rename = "data")]
+        with_data: bool,
     },
     /// Steer a rollout.
     Steer {

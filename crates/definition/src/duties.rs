@@ -206,13 +206,8 @@ impl Draft<'_> {
 
     /// Refuses to end a run by hand while something is owed for a waiver: it would never be looked at.
     pub(crate) fn owes_nothing_for_waivers(&self) -> Result<(), Refusal> {
-        let owed: Vec<String> = self
-            .state
-            .duties
-            .iter()
-            .filter(|duty| duty.waiver.is_some())
-            .map(|duty| duty.number.to_string())
-            .collect();
+        let owed: Vec<String> =
+            self.state.owed_for_waivers().map(|duty| duty.number.to_string()).collect();
         if owed.is_empty() {
             return Ok(());
         }

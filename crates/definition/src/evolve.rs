@@ -19,7 +19,7 @@ use crate::{
     lockdown,
     locking::{self, Locking},
     model::{CANCELLED, Model, StateKind, Work},
-    parallel_state, rollout_evolve,
+    overruled, parallel_state, rollout_evolve,
     state::{Failure, Place, Signal, State},
     tasks,
     waiver::{self, Waived},
@@ -112,6 +112,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                     .and_then(|hold| hold.approval.as_ref())
                     .map(Approval::substitutes)
                     .unwrap_or_default(),
+                overruled: Vec::new(),
             });
             Ok(())
         }
@@ -127,8 +128,12 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         {
             take_back(open, in_place_of.as_ref().unwrap_or(member), *vote)
         }
-        (Place::Hold(open), Event::VetoOverruled { hold, veto_of, .. }) if open.hold == *hold => {
-            take_back(open, veto_of, Vote::Veto)
+        (Place::Hold(open), Event::VetoOverruled { hold, member, veto_of, .. })
+            if open.hold == *hold =>
+        {
+            take_back(open, veto_of, Vote::Veto)?;
+            open.note_overruled(veto_of, member, state.digest, overruled::shown(&state.evidence));
+            Ok(())
         }
         (Place::Hold(open), Event::Recounted { hold, needs }) if open.hold == *hold => {
             for rule in &mut open.rules {

@@ -194,19 +194,39 @@ impl Health {
         Ok(input)
     }
 
-    /// What must be so, in words.
+    /// What must be so, in words, with templates as they are written.
     pub(crate) fn must(&self) -> String {
         match &self.probe {
-            Probe::Http { url, expect } => {
-                format!("{} must answer with status {expect}", url.text())
+            Probe::Http { url, .. } => self.must_be(url.text()),
+            Probe::Tcp(address) => self.must_be(address.text()),
+            Probe::Run { with, .. } => self.must_be(&phrase::tree(with)),
+            Probe::Query { query, .. } => self.must_be(query.text()),
+        }
+    }
+
+    /// What must be so where the worker is given this, in words.
+    pub(crate) fn must_for(&self, input: &Value) -> String {
+        let text = |path| input.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        match &self.probe {
+            Probe::Http { .. } => self.must_be(text("/url")),
+            Probe::Tcp(_) => self.must_be(text("/probe/tcp")),
+            Probe::Run { .. } => {
+                let given = input.pointer("/probe/run/input").map(Value::to_string);
+                self.must_be(&given.unwrap_or_default())
             }
-            Probe::Tcp(address) => format!("{} must take connections", address.text()),
-            Probe::Run { run, with } => {
-                format!("`{run}`, given {}, must find it good", phrase::tree(with))
-            }
-            Probe::Query { query, from, pass, fail } => {
+            Probe::Query { .. } => self.must_be(text("/probe/query/expression")),
+        }
+    }
+
+    /// What must be so: of an address, of what an activity is given, of the answer to a question.
+    fn must_be(&self, of: &str) -> String {
+        match &self.probe {
+            Probe::Http { expect, .. } => format!("{of} must answer with status {expect}"),
+            Probe::Tcp(_) => format!("{of} must take connections"),
+            Probe::Run { run, .. } => format!("`{run}`, given {of}, must find it good"),
+            Probe::Query { from, pass, fail, .. } => {
                 let fail = fail.map(|fail| format!(" (bad when {fail})")).unwrap_or_default();
-                format!("`{}` must be {pass}{fail}, asked of `{from}`", query.text())
+                format!("`{of}` must be {pass}{fail}, asked of `{from}`")
             }
         }
     }

@@ -441,7 +441,8 @@ pub(crate) fn conditions(hold: &Hold, open: &HoldState) -> Vec<ConditionView> {
                 None => told.in_words(),
             },
         };
-        let summary = format!("the check {}: {}: {how}", one.name(), check.health.must());
+        let summary =
+            format!("the check {}: {}: {how}", one.name(), check.health.must_for(&one.open.input));
         let mut view = condition("check", one.name(), one.has_passed(), summary);
         if let (Some(told), false) = (&one.told, one.asking) {
             view.status = match told.verdict {

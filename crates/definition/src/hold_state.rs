@@ -12,6 +12,7 @@ use crate::{
     hold_check::Checks,
     hold_model::Hold,
     locking::Locking,
+    overruled::Overruled,
     state::State,
     substitutes::Substitutes,
     tasks::Confirmed,
@@ -71,6 +72,9 @@ pub(crate) struct HoldState {
     /// Whether people vote in the place of others, and for how many they count.
     #[serde(default)]
     pub(crate) substitutes: Substitutes,
+    /// The vetoes that were overruled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) overruled: Vec<Overruled>,
 }
 
 /// A vote that stands.

@@ -3,6 +3,7 @@
 use holdpoint_core::{Moment, NextAsk, NextStep, project::OWNER};
 
 use crate::{
+    approval::Asked,
     hold_check,
     hold_model::{Approver, Hold, listed},
     hold_state::HoldState,
@@ -20,6 +21,11 @@ pub(crate) fn hold_steps(
     state: &State,
     at: &Moment<'_>,
 ) -> Vec<NextStep> {
+    if open.is_past(at.now) {
+        let text =
+            "its time is over, which is noticed by `holdpoint work`: nobody decides any more";
+        return vec![NextStep::told(text)];
+    }
     let mut steps = Vec::new();
     let name = || open.hold.clone();
     if let Some(approval) = &hold.approval
@@ -35,7 +41,9 @@ pub(crate) fn hold_steps(
         } else {
             format!("approve or reject `{}`", open.hold)
         };
-        steps.push(NextStep::ask(text, NextAsk::Vote { hold: name() }));
+        if !Asked::of(approval, open, state).could(at).is_empty() {
+            steps.push(NextStep::ask(text, NextAsk::Vote { hold: name() }));
+        }
     }
     if let Some(veto) = hold.approval.as_ref().and_then(|approval| approval.veto.as_ref()) {
         for member in open.vetoes().map(|veto| &veto.member) {
@@ -52,7 +60,9 @@ pub(crate) fn hold_steps(
         }
         let mut members = at.project.members().iter();
         let could = members.any(|(id, member)| {
-            veto.from.iter().any(|from| from.is(id, member)) && !open.has_voted(id)
+            veto.from.iter().any(|from| from.is(id, member))
+                && !open.has_voted(id)
+                && open.stands_overruled(hold, state, id).is_none()
         });
         if could && open.vetoes().next().is_none() {
             let whom = listed(&veto.from);

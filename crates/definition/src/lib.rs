@@ -69,6 +69,7 @@ mod model;
 mod node;
 mod outline;
 mod outputs_check;
+mod overruled;
 mod parallel;
 mod parallel_check;
 mod parallel_model;

@@ -207,5 +207,6 @@ pub(crate) fn signal_step(hold: &Hold, open: &HoldState) -> Option<NextStep> {
     let signal = hold.signal.as_ref().filter(|_| !open.signalled)?;
     let by = signal.senders.words().map(|by| format!("as {by}, ")).unwrap_or_default();
     let name = signal.name.clone();
-    Some(NextStep::ask(format!("{by}send the signal `{name}`"), NextAsk::Signal { name }))
+    let text = format!("{by}send the signal `{name}`");
+    Some(NextStep::ask(text, NextAsk::Signal { name, with_data: signal.when.is_some() }))
 }

@@ -124,6 +124,11 @@ fn limit(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<u32> {
     limit
 }
 
+/// A host as it may be written: the target's, where there is one.
+fn host(also: &[&'static str]) -> &'static str {
+    if also.contains(&"target") { "${target}" } else { "db.example" }
+}
+
 fn http(fields: &Fields<'_>, also: &[&'static str], reader: &mut Reader<'_>) -> Option<Probe> {
     let url = fields.need(reader, "http").and_then(|node| {
         let template = reader.template(node, also)?;
@@ -138,7 +143,7 @@ fn http(fields: &Fields<'_>, also: &[&'static str], reader: &mut Reader<'_>) -> 
                 &node.span,
                 "the address begins neither with `http://` nor with `https://`",
             )
-            .help("write its beginning out, such as `https://${target}/health`");
+            .help(format!("write its beginning out, such as `https://{}/health`", host(also)));
         None
     });
     let expect = match fields.get("expect") {
@@ -164,7 +169,7 @@ fn tcp(fields: &Fields<'_>, also: &[&'static str], reader: &mut Reader<'_>) -> O
         reader
             .findings
             .add(Code::WrongKind, &node.span, format!("`{text}` is not HOST:PORT"))
-            .help("give a host and a port, such as `${target}:5432`");
+            .help(format!("give a host and a port, such as `{}:5432`", host(also)));
         return None;
     }
     if !could_be_reachable(&template) {
@@ -172,10 +177,11 @@ fn tcp(fields: &Fields<'_>, also: &[&'static str], reader: &mut Reader<'_>) -> O
         reader
             .findings
             .add(Code::NeverAnAddress, &node.span, format!("nothing can be reached at `{text}`"))
-            .help(
-                "give a host and a port from 1 to 65535, such as `${target}:5432`, \
-                 `10.0.0.1:80` or `[::1]:80`",
-            );
+            .help(format!(
+                "give a host and a port from 1 to 65535, such as `{}:5432`, `10.0.0.1:80` or \
+                 `[::1]:80`",
+                host(also)
+            ));
     }
     Some(Probe::Tcp(template))
 }

@@ -116,11 +116,14 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     view.duties = state.duties.iter().map(|duty| duty_view(model, state, duty, at)).collect();
     view.evidence = evidence::views(state);
     view.waived = waiver::views(state);
+    let over = matches!(state.place, Place::Ended { .. }) || state.is_in_branch();
     let held_up = |duty: u32| match &state.place {
         Place::Owing { next, .. } => state.owed_before(model, next).any(|one| one.number == duty),
         _ => false,
     };
-    for duty in view.duties.iter().filter(|duty| held_up(duty.duty)) {
+    // What is owed for a waiver keeps the run also from being cancelled.
+    let asked = |duty: &&DutyView| held_up(duty.duty) || (duty.for_waiver && !over);
+    for duty in view.duties.iter().filter(asked) {
         let text = format!("discharge the duty {}, with a note", duty.duty);
         view.next_steps.push(NextStep::ask(text, NextAsk::Discharge { duty: duty.duty }));
     }
@@ -145,12 +148,14 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     }
     if let Place::Blocked { state: name, reason } = &state.place {
         view.next_steps.push(NextStep::told(format!("`{name}` cannot be entered: {reason}")));
-        let text = "cancel the run and submit it again with another input";
-        view.next_steps.push(NextStep::ask(text, NextAsk::Cancel));
+        if state.may_be_given_up() {
+            let text = "cancel the run and submit it again with another input";
+            view.next_steps.push(NextStep::ask(text, NextAsk::Cancel));
+        }
     }
     if let Some(rollout) = &state.rollout {
         if let Place::Rollout { .. } = state.place {
-            view.next_steps = rollout_view::steps(model, rollout, at);
+            view.next_steps.splice(0..0, rollout_view::steps(model, rollout, at));
         } else if matches!(view.status, RunStatus::Held | RunStatus::Stuck) && !state.cancelled {
             view.next_steps.extend(rollout_view::way_back(model, state, rollout));
         }
@@ -159,8 +164,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     if let Place::All(fork) = &state.place {
         add_branches(model, state, fork, at, &mut view);
     }
-    let over = matches!(state.place, Place::Ended { .. }) || state.is_in_branch();
-    if !over && !state.cancelled {
+    if !over && !state.cancelled && state.may_be_given_up() {
         let requester = &state.vars().requester;
         let text = format!("cancel the run, as `{requester}` or a member with the role `{OWNER}`");
         view.next_steps.push(NextStep::ask(text, NextAsk::Cancel));

@@ -167,6 +167,16 @@ impl<'a> Draft<'a> {
                 format!("`{place}` has no veto on `{}`: {whom} has", open.hold),
             ));
         };
+        if let Some(one) = open.stands_overruled(definition, &self.state, voter.place()) {
+            let (place, by) = (voter.place(), &one.by);
+            return Err(not_awaited(format!(
+                "the veto of `{place}` on `{}` was overruled by `{by}`, and what it was about is the \
+                 same",
+                open.hold
+            ))
+            .needs(format!("a veto of another: {} has one", listed(&veto.from)))
+            .needs("another input, plan or piece of evidence to be asked about"));
+        }
         let ballot = Ballot {
             hold: open.hold.clone(),
             member: id.clone(),

@@ -152,6 +152,16 @@ impl State {
         self.waived.iter().rev().find(|one| one.hold == hold).map(|one| &one.by)
     }
 
+    /// What is owed for waivers.
+    pub(crate) fn owed_for_waivers(&self) -> impl Iterator<Item = &crate::duties::Duty> {
+        self.duties.iter().filter(|duty| duty.waiver.is_some())
+    }
+
+    /// Whether the run may be ended by hand, as far as that depends on what it owes.
+    pub(crate) fn may_be_given_up(&self) -> bool {
+        self.owed_for_waivers().next().is_none()
+    }
+
     /// The timers of what is owed after waivers.
     pub(crate) fn overdue_timers(&self) -> Vec<Effect> {
         let due = |duty: &crate::duties::Duty| {

@@ -378,6 +378,47 @@ fn a_veto_is_overruled_by_who_may_with_a_reason() {
 }
 
 #[test]
+fn what_was_overruled_is_settled_while_it_is_the_same() {
+    let more = format!("{VETO}\n        amended: reset");
+    let mut bench = held("peers: { from: [role:engineer], need: 2 }", &more, "ada");
+    let amend = |bench: &mut Bench, input: serde_json::Value| {
+        bench.act("ada", Action::Amend { input, reason: "another try".to_owned() }).unwrap();
+    };
+    bench.act("fay", veto("no")).unwrap();
+    bench.act("cy", overrule("fay", "yes")).unwrap();
+    let refusal = refused(bench.act("fay", veto("still no")), RefusalCode::NotAwaited);
+    assert_eq!(
+        refusal.message,
+        "the veto of `fay` on `ask` was overruled by `cy`, and what it was about is the same"
+    );
+    // It is theirs alone that is settled, and only about this text.
+    bench.act("dora", veto("not with me")).unwrap();
+    bench.act("dora", withdraw()).unwrap();
+    bench.act("dora", veto("lifted is not overruled")).unwrap();
+    bench.act("dora", withdraw()).unwrap();
+    amend(&mut bench, json!({ "other": true }));
+    bench.act("fay", veto("not that either")).unwrap();
+    bench.act("fay", withdraw()).unwrap();
+    amend(&mut bench, json!({}));
+    refused(bench.act("fay", veto("this again")), RefusalCode::NotAwaited);
+    // Who has no veto any more votes as everybody does.
+    bench.approve("bob").unwrap();
+    bench.approve("eve").unwrap();
+    assert!(is_past_the_hold(&bench));
+}
+
+#[test]
+fn nobody_is_offered_a_veto_that_is_settled() {
+    let alone = VETO.replace("[member:fay, role:board]", "member:fay");
+    let mut bench = held("peers: { from: [role:engineer], need: 2 }", &alone, "ada");
+    let offered = |bench: &Bench| bench.next_steps().iter().any(|step| step.starts_with("veto"));
+    assert!(offered(&bench));
+    bench.act("fay", veto("no")).unwrap();
+    bench.act("cy", overrule("fay", "yes")).unwrap();
+    assert!(!offered(&bench));
+}
+
+#[test]
 fn who_may_not_decide_does_not_overrule() {
     let more = format!("{VETO}\n        not: [requester]");
     let mut bench = held("peers: { from: role:engineer, need: 1 }", &more, "cy");

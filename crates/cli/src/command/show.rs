@@ -188,7 +188,7 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
         text.push_str("next: run `holdpoint work`, which notices when the time has come\n");
     }
     for step in &view.next_steps {
-        text.push_str(&format!("next: {}\n", line(&with_command(step, detail.row.number))));
+        text.push_str(&format!("next: {}\n", line(&with_command(step, &detail.row, view))));
     }
     text
 }
@@ -296,21 +296,31 @@ fn branches_in_words(branches: &[BranchView], depth: usize, text: &mut String) {
 const QUEUED_SHOWN: usize = 10;
 
 /// A step, with what is typed for it where that is not plain from its words.
-fn with_command(step: &NextStep, number: u64) -> String {
+fn with_command(step: &NextStep, row: &RunRow, view: &RunView) -> String {
+    let number = row.number;
+    let at = |hold: &str| match view.holds.as_slice() {
+        [] | [_] => String::new(),
+        _ => format!(" --hold {hold}"),
+    };
     let arguments = match &step.ask {
-        Some(NextAsk::Steer { steering, .. }) => {
+        Some(NextAsk::Steer { steering, state }) => {
             let more = match steering {
                 Steering::Skip => " TARGET --reason TEXT",
                 Steering::Pause | Steering::Abort | Steering::Rollback => " --reason TEXT",
                 Steering::Resume | Steering::Promote | Steering::Retry | Steering::TakeOver => "",
             };
-            format!("{steering} {number}{more}")
+            let of =
+                if view.rollouts().len() > 1 { format!(" --state {state}") } else { String::new() };
+            format!("{steering} {number}{more}{of}")
         }
-        Some(NextAsk::Signal { name }) => format!("signal {number} {name}"),
+        Some(NextAsk::Signal { name, with_data }) => {
+            let data = if *with_data { " --data JSON" } else { "" };
+            format!("signal {number} {name}{data}")
+        }
         Some(NextAsk::Settle { effect }) => {
             format!("settle {number} done|failed|again --effect {effect} --reason TEXT")
         }
-        Some(NextAsk::Recheck { check, .. }) => format!("recheck {number} {check}"),
+        Some(NextAsk::Recheck { check, hold }) => format!("recheck {number} {check}{}", at(hold)),
         _ => return step.to_string(),
     };
     format!("{step}: `holdpoint {arguments}`")
@@ -375,6 +385,7 @@ fn people_in_words(condition: &ConditionView) -> String {
         let names: Vec<_> = can.iter().map(|candidate| candidate.member.as_str()).collect();
         let what = doing(condition);
         text.push_str(&format!("           can {what} it: {}\n", names.join(", ")));
+        text.push_str(&too_few(condition, names.len()));
     } else if condition.open > 0 && condition.substitutes.iter().all(|one| one.lacks.is_some()) {
         let what = doing(condition);
         text.push_str(&format!("           nobody in the project can {what} it now\n"));
@@ -391,6 +402,19 @@ fn people_in_words(condition: &ConditionView) -> String {
         });
     }
     text
+}
+
+/// That those who could are not enough, whatever they do.
+fn too_few(condition: &ConditionView, can: usize) -> String {
+    let stand_in = condition.substitutes.iter().filter(|one| one.lacks.is_none()).count();
+    let can = u64::try_from(can.saturating_add(stand_in)).unwrap_or(u64::MAX);
+    let open = u64::from(condition.open);
+    if condition.kind != "approval" || can >= open {
+        return String::new();
+    }
+    format!(
+        "           that is {can} where {open} are needed yet: more must be asked, or fewer needed\n"
+    )
 }
 
 /// In whose place somebody votes.
