@@ -37,6 +37,18 @@ fn items() -> std::collections::BTreeSet<holdpoint_core::ItemName> {
     ["db-1.example.com".parse().unwrap(), "web-1".parse().unwrap()].into()
 }
 
+fn no_risk() -> Risk {
+    Risk {
+        level: text("low"),
+        score: 0,
+        factors: [].into(),
+        cases: [].into(),
+        by_points: None,
+        at_least: None,
+        inputs: [].into(),
+    }
+}
+
 fn text(text: &str) -> String {
     text.to_owned()
 }
@@ -419,14 +431,23 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 level: text("high"),
                 score: 50,
                 factors: [(text("reach"), 60), (text("rehearsal"), -10)].into(),
+                ..no_risk()
             }),
         ),
         (
             "holdpoint.risk.assessed.by-an-expression",
+            DefinitionEvent::RiskAssessed(Risk { level: text("low"), score: 0, ..no_risk() }),
+        ),
+        (
+            "holdpoint.risk.assessed.at-least",
             DefinitionEvent::RiskAssessed(Risk {
-                level: text("low"),
-                score: 0,
-                factors: [].into(),
+                level: text("high"),
+                score: 50,
+                factors: [(text("reach"), 60), (text("rehearsal"), -10)].into(),
+                cases: [(text("reach"), 2), (text("rehearsal"), 1)].into(),
+                by_points: Some(text("medium")),
+                at_least: Some(text("high")),
+                inputs: [(text("claimed"), json!("high")), (text("tested"), json!(true))].into(),
             }),
         ),
         (

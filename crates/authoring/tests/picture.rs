@@ -148,7 +148,14 @@ fn what_nobody_could_read_is_not_drawn() {
             summary: Vec::new(),
         };
         let states = (0..count).map(state).collect();
-        Outline { start: "s0".to_owned(), states, levels: Vec::new(), expires: None }
+        Outline {
+            start: "s0".to_owned(),
+            states,
+            levels: Vec::new(),
+            factors: Vec::new(),
+            risk_at_least: false,
+            expires: None,
+        }
     };
     assert_eq!(drawn(&svg(&row(60), "x", Direction::Down).unwrap()).boxes, 60);
     let refused = svg(&row(61), "x", Direction::Down).unwrap_err();
@@ -202,7 +209,14 @@ fn outline() -> impl Strategy<Value = Outline> {
                 ends: None,
                 summary: summary.into_iter().map(str::to_owned).collect(),
             });
-        Outline { start: name(0), states: states.collect(), levels: Vec::new(), expires: None }
+        Outline {
+            start: name(0),
+            states: states.collect(),
+            levels: Vec::new(),
+            factors: Vec::new(),
+            risk_at_least: false,
+            expires: None,
+        }
     })
 }
 

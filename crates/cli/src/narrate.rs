@@ -8,13 +8,14 @@ use holdpoint::{
         project::ProjectEvent, run::RunEvent,
     },
     definition::{
-        Attached, Ballot, Because, Confirmation, DefinitionEvent, OfTarget, Opened, Past, Verdict,
+        Attached, Ballot, Because, Confirmation, DefinitionEvent, OfTarget, Opened, Past, Risk,
+        Verdict,
     },
 };
 use serde_json::Value;
 
 use crate::{
-    command::{lockdown::scope_in_words, substitute::substitution_in_words},
+    command::{lockdown::scope_in_words, show::phrase_of_risk, substitute::substitution_in_words},
     output::{count, line, time},
 };
 
@@ -290,22 +291,23 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::LockdownLifted { state } => {
             format!("`{state}`: no lockdown holds it any more")
         }
-        DefinitionEvent::Amended { signal_fell: true, reason, .. } => {
+        DefinitionEvent::Amended { signal_fell: true, reason, risk, .. } => {
             format!(
-                "amended the input, and the signal that was taken does not count any more: {reason}"
+                "amended the input, and the signal that was taken does not count any more: {reason}{}",
+                now_the_risk(risk.as_ref())
             )
         }
-        DefinitionEvent::Amended { rules, reason, .. } if rules.is_empty() => {
-            format!("amended the input: {reason}")
+        DefinitionEvent::Amended { rules, reason, risk, .. } if rules.is_empty() => {
+            format!("amended the input: {reason}{}", now_the_risk(risk.as_ref()))
         }
-        DefinitionEvent::Amended { kept, reason, .. } => {
+        DefinitionEvent::Amended { kept, reason, risk, .. } => {
             let kept: Vec<_> = kept.keys().map(ToString::to_string).collect();
             let kept = if kept.is_empty() {
                 "no approval stands".to_owned()
             } else {
                 format!("the approval of {} stands", kept.join(", "))
             };
-            format!("amended the input, {kept}: {reason}")
+            format!("amended the input, {kept}: {reason}{}", now_the_risk(risk.as_ref()))
         }
         DefinitionEvent::EvidenceAttached(attached) => attached_in_words(attached),
         DefinitionEvent::TaskConfirmed(Confirmation { task, roles, note, .. }) => {
@@ -370,7 +372,7 @@ fn of_definition(event: &DefinitionEvent) -> String {
         }
         DefinitionEvent::WaitElapsed { hold } => format!("the wait of `{hold}` is over"),
         DefinitionEvent::RiskAssessed(risk) => {
-            format!("its risk is {}, with {} points", risk.level, risk.score)
+            format!("its risk is {}", risk_in_words(risk))
         }
         DefinitionEvent::CheckTold { hold, check, verdict, detail, next, .. } => {
             let what = match verdict {
@@ -569,6 +571,17 @@ fn attached_in_words(attached: &Attached) -> String {
     };
     let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
     format!("attached the evidence `{evidence}`{} ({what}{digest}){reset}{note}", held(roles))
+}
+
+/// A risk that was told, in words.
+fn risk_in_words(risk: &Risk) -> String {
+    let Risk { level, score, factors, by_points, at_least, .. } = risk;
+    let of = phrase_of_risk(*score, factors, by_points.as_deref(), at_least.as_deref());
+    format!("{level}, with {of}")
+}
+
+fn now_the_risk(risk: Option<&Risk>) -> String {
+    risk.map(|risk| format!("; its risk is {}", risk_in_words(risk))).unwrap_or_default()
 }
 
 /// The roles that somebody held, in words.

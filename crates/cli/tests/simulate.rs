@@ -445,3 +445,40 @@ fn the_inventory_changes_while_a_definition_is_stepped_through() {
         assert!(ran.output.contains(says), "{says}: {ran}");
     }
 }
+
+/// A risk of which the requester can claim more.
+const RISKY: &str = "
+workflow: risky
+version: 1
+title: Risky
+input:
+  type: object
+  properties: { n: { type: integer, default: 0 }, claimed: { enum: [low, high], default: low } }
+risk:
+  factors: { many: [{ when: input.n > 9, points: 20 }] }
+  levels: { low: 0, high: 20 }
+  at_least: input.claimed
+start: ask
+states:
+  ask:
+    hold: { approval: { rules: { peer: { from: role:engineer, need: 1 } }, amended: reset } }
+    on: { released: done, rejected: done }
+  done: { end: done }
+";
+
+#[test]
+fn the_risk_and_what_it_follows_from_is_told_and_shown() {
+    let place = Place::empty();
+    place.write("risky.yaml", RISKY);
+    let lines = "submit ada { claimed: high }\namend ada { n: 10, claimed: low } there are more\n";
+    let members = "--members '{ ada: [], bob: role:engineer }'";
+    let ran = place.sh_with(&format!("simulate risky.yaml {members}"), lines);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    for says in [
+        "ada  its risk is high, with 0 points: many 0; low by points, at least high\n",
+        "  risk  high (0 points: many 0; low by points, at least high)\n",
+        "amended the input, no approval stands: there are more; its risk is high, with 20 points: many 20; high by points, at least low\n",
+    ] {
+        assert!(ran.output.contains(says), "{says}: {ran}");
+    }
+}

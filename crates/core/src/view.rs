@@ -129,6 +129,12 @@ pub struct RiskView {
     /// The points of each factor, where there are any.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub factors: BTreeMap<String, i64>,
+    /// The level that the points alone make, where something else says what it is at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_points: Option<String>,
+    /// The level that it has at least, where the definition says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<String>,
 }
 
 impl RunView {

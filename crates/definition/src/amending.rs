@@ -158,6 +158,7 @@ impl Draft<'_> {
             .as_ref()
             .map_or(Ok(()), |lock| after.lock_items(lock).map(drop))
             .map_err(cannot)?;
+        after.check_times()?;
         let within = match policy {
             Amended::Keep => true,
             Amended::Subset => is_within(input, &self.state.input),

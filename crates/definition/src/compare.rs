@@ -94,8 +94,11 @@ fn places(model: &Model) -> Vec<(String, Facts)> {
 }
 
 fn of_risk(risk: &RiskModel) -> Facts {
-    let RiskModel { method, levels: _ } = risk;
+    let RiskModel { method, levels: _, at_least } = risk;
     let mut found = facts([("risk: levels", risk.levels_in_words())]);
+    if let Some(at_least) = at_least {
+        found.insert("risk: at least".to_owned(), at_least.text().to_owned());
+    }
     match method {
         Method::Score(score) => {
             found.insert("risk: points".to_owned(), score.text().to_owned());

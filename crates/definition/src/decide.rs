@@ -114,7 +114,7 @@ impl<'a> Draft<'a> {
             Some((state, reason)) => {
                 Err(invalid(format!("with this input `{state}` cannot be entered: {reason}")))
             }
-            None => Ok(()),
+            None => self.check_times(),
         }
     }
 

@@ -166,6 +166,8 @@ codes! {
     PlanApproval = "HP2087", Error;
     /// The configuration items of a scenario cannot be as it says.
     ScenarioItems = "HP2094", Error;
+    /// What gives the level of risk that a run has at least can give what is no level.
+    NoSuchLevel = "HP2095", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.

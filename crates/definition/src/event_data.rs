@@ -67,6 +67,18 @@ pub struct Risk {
     /// The points of each factor, where there are any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub factors: BTreeMap<String, i64>,
+    /// Which case of each factor counted, from 1; none for a factor of which none did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cases: BTreeMap<String, u32>,
+    /// The level that the points alone make, where the definition says what it is at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_points: Option<String>,
+    /// The level that it has at least, where the definition says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<String>,
+    /// The members of the input that it follows from; of a large one the digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, Value>,
 }
 
 /// What a check has told.

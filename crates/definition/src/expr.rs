@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     event_data::Risk,
-    expr_types::{self, Kinds},
+    expr_types::{self, Gives, Kinds},
     schema,
 };
 
@@ -118,7 +118,7 @@ pub(crate) struct Expr {
     /// The members of `input` that are used; `None` when `input` is used whole.
     inputs: Option<BTreeSet<String>>,
     uses_states: bool,
-    kinds: Kinds,
+    gives: Gives,
 }
 
 impl Expr {
@@ -174,11 +174,11 @@ impl Expr {
         walk.collect_tests(program.expression());
         walk.visit(program.expression());
         let wrong = |fault: &Fault| matches!(fault.kind, FaultKind::Unknown | FaultKind::Syntax);
-        let mut kinds = Kinds::ANY;
+        let mut gives = Gives { kinds: Kinds::ANY, texts: None };
         // Where names are wrong, what follows from them would only repeat that.
         if !walk.faults.iter().any(wrong) {
             let (found, misfits) = expr_types::infer(program.expression(), scope);
-            kinds = found;
+            gives = found;
             for one in misfits {
                 let kind = if one.never { FaultKind::Never } else { FaultKind::Type };
                 walk.fault(one.id, kind, one.message, Some(one.help));
@@ -186,7 +186,7 @@ impl Expr {
         }
         let Walk { inputs, uses_states, faults, .. } = walk;
         let (text, program) = (text.to_owned(), Arc::new(program));
-        (Some(Self { text, program, inputs, uses_states, kinds }), faults)
+        (Some(Self { text, program, inputs, uses_states, gives }), faults)
     }
 
     /// The expression as it was written.
@@ -196,7 +196,22 @@ impl Expr {
 
     /// The kinds of value that it can give.
     pub(crate) const fn kinds(&self) -> Kinds {
-        self.kinds
+        self.gives.kinds
+    }
+
+    /// The texts that it can give, where they are known.
+    pub(crate) fn texts(&self) -> Option<&[String]> {
+        self.gives.texts.as_deref()
+    }
+
+    /// The members of the input that it uses; none, where it uses the input whole.
+    pub(crate) const fn inputs(&self) -> Option<&BTreeSet<String>> {
+        self.inputs.as_ref()
+    }
+
+    /// Whether it uses what earlier states have left.
+    pub(crate) const fn uses_states(&self) -> bool {
+        self.uses_states
     }
 
     /// Evaluates the expression.
@@ -223,7 +238,7 @@ impl Expr {
                 .collect();
             context.add_variable_from_value("states", states);
         }
-        if let Some(Risk { level, score, factors }) = vars.risk {
+        if let Some(Risk { level, score, factors, .. }) = vars.risk {
             let risk = json!({ "level": level, "score": score, "factors": factors });
             context.add_variable_from_value("risk", to_cel(&risk));
         }

@@ -163,11 +163,20 @@ pub(crate) struct Misfit {
     pub(crate) help: String,
 }
 
+/// What an expression gives.
+#[derive(Clone, Debug)]
+pub(crate) struct Gives {
+    pub(crate) kinds: Kinds,
+    /// The texts that it can be, where it is a text and they are known.
+    pub(crate) texts: Option<Vec<String>>,
+}
+
 /// What an expression gives, and what in it cannot be meant.
-pub(crate) fn infer(root: &IdedExpr, scope: &Scope<'_>) -> (Kinds, Vec<Misfit>) {
+pub(crate) fn infer(root: &IdedExpr, scope: &Scope<'_>) -> (Gives, Vec<Misfit>) {
     let mut types = Types { scope, bound: Vec::new(), found: Vec::new() };
-    let known = types.of(root);
-    (known.kinds, types.found)
+    let Known { kinds, texts, .. } = types.of(root);
+    let texts = texts.map(|texts| texts.into_iter().map(str::to_owned).collect());
+    (Gives { kinds, texts }, types.found)
 }
 
 struct Types<'a> {

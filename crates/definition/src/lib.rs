@@ -54,6 +54,7 @@ mod evolve;
 mod explain;
 mod expr;
 mod expr_types;
+mod given_times;
 mod health;
 mod hold_check;
 mod hold_model;

@@ -274,6 +274,7 @@ impl Draft<'_> {
             self.emit(Event::RiskAssessed(told));
         }
         self.check_targets()?;
+        self.check_times()?;
         self.no_longer_owing();
         let blocked = match &self.state.place {
             Place::Blocked { state, reason } => Some((state.clone(), reason.clone())),

@@ -6,6 +6,7 @@ use crate::{
     hold_model::{Amended, Hold, Need, Rule},
     model::{Model, StateKind, Target, Work},
     phrase,
+    risk::RiskModel,
     substitutes::Substitutes,
 };
 
@@ -18,6 +19,10 @@ pub struct Outline {
     pub states: Vec<StateOutline>,
     /// The levels of the risk, from the lowest; none, where the definition tells no risk.
     pub levels: Vec<String>,
+    /// The factors of the risk, each with the conditions of its cases.
+    pub factors: Vec<(String, Vec<String>)>,
+    /// Whether something besides its points says which risk a run has at least.
+    pub risk_at_least: bool,
     /// The time of the whole run, where it has one.
     pub expires: Option<RunExpiry>,
 }
@@ -188,7 +193,19 @@ pub(crate) fn of(model: &Model) -> Outline {
     let states = outlined.collect();
     let levels = model.risk.iter().flat_map(|risk| &risk.levels);
     let levels = levels.map(|(name, _)| name.clone()).collect();
-    Outline { start: model.start.name.clone(), states, levels, expires }
+    let factors = model.risk.iter().flat_map(RiskModel::factors);
+    let factors = factors.map(|factor| {
+        let cases = factor.cases.iter().map(|(when, _)| when.text().to_owned());
+        (factor.name.clone(), cases.collect())
+    });
+    Outline {
+        start: model.start.name.clone(),
+        states,
+        levels,
+        factors: factors.collect(),
+        risk_at_least: model.risk.as_ref().is_some_and(|risk| risk.at_least.is_some()),
+        expires,
+    }
 }
 
 const fn kind(kind: &StateKind) -> StateOf {

@@ -1,7 +1,8 @@
 //! The risk of a run: points for what is submitted, and the level that they make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use holdpoint_core::Digest;
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,7 +11,11 @@ use crate::{
     model::Model,
     phrase,
     state::State,
+    template::json_bytes,
 };
+
+/// A member of the input that is larger as JSON, in bytes, is recorded with the risk by its digest.
+const INPUT_BYTES_MAX: usize = 1024;
 
 /// How the risk follows from the input.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub(crate) struct RiskModel {
     pub(crate) method: Method,
     /// Each level with the points from which it is reached, in ascending order.
     pub(crate) levels: Vec<(String, i64)>,
+    /// What gives the level that it has at least.
+    pub(crate) at_least: Option<Expr>,
 }
 
 /// How the points are found.
@@ -40,15 +47,16 @@ pub(crate) struct Factor {
 impl RiskModel {
     /// The risk with these values.
     pub(crate) fn assess(&self, vars: &Vars<'_>) -> Result<Risk, String> {
-        let mut factors = BTreeMap::new();
+        let (mut factors, mut counted) = (BTreeMap::new(), BTreeMap::new());
         let score = match &self.method {
             Method::Factors(all) => {
                 let mut score = 0_i64;
                 for factor in all {
                     let mut points = 0;
-                    for (when, of) in &factor.cases {
+                    for (case, (when, of)) in (1_u32..).zip(&factor.cases) {
                         if when.holds(vars).map_err(|why| format!("`{}`: {why}", factor.name))? {
                             points = *of;
+                            counted.insert(factor.name.clone(), case);
                             break;
                         }
                     }
@@ -64,9 +72,64 @@ impl RiskModel {
                 })?
             }
         };
-        let reached = self.levels.iter().rev().find(|(_, from)| *from <= score);
-        let level = reached.or(self.levels.first()).map(|(name, _)| name.clone());
-        Ok(Risk { level: level.unwrap_or_default(), score, factors })
+        let by_points = self.levels.iter().rposition(|(_, from)| *from <= score).unwrap_or(0);
+        let at_least = self.at_least.as_ref().map(|expr| self.level_of(expr, vars)).transpose()?;
+        let name =
+            |at: usize| self.levels.get(at).map(|(name, _)| name.clone()).unwrap_or_default();
+        Ok(Risk {
+            level: name(by_points.max(at_least.unwrap_or(0))),
+            score,
+            factors,
+            cases: counted,
+            by_points: at_least.map(|_| name(by_points)),
+            at_least: at_least.map(name),
+            inputs: self.inputs(vars.input),
+        })
+    }
+
+    /// The place of the level that an expression gives.
+    fn level_of(&self, expr: &Expr, vars: &Vars<'_>) -> Result<usize, String> {
+        let value = expr.eval(vars).map_err(|why| format!("`at_least`: {why}"))?;
+        let named =
+            value.as_str().and_then(|name| self.levels.iter().position(|one| one.0 == name));
+        named.ok_or_else(|| {
+            let levels: Vec<String> = self.levels.iter().map(|(name, _)| name.clone()).collect();
+            let levels = phrase::joined(&levels, "and");
+            format!("`at_least` gives {value}, and the levels are {levels}")
+        })
+    }
+
+    /// What of the input it follows from: a large member by its digest.
+    fn inputs(&self, input: &Value) -> BTreeMap<String, Value> {
+        let of_table: Vec<&Expr> = match &self.method {
+            Method::Score(score) => vec![score],
+            Method::Factors(all) => {
+                all.iter().flat_map(|one| one.cases.iter().map(|(when, _)| when)).collect()
+            }
+        };
+        let all = of_table.into_iter().chain(&self.at_least);
+        // `None` where one of them uses the input whole.
+        let used = all.map(Expr::inputs).collect::<Option<Vec<_>>>();
+        let used: Option<BTreeSet<&String>> = used.map(|all| all.into_iter().flatten().collect());
+        let members = input.as_object().into_iter().flatten();
+        members
+            .filter(|(name, _)| used.as_ref().is_none_or(|used| used.contains(name)))
+            .map(|(name, value)| {
+                let value = match json_bytes(value) {
+                    0..=INPUT_BYTES_MAX => value.clone(),
+                    _ => Digest::of(value.to_string().as_bytes()).to_string().into(),
+                };
+                (name.clone(), value)
+            })
+            .collect()
+    }
+
+    /// Its factors, where it has some.
+    pub(crate) fn factors(&self) -> &[Factor] {
+        match &self.method {
+            Method::Factors(all) => all,
+            Method::Score(_) => &[],
+        }
     }
 
     /// What an expression sees as `risk`, as a schema.
@@ -105,6 +168,7 @@ impl RiskModel {
                 .collect(),
         };
         lines.push(format!("levels: {}", self.levels_in_words()));
+        lines.extend(self.at_least.as_ref().map(|one| format!("at least: `{}`", one.text())));
         lines
     }
 

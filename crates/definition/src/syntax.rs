@@ -204,16 +204,35 @@ impl<'f> Reader<'f> {
                 return None;
             }
         };
+        self.compiled(node, &text, Kinds::NUMBER, "a number is wanted")
+    }
+
+    /// An expression that gives a text.
+    pub(crate) fn word(&mut self, node: &Node) -> Option<Expr> {
+        let text = match &node.kind {
+            Kind::Text(text) if !text.starts_with("${") => text.clone(),
+            _ => {
+                self.wrong(
+                    node,
+                    "this is a CEL expression that gives a text, such as `input.risk`",
+                );
+                return None;
+            }
+        };
+        self.compiled(node, &text, Kinds::TEXT, "a text is wanted")
+    }
+
+    fn compiled(&mut self, node: &Node, text: &str, wanted: Kinds, what: &str) -> Option<Expr> {
         let scope = Scope {
             schema: &self.schema,
             states: &self.states,
             risk: self.risk.as_ref(),
             also: &[],
         };
-        let (expr, faults) = Expr::compile(&text, &scope);
-        self.report(node, &text, faults);
+        let (expr, faults) = Expr::compile(text, &scope);
+        self.report(node, text, faults);
         if let Some(expr) = &expr {
-            self.gives(node, expr.kinds(), Kinds::NUMBER, "a number is wanted");
+            self.gives(node, expr.kinds(), wanted, what);
         }
         expr
     }

@@ -8,7 +8,7 @@ use crate::{
     syntax::Reader,
 };
 
-pub(crate) const RISK: &[&str] = &["factors", "score", "levels"];
+pub(crate) const RISK: &[&str] = &["factors", "score", "levels", "at_least"];
 pub(crate) const CASE: &[&str] = &["when", "points"];
 
 /// More points than this, or fewer than less than nothing by as much, are a slip.
@@ -33,7 +33,26 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<RiskModel> {
         }
     };
     let levels = fields.need(reader, "levels").and_then(|node| read_levels(node, reader));
-    Some(RiskModel { method: method?, levels: levels? })
+    let at_least = match fields.get("at_least") {
+        None => Some(None),
+        Some(node) => read_at_least(node, levels.as_deref().unwrap_or_default(), reader).map(Some),
+    };
+    Some(RiskModel { method: method?, levels: levels?, at_least: at_least? })
+}
+
+/// Reads what gives the level that it has at least, which must be one of these.
+fn read_at_least(node: &Node, levels: &[(String, i64)], reader: &mut Reader<'_>) -> Option<Expr> {
+    let expr = reader.word(node)?;
+    let is_level = |text: &str| levels.is_empty() || levels.iter().any(|(name, _)| name == text);
+    if let Some(text) = expr.texts().into_iter().flatten().find(|text| !is_level(text)) {
+        let names: Vec<&str> = levels.iter().map(|(name, _)| name.as_str()).collect();
+        let help = format!("the levels are {}", names.join(", "));
+        reader
+            .findings
+            .add(Code::NoSuchLevel, &node.span, format!("this can be `{text}`, which is no level"))
+            .help(help);
+    }
+    Some(expr)
 }
 
 fn read_factors(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Factor>> {

@@ -107,6 +107,11 @@ impl Template {
         }
     }
 
+    /// Whether it uses what earlier states have left.
+    pub(crate) fn uses_states(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Expr(expr) if expr.uses_states()))
+    }
+
     /// The text, when there is no expression in it.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self.parts.as_slice() {

@@ -95,6 +95,8 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         level: risk.level.clone(),
         score: risk.score,
         factors: risk.factors.clone(),
+        by_points: risk.by_points.clone(),
+        at_least: risk.at_least.clone(),
     });
     if let Place::Hold(open) = &state.place
         && let Some(hold) = hold_of(model, &open.hold)

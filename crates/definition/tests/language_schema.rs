@@ -89,6 +89,7 @@ const UNSEEN: &[&str] = &[
     "qualification-malformed",
     "remind-all-the-time",
     "retry-delays-crossed",
+    "risk-at-least-no-level",
     "risk-levels-out-of-order",
     "risk-of-no-level",
     "rollback-outcome-missing",

@@ -22,6 +22,7 @@ mod evidence;
 mod explore;
 mod findings;
 mod fuzz;
+mod given_times;
 mod health;
 mod language_schema;
 mod large;

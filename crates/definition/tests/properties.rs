@@ -61,7 +61,7 @@ states:
         max_failed: 2
         max_parallel: 2
         each: { run: deploy, settle: { run: look, with: { at: '${target}' } } }
-        healthy: { http: 'http://${target}/', for: '${input.bake}' }
+        healthy: { http: 'http://${target}/', for: '${has(states.ask.output) ? input.bake : input.bake}' }
         rollback: { run: restore, retry: { attempts: 2 } }
     on: { succeeded: done, rolled_back: ask, failed: ask }
   done: { end: done }
@@ -121,7 +121,7 @@ states:
                   targets: '${input.targets}'
                   max_parallel: 2
                   each: { run: deploy }
-                  healthy: { http: 'http://${target}/', for: '${input.bake}' }
+                  healthy: { http: 'http://${target}/', for: '${has(states.ask.output) ? input.bake : input.bake}' }
                   rollback: { run: restore }
               on: { succeeded: two-yes, rolled_back: two-no, failed: two-no }
             two-yes: { end: done }

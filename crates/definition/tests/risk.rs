@@ -48,7 +48,78 @@ fn points_make_a_level_that_rules_depend_on() {
         assert_eq!((risk.level.as_str(), risk.score), (level, score));
     }
     let bench = submitted(&risky(TABLE), "ada", json!({ "n": 11 }));
-    assert_eq!(last(&bench, "risk.assessed")["factors"], json!({ "many": 11, "none": 0 }));
+    assert_eq!(
+        last(&bench, "risk.assessed"),
+        json!({
+            "level": "medium", "score": 11, "factors": { "many": 11, "none": 0 }, "cases": { "many": 2 },
+            "inputs": { "n": 11 },
+        })
+    );
+}
+
+#[test]
+fn the_higher_of_two_levels_counts() {
+    let claims = |at_least: &str| {
+        risky(TABLE).replace("  levels:", &format!("  at_least: {at_least}\n  levels:"))
+    };
+    let claimed = claims("\"has(input.text) ? input.text : 'low'\"");
+    for (n, text, level) in [
+        (0, None, "low"),
+        (0, Some("medium"), "medium"),
+        (11, Some("low"), "medium"),
+        (11, Some("medium"), "medium"),
+        (11, Some("high"), "high"),
+        (101, Some("low"), "high"),
+    ] {
+        let mut input = json!({ "n": n });
+        if let Some(text) = text {
+            input["text"] = text.into();
+        }
+        let bench = submitted(&claimed, "ada", input.clone());
+        let told = last(&bench, "risk.assessed");
+        let by_points = ["low", "medium", "high"][usize::from(n > 10) + usize::from(n > 100)];
+        let expected = (level, by_points, text.unwrap_or("low"));
+        assert_eq!(
+            (&told["level"], &told["by_points"], &told["at_least"]),
+            (&json!(expected.0), &json!(expected.1), &json!(expected.2))
+        );
+        assert_eq!(told["inputs"], input);
+        let risk = bench.view().risk.unwrap();
+        assert_eq!((risk.level.as_str(), risk.by_points.as_deref()), (level, Some(by_points)));
+        // Rules go by the higher one.
+        let need = last(&bench, "hold.opened")["rules"][0]["need"].clone();
+        assert_eq!(need, if level == "high" { 2 } else { 1 });
+        bench.replay(bench.history().len()).unwrap();
+    }
+    let mut bench = holdpoint_core::testing::Bench::new(workflow(&claimed), people());
+    let refusal =
+        refused(bench.submit("ada", json!({ "text": "huge" })), RefusalCode::InvalidInput);
+    let says = "`at_least` gives \"huge\", and the levels are low, medium and high";
+    assert!(refusal.message.contains(says), "{refusal}");
+    let told = workflow(&claims("\"'medium'\"")).explain();
+    assert!(told.contains("  at least: `'medium'`\n"), "{told}");
+    for (at_least, says) in [
+        ("\"'hgih'\"", "this can be `hgih`, which is no level"),
+        ("input.n", "a text is wanted"),
+        ("3", "this is a CEL expression that gives a text"),
+        ("risk.level", "no variable `risk`"),
+    ] {
+        let found = faults(&claims(at_least));
+        assert!(found.contains(says), "{at_least}: {found}");
+    }
+}
+
+#[test]
+fn what_it_follows_from_is_recorded_and_large_members_by_their_digest() {
+    let text = "x".repeat(2000);
+    let source = risky("score: 'size(input.text)'");
+    let bench = submitted(&source, "ada", json!({ "n": 3, "text": text }));
+    let digest = holdpoint_core::Digest::of(format!("\"{text}\"").as_bytes()).to_string();
+    assert_eq!(last(&bench, "risk.assessed")["inputs"], json!({ "text": digest }));
+    // Used whole, it is recorded whole.
+    let whole = risky("score: 'size(input)'");
+    let bench = submitted(&whole, "ada", json!({ "n": 3, "text": "x" }));
+    assert_eq!(last(&bench, "risk.assessed")["inputs"], json!({ "n": 3, "text": "x" }));
 }
 
 #[test]
@@ -58,7 +129,10 @@ fn an_amendment_has_it_told_anew() {
     bench.act("ada", amend(500)).unwrap();
     assert_eq!(
         last(&bench, "run.amended")["risk"],
-        json!({ "level": "high", "score": 30, "factors": { "many": 30, "none": 0 } })
+        json!({
+            "level": "high", "score": 30, "factors": { "many": 30, "none": 0 }, "cases": { "many": 1 },
+            "inputs": { "n": 500 },
+        })
     );
     for by in ["bob", "cy", "dora"] {
         assert_eq!(bench.view().risk.unwrap().level, "high");
@@ -88,14 +162,19 @@ fn what_cannot_be_told_is_refused_and_changes_nothing() {
     refused(bench.act("ada", amend), RefusalCode::InvalidInput);
     assert_eq!(bench.history().len(), before);
     let first: Value = data(&bench.history()[1]);
-    assert_eq!(first, json!({ "level": "low", "score": 1 }));
+    assert_eq!(first, json!({ "level": "low", "score": 1, "inputs": { "n": 1 } }));
 }
 
 #[test]
 fn the_example_of_the_page_can_be_used() {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/risk.md"));
-    let (kind, text) = crate::docs::blocks(page, "yaml").remove(0);
+    let mut blocks = crate::docs::blocks(page, "yaml");
+    let (_, at_least) = blocks.remove(1);
+    let (kind, text) = blocks.remove(0);
     assert_eq!(kind, "fragment");
+    workflow(&format!(
+        "workflow: x\nversion: 1\ntitle: X\ninput: {{ type: object, required: [targets], properties: {{ targets: {{ type: array }}, risk: {{ enum: [low, medium, high] }} }} }}\n{at_least}start: a\nstates:\n  a: {{ end: a }}\n"
+    ));
     let definition = crate::common::workflow(&format!(
         "workflow: x\nversion: 1\ntitle: X\ninput: {{ type: object }}\n{text}start: a\nstates:\n  a: {{ end: a }}\n"
     ));

@@ -59,6 +59,17 @@ pub enum Item {
         /// Which.
         level: String,
     },
+    /// A case of a factor of the risk counted.
+    RiskCase {
+        /// The factor.
+        factor: String,
+        /// The case, from 1.
+        case: u32,
+        /// Its condition.
+        when: String,
+    },
+    /// A run had a higher level of risk than its points make.
+    RiskRaised,
     /// A check told that all is well, or something else.
     Check {
         /// The hold.
@@ -163,7 +174,11 @@ impl Item {
             | Self::Task { .. }
             | Self::Check { .. }
             | Self::Window { .. } => "conditions",
-            Self::Rule { .. } | Self::Condition { .. } | Self::Level { .. } => "rules",
+            Self::Rule { .. }
+            | Self::Condition { .. }
+            | Self::Level { .. }
+            | Self::RiskCase { .. }
+            | Self::RiskRaised => "rules",
         }
     }
 
@@ -183,6 +198,10 @@ impl Item {
             Self::Evidence { hold, name } => format!("{hold}: nobody attaches `{name}`"),
             Self::Task { hold, task } => format!("{hold}: nobody confirms `{task}`"),
             Self::Level { level } => format!("no run has the risk `{level}`"),
+            Self::RiskCase { factor, when, .. } => {
+                format!("risk: `{factor}` never counts by `{when}`")
+            }
+            Self::RiskRaised => "risk: it is never higher than by its points".to_owned(),
             Self::Check { hold, check, passed: true } => {
                 format!("{hold}: the check `{check}` never passes")
             }
@@ -286,9 +305,12 @@ impl Coverage {
                         if *hold == confirmed.hold && *task == confirmed.task)
                 }),
                 DefinitionEvent::RiskAssessed(risk)
-                | DefinitionEvent::Amended { risk: Some(risk), .. } => self.mark(
-                    |item| matches!(item, Item::Level { level } if *level == risk.level),
-                ),
+                | DefinitionEvent::Amended { risk: Some(risk), .. } => self.mark(|item| match item {
+                    Item::Level { level } => *level == risk.level,
+                    Item::RiskCase { factor, case, .. } => risk.cases.get(factor) == Some(case),
+                    Item::RiskRaised => risk.by_points.as_ref().is_some_and(|level| *level != risk.level),
+                    _ => false,
+                }),
                 DefinitionEvent::CheckTold { hold, check, verdict, .. } => self.mark(|item| {
                     matches!(item, Item::Check { hold: h, check: c, passed }
                         if *h == hold && *c == check && *passed == (verdict == Verdict::Passed))
@@ -448,6 +470,14 @@ fn items(outline: &Outline) -> Vec<Item> {
         items.extend(uses.map(|what| Item::Use { hold: name(), what }));
     }
     items.extend(outline.levels.iter().map(|level| Item::Level { level: level.clone() }));
+    for (factor, cases) in &outline.factors {
+        items.extend((1_u32..).zip(cases).map(|(case, when)| Item::RiskCase {
+            factor: factor.clone(),
+            case,
+            when: when.clone(),
+        }));
+    }
+    items.extend(outline.risk_at_least.then_some(Item::RiskRaised));
     items.extend(outline.expires.iter().map(|one| Item::RunExpiry { to: one.to.clone() }));
     items
 }

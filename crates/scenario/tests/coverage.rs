@@ -116,3 +116,53 @@ scenarios: {{ one: {{ given: {{ by: ada }}, when: [{when}], then: {{ never: [hol
         assert_eq!(missed(&when), all[reached..], "{step}");
     }
 }
+
+#[test]
+fn the_risk_is_covered_case_by_case() {
+    let source = "
+workflow: risky
+version: 1
+title: Risky
+input:
+  type: object
+  properties: { n: { type: integer, default: 0 }, claimed: { enum: [low, high], default: low } }
+risk:
+  factors:
+    many: [{ when: input.n > 9, points: 20 }, { when: input.n > 4, points: 10 }]
+    odd: [{ when: input.n % 2 == 1, points: 1 }]
+  levels: { low: 0, high: 20 }
+  at_least: input.claimed
+start: ask
+states:
+  ask:
+    hold: { approval: { rules: { peer: { from: role:engineer, need: 1 } }, amended: reset } }
+    on: { released: done, rejected: done }
+  done: { end: done }
+";
+    let definition = Definition::parse("risky.yaml", source).unwrap().definition;
+    let missed = |scenarios: &str| {
+        let mut coverage = Coverage::new(&definition);
+        let top =
+            "definition: risky.yaml\nmembers: { ada: [], grace: role:engineer }\nscenarios:\n";
+        for played in play(&definition, &format!("{top}{scenarios}")) {
+            assert_eq!(played.failure, None);
+            coverage.add(&played.history);
+        }
+        let of_risk = coverage.missed().filter(|item| item.in_words().contains("risk"));
+        of_risk.map(Item::in_words).collect::<Vec<_>>()
+    };
+    let one = "  one: { given: { by: ada, input: { n: 5 } }, then: { risk: low } }\n";
+    assert_eq!(
+        missed(one),
+        [
+            "no run has the risk `high`",
+            "risk: `many` never counts by `input.n > 9`",
+            "risk: it is never higher than by its points",
+        ]
+    );
+    // What an amendment makes of it counts as well.
+    let two = "  two: { given: { by: ada }, when: [{ amend: { by: ada, input: { n: 10 }, reason: more } }], then: { risk: high } }\n";
+    assert_eq!(missed(&format!("{one}{two}")), ["risk: it is never higher than by its points"]);
+    let three = "  three: { given: { by: ada, input: { claimed: high } }, then: { risk: high } }\n";
+    assert!(missed(&format!("{one}{two}{three}")).is_empty());
+}

@@ -1,5 +1,7 @@
 //! `holdpoint show`: a run, what holds it and who could release it.
 
+use std::collections::BTreeMap;
+
 use holdpoint::{
     core::{
         MemberId, NextAsk, NextStep, RunAnswer, RunStatus, RunView, Sequence, Steering, Version,
@@ -71,11 +73,30 @@ pub(crate) async fn show(context: &Context, arguments: &Show) -> Result<Answer, 
     Answer::new(text, &json)
 }
 
-fn risk_in_words(risk: &RiskView) -> String {
+/// The risk of a run, in words.
+pub(crate) fn risk_in_words(risk: &RiskView) -> String {
+    let RiskView { level, score, factors, by_points, at_least } = risk;
+    let of = phrase_of_risk(*score, factors, by_points.as_deref(), at_least.as_deref());
+    format!("{level} ({of})")
+}
+
+/// What a level of risk follows from, in words.
+pub(crate) fn phrase_of_risk(
+    score: i64,
+    factors: &BTreeMap<String, i64>,
+    by_points: Option<&str>,
+    at_least: Option<&str>,
+) -> String {
     let factors: Vec<String> =
-        risk.factors.iter().map(|(name, points)| format!("{name} {points}")).collect();
+        factors.iter().map(|(name, points)| format!("{name} {points}")).collect();
     let of = if factors.is_empty() { String::new() } else { format!(": {}", factors.join(", ")) };
-    format!("\nrisk      {} ({} points{of})", risk.level, risk.score)
+    let raised = match (by_points, at_least) {
+        (Some(by_points), Some(at_least)) => {
+            format!("; {by_points} by points, at least {at_least}")
+        }
+        _ => String::new(),
+    };
+    format!("{score} points{of}{raised}")
 }
 
 fn as_of(text: &str) -> Result<AsOf, Failure> {
@@ -127,7 +148,12 @@ fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
         time(row.updated),
         row.at.version,
         input(&detail.input),
-        detail.view.risk.as_ref().map(risk_in_words).unwrap_or_default(),
+        detail
+            .view
+            .risk
+            .as_ref()
+            .map(|risk| format!("\nrisk      {}", risk_in_words(risk)))
+            .unwrap_or_default(),
         standing(detail, now),
     )
 }

@@ -285,6 +285,9 @@ impl Simulation {
             crate::output::time(play.now()),
             show::place(&view, play.now())
         );
+        if let Some(risk) = &view.risk {
+            text.push_str(&format!("  risk  {}\n", show::risk_in_words(risk)));
+        }
         let waiting = self.session.waiting();
         if !waiting.is_empty() {
             text.push_str(&format!("  workers wait: {}\n", line(&waiting.join(", "))));
