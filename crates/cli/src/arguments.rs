@@ -33,6 +33,7 @@ pub(crate) mod input;
 pub(crate) mod items;
 pub(crate) mod lockdown;
 pub(crate) mod locks;
+pub(crate) mod logs;
 pub(crate) mod migrate;
 pub(crate) mod steer;
 pub(crate) mod substitute;
@@ -141,6 +142,8 @@ pub(crate) enum Command {
     Work(Work),
     /// Do what runs ask for, and show one of them live, until it has ended or waits for people
     Watch(Watch),
+    /// Print what programs of runs write, while they run and after, also while another process works
+    Logs(logs::Logs),
     /// Print what a program wrote that was too long to be recorded
     Output {
         #[arg(value_parser = evidence::digest)]
@@ -229,6 +232,7 @@ impl Command {
             Self::Fmt(_) => "fmt",
             Self::Schema => "schema",
             Self::Plan(_) => "plan",
+            Self::Logs(_) => "logs",
             Self::Output { .. } => "output",
             Self::Submit(_) => "submit",
             Self::Tell(tell) => tell.name(),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The fewest characters of a run's id that may stand for it.
-const ID_PART_MIN: usize = 6;
+pub(crate) const ID_PART_MIN: usize = 6;
 
 /// What the global options say.
 #[derive(Debug)]

@@ -96,6 +96,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Diff { before, after } => command::author::diff(&before, &after),
         Command::Graph(arguments) => command::author::graph(&arguments),
         Command::Fmt(arguments) => command::author::fmt(&context, &arguments),
+        Command::Logs(arguments) => return command::logs::logs(&context, &arguments).await,
         Command::Output { digest } => command::program_output::output(&context, digest),
         Command::Schema => command::author::schema(),
         Command::Plan(arguments) => command::plan::plan(&context, arguments).await,

@@ -39,11 +39,22 @@ pub(crate) fn in_words(event: &Event) -> String {
     of_any(event)
 }
 
-/// Whether an event says nothing that the next does not say in better words: that an attempt was
-/// done, before what that means for the run.
-pub(crate) fn is_said_by(event: &Event, next: Option<&Event>) -> bool {
-    event.kind.as_str() == "holdpoint.activity.completed"
-        && next.is_some_and(|next| next.subject == event.subject && next.cause == event.cause)
+/// As [`in_words`], before `next`; `None` where that says the same in better words: that an attempt was done comes
+/// before what that means for the run. Why one failed for good is left to it, too.
+pub(crate) fn before(event: &Event, next: Option<&Event>) -> Option<String> {
+    let next = next.filter(|next| next.subject == event.subject && next.cause == event.cause);
+    if let (Some(next), Ok(typed)) = (next, RunEvent::from_parts(&event.kind, &event.data)) {
+        match typed {
+            RunEvent::AttemptCompleted { .. } => return None,
+            RunEvent::AttemptFailed { effect, attempt, error, retry_at: None }
+                if in_words(next).ends_with(&format!(": {error}")) =>
+            {
+                return Some(format!("{effect} failed at attempt {attempt}, the last"));
+            }
+            _ => {}
+        }
+    }
+    Some(in_words(event))
 }
 
 fn of_project(event: &ProjectEvent) -> String {

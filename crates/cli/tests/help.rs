@@ -68,6 +68,8 @@ fn the_top_level() {
       work         Do what runs ask for: activities, health checks, timers
       watch        Do what runs ask for, and show one of them live, until it has ended or waits for
                    people
+      logs         Print what programs of runs write, while they run and after, also while another
+                   process works
       output       Print what a program wrote that was too long to be recorded
       list         List runs
       show         Show a run: where it stands, what holds it, who could release it

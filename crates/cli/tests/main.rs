@@ -27,6 +27,7 @@ mod hostile_files;
 mod items;
 mod lockdown;
 mod locks;
+mod logs;
 mod migrate;
 mod next_steps;
 mod plans;

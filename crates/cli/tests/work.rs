@@ -150,7 +150,7 @@ fn work_that_fails_is_undone_the_last_target_first() {
     [time]  run 1  began `deploy` for implement#1/web-2
     [time]  run 1  attempt 1 at implement#1/web-2/deploy failed, the next is at [time]: `/bin/sh` ended with exit status: 1: no room
     [time]  run 1  began `deploy` for implement#1/web-2 again, attempt 2, with the same key
-    [time]  run 1  implement#1/web-2/deploy failed at attempt 2, the last: `/bin/sh` ended with exit status: 1: no room
+    [time]  run 1  implement#1/web-2/deploy failed at attempt 2, the last
     [time]  run 1  web-2 (wave 2) failed: `/bin/sh` ended with exit status: 1: no room
     [time]  run 1  the rollout is being undone, the last target first: 1 target failed
     [time]  run 1  began `restore` for implement#1/web-2
@@ -194,7 +194,7 @@ fn work_that_fails_is_undone_the_last_target_first() {
       [time]  engine  began `deploy` for implement#1/web-2
       [time]  engine  attempt 1 at implement#1/web-2/deploy failed, the next is at [time]: `/bin/sh` ended with exit status: 1: no room
       [time]  engine  began `deploy` for implement#1/web-2 again, attempt 2, with the same key
-      [time]  engine  implement#1/web-2/deploy failed at attempt 2, the last: `/bin/sh` ended with exit status: 1: no room
+      [time]  engine  implement#1/web-2/deploy failed at attempt 2, the last
       [time]  engine  web-2 (wave 2) failed: `/bin/sh` ended with exit status: 1: no room
       [time]  engine  the rollout is being undone, the last target first: 1 target failed
       [time]  engine  began `restore` for implement#1/web-2
@@ -225,11 +225,11 @@ fn an_undo_that_fails_leaves_a_person_with_the_next_steps() {
     [time]  run 1  began `deploy` for implement#1/web-1
     [time]  run 1  attempt 1 at implement#1/web-1/deploy failed, the next is at [time]: `/bin/sh` ended with exit status: 1: it said nothing
     [time]  run 1  began `deploy` for implement#1/web-1 again, attempt 2, with the same key
-    [time]  run 1  implement#1/web-1/deploy failed at attempt 2, the last: `/bin/sh` ended with exit status: 1: it said nothing
+    [time]  run 1  implement#1/web-1/deploy failed at attempt 2, the last
     [time]  run 1  web-1 (wave 1) failed: `/bin/sh` ended with exit status: 1: it said nothing
     [time]  run 1  the rollout is being undone, the last target first: 1 target failed
     [time]  run 1  began `restore` for implement#1/web-1
-    [time]  run 1  implement#1/web-1/restore failed at attempt 1, the last: `/bin/sh` ended with exit status: 7: it said nothing
+    [time]  run 1  implement#1/web-1/restore failed at attempt 1, the last
     [time]  run 1  web-1 (wave 1) could not be restored, and a person must decide: `/bin/sh` ended with exit status: 7: it said nothing
     run 1 (Version 2) is stuck at `implement`: `holdpoint show 1` says what can be done
     nothing left to do
@@ -584,8 +584,7 @@ fn one_run_is_watched_until_it_has_ended() {
     [time]  attempt 1 at implement#1/web-2/deploy failed, the next is at [time]: `/bin/sh` ended with exit status: 1: first
         | second
     [time]  began `deploy` for implement#1/web-2 again, attempt 2, with the same key
-    [time]  implement#1/web-2/deploy failed at attempt 2, the last: `/bin/sh` ended with exit status: 1: first
-        | second
+    [time]  implement#1/web-2/deploy failed at attempt 2, the last
     [time]  web-2 (wave 2) failed: `/bin/sh` ended with exit status: 1: first
         | second
     [time]  the rollout is being undone, the last target first: 1 target failed

@@ -53,4 +53,5 @@ pub use engine::{Engine, Idle, Submission, Submitted};
 pub use failure::{CommandFailure, LeaseFailure, QueryFailure, StartFailure};
 pub use limits::{ItemPlace, QueueLimits, Rate, Takes};
 pub use query::{AsOf, InScope, Kin, LockRow, RunDetail, RunFilter, RunRow};
+pub use read_model::numbers;
 pub use workers::{Lease, LeaseId};

@@ -28,7 +28,10 @@ use crate::{
     query::{RunFilter, RunRow},
 };
 
+mod numbers;
 mod writer;
+
+pub use numbers::numbers;
 
 use writer::{Writer, put, set_watermark};
 

@@ -21,7 +21,7 @@ use crate::activity::{
     ATTEMPTS, AnswerOutcome, CommandActivity, Guard, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts,
     HttpActivity, HttpRequest, Limited, MetricsServer, Secrets, Trust,
 };
-use crate::evidence::EvidenceStore;
+use crate::{evidence::EvidenceStore, output::Outputs};
 
 /// What a new data directory's `holdpoint.toml` says.
 pub(crate) const TEMPLATE: &str = include_str!("holdpoint.toml");
@@ -113,6 +113,7 @@ struct Metrics {
 #[serde(deny_unknown_fields)]
 struct Entry {
     command: Option<Spanned<Vec<String>>>,
+    shell: Option<Spanned<Shell>>,
     directory: Option<Spanned<PathBuf>>,
     environment: Option<Spanned<BTreeMap<String, String>>>,
     #[serde(rename = "final")]
@@ -120,6 +121,27 @@ struct Entry {
     queue: Option<Spanned<String>>,
     at_once_at_target: Option<Spanned<u32>>,
     http: Option<Spanned<Http>>,
+}
+
+/// Which shell reads a command: one of ours, or that which these words run, before the script.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected true, false, or a list such as [\"/bin/bash\", \"-euc\"]")]
+enum Shell {
+    Is(bool),
+    Words(Vec<String>),
+}
+
+/// It stops at what fails, and at a variable that it does not have.
+const SHELL: [&str; 3] = ["/bin/sh", "-eu", "-c"];
+
+impl Shell {
+    fn words(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Is(false) => None,
+            Self::Is(true) => Some(SHELL.map(str::to_owned).to_vec()),
+            Self::Words(words) => Some(words.clone()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -224,6 +246,7 @@ impl Configuration {
             Secrets::new(given.collect::<Vec<_>>())
         };
         let files = EvidenceStore::within(directory);
+        let outputs = Outputs::within(directory);
         let guard = Guard::default();
         let trust = match &file.tls.ca {
             None => Trust::default(),
@@ -252,6 +275,7 @@ impl Configuration {
             }
             let Entry {
                 command,
+                shell,
                 http,
                 directory: within,
                 environment,
@@ -263,7 +287,8 @@ impl Configuration {
                 .as_ref()
                 .map(|one| ("directory", one.span().start))
                 .or(environment.as_ref().map(|one| ("environment", one.span().start)))
-                .or(is_final.as_ref().map(|one| ("final", one.span().start)));
+                .or(is_final.as_ref().map(|one| ("final", one.span().start)))
+                .or(shell.as_ref().map(|one| ("shell", one.span().start)));
             if let Some((key, at)) = alone.filter(|_| command.is_none()) {
                 let message = format!("the activity `{name}` has a `{key}` and no `command`");
                 return Err(failure(at, &message, "only programs have one: leave it out"));
@@ -290,7 +315,13 @@ impl Configuration {
                 match (command, http) {
                     (Some(argv), None) => {
                         let at = argv.span().start;
-                        let made = CommandActivity::new(argv.get_ref(), directory);
+                        let shell = shell.as_ref().and_then(|shell| shell.get_ref().words());
+                        let made = match shell {
+                            None => CommandActivity::new(argv.get_ref(), directory),
+                            Some(shell) => {
+                                CommandActivity::by_shell(&shell, argv.get_ref(), directory)
+                            }
+                        };
                         let made = made.map(|one| {
                             let one = match &within {
                                 None => one,
@@ -303,7 +334,8 @@ impl Configuration {
                                     )
                                     .guarded(guard.clone())
                                     .masking(secrets.clone())
-                                    .keeping(files.clone()),
+                                    .keeping(files.clone())
+                                    .followed(outputs.clone()),
                             )
                         });
                         (made.map(|one| one as Arc<_>), at)
@@ -459,6 +491,25 @@ environment = { TOKEN = \"s3cret\", PLAIN = \"plain\" }
         assert_eq!(output["stdout"], format!("/usr\n****** {path} plain\n"));
     }
 
+    #[tokio::test]
+    async fn a_shell_reads_what_the_operator_says() {
+        for (shell, done) in [("true", true), ("false", false), ("[\"/bin/sh\", \"-c\"]", true)] {
+            let text = format!(
+                "[activity.count]\ncommand = [\"echo $1 | wc -c\", \"${{what}}\"]\nshell = {shell}\n"
+            );
+            let parsed = parse(&text).unwrap();
+            let (_, activity) = parsed.activities().next().unwrap();
+            let asked = crate::activity::tests::attempt(json!({ "what": "a b" }));
+            match activity.attempt(asked).await {
+                Outcome::Completed(output) if done => assert_eq!(output["json"], 4),
+                Outcome::Failed { error, .. } if !done => {
+                    assert!(error.contains("`echo $1 | wc -c` cannot be run"), "{error}");
+                }
+                outcome => panic!("{shell}: {outcome:?}"),
+            }
+        }
+    }
+
     #[test]
     fn an_activity_has_its_queue_and_its_target() {
         let text = "
@@ -527,6 +578,10 @@ at_once_at_target = 3
                 (1, 11),
                 "is not the name",
             ),
+            ("[activity.a]\nhttp = { url = \"http://h\" }\nshell = true", (3, 9), "no `command`"),
+            ("[activity.a]\ncommand = [\"a\"]\nshell = \"sh\"", (3, 9), "such as [\"/bin/bash\""),
+            ("[activity.a]\ncommand = [\"a\"]\nshell = []", (2, 11), "no shell is named"),
+            ("[activity.a]\ncommand = [\"sh\", \"-c\", \"ls ${a}\"]", (2, 11), "has a field"),
             ("[activity.a]\ncommand = [\"a\"]\nfinal = [0]", (3, 9), "not the exit code"),
             ("[activity.a]\nhttp = { url = \"http://h\" }\nfinal = [1]", (3, 9), "no `command`"),
             ("[activity.a]\ncommand = [\"a\"]\nqueue = \"net\"", (3, 9), "no queue `net`"),

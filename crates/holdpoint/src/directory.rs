@@ -5,6 +5,7 @@
 //! checkpoint.key      the secret key that signs checkpoints, and checkpoint.pub its public part
 //! log/                the event log: the truth
 //! evidence/           the files of evidence that events name by their digests
+//! output/             what programs write while they run, to be followed; can be removed at any time
 //! read-model.sqlite   lists and lookups; derived from the log, can be deleted at any time
 //! ```
 
@@ -17,7 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use holdpoint_engine::{Engine, EngineBuilder, ReadModelAt};
+use holdpoint_core::{ProjectId, RunId};
+use holdpoint_engine::{Engine, EngineBuilder, QueryFailure, ReadModelAt};
 use holdpoint_log::{
     EventLog,
     key::{KeyName, PublicKey, SigningKey},
@@ -29,6 +31,7 @@ use crate::{
     configuration::{self, Configuration, ConfigurationFailure},
     evidence::EVIDENCE,
     keys::{self, PUBLIC_KEY_FILE, SECRET_KEY_FILE, SigningKeyFailure},
+    output::OUTPUT,
 };
 
 /// The name of the operator's configuration in a data directory.
@@ -44,7 +47,8 @@ const READ_MODEL: &str = "read-model.sqlite";
 #[must_use]
 pub fn is_own_file(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        [CONFIGURATION_FILE, LOG, EVIDENCE, SECRET_KEY_FILE, PUBLIC_KEY_FILE].contains(&name)
+        [CONFIGURATION_FILE, LOG, EVIDENCE, OUTPUT, SECRET_KEY_FILE, PUBLIC_KEY_FILE]
+            .contains(&name)
             || name.starts_with(READ_MODEL)
     })
 }
@@ -343,6 +347,15 @@ impl DataDirectory {
                 opened => return Ok(Arc::new(opened?)),
             }
         }
+    }
+
+    /// The projects and the numbers of these runs, also while another process works on the directory; `None` for a
+    /// run that the read model does not have.
+    ///
+    /// # Errors
+    /// When the read model cannot be read.
+    pub fn numbers(&self, runs: &[RunId]) -> Result<Vec<Option<(ProjectId, u64)>>, QueryFailure> {
+        holdpoint_engine::numbers(&self.path.join(READ_MODEL), runs)
     }
 
     /// Opens the log and prepares an engine on it: with the read model beside it, the definition

@@ -76,6 +76,7 @@
 //! | [`directory`] | a data directory: a log, what is derived from it, the operator's configuration |
 //! | [`backup`] | copies of a data directory: backups, and what is restored or imported |
 //! | [`evidence`] | the files of evidence, kept beside the log under their digests |
+//! | [`output`] | what programs write while they run, to be followed |
 //! | [`keys`] | the key with which its log signs checkpoints |
 //! | [`configuration`] | `holdpoint.toml`: the activities that runs may ask for |
 //! | [`activity`] | the activities that come along: a program, an HTTP request, a health check |
@@ -92,6 +93,7 @@ pub mod configuration;
 pub mod directory;
 pub mod evidence;
 pub mod keys;
+pub mod output;
 
 pub use backup::BackupFailure;
 pub use configuration::{Configuration, ConfigurationFailure};
@@ -106,3 +108,4 @@ pub use holdpoint_log as log;
 pub use holdpoint_log_sled as log_sled;
 pub use holdpoint_scenario as scenario;
 pub use keys::SigningKeyFailure;
+pub use output::Outputs;

@@ -132,9 +132,9 @@ pub(crate) fn section(events: &[Event]) -> String {
     events
         .iter()
         .enumerate()
-        .filter(|(n, event)| !narrate::is_said_by(event, events.get(n.saturating_add(1))))
-        .map(|(_, event)| {
-            format!("  {}  {:width$}  {}\n", time(event.time), who(event), narrate::sentence(event))
+        .filter_map(|(n, event)| {
+            let words = line(&narrate::before(event, events.get(n.saturating_add(1)))?);
+            Some(format!("  {}  {:width$}  {words}\n", time(event.time), who(event)))
         })
         .collect()
 }

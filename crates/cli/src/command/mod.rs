@@ -18,6 +18,7 @@ pub(crate) mod items;
 pub(crate) mod list;
 pub(crate) mod lockdown;
 pub(crate) mod locks;
+pub(crate) mod logs;
 pub(crate) mod migrate;
 pub(crate) mod names;
 pub(crate) mod plan;

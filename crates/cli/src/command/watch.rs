@@ -6,6 +6,7 @@ use holdpoint::{
     core::{Event, RunId, RunStatus, Sequence, view::RolloutView},
     engine::{Effects, Engine, RunDetail},
     log::Record,
+    output::{Output, Outputs},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
@@ -28,6 +29,10 @@ const TICK: Duration = Duration::from_secs(1);
 const TARGETS_MAX: usize = 12;
 /// How many lines of what an activity has said are shown, its last.
 const TAIL_LINES: usize = 6;
+/// How many lines of what a program writes that runs.
+const RUNNING_LINES: usize = 3;
+/// How much of its end is looked at, in bytes.
+const RUNNING_BYTES: u64 = 4 * 1024;
 /// How wide the bar of a wave is, in characters.
 const BAR: usize = 20;
 
@@ -42,7 +47,8 @@ pub(crate) async fn watch(context: &Context, arguments: &Watch) -> Result<(), Fa
                 (false, false) => Form::Picture(picture_frame()),
             };
             let after = engine.log().head().await?.sequence;
-            let mut watcher = Watcher { engine, run, after, form };
+            let outputs = Outputs::within(&context.directory);
+            let mut watcher = Watcher { engine, outputs, run, after, form };
             let interrupted = tokio::select! {
                 rests = rests(engine, run, arguments.follow) => rests.map(|()| false)?,
                 watched = watcher.watch() => return Err(watched),
@@ -132,6 +138,7 @@ fn picture_frame() -> ProgressBar {
 
 struct Watcher<'a> {
     engine: &'a Engine,
+    outputs: Outputs,
     run: RunId,
     after: Sequence,
     form: Form,
@@ -149,7 +156,8 @@ impl Watcher<'_> {
             };
             if let Form::Picture(frame) = &self.form {
                 let (_, columns) = console::Term::stdout().size();
-                let lines = picture(&detail, Timestamp::now());
+                let running = running(&self.outputs, self.run);
+                let lines = picture(&detail, &running, Timestamp::now());
                 let cut = lines.iter().map(|line| console::truncate_str(line, columns.into(), "…"));
                 frame.set_message(cut.collect::<Vec<_>>().join("\n"));
                 frame.tick();
@@ -182,8 +190,12 @@ impl Watcher<'_> {
                 }
                 match self.form {
                     Form::Picture(_) => {}
-                    Form::Lines if narrate::is_said_by(event, events.get(n.saturating_add(1))) => {}
-                    Form::Lines => print(told(event).as_bytes())?,
+                    Form::Lines => {
+                        if let Some(words) = narrate::before(event, events.get(n.saturating_add(1)))
+                        {
+                            print(told(event, &words).as_bytes())?;
+                        }
+                    }
                     Form::Json => {
                         print(&record.bytes)?;
                         print(b"\n")?;
@@ -194,10 +206,9 @@ impl Watcher<'_> {
     }
 }
 
-/// An event, with the last lines of what an activity said that failed.
-fn told(event: &Event) -> String {
-    let words = narrate::in_words(event);
-    let (first, rest) = words.split_once('\n').unwrap_or((&words, ""));
+/// An event in words, with the last lines of what an activity said that failed.
+fn told(event: &Event, words: &str) -> String {
+    let (first, rest) = words.split_once('\n').unwrap_or((words, ""));
     let mut text = format!("{}  {}\n", time(event.time), line(first));
     text.extend(tail(rest, TAIL_LINES).iter().map(|said| format!("{said}\n")));
     text
@@ -205,18 +216,58 @@ fn told(event: &Event) -> String {
 
 /// The last lines of a text, as they are shown below what they belong to.
 fn tail(text: &str, most: usize) -> Vec<String> {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let left_out = lines.len().saturating_sub(most);
-    let mut shown = Vec::new();
+    let all = text.lines().filter(|line| !line.trim().is_empty()).count();
+    let left_out = all.saturating_sub(most);
+    let mut shown = last(text, most);
     if left_out > 0 {
-        shown.push(format!("    | … {} before", count(left_out as u64, "line")));
+        shown.insert(0, format!("    | … {} before", count(left_out as u64, "line")));
     }
-    shown.extend(lines.iter().skip(left_out).map(|one| format!("    | {}", line(one))));
     shown
 }
 
+/// The last lines of a text whose beginning is not there.
+fn last(text: &str, most: usize) -> Vec<String> {
+    // What went to the beginning of its line again has replaced what stood there.
+    let shown = |line: &str| line.trim_end_matches('\r').rsplit('\r').next().map(str::to_owned);
+    let lines: Vec<String> = text.split('\n').filter_map(shown).collect();
+    let lines: Vec<&String> = lines.iter().filter(|line| !line.trim().is_empty()).collect();
+    let left_out = lines.len().saturating_sub(most);
+    lines.iter().skip(left_out).map(|one| format!("    | {}", line(one))).collect()
+}
+
+/// A program that runs, and the last that it has written.
+struct Running {
+    target: Option<String>,
+    words: String,
+    lines: Vec<String>,
+}
+
+/// The programs of a run that are running. What cannot be read is not shown: it is no part of the work.
+fn running(outputs: &Outputs, run: RunId) -> Vec<Running> {
+    let all = outputs.all().unwrap_or_default();
+    let asked = |output: &Output| {
+        let about = &output.about;
+        if about.run != run || about.ended.is_some() || !output.is_running() {
+            return None;
+        }
+        let end = output.end(RUNNING_BYTES).ok()?;
+        let text = String::from_utf8_lossy(&end);
+        Some(Running {
+            target: about.target.clone(),
+            words: format!(
+                "`{}` (`{}`) runs since {} UTC",
+                about.effect,
+                about.activity,
+                time(about.began)
+            ),
+            lines: last(&console::strip_ansi_codes(&text), RUNNING_LINES),
+        })
+    };
+    all.iter().filter_map(asked).collect()
+}
+
 /// A run at one moment, line by line.
-fn picture(detail: &RunDetail, now: Timestamp) -> Vec<String> {
+fn picture(detail: &RunDetail, running: &[Running], now: Timestamp) -> Vec<String> {
     let mut lines = vec![show::in_a_line(detail)];
     if let Some(deadline) = &detail.view.deadline {
         lines.push(format!(
@@ -226,13 +277,24 @@ fn picture(detail: &RunDetail, now: Timestamp) -> Vec<String> {
             line(&deadline.outcome)
         ));
     }
-    for rollout in detail.view.rollouts() {
-        lines.extend(rollout_lines(rollout, now));
+    let rollouts = detail.view.rollouts();
+    for rollout in &rollouts {
+        lines.extend(rollout_lines(rollout, running, now));
+    }
+    let is_of_a_rollout = |one: &&Running| {
+        let all = rollouts.iter().flat_map(|rollout| &rollout.targets);
+        one.target
+            .as_ref()
+            .is_some_and(|target| all.map(|one| &one.target).any(|one| one == target))
+    };
+    for one in running.iter().filter(|one| !is_of_a_rollout(one)).take(TARGETS_MAX) {
+        lines.push(format!("  {}", line(&one.words)));
+        lines.extend(one.lines.iter().cloned());
     }
     lines
 }
 
-fn rollout_lines(rollout: &RolloutView, now: Timestamp) -> Vec<String> {
+fn rollout_lines(rollout: &RolloutView, running: &[Running], now: Timestamp) -> Vec<String> {
     let whole = show::rollout_as_a_whole(rollout, now);
     let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
     let back = matches!(rollout.phase, "undoing" | "undone" | "stuck");
@@ -260,6 +322,8 @@ fn rollout_lines(rollout: &RolloutView, now: Timestamp) -> Vec<String> {
         let words = format!("  {}  {}  {first}", target.target, target.state.replace('_', " "));
         lines.push(line(words.trim_end()));
         lines.extend(tail(rest, 3));
+        let of_it = running.iter().filter(|one| one.target.as_ref() == Some(&target.target));
+        lines.extend(of_it.flat_map(|one| one.lines.iter().cloned()));
     }
     if more > 0 {
         lines.push(format!("  and {}", count(more as u64, "more target")));
@@ -305,8 +369,14 @@ mod tests {
             target(2, "failed", Some(said)),
             target(3, "waiting", None),
         ];
-        let shown =
-            |rollout: &RolloutView| rollout_lines(rollout, Timestamp::UNIX_EPOCH).join("\n");
+        let running = [Running {
+            target: Some("web-2-deploying".to_owned()),
+            words: "`go#1/web-2-deploying/deploy`".to_owned(),
+            lines: last("of a line\n\n10%\r20%\r\nunpacking", 2),
+        }];
+        let shown = |rollout: &RolloutView| {
+            rollout_lines(rollout, &running, Timestamp::UNIX_EPOCH).join("\n")
+        };
         assert_snapshot!(shown(&rollout("rolling_out", targets.clone())), @r"
         rollout: rolling out, wave 2 of 3, 1 of 6 targets failed (undone at 2)
           wave 1  ████████████████████  2 of 2 healthy
@@ -318,6 +388,8 @@ mod tests {
             | \u{1b}[31mfourth
             | fifth
           web-2-deploying  deploying
+            | 20%
+            | unpacking
         ");
         targets.iter_mut().for_each(|one| one.wave = 1);
         targets.extend((0..20).map(|_| target(1, "restoring", Some("was slow"))));

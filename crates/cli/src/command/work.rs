@@ -21,7 +21,7 @@ use crate::{
     context::Context,
     failure::Failure,
     narrate,
-    output::{Answer, time},
+    output::{Answer, line, time},
 };
 
 /// How many events are read at once.
@@ -204,16 +204,16 @@ impl<'a> Watcher<'a> {
             for (n, event) in events.iter().enumerate() {
                 if let Some(run) = event.subject {
                     self.changed.insert(run);
-                    let said = narrate::is_said_by(event, events.get(n.saturating_add(1)));
-                    if self.bars.is_none() && !said {
-                        let line = format!(
+                    let words = narrate::before(event, events.get(n.saturating_add(1)));
+                    if let (None, Some(words)) = (&self.bars, words) {
+                        let told = format!(
                             "{}  run {}  {}\n",
                             time(event.time),
                             self.number(run).await?,
-                            narrate::sentence(event)
+                            line(&words)
                         );
                         // Progress that nobody sees any more must not stop the work.
-                        drop(std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()));
+                        drop(std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()));
                     }
                 }
                 self.after = event.sequence;

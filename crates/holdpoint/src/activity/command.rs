@@ -1,7 +1,8 @@
 //! The activity that runs a program.
 //!
-//! The program and its arguments are the operator's, never a shell's: a run's input fills fields
-//! in single arguments and can neither add an argument nor begin an option.
+//! The program and its arguments are the operator's, and a shell's only where the operator says so: a run's
+//! input fills fields in single arguments and can neither add an argument nor begin an option, nor is it ever a part
+//! of what a shell reads.
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +13,7 @@ use std::{
 use async_trait::async_trait;
 use holdpoint_core::Outcome;
 use holdpoint_engine::{ActivityHandler, Attempt, Life};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -21,10 +23,14 @@ use tokio::{
 use super::{
     failed,
     guard::{self, Guard},
-    mask::Secrets,
+    mask::{Masking, Secrets},
+    shell,
     template::Template,
 };
-use crate::evidence::EvidenceStore;
+use crate::{
+    evidence::EvidenceStore,
+    output::{Outputs, Writing},
+};
 
 /// How much of what a program writes to each of its two outputs is recorded, in bytes.
 pub const OUTPUT_KEPT_MAX: usize = 4_096;
@@ -58,11 +64,14 @@ pub(crate) const ATTEMPTS: [&str; 5] = [
 #[derive(Clone, Debug)]
 pub struct CommandActivity {
     program: String,
+    /// What a shell is told before its positional parameters.
+    script: Vec<String>,
     arguments: Vec<Template>,
     directory: PathBuf,
     environment: BTreeMap<String, String>,
     secrets: Secrets,
     files: Option<EvidenceStore>,
+    outputs: Option<Outputs>,
     is_final: Vec<i32>,
     guard: Guard,
 }
@@ -72,7 +81,8 @@ impl CommandActivity {
     /// activity's input; run in `directory`.
     ///
     /// # Errors
-    /// In words, when `argv` is empty, its program has fields, or an argument is no template.
+    /// In words, when `argv` is empty, its program has fields, an argument is no template, or one with fields is
+    /// what a shell would read.
     pub fn new(argv: &[String], directory: impl Into<PathBuf>) -> Result<Self, String> {
         let Some((program, arguments)) = argv.split_first() else {
             return Err("a command needs at least the program to run".to_owned());
@@ -83,17 +93,52 @@ impl CommandActivity {
             ));
         }
         let arguments =
-            arguments.iter().map(|one| Template::parse(one)).collect::<Result<_, _>>()?;
+            arguments.iter().map(|one| Template::parse(one)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(script) = shell::script(argv)
+            && !Template::parse(script)?.is_literal()
+        {
+            return Err(format!(
+                "`{script}` is read by a shell, and has a field: whoever fills it could run anything; write \
+                 `\"$1\"` there instead, and the field as a further argument (after `shell = true` the first \
+                 is `$1`, after `sh -c` the second)"
+            ));
+        }
         Ok(Self {
             program: program.clone(),
+            script: Vec::new(),
             arguments,
             directory: directory.into(),
             environment: BTreeMap::new(),
             secrets: Secrets::default(),
             files: None,
+            outputs: None,
             is_final: Vec::new(),
             guard: Guard::default(),
         })
+    }
+
+    /// As [`CommandActivity::new`], with a script that a shell reads in the place of the program. The further arguments
+    /// are its positional parameters, and its `$0` is the activity's name. Nothing in the script is filled.
+    ///
+    /// # Errors
+    /// In words, when one of both is empty, the shell is not named, or an argument is no template.
+    pub fn by_shell(
+        shell: &[String],
+        script: &[String],
+        directory: impl Into<PathBuf>,
+    ) -> Result<Self, String> {
+        let Some((script, arguments)) = script.split_first().filter(|(one, _)| !one.is_empty())
+        else {
+            return Err("a command with a shell needs at least the script".to_owned());
+        };
+        let Some((program, options)) = shell.split_first() else {
+            return Err("no shell is named".to_owned());
+        };
+        let mut activity = Self::new(std::slice::from_ref(program), directory)?;
+        activity.script = options.iter().chain([script]).cloned().collect();
+        activity.arguments =
+            arguments.iter().map(|one| Template::parse(one)).collect::<Result<_, _>>()?;
+        Ok(activity)
     }
 
     /// Has the program killed when the engine is gone, once it is known how.
@@ -114,6 +159,13 @@ impl CommandActivity {
     #[must_use]
     pub fn keeping(mut self, files: EvidenceStore) -> Self {
         self.files = Some(files);
+        self
+    }
+
+    /// Lets others follow there what the program writes while it runs.
+    #[must_use]
+    pub fn followed(mut self, outputs: Outputs) -> Self {
+        self.outputs = Some(outputs);
         self
     }
 
@@ -147,6 +199,9 @@ impl CommandActivity {
                 command
             }
         };
+        if !self.script.is_empty() {
+            command.args(&self.script).arg(&attempt.activity);
+        }
         for argument in &self.arguments {
             command.arg(argument.fill(&attempt.input, acceptable_in_argument)?);
         }
@@ -218,8 +273,20 @@ impl ActivityHandler for CommandActivity {
         };
         let pid = child.id().and_then(|id| i32::try_from(id).ok());
         let mut group = Group(pid.and_then(rustix::process::Pid::from_raw));
+        let writing = match &self.outputs {
+            Some(outputs) => outputs.begin(&attempt, Timestamp::now()).await,
+            None => None,
+        };
         let input = attempt.input.to_string();
-        let outcome = match self.conversation(&mut child, input, &attempt.life).await {
+        let ended = self.conversation(&mut child, input, &attempt.life, writing.as_ref()).await;
+        if let Some(writing) = writing {
+            let how = match &ended {
+                Ok((status, ..)) => status.to_string(),
+                Err(error) => error.to_string(),
+            };
+            writing.end(Timestamp::now(), how).await;
+        }
+        let outcome = match ended {
             Ok((status, output, errors)) if status.success() => {
                 let stdout = output.text(self.files.as_ref()).await;
                 let stderr = errors.text(self.files.as_ref()).await;
@@ -264,6 +331,7 @@ impl CommandActivity {
         child: &mut Child,
         input: String,
         life: &Life,
+        writing: Option<&Writing>,
     ) -> std::io::Result<(std::process::ExitStatus, Written, Written)> {
         let stdin = child.stdin.take();
         let guarded = self.guard.command().is_some();
@@ -280,8 +348,8 @@ impl CommandActivity {
         let (output, errors) = (child.stdout.take(), child.stderr.take());
         let (_open, output, errors, status) = tokio::join!(
             write,
-            self.written(output, life),
-            self.written(errors, life),
+            self.written(output, life, writing),
+            self.written(errors, life, writing),
             child.wait()
         );
         Ok((status?, output?, errors?))
@@ -293,27 +361,29 @@ impl CommandActivity {
         &self,
         pipe: Option<impl AsyncRead + Unpin>,
         life: &Life,
+        writing: Option<&Writing>,
     ) -> std::io::Result<Written> {
         let Some(mut pipe) = pipe else { return Ok(Written::default()) };
         let most = if self.files.is_some() { OUTPUT_FILED_MAX } else { OUTPUT_KEPT_MAX };
-        let mut bytes = Vec::new();
-        // A secret that begins in what is kept may end behind it.
-        let looked_at = most.saturating_add(self.secrets.longest());
-        let mut rest = 0_u64;
+        let mut masking = Masking::new(&self.secrets);
+        let mut written = Written::default();
         let mut chunk = vec![0; 8192];
         loop {
             let read = pipe.read(&mut chunk).await?;
             let Some(new) = chunk.get(..read).filter(|new| !new.is_empty()) else { break };
             life.beat();
-            let room = looked_at.saturating_sub(bytes.len()).min(new.len());
-            let (kept, dropped) = new.split_at_checked(room).unwrap_or((new, &[]));
-            bytes.extend_from_slice(kept);
-            rest = rest.saturating_add(dropped.len() as u64);
+            let told = masking.take(new);
+            written.keep(&told, most);
+            if let Some(writing) = writing {
+                writing.write(told).await;
+            }
         }
-        self.secrets.mask(&mut bytes);
-        let cut = bytes.len().saturating_sub(most);
-        bytes.truncate(most);
-        Ok(Written { bytes, dropped: rest.saturating_add(cut as u64) })
+        let told = masking.end();
+        written.keep(&told, most);
+        if let Some(writing) = writing {
+            writing.write(told).await;
+        }
+        Ok(written)
     }
 }
 
@@ -325,6 +395,14 @@ struct Written {
 }
 
 impl Written {
+    /// Keeps what comes next, unless there is as much already as `most`.
+    fn keep(&mut self, told: &[u8], most: usize) {
+        let room = most.saturating_sub(self.bytes.len());
+        let (kept, dropped) = told.split_at_checked(room).unwrap_or((told, &[]));
+        self.bytes.extend_from_slice(kept);
+        self.dropped = self.dropped.saturating_add(dropped.len() as u64);
+    }
+
     /// How many bytes there are besides those that are recorded.
     fn more(&self) -> u64 {
         (self.bytes.len().saturating_sub(OUTPUT_KEPT_MAX) as u64).saturating_add(self.dropped)
@@ -451,9 +529,10 @@ mod tests {
     #[tokio::test]
     async fn an_exit_code_can_say_that_no_other_attempt_makes_sense() {
         for (code, expected) in [("3", false), ("4", true)] {
-            let activity = CommandActivity::new(&argv(&["sh", "-c", "exit ${code}"]), "/")
-                .unwrap()
-                .final_exits(vec![2, 3]);
+            let activity =
+                CommandActivity::new(&argv(&["sh", "-c", "exit $1", "sh", "${code}"]), "/")
+                    .unwrap()
+                    .final_exits(vec![2, 3]);
             let outcome = activity.attempt(attempt(json!({ "code": code }))).await;
             let Outcome::Failed { retryable, .. } = outcome else { panic!("{outcome:?}") };
             assert_eq!(retryable, expected, "{code}");
@@ -513,6 +592,60 @@ mod tests {
                 let recorded = format!("{:?}", activity.attempt(attempt(json!({}))).await);
                 assert!(!recorded.contains("s3c"), "{recorded}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_program_writes_can_be_followed_while_it_runs() {
+        let directory = tempfile::tempdir().unwrap();
+        let outputs = Outputs::within(directory.path());
+        let go_on = directory.path().join("go-on");
+        // A secret comes in two pieces.
+        let script = format!(
+            "echo first; printf 'tell s3' >&2; until [ -e {} ]; do sleep 0.01; done; echo cret >&2; exit 3",
+            go_on.display()
+        );
+        let activity = CommandActivity::new(&argv(&["sh", "-c", &script]), "/")
+            .unwrap()
+            .masking(Secrets::new(["s3cret".to_owned()]))
+            .followed(outputs.clone());
+        let works = tokio::spawn(async move { activity.attempt(attempt(json!({}))).await });
+        let mut seen = Vec::new();
+        let mut reader = None;
+        // The two outputs come in either order.
+        while seen != b"first\ntell " && seen != b"tell first\n" {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            if reader.is_none() {
+                reader = outputs.all().unwrap().first().map(crate::output::Output::read);
+            }
+            if let Some(reader) = &mut reader {
+                seen.extend(reader.more().unwrap().bytes);
+            }
+        }
+        std::fs::write(&go_on, "").unwrap();
+        works.await.unwrap();
+        let output = outputs.all().unwrap().remove(0);
+        assert_eq!(output.about.ended.as_ref().unwrap().how, "exit status: 3");
+        assert_eq!(output.end(7).unwrap(), b"******\n");
+    }
+
+    #[tokio::test]
+    async fn a_shell_gets_what_a_run_says_as_parameters() {
+        let shell = argv(&["/bin/sh", "-eu", "-c"]);
+        let script = argv(&["echo \"$0 $1\" | tr a-z A-Z; [ ${#1} = 11 ]", "${target}"]);
+        let activity = CommandActivity::by_shell(&shell, &script, "/").unwrap();
+        let outcome = activity.attempt(attempt(json!({ "target": "$(exit 3);`" }))).await;
+        let Outcome::Completed(output) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(output["stdout"], "WORK $(EXIT 3);`\n");
+        // What would be a field elsewhere is a variable of the shell's, and one that it does not have.
+        let script = argv(&["echo rm -rf \"/${target}\""]);
+        let activity = CommandActivity::by_shell(&shell, &script, "/").unwrap();
+        let outcome = activity.attempt(attempt(json!({ "target": "m1" }))).await;
+        assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+        for (shell, script) in
+            [(&[][..], &["true"][..]), (&["sh", "-c"], &[]), (&["sh", "-c"], &[""])]
+        {
+            assert!(CommandActivity::by_shell(&argv(shell), &argv(script), "/").is_err());
         }
     }
 

@@ -12,7 +12,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use serde_json_path::JsonPath;
 
-use super::{failed, hosts::Hosts, template::Template, trust::Trust};
+use super::{failed, hosts::Hosts, template::Template, trust::Trust, unsent::told};
 
 /// How much of an answer is recorded, in bytes, and read where all of it would be.
 const ANSWER_MAX: usize = 4_096;
@@ -260,17 +260,6 @@ impl HttpActivity {
 /// What is recorded of an answer as text.
 fn beginning(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..ANSWER_MAX).unwrap_or(bytes)).into_owned()
-}
-
-/// An HTTP client's error with its causes, which are what says something.
-pub(crate) fn told(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(one) = cause {
-        text = format!("{text}: {one}");
-        cause = one.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -25,23 +25,54 @@ impl Secrets {
         Self(values)
     }
 
-    /// How long the longest is, in bytes.
-    pub(super) fn longest(&self) -> usize {
-        self.0.first().map_or(0, Vec::len)
+    /// How much of the end of `bytes` may be the beginning of one.
+    fn begun_in(&self, bytes: &[u8]) -> usize {
+        let begins = |secret: &Vec<u8>| {
+            let most = secret.len().saturating_sub(1).min(bytes.len());
+            (1..=most).rev().find(|length| {
+                let (end, begin) = (bytes.len().saturating_sub(*length), secret.get(..*length));
+                bytes.get(end..) == begin
+            })
+        };
+        self.0.iter().filter_map(begins).max().unwrap_or(0)
+    }
+}
+
+/// Masks what is written piece by piece: a secret is found wherever a piece ends. What may be the
+/// beginning of one is held back, less than the longest has.
+#[derive(Debug)]
+pub(super) struct Masking<'a> {
+    secrets: &'a Secrets,
+    held_back: Vec<u8>,
+    /// Which of these bytes belong to a secret that is known already.
+    is_secret: Vec<bool>,
+}
+
+impl<'a> Masking<'a> {
+    pub(super) const fn new(secrets: &'a Secrets) -> Self {
+        Self { secrets, held_back: Vec::new(), is_secret: Vec::new() }
     }
 
-    /// Replaces every secret in `bytes`, byte by byte: so nothing moves, and what is cut off
-    /// afterwards cannot leave the beginning of one.
-    pub(super) fn mask(&self, bytes: &mut [u8]) {
-        let mut places = Vec::new();
-        for secret in &self.0 {
-            let found = bytes.windows(secret.len()).enumerate();
-            places
-                .extend(found.filter(|(_, part)| part == secret).map(|(at, _)| (at, secret.len())));
+    /// Takes the next piece, and gives what can be told by now. Each byte of a secret is replaced: so
+    /// nothing moves, and what is cut off afterwards cannot leave the beginning of one.
+    pub(super) fn take(&mut self, piece: &[u8]) -> Vec<u8> {
+        self.held_back.extend_from_slice(piece);
+        self.is_secret.resize(self.held_back.len(), false);
+        for secret in &self.secrets.0 {
+            let found = self.held_back.windows(secret.len()).enumerate();
+            for (at, _) in found.filter(|(_, part)| part == secret) {
+                self.is_secret.iter_mut().skip(at).take(secret.len()).for_each(|is| *is = true);
+            }
         }
-        for (at, length) in places {
-            bytes.iter_mut().skip(at).take(length).for_each(|byte| *byte = MASK);
-        }
+        let told = self.held_back.len().saturating_sub(self.secrets.begun_in(&self.held_back));
+        let masked = |(byte, is_secret): (u8, bool)| if is_secret { MASK } else { byte };
+        self.held_back.drain(..told).zip(self.is_secret.drain(..told)).map(masked).collect()
+    }
+
+    /// What was held back, now that nothing follows.
+    pub(super) fn end(self) -> Vec<u8> {
+        let masked = |(byte, is_secret): (u8, bool)| if is_secret { MASK } else { byte };
+        self.held_back.into_iter().zip(self.is_secret).map(masked).collect()
     }
 }
 
@@ -61,11 +92,31 @@ mod tests {
             ("s3cre", "s3cre"),
             ("ä", "**"),
         ] {
-            let mut bytes = text.as_bytes().to_vec();
-            secrets.mask(&mut bytes);
-            assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+            // However it comes: whole, byte by byte, and in two pieces.
+            let bytes = text.as_bytes();
+            for first in 0..=bytes.len() {
+                let (before, behind) = bytes.split_at(first);
+                let mut pieces = vec![before];
+                pieces.extend(behind.chunks(if first == 0 { 1 } else { bytes.len() }));
+                let mut masking = Masking::new(&secrets);
+                let mut told: Vec<u8> =
+                    pieces.into_iter().flat_map(|piece| masking.take(piece)).collect();
+                told.extend(masking.end());
+                assert_eq!(String::from_utf8(told).unwrap(), expected);
+            }
         }
-        assert_eq!(secrets.longest(), 6);
         assert!(!format!("{secrets:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn no_more_is_held_back_than_may_begin_a_secret() {
+        let secrets = Secrets::new(["s3cret".into(), "et-7".into()]);
+        let mut masking = Masking::new(&secrets);
+        for (piece, told) in
+            [("a s3", "a "), ("cre", ""), ("t", "****"), ("-", ""), ("8\n", "**-8\n"), ("s", "")]
+        {
+            assert_eq!(String::from_utf8(masking.take(piece.as_bytes())).unwrap(), told, "{piece}");
+        }
+        assert_eq!(masking.end(), b"s");
     }
 }

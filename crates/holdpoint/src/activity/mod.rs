@@ -9,8 +9,10 @@ mod judge;
 mod limited;
 mod mask;
 mod probe;
+mod shell;
 mod template;
 mod trust;
+mod unsent;
 
 use holdpoint_core::Outcome;
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{hosts::Hosts, http, judge::Measured, trust::Trust};
+use super::{hosts::Hosts, http, judge::Measured, trust::Trust, unsent::told};
 
 /// No measurement waits longer for its answer; one by an activity has the time of the check.
 const MEASUREMENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -224,7 +224,7 @@ impl Instruments {
                 let status = answer.status().as_u16();
                 Measured::Bad(format!("{url} answered {status} instead of {expect}"))
             }
-            Ok(Err(error)) => Measured::Unclear(http::told(&error)),
+            Ok(Err(error)) => Measured::Unclear(told(&error)),
             Err(_) => Measured::Unclear(format!("{url} did not answer")),
         }
     }
@@ -262,9 +262,9 @@ impl Instruments {
         url.query_pairs_mut().append_pair("query", expression);
         let asked = self.clients.get(url)?.headers(server.headers.clone()).send();
         let answered = timeout(MEASUREMENT_TIMEOUT, async {
-            let answer = asked.await.map_err(|error| http::told(&error))?;
+            let answer = asked.await.map_err(|error| told(&error))?;
             let status = answer.status();
-            let body = http::read(answer, ANSWER_MAX).await.map_err(|error| http::told(&error))?;
+            let body = http::read(answer, ANSWER_MAX).await.map_err(|error| told(&error))?;
             Ok::<_, String>((status, body))
         });
         let (status, body) = match answered.await {

@@ -131,8 +131,16 @@ mod tests {
         name: &str,
         answer: String,
     ) -> String {
+        serve_as(authority, CertificateParams::new(vec![name.to_owned()]).unwrap(), answer).await
+    }
+
+    /// The same, with any certificate.
+    async fn serve_as(
+        authority: &CertifiedIssuer<'static, KeyPair>,
+        params: CertificateParams,
+        answer: String,
+    ) -> String {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, authority).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -188,15 +196,49 @@ mod tests {
 
         let elsewhere = serve(&ours, "db-1.example.com", good()).await;
         let others = Trust::with([of_others.path()]).unwrap();
+        let valid = |from: (i32, u8), until: (i32, u8)| {
+            let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+            params.not_before = rcgen::date_time_ymd(from.0, from.1, 1);
+            params.not_after = rcgen::date_time_ymd(until.0, until.1, 1);
+            params
+        };
+        let expired = serve_as(&ours, valid((2001, 1), (2002, 2)), good()).await;
+        let early = serve_as(&ours, valid((4001, 1), (4002, 2)), good()).await;
+        let mut own = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let own = serve_as(&ours, own, good()).await;
+        let plain = axum::Router::new().fallback(|| async { StatusCode::OK });
+        let plain = super::super::tests::serve(plain).await;
         for (host, trust, says) in [
-            (&host, &Trust::default(), "UnknownIssuer"),
-            (&host, &others, "invalid peer certificate"),
-            (&elsewhere, &trust, "not valid for name"),
+            (
+                &host,
+                &Trust::default(),
+                "from an authority that is not trusted here; if that is your own",
+            ),
+            (&host, &others, "was not signed with its key"),
+            (&elsewhere, &trust, "is for db-1.example.com, and not for 127.0.0.1"),
+            (&expired, &trust, "expired at 2002-02-01T00:00:00Z, and it is "),
+            (&early, &trust, "valid only from 4001-01-01T00:00:00Z, and"),
+            (&own, &trust, "its certificate is one of an authority"),
+            (&plain, &trust, "does not speak TLS; ask it by `http://`"),
         ] {
             let outcome = send(host, trust, Hosts::default()).await;
             let Outcome::Failed { error, retryable: true } = outcome else { panic!("{outcome:?}") };
+            assert!(error.starts_with(&format!("https://{host}/ was not asked: ")), "{error}");
             assert!(error.contains(says), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_speaks_tls_and_is_asked_without_is_told_apart() {
+        let (ours, _) = authority();
+        let host = serve(&ours, "127.0.0.1", good()).await;
+        let url = format!("http://{host}/");
+        let request = HttpRequest { method: "GET".to_owned(), url, ..HttpRequest::default() };
+        let activity = HttpActivity::new(&request, &Trust::default()).unwrap();
+        let outcome = activity.attempt(attempt(json!({}))).await;
+        let Outcome::Failed { error, retryable: true } = outcome else { panic!("{outcome:?}") };
+        assert!(error.contains("ask it by `https://`"), "{error}");
     }
 
     #[tokio::test]
