@@ -774,7 +774,8 @@ pub(crate) struct DemoMachine {
 /// Reads a time, with a remedy when it is none. Times are shown without their offset, as UTC, so
 /// they are read in the same way.
 pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
-    let in_utc = || text.parse::<DateTime>().and_then(|time| TimeZone::UTC.to_timestamp(time));
+    let shown = text.strip_suffix(" UTC").unwrap_or(text);
+    let in_utc = || shown.parse::<DateTime>().and_then(|time| TimeZone::UTC.to_timestamp(time));
     let expected = |_| format!("`{text}` is not a time: expected one such as 2026-01-05T09:00:00Z");
     text.parse().or_else(|_| in_utc()).map_err(expected)
 }

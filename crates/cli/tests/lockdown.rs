@@ -112,7 +112,6 @@ fn a_lockdown_holds_what_would_start_and_its_release_only_that() {
       waiting  its locks, once it has all else
       waiting  the end of the lockdown 1 by lou: an incident
       waiting  the end of the lockdown 2 by ada: a fire
-    next: reject `agree`, with a reason: every approval is there
     next: release the lockdown 1, as a member with the role `lockdown` or `owner`
     next: release the lockdown 2, as a member with the role `lockdown` or `owner`
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -124,7 +123,6 @@ fn a_lockdown_holds_what_would_start_and_its_release_only_that() {
                bob approved at [time] UTC
       waiting  its locks, once it has all else
       waiting  the end of the lockdown 2 by ada: a fire
-    next: reject `agree`, with a reason: every approval is there
     next: release the lockdown 2, as a member with the role `lockdown` or `owner`
     next: cancel the run, as `ada` or a member with the role `owner`
 
@@ -210,7 +208,6 @@ fn a_lockdown_holds_what_would_start_and_its_release_only_that() {
                bob approved at [time] UTC
       waiting  its locks, once it has all else
       waiting  the end of the lockdown 1 by lou: an incident
-    next: reject `agree`, with a reason: every approval is there
     next: release the lockdown 1, as a member with the role `lockdown` or `owner`
     next: cancel the run, as `ada` or a member with the role `owner`
 

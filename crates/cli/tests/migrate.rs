@@ -113,8 +113,8 @@ fn runs_are_migrated_and_those_that_do_not_fit_are_named() {
       to       version 2 in `board`, entered anew
       input    gets the defaults of window
       falls    the approval of `agree` by bob
-      time     `agree` no longer expires at [time]
-      time     `board` expires at [time]
+      time     `agree` no longer expires at [time] UTC
+      time     `board` expires at [time] UTC
     does not fit: run 2 (kernel)
       because  work is under way in `deploy`
       help     wait until it has ended, or cancel the run
@@ -128,8 +128,8 @@ fn runs_are_migrated_and_those_that_do_not_fit_are_named() {
       to       version 2 in `board`, entered anew
       input    gets the defaults of window
       falls    the approval of `agree` by bob
-      time     `agree` no longer expires at [time]
-      time     `board` expires at [time]
+      time     `agree` no longer expires at [time] UTC
+      time     `board` expires at [time] UTC
     does not fit: run 2 (kernel)
       because  work is under way in `deploy`
       help     wait until it has ended, or cancel the run

@@ -117,7 +117,7 @@ fn whoever_is_named_votes_in_the_place_of_another() {
     [exit 1]
 
     $ holdpoint approve 1 --for cy --as lou
-    error[HP1012]: `lou` does not stand for `cy` now: the substitution 2 begins at 2999-01-01T00:00:00Z
+    error[HP1012]: `lou` does not stand for `cy` now: the substitution 2 begins at 2999-01-01 00:00:00 UTC
     help: ask `cy` or an owner to name you: `holdpoint project substitute add cy lou --until TIME`
     [exit 1]
 

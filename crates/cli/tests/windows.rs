@@ -68,7 +68,6 @@ fn a_window_holds_back_until_a_calendar_opens_it_or_somebody_overrides_it() {
                bob approved at [time] UTC
       waiting  a window of maintenance: cannot be told (no calendar `maintenance` is published)
                can release it: cho
-    next: reject `schedule`, with a reason: every approval is there
     next: publish a calendar by which the window opens: it cannot be told (no calendar `maintenance` is published)
     next: override the window of `schedule`, with a reason, as role change-manager
     next: cancel the run, as `ada` or a member with the role `owner`

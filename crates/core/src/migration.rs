@@ -187,11 +187,14 @@ fn times(before: &RunView, after: &RunView) -> Vec<String> {
     };
     let (before, after) = (deadlines(before), deadlines(after));
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let shown = |at: &Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     let words = |name: &String| match (before.get(name), after.get(name)) {
         (Some(was), Some(is)) if was == is => None,
-        (Some(was), Some(is)) => Some(format!("{name} expires at {is} and not at {was}")),
-        (None, Some(is)) => Some(format!("{name} expires at {is}")),
-        (Some(was), None) => Some(format!("{name} no longer expires at {was}")),
+        (Some(was), Some(is)) => {
+            Some(format!("{name} expires at {} and not at {}", shown(is), shown(was)))
+        }
+        (None, Some(is)) => Some(format!("{name} expires at {}", shown(is))),
+        (Some(was), None) => Some(format!("{name} no longer expires at {}", shown(was))),
         (None, None) => None,
     };
     names.into_iter().filter_map(words).collect()

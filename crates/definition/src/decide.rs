@@ -22,7 +22,7 @@ use crate::{
     hold_model::{Hold, Need, Roster, SignalWait, Wait},
     hold_state::HoldState,
     model::{CANCELLED, Model, StateKind},
-    parallel, risk, rollout,
+    parallel, phrase, risk, rollout,
     rollout_evolve::rollout_of,
     settling,
     state::{Place, State},
@@ -412,9 +412,11 @@ impl<'a> Draft<'a> {
     /// A late timer must not let a late decision in.
     pub(crate) fn in_time(&self, open: &HoldState) -> Result<(), Refusal> {
         match open.ends() {
-            Some(deadline) if open.is_past(self.at.now) => {
-                Err(not_awaited(format!("the hold `{}` expired at {deadline}", open.hold)))
-            }
+            Some(deadline) if open.is_past(self.at.now) => Err(not_awaited(format!(
+                "the hold `{}` expired at {}",
+                open.hold,
+                phrase::moment(deadline)
+            ))),
             _ => Ok(()),
         }
     }

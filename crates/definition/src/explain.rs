@@ -383,7 +383,7 @@ fn of_the_rest(approval: &Approval) -> Vec<String> {
     }
     if let Some(escalate) = &approval.escalate {
         sentences.push(format!(
-            "After {} {} may approve as well.",
+            "After {}, {} may approve as well, under every rule; as many are needed as before.",
             phrase::term(&escalate.after),
             phrase::approvers(&escalate.to)
         ));

@@ -13,7 +13,7 @@ use crate::{
     event::DefinitionEvent as Event,
     evolve::hold_of,
     model::{Model, StateKind, StateModel},
-    parallel, risk,
+    parallel, phrase, risk,
     state::{Failure, Place, State},
 };
 
@@ -258,8 +258,9 @@ fn check_deadline(model: &Model, state: &State, migrating: &Migrating<'_>) -> Re
     let over = crate::deadlines::of_run(model, state).map(|(_, over)| over);
     over.filter(|over| *over <= migrating.at).map_or(Ok(()), |over| {
         Err(misfit(format!(
-            "by version {} the time for the whole run was over at {over}",
-            model.version
+            "by version {} the time for the whole run was over at {}",
+            model.version,
+            phrase::moment(over)
         )))
     })
 }

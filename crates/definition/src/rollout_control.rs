@@ -9,7 +9,7 @@ use crate::{
     event::DefinitionEvent as Event,
     event_data::Past,
     hold_model::listed,
-    rollout,
+    phrase, rollout,
     rollout_model::{Controller, Rollout, WaveHold},
     rollout_state::{Between, Course, RolloutState},
     rollout_steps::{Phase, Step},
@@ -273,7 +273,7 @@ fn promote(
     let now = draft.at.now;
     if let (&Between::Baking { until }, None) = (&rollout.between, target) {
         if until <= now {
-            return Err(not_awaited(format!("the bake was over at {until}")));
+            return Err(not_awaited(format!("the bake was over at {}", phrase::moment(until))));
         }
         let event = Event::Promoted {
             state: rollout.state.clone(),

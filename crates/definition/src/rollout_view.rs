@@ -10,6 +10,7 @@ use crate::{
     hold_model::listed,
     hold_steps::window_steps,
     model::Model,
+    phrase,
     rollout_control::{may_promote, open_hold},
     rollout_evolve::rollout_of,
     rollout_model::Rollout,
@@ -53,7 +54,7 @@ pub(crate) fn steps(model: &Model, rollout: &RolloutState, at: &Moment<'_>) -> V
     }
     match &rollout.between {
         Between::Baking { until } if rollout.paused.is_none() => {
-            steps.push(NextStep::told(format!("wait until {until}")));
+            steps.push(NextStep::told(format!("wait until {}", phrase::moment(*until))));
             let text = "go on before the time is over".to_owned();
             steps.push(steer(Steering::Promote, text));
         }

@@ -12,6 +12,7 @@ use holdpoint_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::phrase;
 use crate::{approval::Asked, event_data::InPlaceOf, hold_model::Approver, hold_state::HoldState};
 
 /// For how many one person may count.
@@ -149,8 +150,8 @@ pub(crate) fn standing<'a>(
         None => format!("`{id}` does not stand for `{of}`"),
         Some(one) => {
             let when = match one.from.filter(|from| at.now < *from) {
-                Some(from) => format!("begins at {from}"),
-                None => format!("ended at {}", one.until),
+                Some(from) => format!("begins at {}", phrase::moment(from)),
+                None => format!("ended at {}", phrase::moment(one.until)),
             };
             format!("`{id}` does not stand for `{of}` now: the substitution {} {when}", one.number)
         }

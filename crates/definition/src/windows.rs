@@ -19,6 +19,7 @@ use crate::{
     expr::Vars,
     hold_model::{Approver, Hold, listed},
     hold_state::HoldState,
+    phrase,
     state::{Place, State},
     voting::excluded,
     window_model::{HoldWindow, Missed, Times},
@@ -313,7 +314,8 @@ fn why_closed(
     now: Timestamp,
 ) -> Option<String> {
     if let Some(Next::At(closes)) = schedule.closes(now, Horizon::default()) {
-        return Some(format!("only {:#} are left of this one", closes.duration_since(now)));
+        let left = SignedDuration::from_secs(closes.duration_since(now).as_secs());
+        return Some(format!("only {} are left of this one", phrase::duration(left)));
     }
     let denied = windows.iter().chain(not_during).find_map(|calendar| {
         let denial = calendar.denials(now).into_iter().next()?;
@@ -335,9 +337,10 @@ pub(crate) fn local(asked: &AskedTimes, at: &Moment<'_>, moment: Timestamp) -> S
     match zone {
         Some(calendar) if calendar.document().zone != "UTC" => {
             let there = moment.to_zoned_datetime(calendar.time_zone());
+            let moment = phrase::moment(moment);
             format!("{moment} ({} {})", there.strftime("%a %H:%M"), calendar.document().zone)
         }
-        _ => moment.to_string(),
+        _ => phrase::moment(moment),
     }
 }
 

@@ -149,13 +149,13 @@ fn a_substitution_holds_from_its_beginning_until_before_its_end() {
     );
     bench.happens(&later);
     let refusal = refused(bench.act("fay", approve_for("bob")), RefusalCode::NotSubstitute);
-    assert!(refusal.message.ends_with("the substitution 1 begins at 2026-01-05T10:00:00Z"));
+    assert!(refusal.message.ends_with("the substitution 1 begins at 2026-01-05 10:00:00 UTC"));
     bench.advance(hours(1));
     bench.act("fay", approve_for("bob")).unwrap();
     bench.act("fay", withdraw(Some("bob"))).unwrap();
     bench.advance(hours(1));
     let refusal = refused(bench.act("fay", approve_for("bob")), RefusalCode::NotSubstitute);
-    assert!(refusal.message.ends_with("the substitution 1 ended at 2026-01-05T11:00:00Z"));
+    assert!(refusal.message.ends_with("the substitution 1 ended at 2026-01-05 11:00:00 UTC"));
     refused(bench.act("fay", approve_for("zed")), RefusalCode::NotMember);
 }
 

@@ -108,7 +108,7 @@ fn a_late_vote_is_refused_even_when_the_timer_is_late() {
     late(&bench, &source, hours(2) - secs(1), "bob", vote()).unwrap();
     for by in [hours(2), hours(3)] {
         let refusal = refused(late(&bench, &source, by, "bob", vote()), RefusalCode::NotAwaited);
-        assert_eq!(refusal.message, "the hold `before` expired at 2026-01-05T11:00:00Z");
+        assert_eq!(refusal.message, "the hold `before` expired at 2026-01-05 11:00:00 UTC");
     }
     let expired = late(&bench, &source, hours(3), "engine", fire("before#1/deadline")).unwrap();
     assert_eq!(expired, ["timer.fired", "hold.expired", "state.entered", "run.ended"]);

@@ -168,7 +168,7 @@ fn a_freeze_that_is_published_afterwards_is_honoured() {
     assert_eq!(
         window.summary,
         "a window of maintenance, not during freeze: closed (The year is closed, says freeze), \
-         opens 2026-01-13T22:00:00Z"
+         opens 2026-01-13 22:00:00 UTC"
     );
     // It is lifted again.
     bench.happens(&published("freeze", NO_FREEZE, 3));
@@ -464,7 +464,7 @@ fn a_rollout_begins_only_while_its_window_is_open() {
         assert_eq!(
             bench.next_steps()[..2],
             [
-                "wait until the window opens, 2026-01-06T22:00:00Z",
+                "wait until the window opens, 2026-01-06 22:00:00 UTC",
                 "override the window of `work`, with a reason, as role board"
             ]
         );

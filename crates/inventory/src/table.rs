@@ -19,6 +19,16 @@ enum Column {
 
 /// Reads a table.
 pub(crate) fn read(source: &str, options: &Options, report: &mut Report) -> Option<Declared> {
+    if let Some(line) = unclosed_quote(source) {
+        let message = "a quote opens here and is never closed";
+        report.add(
+            Code::Unreadable,
+            line,
+            message,
+            "close it with `\"`; a quote that is meant is written twice, `\"\"`",
+        );
+        return None;
+    }
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source.as_bytes());
     let columns = match reader.headers() {
         Ok(header) => columns(header, report)?,
@@ -47,6 +57,16 @@ pub(crate) fn read(source: &str, options: &Options, report: &mut Report) -> Opti
         for (column, cell) in columns.iter().zip(&row) {
             let parts = || cell.split([';', ' ']).filter(|part| !part.is_empty());
             match column {
+                Column::Name if cell.contains('\n') => {
+                    let message =
+                        "the name goes on in the next line, as a quote is closed only there";
+                    report.add(
+                        Code::Unreadable,
+                        line,
+                        message,
+                        "close the quote where the name ends",
+                    );
+                }
                 Column::Name => name = declared::item_name(cell, line, report),
                 Column::Groups => {
                     let read = parts().filter_map(|one| declared::group_name(one, line, report));
@@ -78,6 +98,27 @@ pub(crate) fn read(source: &str, options: &Options, report: &mut Report) -> Opti
         }
     }
     Some(declared)
+}
+
+/// The line in which a quote opens that is never closed.
+fn unclosed_quote(source: &str) -> Option<usize> {
+    let (mut line, mut opened) = (1_usize, None);
+    let mut begins = true;
+    for c in source.chars() {
+        match c {
+            // A quote within a quoted cell closes it; one that follows at once opens it again.
+            '"' if opened.is_some() => {
+                opened = None;
+                begins = true;
+                continue;
+            }
+            '"' if begins => opened = Some(line),
+            '\n' => line = line.saturating_add(1),
+            _ => {}
+        }
+        begins = opened.is_none() && matches!(c, ',' | '\n' | '\r');
+    }
+    opened
 }
 
 fn columns(header: &csv::StringRecord, report: &mut Report) -> Option<Vec<Column>> {

@@ -59,3 +59,17 @@ fn columns_that_look_like_secrets_are_left_out_unless_they_are_named() {
         .collect();
     assert_eq!(labels, ["root_password=hunter2"]);
 }
+
+#[test]
+fn quotes_of_a_table_are_closed_or_stand_for_themselves() {
+    for table in [
+        "name,env\nweb-1,\"a, \"\"b\"\"\"\n",
+        "name,env\nweb-1,5\" rack\n",
+        "name,env\nweb-1,\"\"\n",
+        "name,env\r\n\"web-1\",\"x\"\r\n",
+        "name,env\nweb-1,\"over two\nlines\"\n",
+    ] {
+        let options = Options { labels: Some([].into()) };
+        assert!(read(Format::Csv, "table.csv", table, &options).is_ok(), "{table}");
+    }
+}
