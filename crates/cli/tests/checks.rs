@@ -85,7 +85,6 @@ fn a_run_looks_until_it_is_as_it_should_be() {
       met      1 of 1 approval by role engineer
                bob approved at [time] UTC
       refused  the check pipeline: `ci-status`, given {"commit":"c0ffee"}, must find it good: it failed [time] UTC: `ci-status`: 2 tests failed
-    next: reject `ready`, with a reason: every approval is there
     next: amend the input, as `ada` or a member with the role `owner`
     next: have the check `pipeline` made again: `holdpoint recheck 1 pipeline`
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -103,7 +102,6 @@ fn a_run_looks_until_it_is_as_it_should_be() {
       met      1 of 1 approval by role engineer
                bob approved at [time] UTC
       waiting  the check pipeline: `ci-status`, given {"commit":"c0ffee"}, must find it good: it is being made again; it failed [time] UTC: `ci-status`: 2 tests failed
-    next: reject `ready`, with a reason: every approval is there
     next: amend the input, as `ada` or a member with the role `owner`
     next: cancel the run, as `ada` or a member with the role `owner`
 

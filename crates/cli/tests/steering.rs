@@ -84,7 +84,7 @@ fn a_rollout_that_bakes_is_paused_resumed_and_promoted() {
       2     web-2   waiting
       3     web-3   waiting
     next: run `holdpoint work`, which notices when the time has come
-    next: wait until [time]
+    next: wait until [time] UTC
     next: go on before the time is over: `holdpoint promote 1`
     next: undo the rollout: `holdpoint abort 1 --reason TEXT`
     next: cancel the run, as `ada` or a member with the role `owner`

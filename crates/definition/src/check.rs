@@ -20,32 +20,26 @@ use crate::{
 
 /// Checks a model as a whole.
 pub(crate) fn check(model: &Model, findings: &mut Findings) {
+    let before = findings.errors();
     check_targets(model, findings);
     let outermost = std::iter::once(&model.start).chain(model.expires.iter().map(|(_, to)| to));
     parallel_check::check_ways(model, None, outermost, findings);
     for (name, state) in &model.states {
-        check_outcomes(model, name, state, findings);
-        if let StateKind::Hold(hold) = &state.kind {
-            check_rules(hold, findings);
-            check_lock(name, state, hold, findings);
-            check_evidence(hold, findings);
-            check_waiver(hold, findings);
-            check_witness(name, state, hold, findings);
-            check_deadline(model, name, state, hold, findings);
-            check_window(name, state, hold, findings);
-        }
-        if let StateKind::Rollout(rollout) = &state.kind
-            && let Some(window) = &rollout.window
-        {
-            check_times(name, &window.times, findings);
-        }
+        check_outcomes(name, state, &outcomes(model, name, state), findings);
         if let StateKind::All(all) = &state.kind {
             parallel_check::check_all(model, name, state, all, findings);
         }
         parallel_check::check_ways(model, Some(state), named(state), findings);
     }
+    let leads_well = findings.errors() == before;
+    for (name, state) in &model.states {
+        check_alone(name, state, findings);
+        if let StateKind::Hold(hold) = &state.kind {
+            check_deadline(model, name, state, hold, findings);
+        }
+    }
     // Where targets do not exist, what follows would only repeat that.
-    if !findings.has_errors() {
+    if leads_well {
         check_reach(model, findings);
         drift::check(model, findings);
         outputs_check::check(model, findings);
@@ -53,9 +47,40 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
     }
 }
 
+/// Checks what a state says, whatever the others are.
+pub(crate) fn check_alone(name: &str, state: &StateModel, findings: &mut Findings) {
+    if let StateKind::Hold(hold) = &state.kind {
+        check_rules(hold, findings);
+        check_lock(name, state, hold, findings);
+        check_evidence(hold, findings);
+        check_waiver(hold, findings);
+        check_witness(name, state, hold, findings);
+        check_window(name, state, hold, findings);
+    }
+    if let StateKind::Rollout(rollout) = &state.kind
+        && let Some(window) = &rollout.window
+    {
+        check_times(name, &window.times, findings);
+    }
+}
+
 /// The outcomes that a state can have, in the order in which the documents name them.
 pub(crate) fn outcomes(model: &Model, name: &str, state: &StateModel) -> Vec<&'static str> {
-    match &state.kind {
+    own_outcomes(state).unwrap_or_else(|| {
+        let mut all = vec!["completed"];
+        if model.can_fail(name) {
+            all.push("failed");
+        }
+        if state.expires.is_some() {
+            all.push("expired");
+        }
+        all
+    })
+}
+
+/// As [`outcomes`], of a state for which that does not depend on others, as it does for an `all`.
+pub(crate) fn own_outcomes(state: &StateModel) -> Option<Vec<&'static str>> {
+    Some(match &state.kind {
         StateKind::Hold(hold) => {
             let mut all = vec!["released"];
             if hold.approval.is_some() {
@@ -90,22 +115,13 @@ pub(crate) fn outcomes(model: &Model, name: &str, state: &StateModel) -> Vec<&'s
             }
             all
         }
-        StateKind::All(_) => {
-            let mut all = vec!["completed"];
-            if model.can_fail(name) {
-                all.push("failed");
-            }
-            if state.expires.is_some() {
-                all.push("expired");
-            }
-            all
-        }
+        StateKind::All(_) => return None,
         StateKind::Choose { .. } | StateKind::End { .. } => Vec::new(),
-    }
+    })
 }
 
 /// Every state that a state names as one that can follow it.
-fn named(state: &StateModel) -> impl Iterator<Item = &Target> {
+pub(crate) fn named(state: &StateModel) -> impl Iterator<Item = &Target> {
     let chosen: Vec<&Target> = match &state.kind {
         StateKind::Choose { branches, otherwise } => {
             branches.iter().map(|(_, to)| to).chain([otherwise]).collect()
@@ -139,26 +155,41 @@ fn check_targets(model: &Model, findings: &mut Findings) {
         .chain(expires)
         .chain(model.states.values().flat_map(|state| next(model, state)));
     for target in targets {
-        if !model.states.contains_key(&target.name) {
-            let names = model.states.keys().map(String::as_str);
-            let help = did_you_mean(&target.name, names.clone()).unwrap_or_else(|| {
-                format!("the states are {}", names.collect::<Vec<_>>().join(", "))
-            });
-            findings
-                .add(
-                    Code::UnknownState,
-                    &target.span,
-                    format!("there is no state `{}`", target.name),
-                )
-                .help(help);
-        }
+        check_target(target, model.states.keys().map(String::as_str), findings);
     }
 }
 
-fn check_outcomes(model: &Model, name: &str, state: &StateModel, findings: &mut Findings) {
-    let possible = outcomes(model, name, state);
-    for outcome in &possible {
-        if !state.on.contains_key(*outcome) {
+/// Tells a state that is named and not there, where these are all.
+pub(crate) fn check_target<'n>(
+    target: &Target,
+    names: impl Iterator<Item = &'n str> + Clone,
+    findings: &mut Findings,
+) {
+    if names.clone().any(|name| name == target.name) {
+        return;
+    }
+    let help = did_you_mean(&target.name, names.clone())
+        .unwrap_or_else(|| format!("the states are {}", names.collect::<Vec<_>>().join(", ")));
+    findings
+        .add(Code::UnknownState, &target.span, format!("there is no state `{}`", target.name))
+        .help(help);
+}
+
+/// Checks that `on` names every outcome that is possible, and no other.
+pub(crate) fn check_outcomes(
+    name: &str,
+    state: &StateModel,
+    possible: &[&str],
+    findings: &mut Findings,
+) {
+    // What was written for an outcome is told as that.
+    let unknown = state.outcome_spans.keys().filter(|one| !possible.contains(&one.as_str()));
+    let meant: Vec<String> =
+        unknown.filter_map(|one| did_you_mean(one, possible.iter().copied())).collect();
+    for outcome in possible {
+        let misspelt = did_you_mean(outcome, std::iter::once(*outcome))
+            .is_some_and(|one| meant.contains(&one));
+        if !state.on.contains_key(*outcome) && !misspelt {
             let span = state.on_span.as_ref().unwrap_or(&state.span);
             findings
                 .add(
@@ -600,19 +631,24 @@ fn check_reach(model: &Model, findings: &mut Findings) {
     }
     for (name, state) in &model.states {
         if !reached.contains(name.as_str()) {
-            findings
-                .add(
-                    Code::UnreachableState,
-                    &state.span,
-                    format!("no way leads from `{}` to `{name}`", model.start.name),
-                )
-                .help("let an outcome lead to it, or remove it");
+            unreachable(&model.start.name, name, state, findings);
         } else if !ends.contains(name.as_str()) {
             findings
                 .add(Code::NoWayToEnd, &state.span, format!("no way leads from `{name}` to an end"))
                 .help("let one of its outcomes lead to a state with `end: OUTCOME`");
         }
     }
+}
+
+/// Tells a state that no run ever comes to.
+pub(crate) fn unreachable(start: &str, name: &str, state: &StateModel, findings: &mut Findings) {
+    findings
+        .add(
+            Code::UnreachableState,
+            &state.span,
+            format!("no way leads from `{start}` to `{name}`"),
+        )
+        .help("let an outcome lead to it, or remove it");
 }
 
 /// Whether a state can make a run wait for a person, a signal or some time.

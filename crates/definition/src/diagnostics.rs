@@ -401,6 +401,12 @@ impl Findings {
         self.list.iter().any(|one| one.code.severity() == Severity::Error)
     }
 
+    /// How many of them keep the file from being used.
+    #[must_use]
+    pub(crate) fn errors(&self) -> usize {
+        self.list.iter().filter(|one| one.code.severity() == Severity::Error).count()
+    }
+
     /// All of them, in the order of the file.
     #[must_use]
     pub fn finish(mut self) -> Diagnostics {

@@ -38,6 +38,7 @@ mod amending;
 mod approval;
 mod baseline;
 mod check;
+mod check_part;
 mod child;
 mod compare;
 mod deadlines;

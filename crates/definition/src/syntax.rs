@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
+    check_part::{self, Part},
     diagnostics::{DiagnosticCode as Code, Findings},
     expr::{Expr, Fault, FaultKind, Scope, did_you_mean},
     expr_types::Kinds,
@@ -31,6 +32,8 @@ pub struct Fields<'n> {
     entries: &'n [(Key, Node)],
     span: &'n Span,
     what: &'static str,
+    /// The keys for which others were written.
+    misspelt: Vec<String>,
 }
 
 impl<'n> Fields<'n> {
@@ -43,7 +46,8 @@ impl<'n> Fields<'n> {
     /// The value of a key that must be there.
     pub fn need(&self, reader: &mut Reader<'_>, key: &str) -> Option<&'n Node> {
         let found = self.get(key);
-        if found.is_none() {
+        // One that is misspelt was told as such.
+        if found.is_none() && !self.misspelt.iter().any(|one| one == key) {
             let span = self.entries.first().map_or(self.span, |(first, _)| &first.span);
             reader
                 .findings
@@ -65,6 +69,8 @@ pub struct Reader<'f> {
     pub(crate) states: BTreeSet<String>,
     /// The states of branches that have been read.
     pub(crate) branch_states: Vec<(String, StateModel)>,
+    /// Where the states lead that could not be read, as far as that could be.
+    unread: BTreeMap<String, Option<Vec<Target>>>,
     /// The state that is being read.
     state: String,
     /// The outputs that expressions use.
@@ -80,6 +86,7 @@ impl<'f> Reader<'f> {
             risk: None,
             states: BTreeSet::new(),
             branch_states: Vec::new(),
+            unread: BTreeMap::new(),
             state: String::new(),
             uses: Vec::new(),
         }
@@ -96,16 +103,23 @@ impl<'f> Reader<'f> {
             self.wrong(node, &format!("{what} is a mapping with the keys {}", listed(known)));
             return None;
         };
+        let mut misspelt = Vec::new();
         for (key, _) in entries {
             if !known.contains(&key.name.as_str()) {
-                let help = did_you_mean(&key.name, known.iter().copied())
-                    .unwrap_or_else(|| format!("the keys are {}", listed(known)));
+                let meant = did_you_mean(&key.name, known.iter().copied());
+                if let Some(meant) = &meant {
+                    let is_meant = |one: &&str| {
+                        did_you_mean(&key.name, std::iter::once(*one)).as_ref() == Some(meant)
+                    };
+                    misspelt.extend(known.iter().copied().find(is_meant).map(str::to_owned));
+                }
+                let help = meant.unwrap_or_else(|| format!("the keys are {}", listed(known)));
                 self.findings
                     .add(Code::UnknownKey, &key.span, format!("{what} has no key `{}`", key.name))
                     .help(help);
             }
         }
-        Some(Fields { entries, span: &node.span, what })
+        Some(Fields { entries, span: &node.span, what, misspelt })
     }
 
     /// Reports a value of the wrong kind.
@@ -363,18 +377,37 @@ pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
         Some(node) => read_expiry(node, &mut reader).map(Some),
     };
     let states = top.need(&mut reader, "states").and_then(|node| read_states(node, &mut reader));
-    Some(Model {
-        name: name?,
-        version: version?,
-        title: title?,
-        schema: reader.schema,
-        uses: reader.uses,
-        validator: validator?,
-        risk: risk?,
-        start: start?,
-        expires: expires?,
-        states: states?,
-    })
+    let Reader { schema, uses, states: names, unread, findings, .. } = reader;
+    match (name, version, title, validator, risk, start, expires, states) {
+        (
+            Some(name),
+            Some(version),
+            Some(title),
+            Some(validator),
+            Some(risk),
+            Some(start),
+            Some(expires),
+            Some(states),
+        ) if unread.is_empty() => Some(Model {
+            name,
+            version,
+            title,
+            schema,
+            uses,
+            validator,
+            risk,
+            start,
+            expires,
+            states,
+        }),
+        (.., start, expires, Some(states)) => {
+            let expires = expires.as_ref().and_then(Option::as_ref).map(|(_, to)| to);
+            let (start, states, names, unread) = (start.as_ref(), &states, &names, &unread);
+            check_part::check(&Part { start, expires, states, names, unread }, findings);
+            None
+        }
+        _ => None,
+    }
 }
 
 /// How long a run may take as a whole.
@@ -461,22 +494,55 @@ fn read_states(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, 
             .help("a definition has at least one state, an `end`");
     }
     reader.states = syntax_parallel::names(entries);
-    let mut whole = true;
     let mut states = BTreeMap::new();
     for (key, value) in entries {
         reader.is_name(&key.name, &key.span, "a state");
-        match read_state(key, value, reader) {
-            Some(state) => {
-                states.insert(key.name.clone(), state);
-            }
-            None => whole = false,
+        if let Some(state) = read_state(key, value, reader) {
+            states.insert(key.name.clone(), state);
         }
     }
-    whole &= syntax_parallel::beside(&mut states, reader);
-    whole.then_some(states)
+    syntax_parallel::beside(&mut states, reader).then_some(states)
 }
 
+/// Reads a state; of one that cannot be read is noted where it leads.
 pub(crate) fn read_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateModel> {
+    let state = read_whole_state(key, node, reader);
+    if state.is_none() {
+        reader.unread.insert(key.name.clone(), leads(node));
+    }
+    state
+}
+
+/// Where a state leads that could not be read, if that is plain.
+fn leads(node: &Node) -> Option<Vec<Target>> {
+    let target = |node: &Node| match &node.kind {
+        Kind::Text(name) => Some(Target { name: name.clone(), span: node.span.clone() }),
+        _ => None,
+    };
+    if member(node, "all").is_some() {
+        return None;
+    }
+    let mut ways = Vec::new();
+    if let Some(on) = member(node, "on") {
+        let Kind::Map(entries) = &on.kind else { return None };
+        ways.extend(entries.iter().map(|(_, to)| to));
+    }
+    if let Some(choose) = member(node, "choose") {
+        let Kind::List(items) = &choose.kind else { return None };
+        for item in items {
+            ways.push(member(item, "to").or_else(|| member(item, "else"))?);
+        }
+    }
+    ways.into_iter().map(target).collect()
+}
+
+/// The value of a key of a mapping.
+pub(crate) fn member<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    let Kind::Map(entries) = &node.kind else { return None };
+    entries.iter().find(|(key, _)| key.name == name).map(|(_, value)| value)
+}
+
+fn read_whole_state(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<StateModel> {
     let fields = reader.fields(node, "a state", STATE)?;
     let kinds: Vec<&str> = ["hold", "do", "choose", "all", "end"]
         .into_iter()

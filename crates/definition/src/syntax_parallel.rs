@@ -7,7 +7,7 @@ use crate::{
     model::{StateKind, StateModel, Target},
     node::{Key, Kind, Node},
     parallel_model::{All, Join, Others, Within},
-    syntax::{Reader, read_state},
+    syntax::{Reader, member, read_state},
     syntax_work::fixed,
 };
 
@@ -28,11 +28,6 @@ pub(crate) fn names(states: &[(Key, Node)]) -> BTreeSet<String> {
         }
     }
     found
-}
-
-fn member<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    let Kind::Map(entries) = &node.kind else { return None };
-    entries.iter().find(|(key, _)| key.name == name).map(|(_, value)| value)
 }
 
 /// Reads an `all`, and the states of its branches into those of the reader.
