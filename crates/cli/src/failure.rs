@@ -302,6 +302,7 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
             "`holdpoint items list` has the items there are"
         }
         RefusalCode::NotMigratable => "`holdpoint definitions list` has the versions there are",
+        RefusalCode::EvidenceDamaged => "`holdpoint verify` says which files are damaged",
         RefusalCode::BelowBaseline => "`holdpoint baseline show` has what is demanded",
         RefusalCode::NotReleased => "`holdpoint list` has the runs",
         RefusalCode::NotSubstitute | RefusalCode::CountsOnce => {

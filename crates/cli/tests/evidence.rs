@@ -362,6 +362,36 @@ fn damage_is_named() {
 }
 
 #[test]
+fn nobody_releases_what_relies_on_a_damaged_file() {
+    let _filters = filters();
+    let place = place();
+    place.must("attach 1 plan plan.md --as ada");
+    place.must("attach 1 report report.pdf --as bob");
+    let (report, plan) = (kept(&place, "it works"), kept(&place, "go back"));
+    fs::write(&report, "it WORKS").unwrap();
+    let before = place.truth();
+    let refused = place.refuses("approve 1 --as bob", "HP1045");
+    for says in [
+        "`report`, which the hold demands, is not what was attached",
+        "holdpoint attach RUN report FILE",
+    ] {
+        assert!(refused.contains(says), "{refused}");
+    }
+    assert_same(&before, &place.truth(), &"approve");
+    // Nor by what else could release it: but whoever says no needs no evidence.
+    place.write("other.md", "go further back");
+    place.refuses("attach 1 plan other.md --as ada", "HP1045");
+    place.must("comment 1 'the report is broken' --as bob");
+    // Both are damaged, and both can be mended one after the other.
+    fs::remove_file(&plan).unwrap();
+    place.must("attach 1 plan plan.md --as ada");
+    place.refuses("approve 1 --as bob", "HP1045");
+    place.must("attach 1 report report.pdf --as bob");
+    place.must("approve 1 --as bob");
+    assert!(place.must("show 1").contains("it has ended: done"));
+}
+
+#[test]
 fn copies_have_the_files() {
     let _filters = filters();
     let place = place();
@@ -407,9 +437,9 @@ fn copies_have_the_files() {
     }
 
     // A backup of what is damaged says so, and keeps what it has.
-    fs::write(kept(&place, "go back"), "go on").unwrap();
     place.write("third.pdf", "another");
     place.must("attach 1 report third.pdf --as bob");
+    fs::write(kept(&place, "go back"), "go on").unwrap();
     place.must("backup saved");
     assert_eq!(place.sh("backup other").code, Some(3));
     // One damaged file keeps no other out of it.

@@ -714,11 +714,13 @@ pub enum RefusalCode {
     NotMigratable,
     /// The definition does not keep to the project's baseline.
     BelowBaseline,
+    /// A file of evidence that the hold demands is not what was attached.
+    EvidenceDamaged,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -741,6 +743,7 @@ impl RefusalCode {
         Self::CountsOnce,
         Self::NotMigratable,
         Self::BelowBaseline,
+        Self::EvidenceDamaged,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -769,6 +772,7 @@ impl RefusalCode {
             Self::CountsOnce => "HP1014",
             Self::NotMigratable => "HP1018",
             Self::BelowBaseline => "HP1030",
+            Self::EvidenceDamaged => "HP1045",
         }
     }
 }

@@ -704,6 +704,12 @@ impl Run {
         workflow.claims(&self.state)
     }
 
+    /// The files of evidence, by their names, that open holds demand and that are kept beside the log.
+    #[must_use]
+    pub fn evidence_shown(&self, workflow: &dyn DynWorkflow) -> BTreeMap<String, Digest> {
+        workflow.evidence_shown(&self.state)
+    }
+
     /// What a lockdown asks of the run.
     #[must_use]
     pub fn prospect(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> Prospect {

@@ -3,7 +3,12 @@
 //! People who write a workflow in Rust implement [`Workflow`] with their own state and events. The
 //! engine stores [`DynWorkflow`], which every `Workflow` is.
 
-use std::{any::Any, collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,7 +18,7 @@ use crate::{
     command::{Actor, Command, Refusal},
     effect::Effect,
     event::{EventData, EventType, NewEvent, TypedEvent},
-    id::{EffectId, ProjectId, RunId},
+    id::{Digest, EffectId, ProjectId, RunId},
     lock::Claims,
     lockdown::Prospect,
     migration::{Migrating, misfit},
@@ -157,6 +162,12 @@ pub trait Workflow: Send + Sync + 'static {
     fn prospect(&self, state: &Self::State, _at: &Moment<'_>) -> Prospect {
         let works = self.status(state) == RunStatus::Working;
         Prospect { works, ..Prospect::default() }
+    }
+
+    /// The files of evidence, by their names, that what the run is held for demands, and that are kept beside the
+    /// log: an engine looks whether they still are what was attached before somebody releases it.
+    fn evidence_shown(&self, _state: &Self::State) -> BTreeMap<String, Digest> {
+        BTreeMap::new()
     }
 
     /// The names of the states that a run can be in, for a workflow that has such.
@@ -304,6 +315,8 @@ pub trait DynWorkflow: Send + Sync {
     fn claims(&self, state: &DynState) -> Claims;
     /// See [`Workflow::prospect`].
     fn prospect(&self, state: &DynState, at: &Moment<'_>) -> Prospect;
+    /// See [`Workflow::evidence_shown`].
+    fn evidence_shown(&self, state: &DynState) -> BTreeMap<String, Digest>;
     /// See [`Workflow::states`].
     fn states(&self) -> Vec<&str>;
     /// See [`Workflow::adopt`].
@@ -415,6 +428,11 @@ impl<W: Workflow> DynWorkflow for W {
     fn prospect(&self, state: &DynState, at: &Moment<'_>) -> Prospect {
         let state = state.typed::<W::State>();
         state.map(|state| Workflow::prospect(self, state, at)).unwrap_or_default()
+    }
+
+    fn evidence_shown(&self, state: &DynState) -> BTreeMap<String, Digest> {
+        let state = state.typed::<W::State>();
+        state.map(|state| Workflow::evidence_shown(self, state)).unwrap_or_default()
     }
 
     fn states(&self) -> Vec<&str> {

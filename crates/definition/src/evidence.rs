@@ -19,6 +19,7 @@ use crate::{
     expr::Expr,
     hold_model::{Amended, Approver, Exclusion, Hold, listed},
     hold_state::{Given, HoldState},
+    model::Model,
     node::Span,
     phrase,
     state::{Place, State},
@@ -181,6 +182,17 @@ impl HoldState {
             })
             .collect()
     }
+}
+
+/// The files, by the names of their evidence, that open holds demand of this run.
+pub(crate) fn files_shown(model: &Model, state: &State) -> BTreeMap<String, Digest> {
+    let mut open = Vec::new();
+    holds(&state.place, &mut open);
+    let demanded = open.into_iter().filter_map(|one| Some((one, hold_of(model, &one.hold)?)));
+    let names = demanded.flat_map(|(one, hold)| hold.demands(one)).map(|demand| &demand.name);
+    let files = names.filter_map(|name| Some((name, &state.evidence.get(name)?.what)));
+    let kept = files.filter(|(_, what)| what.reference.is_none());
+    kept.map(|(name, what)| (name.clone(), what.digest)).collect()
 }
 
 impl<'a> Draft<'a> {

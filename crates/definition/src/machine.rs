@@ -6,9 +6,9 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, Activity, Claims, Command, Effect, EffectId, EffectKind, IllegalEvent, Migrating,
-    Moment, Planned, Prospect, Refusal, RefusalCode, RunStatus, RunSummary, RunView, Started,
-    Workflow, workflow::Meta,
+    Action, Activity, Claims, Command, Digest, Effect, EffectId, EffectKind, IllegalEvent,
+    Migrating, Moment, Planned, Prospect, Refusal, RefusalCode, RunStatus, RunSummary, RunView,
+    Started, Workflow, workflow::Meta,
 };
 use serde_json::Value;
 
@@ -16,7 +16,8 @@ use crate::{
     Definition, amending, deadlines,
     decide::Draft,
     event::DefinitionEvent,
-    evolve, lockdown, locking, migrating, parallel, risk, rollout, rollout_control, rollout_plan,
+    evidence, evolve, lockdown, locking, migrating, parallel, risk, rollout, rollout_control,
+    rollout_plan,
     rollout_state::RolloutState,
     schema, settling,
     state::{Place, State},
@@ -181,6 +182,10 @@ impl Workflow for Definition {
 
     fn prospect(&self, state: &State, at: &Moment<'_>) -> Prospect {
         lockdown::prospect(&self.model, state, at)
+    }
+
+    fn evidence_shown(&self, state: &State) -> BTreeMap<String, Digest> {
+        evidence::files_shown(&self.model, state)
     }
 
     fn states(&self) -> Vec<&str> {

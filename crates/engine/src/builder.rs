@@ -21,6 +21,7 @@ use crate::{
     clock::{Clock, SystemClock},
     engine::{Acknowledged, Engine, Shared, shard_of},
     failure::StartFailure,
+    files::EvidenceFiles,
     limit_desk::LimitDesk,
     limits::{Limiter, QueueLimits},
     load::Library,
@@ -100,6 +101,7 @@ pub struct EngineBuilder {
     resident_runs_max: usize,
     calendars: Option<Arc<dyn CalendarReader>>,
     baselines: Option<Arc<dyn BaselineReader>>,
+    files: Option<Arc<dyn EvidenceFiles>>,
 }
 
 impl Default for EngineBuilder {
@@ -118,6 +120,7 @@ impl Default for EngineBuilder {
             resident_runs_max: RESIDENT_RUNS_MAX,
             calendars: None,
             baselines: None,
+            files: None,
         }
     }
 }
@@ -151,6 +154,13 @@ impl EngineBuilder {
     /// project that has one nothing is.
     pub fn baselines(mut self, reader: Arc<dyn BaselineReader>) -> Self {
         self.baselines = Some(reader);
+        self
+    }
+
+    /// Where the files of evidence are: they are looked at before a person's command that could release a hold
+    /// which demands them. Without it nobody does.
+    pub fn evidence_files(mut self, files: Arc<dyn EvidenceFiles>) -> Self {
+        self.files = Some(files);
         self
     }
 
@@ -229,6 +239,7 @@ impl EngineBuilder {
             log: Arc::clone(&log),
             catalog: Arc::clone(&catalog),
             projects: projects.clone(),
+            files: self.files,
         };
         let mut tables = match &self.read_model {
             ReadModelAt::Memory => Tables::open(None)?,

@@ -14,6 +14,7 @@
 //! | [`activity`] | work done for a run, and who does it |
 //! | [`clock`] | where time comes from |
 //! | [`failure`] | why a command or a query was not answered |
+//! | [`files`] | the files of evidence that people rely on |
 //! | [`limits`] | how many attempts may be under way, and how fast they may begin |
 //! | [`workers`] | work that is done elsewhere, by workers that lease attempts |
 //! | [`query`] | lists of runs, a run in detail, a run as it was |
@@ -29,6 +30,7 @@ mod conflicts;
 mod deciding;
 mod engine;
 pub mod failure;
+pub mod files;
 mod guard;
 mod limit_desk;
 pub mod limits;
@@ -51,6 +53,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use conflicts::ConflictRow;
 pub use engine::{Engine, Idle, Submission, Submitted};
 pub use failure::{CommandFailure, LeaseFailure, QueryFailure, StartFailure};
+pub use files::EvidenceFiles;
 pub use limits::{ItemPlace, QueueLimits, Rate, Takes};
 pub use query::{AsOf, InScope, Kin, LockRow, RunDetail, RunFilter, RunRow};
 pub use read_model::numbers;

@@ -1,6 +1,9 @@
 //! Bringing a run into memory: from its snapshot and the events since, or from its first event.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use holdpoint_core::{
     Claims, Command, Digest, IllegalEvent, Moment, NewEvent, Planned, Project, ProjectId, Prospect,
@@ -15,6 +18,7 @@ use jiff::Timestamp;
 use crate::{
     catalog::Catalog,
     failure::QueryFailure,
+    files::EvidenceFiles,
     guard::guard,
     projects::Projects,
     query::{AsOf, RunRow},
@@ -59,6 +63,11 @@ impl LiveRun {
         // Nothing more is decided about a broken run.
         let wanted = claims.wanted.filter(|_| self.broken.is_none());
         Claims { held: claims.held, wanted }
+    }
+
+    /// See [`Run::evidence_shown`].
+    pub(crate) fn evidence_shown(&self) -> BTreeMap<String, Digest> {
+        guard("evidence_shown", || self.run.evidence_shown(&*self.workflow)).unwrap_or_default()
     }
 
     /// See [`Run::prospect`]. A run that is held by a defect begins nothing.
@@ -193,6 +202,8 @@ pub(crate) struct Library {
     pub log: Arc<dyn EventLog>,
     pub catalog: Arc<Catalog>,
     pub projects: Projects,
+    /// Where the files of evidence are, if somebody keeps them.
+    pub files: Option<Arc<dyn EvidenceFiles>>,
 }
 
 impl Library {

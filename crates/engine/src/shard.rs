@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use holdpoint_core::{Command, EffectId, ProjectId, RunId, Sequence, event::EventType};
+use holdpoint_core::{Command, EffectId, ProjectId, Refusal, RunId, Sequence, event::EventType};
 use holdpoint_log::AppendFailure;
 use jiff::Timestamp;
 use tokio::{
@@ -113,6 +113,13 @@ enum Done {
         result: Result<Sequence, CommandFailure>,
         begin: Box<Begin>,
         coming: Coming,
+    },
+    /// The files that a command relies on were looked at.
+    Looked {
+        run: RunId,
+        command: Box<Command>,
+        reply: CommandReply,
+        result: Result<(), Refusal>,
     },
     /// The id of a submission belongs to a run already.
     Known {
@@ -238,7 +245,7 @@ impl Shard {
                 }
             }
             Ask::Command { run, command, reply } => {
-                self.enqueue(run, Waiting::Command { command, reply });
+                self.enqueue(run, Waiting::Command { command, reply, looked: false });
             }
             Ask::Query { run, reply } => match self.slots.get(&run) {
                 // What is durable can be shown at once, whatever is on its way.
@@ -311,6 +318,12 @@ impl Shard {
             Done::Loaded { run, loaded: Err(failure) } => {
                 tracing::error!(%run, error = %failure, "a run could not be loaded");
                 self.give_up(run, &failure);
+            }
+            Done::Looked { run, command, reply, result: Ok(()) } => {
+                self.enqueue(run, Waiting::Command { command, reply, looked: true });
+            }
+            Done::Looked { reply, result: Err(refusal), .. } => {
+                let _ = reply.send(Err(refusal.into()));
             }
             Done::Known { run, mut begin } => {
                 begin.known = true;

@@ -71,8 +71,16 @@ impl Step {
 /// What waits for a run.
 pub(crate) enum Waiting {
     Submission(Box<Begin>),
-    Command { command: Box<Command>, reply: CommandReply },
-    Own { command: Box<Command>, step: Step },
+    /// With whether the files that it relies on were looked at.
+    Command {
+        command: Box<Command>,
+        reply: CommandReply,
+        looked: bool,
+    },
+    Own {
+        command: Box<Command>,
+        step: Step,
+    },
     Query(QueryReply),
 }
 

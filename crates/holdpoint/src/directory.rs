@@ -384,6 +384,7 @@ impl DataDirectory {
             .loader(Arc::new(holdpoint_definition::Language))
             .calendars(Arc::new(holdpoint_definition::calendar::YamlCalendars))
             .baselines(Arc::new(holdpoint_definition::Baselines))
+            .evidence_files(Arc::new(self.evidence()))
             .activity(HTTP_CHECK, Arc::new(check.clone()))
             .activity(HEALTH_CHECK, Arc::new(check));
         for (name, handler) in self.configuration.activities() {

@@ -19,6 +19,7 @@ use std::{
 
 use holdpoint_core::{Digest, NewEvidence, RunId, Sequence, event::TypedEvent as _, id::Digesting};
 use holdpoint_definition::{Attached, DefinitionEvent};
+use holdpoint_engine::EvidenceFiles;
 use holdpoint_log::{EventLog, ReadFailure, Record};
 
 use crate::directory::DataDirectory;
@@ -301,6 +302,12 @@ impl EvidenceStore {
             return Err(EvidenceFailure::Changed { digest: *digest, path });
         }
         Ok(true)
+    }
+}
+
+impl EvidenceFiles for EvidenceStore {
+    fn check(&self, digest: &Digest) -> Result<(), String> {
+        Self::check(self, digest).map(drop).map_err(|failure| failure.to_string())
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     deciding::{Accepted, Batch, Then, answer_again},
     engine::new_event_id,
     failure::CommandFailure,
+    files,
     guard::guard,
     load::{Library, LiveRun},
     read_model::{Subject, Update},
@@ -141,7 +142,7 @@ impl Shard {
                     let _ = begin.reply.send(answer);
                     continue;
                 }
-                Waiting::Command { command, reply } => {
+                Waiting::Command { command, reply, looked } => {
                     match live.run.answer_to(&command) {
                         Ok(None) => {}
                         Ok(Some(answer)) => {
@@ -155,8 +156,20 @@ impl Shard {
                     }
                     if batch.has(command.id) {
                         // The id a second time in one batch: answered when the first is durable.
-                        again.push_back(Waiting::Command { command, reply });
+                        again.push_back(Waiting::Command { command, reply, looked });
                         continue;
+                    }
+                    if let (false, true, Some(files)) =
+                        (looked, files::may_release(&command.action), &self.library.files)
+                    {
+                        let shown = files::relied_on(&command.action, live.evidence_shown());
+                        if !shown.is_empty() {
+                            let looks = files::check(Arc::clone(files), shown);
+                            self.under_way.push(Box::pin(async move {
+                                Done::Looked { run, command, reply, result: looks.await }
+                            }));
+                            continue;
+                        }
                     }
                     (command, Then::Reply(reply))
                 }
@@ -332,7 +345,7 @@ impl Shard {
         for Accepted { command, then, .. } in accepted.into_iter().rev() {
             match then {
                 Then::Reply(reply) if several => {
-                    slot.waiting.push_front(Waiting::Command { command, reply });
+                    slot.waiting.push_front(Waiting::Command { command, reply, looked: true });
                 }
                 Then::Own(step) if several => {
                     slot.waiting.push_front(Waiting::Own { command, step });
