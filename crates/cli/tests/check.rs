@@ -69,23 +69,11 @@ fn findings_are_told_with_their_lines_and_remedies() {
     error: 2 of 3 files are unusable
     help: what is wrong stands above, with what to do; each code has a page in docs/errors
     good.yaml: `patch` v1, nothing to report
-    bad.yaml:19:19: error[HP2003]: a rule has no `need`
-       |
-    19 |           peer: { from: role:engineer, qualified: network, needs: 1 }
-       |                   ^^^^
-    help: add the key `need`
-
     bad.yaml:19:60: error[HP2002]: a rule has no key `needs`
        |
     19 |           peer: { from: role:engineer, qualified: network, needs: 1 }
        |                                                            ^^^^^
     help: did you mean `need`?
-
-    bad.yaml:20:21: error[HP2003]: a rule has no `need`
-       |
-    20 |           second: { when: "input.risk == 'high'", from: role:engineer, needs: 1 }
-       |                     ^^^^
-    help: add the key `need`
 
     bad.yaml:20:72: error[HP2002]: a rule has no key `needs`
        |
@@ -93,7 +81,13 @@ fn findings_are_told_with_their_lines_and_remedies() {
        |                                                                        ^^^^^
     help: did you mean `need`?
 
-    bad.yaml: 4 errors
+    bad.yaml:26:21: error[HP2008]: there is no state `dome`
+       |
+    26 |     on: { released: dome }
+       |                     ^^^^
+    help: did you mean `done`?
+
+    bad.yaml: 3 errors
     good.scenarios.yaml:4:45: error[HP2104]: `patch` has no end `dnoe`
       |
     4 |   one: { given: { by: ada }, then: { ended: dnoe } }
@@ -124,21 +118,21 @@ fn a_directory_is_checked_whole() {
         })
         .collect();
     assert_snapshot!(told.join("\n"), @r#"
-    "bad.yaml" false 4
+    "bad.yaml" false 3
     "good.scenarios.yaml" false 1
     "good.yaml" true 0
     "warns.yaml" true 1
     "#);
     assert_snapshot!(format!("{:#}", files[0]["findings"][0]), @r#"
     {
-      "code": "HP2003",
-      "column": 19,
-      "end_column": 23,
+      "code": "HP2002",
+      "column": 60,
+      "end_column": 65,
       "end_line": 19,
       "file": "bad.yaml",
-      "help": "add the key `need`",
+      "help": "did you mean `need`?",
       "line": 19,
-      "message": "a rule has no `need`",
+      "message": "a rule has no key `needs`",
       "severity": "error"
     }
     "#);

@@ -62,7 +62,7 @@ fn a_published_version_never_changes() {
     place.write("patch.yaml", PATCH);
     assert_snapshot!(place.refuses("definitions publish patch.yaml --as ada", "HP1010"), @"
     error[HP1010]: version 1 of `patch` is published already, with the same text
-    help: a published version never changes: give the new text a higher `version`, for example 2
+    help: nothing is to be done: runs can be submitted to it
     ");
     place.write("patch.yaml", PATCH.replace("title: Patch", "title: Other"));
     assert_snapshot!(place.refuses("definitions publish patch.yaml --as ada", "HP1010"), @"

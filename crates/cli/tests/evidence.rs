@@ -187,7 +187,7 @@ fn what_is_refused_leaves_no_file() {
     [exit 1]
 
     $ holdpoint attach 1 report none.pdf --as bob
-    error: `none.pdf` cannot be read: No such file or directory (os error 2)
+    error: `none.pdf` cannot be read: there is no such file
     help: name a file that can be read
     [exit 2]
 

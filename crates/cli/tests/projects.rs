@@ -91,7 +91,7 @@ fn a_project_and_its_people() {
     `bob` is qualified in network from 2019-01-01 00:00:00 until 2051-01-01 00:00:00 (CCIE)
 
     $ holdpoint project qualify bob storage --issuer 'the vendor' --until 2019-01-01T00:00:00Z --as ada
-    `bob` is qualified in storage until 2019-01-01 00:00:00 (the vendor)
+    `bob` is qualified in storage until 2019-01-01 00:00:00 (the vendor), which is not valid now
 
     $ holdpoint project qualify cy network --issuer CCIE --as ada
     `cy` is qualified in network (CCIE)
@@ -245,7 +245,7 @@ fn who_may_not_is_told_what_it_takes() {
     ");
     assert_snapshot!(place.refuses("project member add bob --as ada", "HP1010"), @"
     error[HP1010]: `bob` is a member already
-    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
+    help: to give them another role: `holdpoint project role grant bob ROLE`
     ");
     assert_snapshot!(place.refuses("project member add zed --as bob", "HP1002"), @"
     error[HP1002]: `bob` may not change the project `lab`: that takes the role `owner`

@@ -110,7 +110,7 @@ fn a_window_holds_back_until_a_calendar_opens_it_or_somebody_overrides_it() {
 
     $ holdpoint calendar publish always.yaml --as ada
     error[HP1010]: the calendar `maintenance` is published already, and says the same
-    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
+    help: nothing is to be done: it is in force
     [exit 1]
 
     $ holdpoint work

@@ -161,7 +161,8 @@ impl Calendars {
             return Err(Refusal::new(
                 RefusalCode::AlreadyExists,
                 format!("the calendar `{calendar}` is published already, and says the same"),
-            ));
+            )
+            .needs("nothing is to be done: it is in force"));
         }
         let before = self.0.get(calendar).map_or(0, |shelf| shelf.revision);
         Ok(ProjectEvent::CalendarPublished {

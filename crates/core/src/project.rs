@@ -334,7 +334,10 @@ impl Project {
                     return Err(Refusal::new(
                         RefusalCode::AlreadyExists,
                         format!("`{member}` is a member already"),
-                    ));
+                    )
+                    .needs(format!(
+                        "to give them another role: `holdpoint project role grant {member} ROLE`"
+                    )));
                 }
                 let name = name.clone().unwrap_or_else(|| member.to_string());
                 let mut events = vec![ProjectEvent::MemberAdded { member: member.clone(), name }];
@@ -440,11 +443,15 @@ impl Project {
                             if same { "with the same text" } else { "with another text" }
                         ),
                     )
-                    .needs(format!(
-                        "a published version never changes: give the new text a higher `version`, \
-                         for example {}",
-                        version.saturating_add(1)
-                    )));
+                    .needs(if same {
+                        "nothing is to be done: runs can be submitted to it".to_owned()
+                    } else {
+                        format!(
+                            "a published version never changes: give the new text a higher \
+                             `version`, for example {}",
+                            version.saturating_add(1)
+                        )
+                    }));
                 }
                 if let Some(rule) = &self.releases {
                     rule.named(*release)?;

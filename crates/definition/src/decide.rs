@@ -502,9 +502,11 @@ impl<'a> Draft<'a> {
     /// The signals that holds which can still open, or are open, wait for, with the holds.
     fn signals_wanted(&self) -> Vec<(&'a str, &'a SignalWait)> {
         let model = self.model;
-        let ahead = |place: &Place| {
-            let taken = matches!(place, Place::Hold(open) if open.signalled);
-            check::ahead(model, place.state(), !taken)
+        let ahead = |place: &Place| match place {
+            // It has left the state that it is still shown in.
+            Place::Owing { next, .. } => check::ahead(model, next, true),
+            Place::Hold(open) => check::ahead(model, &open.hold, !open.signalled),
+            place => check::ahead(model, place.state(), true),
         };
         let states: BTreeSet<&'a str> = match &self.state.place {
             Place::All(_) => {

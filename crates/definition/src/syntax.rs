@@ -349,6 +349,9 @@ pub fn listed(names: &[&str]) -> String {
 /// Reads a definition's shape. `None` when so much is missing that there is no model.
 pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
     let mut reader = Reader::new(findings);
+    if is_of_another_kind(root, &mut reader) {
+        return None;
+    }
     let top = reader.fields(root, "a definition", TOP)?;
 
     let name = top.need(&mut reader, "workflow").and_then(|node| {
@@ -408,6 +411,27 @@ pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
         }
         _ => None,
     }
+}
+
+/// Whether a file is something else than a definition; reported if so.
+fn is_of_another_kind(root: &Node, reader: &mut Reader<'_>) -> bool {
+    let Kind::Map(entries) = &root.kind else { return false };
+    let has = |name: &str| entries.iter().find(|(key, _)| key.name == name);
+    let kinds = [
+        ("calendar", "a calendar", "check it with `holdpoint calendar check FILE`"),
+        ("scenarios", "a file of scenarios", "let its name end in `.scenarios.yaml`"),
+        ("baseline", "a baseline", "name it beside a definition: `--baseline FILE`"),
+        ("items", "an inventory", "it is taken by `holdpoint items set FILE`"),
+    ];
+    let found = kinds.iter().find_map(|(key, what, help)| Some((has(key)?, what, help)));
+    let Some(((key, _), what, help)) = found.filter(|_| has("workflow").is_none()) else {
+        return false;
+    };
+    reader
+        .findings
+        .add(Code::WrongKind, &key.span, format!("this is {what}, and no definition"))
+        .help(*help);
+    true
 }
 
 /// How long a run may take as a whole.

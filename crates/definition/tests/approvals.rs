@@ -451,6 +451,31 @@ fn a_veto_is_for_those_who_have_one() {
 const DUTIES: &str = "duties: { discharge: [author, role:board] }";
 
 #[test]
+fn a_run_that_waits_for_duties_wants_no_signal_that_it_has_taken() {
+    let source = "
+workflow: late
+version: 1
+title: Late
+start: ask
+states:
+  ask:
+    hold:
+      approval: { rules: { peer: { from: role:engineer, need: 1 } }, duties: { discharge: author } }
+    on: { released: wait, rejected: done }
+  wait: { hold: { signal: { name: go } }, on: { released: done } }
+  done: { end: done }
+";
+    let mut bench = submitted(source, "ada", json!({}));
+    bench.act("bob", on_condition("measure", None)).unwrap();
+    let go = || Action::Signal { name: "go".to_owned(), data: json!(null) };
+    bench.act("bob", go()).unwrap();
+    let refusal = refused(bench.act("bob", go()), RefusalCode::NotAwaited);
+    assert_eq!(refusal.message, "nothing in this run can want the signal `go`");
+    bench.act("bob", discharge(1)).unwrap();
+    assert_eq!(bench.status(), ended("done"));
+}
+
+#[test]
 fn conditions_are_owed_from_the_release_on() {
     let mut bench = held("peers: { from: role:engineer, need: 2 }", DUTIES, "ada");
     bench.act("bob", on_condition("tell the night shift", Some("work"))).unwrap();

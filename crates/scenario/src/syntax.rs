@@ -138,6 +138,16 @@ impl<'f> File<'f> {
     }
 
     fn read(&mut self, root: &Node) -> Option<((String, yaml::Span), Vec<Scenario>)> {
+        if let Kind::Map(entries) = &root.kind
+            && let Some((key, _)) = entries.iter().find(|(key, _)| key.name == "workflow")
+            && entries.iter().all(|(key, _)| key.name != "scenarios")
+        {
+            self.reader
+                .findings
+                .add(Code::WrongKind, &key.span, "this is a definition, and no file of scenarios")
+                .help("its scenarios stand in a file of their own: `NAME.scenarios.yaml`");
+            return None;
+        }
         let top = self.reader.fields(root, "a file of scenarios", TOP)?;
         let definition = top.need(&mut self.reader, "definition").and_then(|node| {
             let file = self.reader.text(node, "`definition`, the file that is tested,")?;

@@ -162,6 +162,14 @@ fn a_file_that_is_none_says_what_it_needs() {
       | ^^^^
     help: the keys are `definition`, `begins`, `members`, `calendars`, `items`, `input`, `workers`, `scenarios`
     ");
+    let definition = found("workflow: x\nversion: 1\n").to_string();
+    assert_snapshot!(definition, @"
+    x.scenarios.yaml:1:1: error[HP2004]: this is a definition, and no file of scenarios
+      |
+    1 | workflow: x
+      | ^^^^^^^^
+    help: its scenarios stand in a file of their own: `NAME.scenarios.yaml`
+    ");
     let none = found("");
     assert!(none.has_errors());
     let broken = found("scenarios: [");

@@ -78,8 +78,13 @@ pub(crate) async fn attach(context: &Context, arguments: Attach) -> Result<Answe
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    };
     Failure::usage(
-        format!("`{}` cannot be read: {error}", path.display()),
+        format!("`{}` cannot be read: {why}", path.display()),
         "name a file that can be read",
     )
 }

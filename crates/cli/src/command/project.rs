@@ -51,7 +51,9 @@ pub(crate) async fn project(context: &Context, command: ProjectCommand) -> Resul
         }
         ProjectCommand::Qualify { member, domain, issuer, from, until, acting } => {
             let qualification = Qualification { domain, issuer, from, until };
-            let done = format!("`{member}` is qualified {}", in_words(&qualification));
+            let now = Timestamp::now();
+            let lapsed = if qualification.is_valid(now) { "" } else { ", which is not valid now" };
+            let done = format!("`{member}` is qualified {}{lapsed}", in_words(&qualification));
             (ProjectAction::Qualify { member, qualification }, acting, done)
         }
         ProjectCommand::Disqualify { member, domain, acting } => {

@@ -438,9 +438,7 @@ fn too_few(condition: &ConditionView, can: usize) -> String {
     if condition.kind != "approval" || can >= open {
         return String::new();
     }
-    format!(
-        "           that is {can} where {open} are needed yet: more must be asked, or fewer needed\n"
-    )
+    format!("           that is {can}, and {open} are still needed\n")
 }
 
 /// In whose place somebody votes.

@@ -33,7 +33,10 @@ pub(crate) async fn substitute(
         SubstituteCommand::Add { member, substitute, until, from, roles, reason, acting } => {
             if until <= Timestamp::now() {
                 return Err(Failure::usage(
-                    format!("the substitution would be over already: it would end at {until}"),
+                    format!(
+                        "the substitution would be over already: it would end at {} UTC",
+                        time(until)
+                    ),
                     "say with `--until` from when on it no longer holds",
                 ));
             }
