@@ -196,7 +196,7 @@ fn what_cannot_be_read_is_told() {
     // The others are checked all the same.
     let ran = place.sh("check bytes.yaml bad.yaml");
     assert_eq!(ran.code, Some(2));
-    assert!(ran.output.contains("HP2003"), "{ran:?}");
+    assert!(ran.output.contains("HP2002"), "{ran:?}");
     assert!(ran.errors.contains("the definition `bytes.yaml` cannot be read"), "{ran:?}");
 }
 
