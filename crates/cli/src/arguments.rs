@@ -59,6 +59,7 @@ pub(crate) struct Arguments {
 
     /// How many seconds to wait when another process works on the directory
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 5)]
+    #[arg(value_parser = patience, allow_negative_numbers = true)]
     #[arg(help_heading = "Global options")]
     pub(crate) wait: u16,
 
@@ -807,6 +808,10 @@ fn number(text: &str) -> Result<u32, String> {
 fn from_one(text: &str) -> Result<u32, String> {
     let expected = || format!("`{text}` is not a number from 1 to {}", u32::MAX);
     text.parse().ok().filter(|number| *number > 0).ok_or_else(expected)
+}
+
+fn patience(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number from 0 to {}", u16::MAX))
 }
 
 /// Something that is said, in one line or several.

@@ -131,6 +131,14 @@ impl Context {
         match (engine.find_run(project.as_ref(), number).await?.as_slice(), project) {
             ([only], _) => Ok(*only),
             ([], _) if may_be_id => by_id(engine, text).await,
+            ([], Some(project)) if engine.project(&project).is_none() => {
+                let there =
+                    engine.projects().iter().map(|one| one.id().to_string()).collect::<Vec<_>>();
+                Err(Failure::usage(
+                    format!("there is no project `{project}`"),
+                    format!("the projects are: {}", there.join(", ")),
+                ))
+            }
             ([], Some(project)) => Err(Failure::usage(
                 format!("there is no run {number} in the project `{project}`"),
                 LIST_RUNS,

@@ -258,6 +258,8 @@ states:
     let shown = lockdown.must("show 2");
     assert!(shown.contains("next: release the lockdown 1, as a member with"), "{shown}");
     lockdown.must("lockdown release 1 --reason so --as ada");
+    let shown = lockdown.must("show 2");
+    assert!(shown.contains("next: run `holdpoint work`, which takes it up after"), "{shown}");
     let window = place(
         "
 start: schedule

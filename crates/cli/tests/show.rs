@@ -280,7 +280,6 @@ fn a_run_as_it_was() {
               title = "Fix the router"
 
     submitted, and at no state yet
-    next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint show 1 --at 3
     run 1: Fix the router
@@ -298,8 +297,6 @@ fn a_run_as_it_was() {
                can release it: bob, eve
                cannot: cy, who is not qualified in network now
       if nothing happens: `expired` at [time] UTC (in [span])
-    next: approve or reject `ask`
-    next: cancel the run, as `ada` or a member with the role `owner`
     "#);
     let events: Vec<serde_json::Value> = place
         .must("history 1 --json")

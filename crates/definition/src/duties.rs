@@ -158,11 +158,11 @@ impl Draft<'_> {
                 self.state.duties.iter().map(|duty| duty.number.to_string()).collect();
             let refusal =
                 Refusal::new(RefusalCode::NotFound, format!("the run has no open duty {number}"));
-            return Err(if open.is_empty() {
-                refusal
+            return Err(refusal.needs(if open.is_empty() {
+                "it owes nothing now: `holdpoint show RUN` has what was made a condition".to_owned()
             } else {
-                refusal.needs(format!("open are the duties {}", open.join(", ")))
-            });
+                format!("open are the duties {}", open.join(", "))
+            }));
         };
         if !may_discharge(self.model, &self.state, duty, id, member) {
             let whom = listed(&dischargers(self.model, duty));

@@ -107,6 +107,18 @@ fn a_definition_is_told_in_sentences() {
 }
 
 #[test]
+fn whom_an_escalation_asks_is_told_with_what_it_asks_them() {
+    let source = SOURCE.replace(
+        "        not: [requester]\n",
+        "        not: [requester]\n        escalate: { after: 2d, to: [role:head, member:ada] }\n",
+    );
+    let told = definition(&source).explain();
+    let sentence = "After 2d, role head or member ada may approve as well, under every rule; as many \
+                    are needed as before.";
+    assert!(told.contains(sentence), "{told}");
+}
+
+#[test]
 fn a_rollout_is_told_with_all_that_it_has() {
     let source = include_str!("samples/valid/rollout-with-everything.yaml");
     let told = definition(source).explain();

@@ -154,7 +154,8 @@ fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
             .as_ref()
             .map(|risk| format!("\nrisk      {}", risk_in_words(risk)))
             .unwrap_or_default(),
-        standing(detail, now),
+        // What could be done then cannot be done any more.
+        if past { stands(detail, now) } else { standing(detail, now) },
     )
 }
 
@@ -188,13 +189,14 @@ fn input(input: &Value) -> String {
 
 /// Where a run stands, what holds it and what a person can do.
 pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
+    stands(detail, now) + &next_steps(detail)
+}
+
+/// Where a run stands and what holds it.
+fn stands(detail: &RunDetail, now: Timestamp) -> String {
     let view = &detail.view;
     let mut text = place(view, now);
     text.push_str(&children_in_words(detail));
-    let waits = |kinds: &[&str]| {
-        let mut conditions = view.holds.iter().flat_map(|hold| &hold.conditions);
-        conditions.any(|one| kinds.contains(&one.kind) && !one.met)
-    };
     if let Some(failure) = &view.failure {
         text.push_str(&line(&format!("  failed   `{}`: {}", failure.state, failure.reason)));
         text.push('\n');
@@ -202,12 +204,28 @@ pub(crate) fn standing(detail: &RunDetail, now: Timestamp) -> String {
     for name in &detail.row.unconfigured {
         text.push_str(&format!("  waiting  no activity `{name}` is configured here\n"));
     }
+    text
+}
+
+/// What can be done next, a line each.
+fn next_steps(detail: &RunDetail) -> String {
+    let view = &detail.view;
+    let mut text = String::new();
+    let waits = |kinds: &[&str]| {
+        let mut conditions = view.holds.iter().flat_map(|hold| &hold.conditions);
+        conditions.any(|one| kinds.contains(&one.kind) && !one.met)
+    };
+    let lifted = view.holds.iter().flat_map(|hold| &hold.conditions);
+    let mut lifted = lifted.filter(|one| one.kind == "lockdown").peekable();
+    let lifted = lifted.peek().is_some() && lifted.all(|one| one.met);
     if detail.row.waits_for_configuration() {
         text.push_str(
             "next: configure it in the directory's `holdpoint.toml`, then run `holdpoint work`\n",
         );
     } else if works(&view.status, &view.branches) && !view.state.is_empty() {
         text.push_str("next: run `holdpoint work`, which does what machines are to do\n");
+    } else if lifted {
+        text.push_str("next: run `holdpoint work`, which takes it up after the lockdown\n");
     } else if waits(&["run"]) {
         text.push_str("next: run `holdpoint work`, which starts such a run and notices its end\n");
     } else if waits(&["wait", "witness"]) || bakes(view) {
