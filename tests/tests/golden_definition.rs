@@ -743,6 +743,10 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
             },
         ),
         (
+            "holdpoint.rollout.not_begun",
+            DefinitionEvent::NotBegun { state: state(), targets: vec![text("sw-2"), text("sw-3")] },
+        ),
+        (
             "holdpoint.rollout.paused",
             DefinitionEvent::RolloutPaused { state: state(), reason: text("an incident") },
         ),
@@ -858,6 +862,7 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::BakeEnded { .. } => "holdpoint.rollout.bake_ended",
         DefinitionEvent::RolloutHeld { .. } => "holdpoint.rollout.held",
         DefinitionEvent::Promoted { .. } => "holdpoint.rollout.promoted",
+        DefinitionEvent::NotBegun { .. } => "holdpoint.rollout.not_begun",
         DefinitionEvent::RolloutPaused { .. } => "holdpoint.rollout.paused",
         DefinitionEvent::RolloutResumed { .. } => "holdpoint.rollout.resumed",
         DefinitionEvent::TargetStepDone { .. } => "holdpoint.target.step_done",

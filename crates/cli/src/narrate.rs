@@ -182,7 +182,9 @@ fn of_run(event: &RunEvent) -> String {
         RunEvent::AttemptQueued { effect, waits_for, before, .. } => {
             format!("{effect} waits for {waits_for}{}", before_it(*before))
         }
-        RunEvent::AttemptNotBegun { effect, error, .. } => format!("{effect} failed: {error}"),
+        RunEvent::AttemptNotBegun { effect, error, .. } => {
+            format!("{effect} does not begin: {error}")
+        }
         RunEvent::AttemptStarted { effect, activity, attempt: 1 } => {
             format!("began `{activity}` for {}", place(effect))
         }
@@ -506,6 +508,10 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::RolloutPaused { reason, .. } => format!("paused the rollout: {reason}"),
         DefinitionEvent::RolloutResumed { reason, .. } => {
             format!("resumed the rollout{}", because(reason))
+        }
+        DefinitionEvent::NotBegun { targets, .. } => {
+            let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+            format!("nothing had begun at {}, and nothing does now", a_few(&targets))
         }
         DefinitionEvent::RolloutFinished { outcome, .. } => {
             format!("the rollout is over: {}", outcome.replace('_', " "))

@@ -331,3 +331,53 @@ fn whoever_may_not_steer_is_told_who_may() {
     [exit 2]
     ");
 }
+
+/// Four machines at once, with nothing that restores them.
+const ONE_WAY: &str = "
+workflow: one-way
+version: 1
+title: One way
+start: go
+states:
+  go:
+    do: { rollout: { targets: [a, b, c, d], each: { run: deploy } } }
+    on: { succeeded: done, failed: failed }
+  done: { end: done }
+  failed: { end: failed }
+";
+
+#[test]
+fn what_was_stopped_before_it_began_does_not_begin() {
+    let place = place(0);
+    place.write("one-way.yaml", ONE_WAY);
+    place.must("definitions publish one-way.yaml --as ada");
+    for (run, definition, stop, ends) in [
+        (1, "one-way", "cancel", "ended: cancelled"),
+        (2, "one-way", "abort", "ended: failed"),
+        (3, "roll --input title=One", "cancel", "ended: cancelled"),
+        (4, "roll --input title=One", "abort", "ended: rolled-back"),
+    ] {
+        place.must(&format!("submit {definition} --as ada"));
+        place.must(&format!("{stop} {run} --reason no --as ada"));
+        let worked = place.shows(&["work"]);
+        assert!(!worked.contains("began"), "{definition}, {stop}: {worked}");
+        let shown = place.must(&format!("show {run}"));
+        assert!(shown.contains(ends) && shown.contains("waiting"), "{shown}");
+    }
+}
+
+#[test]
+fn what_was_paused_before_it_began_begins_when_it_is_resumed() {
+    let place = place(0);
+    place.write("one-way.yaml", ONE_WAY);
+    place.must("definitions publish one-way.yaml --as ada");
+    place.must("submit one-way --as ada");
+    let paused = place.must("pause 1 --reason 'an incident' --as ada");
+    assert_eq!(paused.matches("waiting").count(), 4, "{paused}");
+    let worked = place.shows(&["work"]);
+    assert!(!worked.contains("began"), "{worked}");
+    place.must("resume 1 --as ada");
+    let worked = place.shows(&["work"]);
+    assert_eq!(worked.matches("began `deploy`").count(), 4, "{worked}");
+    assert!(place.must("show 1").contains("ended: done"));
+}

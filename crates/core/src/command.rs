@@ -1,6 +1,10 @@
 //! Requests to change a run, who makes them, and the refusal that answers "no".
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
@@ -174,7 +178,8 @@ pub fn request_of(actor: &Actor, asks: &impl Serialize) -> Digest {
 ///
 /// People send all but those that [are the engine's](Self::is_engines). A workflow refuses what it
 /// does not know. It sees the attempts of an activity only by their end:
-/// [`Completed`](Self::Completed) or [`Failed`](Self::Failed).
+/// [`Completed`](Self::Completed) or [`Failed`](Self::Failed); and where it [asks for something only
+/// if it was begun](crate::Workflow::restraints), that it was not: [`NotBegun`](Self::NotBegun).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
@@ -373,6 +378,11 @@ pub enum Action {
         /// What the last attempt said.
         error: String,
     },
+    /// Activities that are asked for only if they were begun were not, and will not be.
+    NotBegun {
+        /// Which.
+        effects: BTreeSet<EffectId>,
+    },
     /// Take the lock on an item from the run that holds it.
     BreakLock {
         /// Which item.
@@ -502,6 +512,7 @@ impl Action {
             | Self::Signal { .. }
             | Self::Completed { .. }
             | Self::Failed { .. }
+            | Self::NotBegun { .. }
             | Self::LocksGranted { .. }
             | Self::ConflictsFound { .. }
             | Self::TimerFired { .. }
@@ -544,6 +555,7 @@ impl Action {
             | Self::BreakLock { .. } => false,
             Self::Completed { .. }
             | Self::Failed { .. }
+            | Self::NotBegun { .. }
             | Self::LocksGranted { .. }
             | Self::ConflictsFound { .. }
             | Self::TimerFired { .. }

@@ -87,6 +87,28 @@ impl Activity {
     }
 }
 
+/// What may begin of an activity that is asked for, where a run is about to rest or to turn back: see
+/// [`crate::Workflow::restraints`]. An attempt that is under way goes on either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restraint {
+    /// Whether it is asked for only if it was begun: one without an attempt is taken back.
+    pub if_begun: bool,
+    /// What becomes of another attempt.
+    pub again: Again,
+}
+
+/// What becomes of another attempt at an activity, where one has failed, or has an end that nobody
+/// knows and may be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It begins when it is due.
+    Begins,
+    /// It waits until there is no restraint.
+    Waits,
+    /// There is none: the activity has failed.
+    Never,
+}
+
 /// How long work may take, besides the time of each attempt; without end where nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeLimits {

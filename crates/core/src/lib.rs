@@ -63,7 +63,8 @@ pub use command::{
     Action, Actor, Authentication, Command, NewDuty, Outcome, Refusal, RefusalCode, Steering, Vote,
 };
 pub use effect::{
-    Activity, ChildRun, Effect, EffectKind, RetryPolicy, SettleCheck, Settling, TimeLimits,
+    Activity, Again, ChildRun, Effect, EffectKind, Restraint, RetryPolicy, SettleCheck, Settling,
+    TimeLimits,
 };
 pub use event::{Event, EventData, EventType, NewEvent, PendingEvent, Sequence, StreamId, Version};
 pub use evidence::NewEvidence;

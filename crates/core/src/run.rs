@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     answers::{Answers, answer_in, answered, answered_by},
     command::{Action, Actor, Command, Refusal, RefusalCode},
-    effect::{Activity, ChildRun, Effect, EffectKind, SettleCheck},
+    effect::{Activity, Again, ChildRun, Effect, EffectKind, SettleCheck},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
     lock::Claims,
@@ -27,6 +27,7 @@ mod decision;
 mod event;
 mod migrating;
 mod queueing;
+mod restraining;
 mod settling;
 mod snapshot;
 
@@ -545,7 +546,7 @@ impl Run {
                 )
                 .into());
             }
-            Action::Completed { .. } | Action::Failed { .. } => {
+            Action::Completed { .. } | Action::Failed { .. } | Action::NotBegun { .. } => {
                 return Err(Refusal::new(
                     RefusalCode::NotAwaited,
                     "an activity ends by the end of one of its attempts",
@@ -648,6 +649,11 @@ impl Run {
     /// All that the run is owed, and what there is to do about each.
     #[must_use]
     pub fn due(&self, workflow: &dyn DynWorkflow) -> Vec<Due> {
+        let restraints = workflow.restraints(&self.state);
+        let waits = |effect: &EffectId| {
+            let again = restraints.get(effect).map(|restraint| restraint.again);
+            again == Some(Again::Waits) && self.progress.get(effect).is_some_and(Progress::is_begun)
+        };
         workflow
             .pending(&self.state)
             .into_iter()
@@ -687,6 +693,7 @@ impl Run {
                 };
                 Due { effect: id, step }
             })
+            .filter(|due| !matches!(due.step, DueStep::Attempt { .. }) || !waits(&due.effect))
             .collect()
     }
 
@@ -696,6 +703,7 @@ impl Run {
         let pending = workflow.pending(&self.state);
         workflow.asks(&self.state) == pending.iter().map(|one| one.id.clone()).collect()
             && pending.iter().all(|one| workflow.owed(&self.state, &one.id).as_ref() == Some(one))
+            && self.keeps_to_restraints(workflow)
     }
 
     /// The locks that the run holds and waits for.
@@ -719,8 +727,14 @@ impl Run {
     /// Where the run stands.
     #[must_use]
     pub fn status(&self, workflow: &dyn DynWorkflow) -> RunStatus {
-        match workflow.status(&self.state) {
+        self.status_now(workflow, workflow.status(&self.state))
+    }
+
+    /// Where the run stands that is `status` as far as its workflow sees.
+    fn status_now(&self, workflow: &dyn DynWorkflow, status: RunStatus) -> RunStatus {
+        match status {
             RunStatus::Working if self.rests(workflow) => RunStatus::Stuck,
+            RunStatus::Working if self.waits_to_go_on(workflow) => RunStatus::Held,
             status => status,
         }
     }
@@ -729,9 +743,7 @@ impl Run {
     #[must_use]
     pub fn summary(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> RunSummary {
         let mut summary = workflow.summary(&self.state, at);
-        if summary.status == RunStatus::Working && self.rests(workflow) {
-            summary.status = RunStatus::Stuck;
-        }
+        summary.status = self.status_now(workflow, summary.status);
         summary
     }
 

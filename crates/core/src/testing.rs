@@ -421,23 +421,34 @@ impl Bench {
         self.now += by;
     }
 
-    /// Does one attempt at an activity: begins it and ends it with `outcome`.
+    /// Begins an attempt at each activity that can be attempted now: workers are free for all.
+    #[track_caller]
+    pub fn begin_open(&mut self) {
+        for due in self.due() {
+            if let DueStep::Attempt { attempt, .. } = due.step {
+                let effect = due.effect;
+                let started = self.act("engine", Action::AttemptStarted { effect, attempt });
+                started.expect("what can be attempted begins");
+            }
+        }
+    }
+
+    /// Does one attempt at an activity: begins it, unless it was begun, and ends it with `outcome`.
     ///
     /// # Errors
     /// The refusal, if it was refused.
     #[track_caller]
     pub fn attempt(&mut self, effect: &str, outcome: Outcome) -> Result<Vec<Event>, Refusal> {
         let effect = EffectId::new(effect);
-        let attempt = self
-            .due()
-            .iter()
-            .find_map(|due| match &due.step {
-                DueStep::Attempt { attempt, .. } if due.effect == effect => Some(*attempt),
-                _ => None,
-            })
-            .unwrap_or(1);
-        let mut events =
-            self.act("engine", Action::AttemptStarted { effect: effect.clone(), attempt })?;
+        let due = self.due().into_iter().find(|due| due.effect == effect).map(|due| due.step);
+        let attempt = match due {
+            Some(DueStep::Attempt { attempt, .. } | DueStep::UnderWay { attempt }) => attempt,
+            _ => 1,
+        };
+        let mut events = match due {
+            Some(DueStep::UnderWay { .. }) => Vec::new(),
+            _ => self.act("engine", Action::AttemptStarted { effect: effect.clone(), attempt })?,
+        };
         events.extend(self.act("engine", Action::AttemptEnded { effect, attempt, outcome })?);
         Ok(events)
     }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     command::{Actor, Command, Refusal},
-    effect::Effect,
+    effect::{Effect, Restraint},
     event::{EventData, EventType, NewEvent, TypedEvent},
     id::{Digest, EffectId, ProjectId, RunId},
     lock::Claims,
@@ -144,6 +144,15 @@ pub trait Workflow: Send + Sync + 'static {
     /// The ids of all that [`pending`](Self::pending) names, for less.
     fn asks(&self, state: &Self::State) -> BTreeSet<EffectId> {
         self.pending(state).into_iter().map(|one| one.id).collect()
+    }
+
+    /// The activities, of those that [`pending`](Self::pending) names, that may not begin as they are
+    /// asked for: where people have stopped a run, what was asked for is not yet begun. The run, which
+    /// knows the attempts, says which were not, by [`NotBegun`](crate::Action::NotBegun), as soon as
+    /// this names them; the state must no longer ask for them then, but may ask anew, under the same
+    /// names, when it goes on.
+    fn restraints(&self, _state: &Self::State) -> BTreeMap<EffectId, Restraint> {
+        BTreeMap::new()
     }
 
     /// The locks on configuration items that the run holds and waits for in this state. An engine
@@ -311,6 +320,8 @@ pub trait DynWorkflow: Send + Sync {
     fn owed(&self, state: &DynState, effect: &EffectId) -> Option<Effect>;
     /// See [`Workflow::asks`].
     fn asks(&self, state: &DynState) -> BTreeSet<EffectId>;
+    /// See [`Workflow::restraints`].
+    fn restraints(&self, state: &DynState) -> BTreeMap<EffectId, Restraint>;
     /// See [`Workflow::claims`].
     fn claims(&self, state: &DynState) -> Claims;
     /// See [`Workflow::prospect`].
@@ -419,6 +430,11 @@ impl<W: Workflow> DynWorkflow for W {
 
     fn asks(&self, state: &DynState) -> BTreeSet<EffectId> {
         state.typed::<W::State>().map(|state| Workflow::asks(self, state)).unwrap_or_default()
+    }
+
+    fn restraints(&self, state: &DynState) -> BTreeMap<EffectId, Restraint> {
+        let state = state.typed::<W::State>();
+        state.map(|state| Workflow::restraints(self, state)).unwrap_or_default()
     }
 
     fn claims(&self, state: &DynState) -> Claims {

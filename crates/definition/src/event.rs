@@ -669,6 +669,15 @@ pub enum DefinitionEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Steps were asked for at targets and nobody had begun them when the rollout was paused, was
+    /// turned round, or rested: they are not asked for any more.
+    #[serde(rename = "holdpoint.rollout.not_begun")]
+    NotBegun {
+        /// In which state.
+        state: String,
+        /// At which targets; the switch is one of them.
+        targets: Vec<String>,
+    },
     /// A step of a target was done, other than its deployment and its check.
     #[serde(rename = "holdpoint.target.step_done")]
     TargetStepDone {

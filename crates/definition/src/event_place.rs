@@ -26,6 +26,7 @@ impl DefinitionEvent {
             | Self::Promoted { state, .. }
             | Self::RolloutPaused { state, .. }
             | Self::RolloutResumed { state, .. }
+            | Self::NotBegun { state, .. }
             | Self::WaveStarted { state, .. }
             | Self::RolloutStopped { state, .. }
             | Self::UndoStarted { state, .. }

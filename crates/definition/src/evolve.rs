@@ -382,6 +382,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Event::Promoted { .. }
             | Event::RolloutPaused { .. }
             | Event::RolloutResumed { .. }
+            | Event::NotBegun { .. }
             | Event::TargetStepDone { .. }
             | Event::TargetSkipped(_)
             | Event::TargetDeployed(_)

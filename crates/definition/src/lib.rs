@@ -86,6 +86,7 @@ mod rollout_model;
 mod rollout_plan;
 mod rollout_state;
 mod rollout_steps;
+mod rollout_unbegun;
 mod rollout_view;
 mod rollout_window;
 mod schema;

@@ -7,8 +7,8 @@ use std::{
 
 use holdpoint_core::{
     Action, Activity, Claims, Command, Digest, Effect, EffectId, EffectKind, IllegalEvent,
-    Migrating, Moment, Planned, Prospect, Refusal, RefusalCode, RunStatus, RunSummary, RunView,
-    Started, Workflow, workflow::Meta,
+    Migrating, Moment, Planned, Prospect, Refusal, RefusalCode, Restraint, RunStatus, RunSummary,
+    RunView, Started, Workflow, workflow::Meta,
 };
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ use crate::{
     evidence, evolve, lockdown, locking, migrating, parallel, risk, rollout, rollout_control,
     rollout_plan,
     rollout_state::RolloutState,
-    schema, settling,
+    rollout_unbegun, schema, settling,
     state::{Place, State},
     view,
 };
@@ -176,6 +176,21 @@ impl Workflow for Definition {
         pending.into_iter().map(|one| one.id).chain(steps.flat_map(rollout::asks)).collect()
     }
 
+    fn restraints(&self, state: &State) -> BTreeMap<EffectId, Restraint> {
+        match &state.place {
+            Place::Rollout { .. } => {
+                state.rollout.as_ref().map(rollout_unbegun::restraints).unwrap_or_default()
+            }
+            Place::All(fork) => fork
+                .branches
+                .keys()
+                .filter_map(|branch| state.looking_at(std::slice::from_ref(branch)))
+                .flat_map(|inner| Workflow::restraints(self, &inner))
+                .collect(),
+            _ => BTreeMap::new(),
+        }
+    }
+
     fn claims(&self, state: &State) -> Claims {
         locking::claims(&self.model, state)
     }
@@ -270,6 +285,10 @@ impl Draft<'_> {
             Action::Cancel { reason } => self.cancel(reason)?,
             Action::Completed { effect, output } => self.completed(effect, output)?,
             Action::Failed { effect, error } => self.failed(effect, error)?,
+            Action::NotBegun { effects } => {
+                let next = rollout_unbegun::not_begun(self, effects)?;
+                next.into_iter().for_each(|next| self.enter(next));
+            }
             Action::TimerFired { effect } => self.timer(effect)?,
             Action::LocksGranted { effect } => self.locks_granted(effect)?,
             Action::BreakLock { item, reason } => self.break_lock(item, reason)?,

@@ -368,6 +368,7 @@ impl Event {
             | Self::RolloutHeld { .. }
             | Self::Promoted { .. }
             | Self::RolloutPaused { .. }
+            | Self::NotBegun { .. }
             | Self::RolloutResumed { .. }
             | Self::TargetStepDone { .. }
             | Self::TargetSkipped(_)

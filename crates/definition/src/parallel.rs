@@ -1,5 +1,7 @@
 //! Parallel branches in decisions: which branch a command is about, and when branches join.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use holdpoint_core::{Action, EffectId, Refusal, RefusalCode, Steering};
 use serde_json::Value;
 
@@ -47,6 +49,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         | Action::Failed { effect, .. }
         | Action::TimerFired { effect }
         | Action::LocksGranted { effect } => asking(draft.model, effect),
+        Action::NotBegun { effects } => return not_begun(draft, effects),
         Action::Signal { name, data } => return signal(draft, name, data),
         Action::Steer { steering, state, .. } => steered(draft, *steering, state.as_deref())?,
         Action::Amend { input, reason } => return amend(draft, input, reason),
@@ -167,6 +170,18 @@ fn meant(
         )
         .needs(format!("name one of {}", listed(several)))),
     }
+}
+
+/// Decides in each branch which of the effects that it asks for were not begun.
+fn not_begun(draft: &mut Draft<'_>, effects: &BTreeSet<EffectId>) -> Result<(), Refusal> {
+    let mut by_branch: BTreeMap<Path, BTreeSet<EffectId>> = BTreeMap::new();
+    for effect in effects {
+        by_branch.entry(asking(draft.model, effect)).or_default().insert(effect.clone());
+    }
+    for (path, effects) in by_branch {
+        within(draft, &path, |draft| draft.act(&Action::NotBegun { effects }))?;
+    }
+    Ok(())
 }
 
 /// Decides a signal: the first branch, in the order of their names, that waits for it and accepts

@@ -13,6 +13,7 @@ use crate::{
     rollout_model::Rollout,
     rollout_state::{Between, Course, Pause, RolloutState, SWITCH, Undo},
     rollout_steps::{Path, Phase, Step},
+    rollout_unbegun,
     rollout_window::RolloutWindow,
     state::{Place, State},
 };
@@ -83,6 +84,7 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
         bakes: 0,
         next: 0,
         queue: Default::default(),
+        before: Default::default(),
         active: Default::default(),
         unclear: Default::default(),
         stuck: Default::default(),
@@ -156,6 +158,7 @@ pub(crate) fn evolve(state: &mut State, event: &Event, meta: &Meta<'_>) -> Resul
             rollout.details.extend(of.detail.clone().map(|detail| (index, detail)));
             rollout.leave(index, Phase::Unclear);
         }
+        Event::NotBegun { targets, .. } => rollout_unbegun::evolve(rollout, targets)?,
         Event::UndoStarted { .. } if rollout.course == Course::RollingOut => {
             rollout.turn(Course::Undoing, meta.time);
         }
@@ -270,7 +273,7 @@ fn wait(rollout: &mut RolloutState, event: &Event, meta: &Meta<'_>) -> Result<()
 }
 
 /// The next step at a target, when one on the way forward or back was done.
-fn advance(rollout: &mut RolloutState, index: u32) {
+pub(crate) fn advance(rollout: &mut RolloutState, index: u32) {
     let phase = rollout.phase(index);
     let path = rollout.path.of(rollout.is_switch(index));
     if phase.is_undoing() {

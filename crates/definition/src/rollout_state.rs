@@ -56,10 +56,15 @@ pub(crate) struct RolloutState {
     pub(crate) bakes: u32,
     /// The next target to begin with.
     pub(crate) next: u32,
-    /// The targets that are to be begun before that: people want them tried again.
+    /// The targets that are to be begun before that: people want them tried again, or they were asked
+    /// for and taken back.
     pub(crate) queue: BTreeSet<u32>,
     /// The targets that are worked on.
     pub(crate) active: BTreeSet<u32>,
+    /// Where targets were whose first step is asked for, or the first that undoes them, unless they
+    /// waited.
+    #[serde(default)]
+    pub(crate) before: BTreeMap<u32, Phase>,
     /// The targets whose check told nothing.
     pub(crate) unclear: BTreeSet<u32>,
     /// The targets that could not be undone, and the step that failed.
@@ -258,6 +263,7 @@ impl RolloutState {
     /// Ends the work at a target and begins with whatever has room now.
     pub(crate) fn leave(&mut self, index: u32, phase: Phase) {
         self.active.remove(&index);
+        self.before.remove(&index);
         self.set(index, phase);
         self.fill();
     }
@@ -296,7 +302,7 @@ impl RolloutState {
             if !self.queue.remove(&index) {
                 self.next = index.saturating_add(1);
             }
-            self.begin(index, self.path.first(self.is_switch(index)));
+            self.begin_first(index, self.path.first(self.is_switch(index)));
         }
     }
 
@@ -315,8 +321,28 @@ impl RolloutState {
         self.unavailable_max.is_none_or(|most| out < most) && self.active.len() < self.parallel
     }
 
+    /// Begins with the first step at a target, or the first that undoes it.
+    fn begin_first(&mut self, index: u32, phase: Phase) {
+        let before = self.phase(index);
+        self.begin(index, phase);
+        if before != Phase::Waiting {
+            self.before.insert(index, before);
+        }
+    }
+
+    /// Whether nothing has been done at a target since it was begun with, or since it is undone.
+    pub(crate) fn is_at_first_step(&self, index: u32) -> bool {
+        let phase = self.phase(index);
+        if phase.is_undoing() {
+            self.before.contains_key(&index)
+        } else {
+            phase == self.path.first(self.is_switch(index))
+        }
+    }
+
     /// Begins with a step at a target.
     pub(crate) fn begin(&mut self, index: u32, phase: Phase) {
+        self.before.remove(&index);
         if matches!(phase, Phase::Draining | Phase::UndoDraining) {
             self.drained.insert(index);
         }
@@ -337,7 +363,7 @@ impl RolloutState {
             }
             self.undo_below = index;
             if let Some(phase) = self.undo_first(index) {
-                self.begin(index, phase);
+                self.begin_first(index, phase);
             }
         }
     }
@@ -365,7 +391,8 @@ impl RolloutState {
         self.course = course;
         self.between = Between::Wave;
         let queued = std::mem::take(&mut self.queue);
-        self.failed = self.failed.saturating_add(u32::try_from(queued.len()).unwrap_or(u32::MAX));
+        let failed = queued.iter().filter(|index| self.phase(**index).has_failed()).count();
+        self.failed = self.failed.saturating_add(u32::try_from(failed).unwrap_or(u32::MAX));
         let unclear = std::mem::take(&mut self.unclear);
         let checking: Vec<u32> = self
             .active
@@ -379,8 +406,17 @@ impl RolloutState {
             self.set(index, Phase::Unchecked);
         }
         self.undo_below = self.next;
-        self.undo_from = self.next;
+        self.undo_from_last_begun();
         self.fill();
+    }
+
+    /// Leaves those out of the undoing that were asked for and not begun, behind all that were.
+    pub(crate) fn undo_from_last_begun(&mut self) {
+        while self.undo_below > 0 && self.phase(self.undo_below.saturating_sub(1)) == Phase::Waiting
+        {
+            self.undo_below = self.undo_below.saturating_sub(1);
+        }
+        self.undo_from = self.undo_below;
     }
 
     /// Ends a pause, if there is one, and adds up how long it was.
@@ -426,6 +462,14 @@ impl RolloutState {
             Between::Passed { holds } => *holds >= gate.holds.len(),
             Between::Baking { .. } | Between::Held { .. } => false,
         }
+    }
+
+    /// Whether whatever is asked for may begin.
+    pub(crate) fn is_free(&self) -> bool {
+        self.course == Course::RollingOut
+            && self.paused.is_none()
+            && !self.is_shut()
+            && !self.rests_forward()
     }
 
     fn rests_forward(&self) -> bool {

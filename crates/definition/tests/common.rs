@@ -5,7 +5,7 @@ use std::sync::Arc;
 use holdpoint_core::{
     Action, Outcome, Project, Refusal, RefusalCode, RunStatus, Steering,
     event::Event,
-    testing::{Bench, project},
+    testing::{Bench, project, types},
     view::TargetView,
 };
 use holdpoint_definition::Definition;
@@ -112,6 +112,13 @@ pub(crate) fn flaky(error: &str) -> Outcome {
 /// A health check's answer.
 pub(crate) fn verdict(verdict: &str) -> Outcome {
     Outcome::Completed(json!({ "verdict": verdict, "detail": format!("it {verdict}") }))
+}
+
+/// The types of events, but for those about attempts.
+pub(crate) fn of_the_rollout(events: &[Event]) -> Vec<String> {
+    let mut types = types(events);
+    types.retain(|one| !one.starts_with("activity."));
+    types
 }
 
 /// The effects of the activities that can be begun with now, in order.

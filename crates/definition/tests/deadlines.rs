@@ -100,6 +100,7 @@ fn an_attempt_that_is_under_way_then_is_abandoned() {
 #[test]
 fn a_rollout_is_turned_round_when_its_time_is_over() {
     let mut bench = rolling();
+    bench.begin_open();
     bench.advance(hours(2));
     assert_eq!(targets(&bench), ["a:healthy", "b:deploying"]);
     bench.attempt("roll#1/b/deploy", done()).unwrap();
@@ -147,6 +148,7 @@ fn a_run_whose_time_is_over_undoes_its_rollout_first() {
     bench.attempt("build#1", done()).unwrap();
     bench.approve("bob").unwrap();
     bench.attempt("roll#1/a/deploy", done()).unwrap();
+    bench.begin_open();
     bench.advance(hours(10));
     assert_eq!(bench.status(), RunStatus::Working);
     bench.attempt("roll#1/b/deploy", fatal("no")).unwrap();

@@ -49,6 +49,7 @@ mod targets;
 mod tasks;
 mod timing;
 mod types;
+mod unbegun;
 mod waivers;
 mod watch;
 mod windows;

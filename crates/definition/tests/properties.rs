@@ -6,7 +6,7 @@ use std::{
 };
 
 use holdpoint_core::{
-    Action, Digest, EffectId, MemberId, Moment, NewDuty, NewEvidence, Outcome, ProjectEvent,
+    Action, Digest, EffectId, Event, MemberId, Moment, NewDuty, NewEvidence, Outcome, ProjectEvent,
     Ruling, RunStatus, Settlement, Steering, Substitution, Vote, run::DueStep, testing::Bench,
 };
 use holdpoint_definition::Definition;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::common::{
-    NORMAL_CHANGE, ROLLING_ROLLOUT, cases, fatal, flaky, people, verdict, workflow,
+    NORMAL_CHANGE, ROLLING_ROLLOUT, cases, data, fatal, flaky, people, verdict, workflow,
 };
 
 /// Random runs of each definition.
@@ -409,6 +409,8 @@ struct Watched {
     /// What each effect asked for when it was first seen.
     asked: BTreeMap<String, String>,
     pending: BTreeSet<String>,
+    /// Those that are activities.
+    activities: BTreeSet<String>,
     gone: BTreeSet<String>,
 }
 
@@ -418,8 +420,8 @@ impl Watched {
         let mut bench = Bench::new(workflow.clone(), people());
         substitutes().for_each(|fact| bench.happens(&fact));
         bench.submit(by, input).unwrap();
-        let (asked, pending, gone) = Default::default();
-        let mut watched = Self { bench, workflow, asked, pending, gone };
+        let (asked, pending, activities, gone) = Default::default();
+        let mut watched = Self { bench, workflow, asked, pending, activities, gone };
         watched.look();
         watched
     }
@@ -427,8 +429,10 @@ impl Watched {
     /// Checks what holds between commands.
     fn look(&mut self) {
         let due = self.bench.due();
-        let now: BTreeSet<String> = due.iter().map(|due| due.effect.to_string()).collect();
-        assert_eq!(now.len(), due.len(), "an effect is asked for twice: {due:?}");
+        let named: BTreeSet<&EffectId> = due.iter().map(|due| &due.effect).collect();
+        assert_eq!(named.len(), due.len(), "an effect is asked for twice: {due:?}");
+        let asked = self.bench.run().asked(&*self.workflow);
+        let now: BTreeSet<String> = asked.iter().map(ToString::to_string).collect();
         for due in &due {
             let id = due.effect.to_string();
             assert!(!self.gone.contains(&id), "`{id}` was over and is asked for again");
@@ -445,7 +449,12 @@ impl Watched {
             let first = self.asked.entry(id.clone()).or_insert_with(|| what.clone());
             assert_eq!(*first, what, "`{id}` asks for something else than before");
         }
-        self.gone.extend(self.pending.difference(&now).cloned());
+        let activities = due.iter().filter(|due| matches!(due.step, DueStep::Attempt { .. }));
+        self.activities.extend(activities.map(|due| due.effect.to_string()));
+        let begun = begun(&self.bench);
+        // What was taken back before it began may be asked for anew.
+        let is_over = |id: &&String| !self.activities.contains(*id) || begun.contains(*id);
+        self.gone.extend(self.pending.difference(&now).filter(is_over).cloned());
         self.pending = now;
         let view = self.bench.view();
         match self.bench.status() {
@@ -577,11 +586,71 @@ impl Watched {
     }
 }
 
+/// The effects at which an attempt was begun.
+fn begun(bench: &Bench) -> BTreeSet<String> {
+    attempts(bench.history()).map(|(effect, _)| effect).collect()
+}
+
+/// The attempts that were begun: effect and number.
+fn attempts(history: &[Event]) -> impl Iterator<Item = (String, u64)> {
+    let started =
+        history.iter().filter(|event| event.kind.as_str() == "holdpoint.activity.started");
+    started.map(data).map(|data| {
+        (data["effect"].as_str().unwrap().to_owned(), data["attempt"].as_u64().unwrap())
+    })
+}
+
+/// What has begun after people, or failures, have stopped a rollout: of what was begun before, the
+/// steps that are left in a pause, and nothing of what leads forward once it is turned round.
+fn keeps_to_stops(history: &[Event]) {
+    let mut turned: BTreeSet<String> = BTreeSet::new();
+    // The targets that were begun, of each rollout that is paused.
+    let mut paused: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let goes_back = |step: &str| step.starts_with("undo_") || step.starts_with("restore");
+    for (at, event) in history.iter().enumerate() {
+        let state = || data(event)["state"].as_str().unwrap().to_owned();
+        match event.kind.as_str() {
+            "holdpoint.rollout.started" | "holdpoint.rollout.resumed" => {
+                let state = state();
+                paused.remove(&state);
+                if event.kind.as_str() == "holdpoint.rollout.started" {
+                    turned.remove(&state);
+                }
+            }
+            "holdpoint.rollout.undo_started" | "holdpoint.rollout.stopped" => {
+                let state = state();
+                paused.remove(&state);
+                turned.insert(state);
+            }
+            "holdpoint.rollout.paused" => {
+                let before = attempts(&history[..at])
+                    .filter_map(|(effect, _)| Some(effect.rsplit_once('/')?.0.to_owned()));
+                paused.insert(state(), before.collect());
+            }
+            "holdpoint.activity.started" => {
+                let (effect, attempt) = attempts(std::slice::from_ref(event)).next().unwrap();
+                let Some((target, step)) = effect.rsplit_once('/') else { continue };
+                let state = target.split_once('#').unwrap().0;
+                assert!(
+                    !turned.contains(state) || goes_back(step),
+                    "{effect} begins after the turn"
+                );
+                if let Some(before) = paused.get(state) {
+                    assert!(attempt == 1, "{effect} is tried again in a pause");
+                    assert!(before.contains(target), "{effect} begins in a pause");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 fn run(source: &str, by: usize, input: Value, steps: &[Step]) {
     let mut watched = Watched::submit(source, MEMBERS[by], input);
     for step in steps {
         watched.take(step);
     }
+    keeps_to_stops(watched.bench.history());
     watched.replay_all();
 }
 

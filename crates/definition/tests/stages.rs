@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::common::{
-    data, done, ended, fatal, last, open, refused, steer, submitted, targets, verdict,
+    data, done, ended, fatal, last, of_the_rollout, open, refused, steer, submitted, targets,
+    verdict,
 };
 
 /// A rollout of `targets` with what `rest` says of it.
@@ -46,7 +47,7 @@ fn rollout(rest: &str, count: usize) -> Bench {
 
 #[track_caller]
 fn end(bench: &mut Bench, what: &str, outcome: Outcome) -> Vec<String> {
-    types(&bench.attempt(&format!("go#1/{what}"), outcome).unwrap()).split_off(2)
+    of_the_rollout(&bench.attempt(&format!("go#1/{what}"), outcome).unwrap())
 }
 
 /// Does whatever is asked for, as long as something is.
@@ -244,6 +245,7 @@ fn without_a_rollback_a_target_that_failed_is_only_put_back_into_service() {
     assert_eq!(end(&mut bench, "t1/undo_undrain", done()), ["target.step_done"]);
     assert_eq!(targets(&bench)[0], "t1:failed");
     // What is out of service when the rollout stops is put back, too.
+    bench.begin_open();
     bench.act("ada", steer(Steering::Abort, None, Some("so"))).unwrap();
     end(&mut bench, "t2/deploy", done());
     assert_eq!(open(&bench), ["go#1/t2/undo_undrain"]);
@@ -269,10 +271,11 @@ fn what_is_between_its_steps_when_the_rollout_is_turned_round_is_undone_from_the
         for step in done_before {
             end(&mut bench, &format!("t1/{step}"), done());
         }
+        let under_way = open(&bench).remove(0);
+        bench.begin_open();
         bench.act("ada", steer(Steering::Abort, None, Some("so"))).unwrap();
         // The step that is under way ends first; a check is given up.
         if done_before.len() < 5 {
-            let under_way = open(&bench).remove(0);
             bench.attempt(&under_way, done()).unwrap();
         }
         let mut seen = Vec::new();

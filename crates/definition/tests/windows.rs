@@ -481,6 +481,7 @@ fn what_becomes_of_it_when_the_window_closes_is_a_choice() {
         let mut bench = rollout(closes);
         until(&mut bench, "2026-01-06T22:00:00Z");
         bench.attempt("work#1/a/deploy", done()).unwrap();
+        bench.begin_open();
         until(&mut bench, "2026-01-07T02:00:00Z");
         bench
     };
@@ -535,6 +536,7 @@ fn nothing_is_begun_with_after_the_close_before_anybody_has_noticed_it() {
 fn a_freeze_during_the_work_pauses_it_and_an_override_lets_it_go_on() {
     let mut bench = rollout("pause");
     until(&mut bench, "2026-01-06T22:00:00Z");
+    bench.begin_open();
     bench.happens(&published("maintenance", MAINTENANCE_LATER, 2));
     bench.advance(SignedDuration::ZERO);
     bench.attempt("work#1/a/deploy", done()).unwrap();

@@ -285,6 +285,7 @@ pub(crate) fn words(action: &Action) -> String {
         | Action::ChildEnded { .. }
         | Action::Completed { .. }
         | Action::Failed { .. }
+        | Action::NotBegun { .. }
         | Action::TimerFired { .. }
         | Action::AttemptQueued { .. }
         | Action::AttemptNotBegun { .. }

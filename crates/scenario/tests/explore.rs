@@ -241,6 +241,13 @@ impl Space {
                 }
             }
         }
+        // Of what is asked for only if it was begun, one thing was not.
+        for (effect, restraint) in Workflow::restraints(&self.definition, &at.state) {
+            if restraint.if_begun {
+                let action = Action::NotBegun { effects: [effect].into() };
+                found.extend(self.send(at, Actor::Engine, action));
+            }
+        }
         for effect in Workflow::pending(&self.definition, &at.state) {
             let verdict = |verdict: &str| json!({ "verdict": verdict });
             let answers = match &effect.kind {

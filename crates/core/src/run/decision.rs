@@ -208,6 +208,10 @@ impl<'a> Decision<'a> {
         attempt: u32,
     ) -> Result<(), DecideFailure> {
         let activity = self.next_attempt(effect, attempt)?;
+        if self.is_over(effect)? {
+            // It was asked for by an earlier version, which would have begun it.
+            return self.restrain();
+        }
         self.record(&RunEvent::AttemptStarted {
             effect: effect.clone(),
             activity: activity.name,
@@ -279,11 +283,13 @@ impl<'a> Decision<'a> {
             Outcome::Unknown { reason } => {
                 let (reason, counts) = (reason.clone(), false);
                 self.record(&RunEvent::AttemptUnknown { effect, attempt, reason, counts })?;
+                self.restrain()?;
                 Ok(None)
             }
             Outcome::Unanswered { error } => {
                 let (reason, counts) = (error.clone(), true);
                 self.record(&RunEvent::AttemptUnknown { effect, attempt, reason, counts })?;
+                self.restrain()?;
                 Ok(None)
             }
         }
@@ -300,6 +306,9 @@ impl<'a> Decision<'a> {
     ) -> Option<Result<Timestamp, String>> {
         let of = format!("{}/{effect}/{}", self.run.id(), progress.attempts);
         let delay = activity.retry.jittered_after(failures, &of)?;
+        if self.is_last(effect) {
+            return Some(Err("no other attempt begins".to_owned()));
+        }
         Some(self.in_time(activity, progress, delay))
     }
 
@@ -322,6 +331,9 @@ impl<'a> Decision<'a> {
     /// Ends the decision: `answered` names the effect that the workflow was just told the end of
     /// and so must not ask for again, or the engine would do it for ever.
     pub(super) fn finish(mut self, answered: Option<&EffectId>) -> Result<Decided, DecideFailure> {
+        if self.told {
+            self.restrain()?;
+        }
         let asked = if self.told { self.workflow.asks(&self.run.state) } else { BTreeSet::new() };
         if let Some(effect) = answered
             && asked.contains(effect)

@@ -18,7 +18,7 @@ use crate::{
     next_step::{NextAsk, NextStep},
     project::OWNER,
     settlement::{Ruling, Settled, Settlement},
-    view::{RunStatus, UnknownView},
+    view::UnknownView,
     workflow::{DecideFailure, DynWorkflow, Moment},
 };
 
@@ -92,6 +92,8 @@ impl Decision<'_> {
         let again = if unsettled.counts {
             let failures = progress.failures.saturating_add(1);
             self.again_after(effect, &activity, &progress, failures)
+        } else if self.is_last(effect) {
+            Some(Err("no other attempt begins".to_owned()))
         } else {
             Some(self.in_time(&activity, &progress, SignedDuration::ZERO))
         };
@@ -136,6 +138,12 @@ impl Decision<'_> {
                 self.settle_as(&effect, attempt, Settled::Done, Some(output), reason, None)
             }
             Ruling::Failed => self.settle_as(&effect, attempt, Settled::Failed, None, reason, None),
+            Ruling::Again if self.is_last(&effect) => {
+                let message = format!("no other attempt at `{effect}` begins: the run turns back");
+                Err(Refusal::new(RefusalCode::NotAwaited, message)
+                    .needs("say that it was done, or that it failed")
+                    .into())
+            }
             Ruling::Again => {
                 let now = Some(self.at.now);
                 self.settle_as(&effect, attempt, Settled::Again, None, reason, now)
@@ -311,9 +319,7 @@ impl Run {
     #[must_use]
     pub fn view(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> crate::RunView {
         let mut view = workflow.view(&self.state, at);
-        if view.status == RunStatus::Working && self.rests(workflow) {
-            view.status = RunStatus::Stuck;
-        }
+        view.status = self.status_now(workflow, view.status);
         let is_told = |one: &Progress| one.unsettled.is_some() || one.queued.is_some();
         if view.status.is_ended() || !self.progress.values().any(is_told) {
             return view;

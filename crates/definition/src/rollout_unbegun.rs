@@ -1,0 +1,112 @@
+//! What a rollout has asked for and nobody has begun, when it is paused, rests, waits for its window
+//! or is turned round: it is taken back, and asked for anew when the rollout goes on.
+//!
+//! The run knows what was begun, and says so as soon as [`restraints`] names a step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdpoint_core::{Again, EffectId, Refusal, Restraint};
+
+use crate::{
+    decide::{Draft, not_awaited},
+    event::DefinitionEvent as Event,
+    rollout::settle,
+    rollout_evolve::advance,
+    rollout_state::{Course, RolloutState},
+    rollout_steps::Phase,
+};
+
+/// The steps that may not begin as they are asked for.
+pub(crate) fn restraints(rollout: &RolloutState) -> BTreeMap<EffectId, Restraint> {
+    if rollout.is_free() {
+        return BTreeMap::new();
+    }
+    let restrained = rollout.active.iter().filter_map(|index| {
+        let (restraint, step) = (restraint(rollout, *index)?, rollout.step(*index)?);
+        Some((rollout.effect(*index, step), restraint))
+    });
+    restrained.collect()
+}
+
+/// What may begin of the step that is asked for at a target.
+fn restraint(rollout: &RolloutState, index: u32) -> Option<Restraint> {
+    let forward = rollout.course == Course::RollingOut;
+    if !forward && !rollout.phase(index).is_undoing() {
+        return Some(Restraint { if_begun: true, again: Again::Never });
+    }
+    // A target that was begun goes through its steps, so that it is not left half-way.
+    let if_begun = rollout.is_at_first_step(index);
+    if rollout.paused.is_some() {
+        return Some(Restraint { if_begun, again: Again::Waits });
+    }
+    (forward && if_begun).then_some(Restraint { if_begun, again: Again::Begins })
+}
+
+/// Decides that steps were not begun.
+pub(crate) fn not_begun(
+    draft: &mut Draft<'_>,
+    effects: &BTreeSet<EffectId>,
+) -> Result<Option<String>, Refusal> {
+    let none = || not_awaited("the rollout asks for nothing of the kind");
+    let rollout = draft.state.rollout.as_ref().ok_or_else(none)?;
+    let meant = rollout.active.iter().filter(|index| {
+        let step = rollout.step(**index);
+        step.is_some_and(|step| effects.contains(&rollout.effect(**index, step)))
+    });
+    let targets: Vec<String> = meant.map(|index| rollout.target(*index).to_owned()).collect();
+    if targets.is_empty() {
+        return Err(none());
+    }
+    let state = rollout.state.clone();
+    draft.emit(Event::NotBegun { state, targets });
+    Ok(settle(draft))
+}
+
+/// Adds that steps were not begun.
+pub(crate) fn evolve(rollout: &mut RolloutState, named: &[String]) -> Result<(), String> {
+    let active: BTreeMap<String, u32> =
+        rollout.active.iter().map(|index| (rollout.target(*index).to_owned(), *index)).collect();
+    for target in named {
+        let index = active.get(target).filter(|index| {
+            let restraint = restraint(rollout, **index).filter(|_| !rollout.is_free());
+            restraint.is_some_and(|restraint| restraint.if_begun)
+        });
+        let index = index.ok_or_else(|| format!("nothing is taken back at `{target}`"))?;
+        take_back(rollout, *index);
+    }
+    rollout.fill();
+    Ok(())
+}
+
+/// Takes back the step that is asked for at a target: it is where it was before that.
+fn take_back(rollout: &mut RolloutState, index: u32) {
+    let phase = rollout.phase(index);
+    let path = rollout.path.of(rollout.is_switch(index));
+    let done = match phase {
+        Phase::Deploying if path.drain => Some(Phase::Draining),
+        Phase::Undraining if path.verify => Some(Phase::Verifying),
+        Phase::Verifying | Phase::Undraining => Some(Phase::Deploying),
+        _ => None,
+    };
+    if let Some(done) = done {
+        // As though the rollout had been turned round when the step before ended.
+        rollout.set(index, done);
+        return advance(rollout, index);
+    }
+    let before = rollout.before.remove(&index).unwrap_or(Phase::Waiting);
+    if matches!(phase, Phase::Draining | Phase::UndoDraining) {
+        rollout.drained.remove(&index);
+    }
+    rollout.active.remove(&index);
+    rollout.set(index, before);
+    if phase.is_undoing() {
+        rollout.undo_below = rollout.undo_below.max(index.saturating_add(1));
+        return;
+    }
+    if rollout.course == Course::RollingOut {
+        rollout.queue.insert(index);
+    } else {
+        rollout.failed = rollout.failed.saturating_add(u32::from(before.has_failed()));
+        rollout.undo_from_last_begun();
+    }
+}
