@@ -60,6 +60,14 @@ fn failure(error: &clap::Error) -> Failure {
             if let (Some(argument), Some(reason)) =
                 (error.get(ContextKind::InvalidArg), error.source())
             {
+                let reason = reason.to_string();
+                let reason = match reason.as_str() {
+                    // What the standard library says of a number that is none.
+                    "invalid digit found in string" | "cannot parse integer from empty string" => {
+                        "expected a whole number".to_owned()
+                    }
+                    _ => reason,
+                };
                 message = format!("`{argument}`: {reason}");
             }
         }

@@ -417,3 +417,63 @@ fn names_are_looked_for_in_all_projects() {
     [exit 1]
     ");
 }
+
+#[test]
+fn of_several_open_holds_one_is_named() {
+    let _filters = filters();
+    let place = place();
+    let branch = |name: &str| {
+        format!(
+            "
+        {name}:
+          start: {name}-ask
+          states:
+            {name}-ask:
+              hold: {{ approval: {{ rules: {{ peer: {{ from: role:engineer, need: 1 }} }} }} }}
+              on: {{ released: {name}-yes, rejected: {name}-no }}
+            {name}-yes: {{ end: good }}
+            {name}-no: {{ end: bad }}"
+        )
+    };
+    place.write(
+        "both.yaml",
+        format!(
+            "
+workflow: both
+version: 1
+title: Both
+start: both
+states:
+  both:
+    all:
+      branches:{}{}
+      good: [good]
+      others: wait
+    on: {{ completed: done, failed: refused }}
+  done: {{ end: done }}
+  refused: {{ end: refused }}
+",
+            branch("left"),
+            branch("right")
+        ),
+    );
+    place.must("definitions publish both.yaml --as ada");
+    place.must("submit both --as ada");
+    assert_snapshot!(place.shows(&[
+        "approve --definition both --as bob",
+        "approve --state left-ask --as bob",
+        "approve --definition both --hold left-ask --as bob",
+    ]), @"
+    $ holdpoint approve --definition both --as bob
+    left alone: run 5 (Both) is held at `both`: 2 holds are open, and it is not said which is meant
+      help     name one of `left-ask`, `right-ask`
+
+    $ holdpoint approve --state left-ask --as bob
+    error[HP1009]: `left-ask` is a state of a branch: the run is in `both` then
+    help: say `--state both`
+    [exit 1]
+
+    $ holdpoint approve --definition both --hold left-ask --as bob
+    approved: run 5 (Both) is held at `both`
+    ");
+}

@@ -26,6 +26,12 @@ pub(crate) fn read(source: &str, language: Language, report: &mut Report) -> Opt
             };
             items
         }
+        // Nothing at all is what is left of a file that was cut off, not a wish for no items.
+        Kind::Null => {
+            let help = "a file that names no item says so: `items: {}`";
+            report.add(Code::Shape, root.line, "the file is empty", help);
+            return None;
+        }
         _ => &root,
     };
     match &items.kind {

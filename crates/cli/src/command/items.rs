@@ -161,7 +161,11 @@ fn told(
     if *unchanged > 0 {
         parts.push(format!("{} as before", count(*unchanged as u64, "item")));
     }
-    lines.push(if parts.is_empty() { "no items".to_owned() } else { parts.join(", ") });
+    lines.push(if parts.is_empty() {
+        "no item is named, and none changed".to_owned()
+    } else {
+        parts.join(", ")
+    });
     for (names, why) in [
         (
             &declared.secrets,

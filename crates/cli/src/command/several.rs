@@ -87,16 +87,11 @@ impl Told {
                 let releases = if *releases { ", which this would release" } else { "" };
                 format!("would be {done}: {line}{releases}{}\n", digest.unwrap_or_default())
             }
-            Outcome::Refused(refusal) => {
-                let mut text = format!("refused: {line}: {refusal}\n");
-                text.extend(
-                    remedies(refusal)
-                        .iter()
-                        .map(|way| format!("  help     {}\n", output::line(way))),
-                );
-                text
+            Outcome::Refused(refusal) => told("refused", line, refusal, true),
+            Outcome::Left(refusal) => {
+                // Where only something was left out it can be said; else it is for others to do.
+                told("left alone", line, refusal, refusal.code == RefusalCode::AmbiguousBranch)
             }
-            Outcome::Left(refusal) => format!("left alone: {line}: {refusal}\n"),
         }
     }
 
@@ -126,6 +121,16 @@ impl Told {
         }
         json
     }
+}
+
+/// What was refused, in a line, and what it would take, where that helps.
+fn told(what: &str, run: &str, refusal: &Refusal, helps: bool) -> String {
+    let mut text = format!("{what}: {run}: {refusal}\n");
+    if helps {
+        let ways = remedies(refusal);
+        text.extend(ways.iter().map(|way| format!("  help     {}\n", output::line(way))));
+    }
+    text
 }
 
 /// How many runs came to what, such as `2 approved, 1 refused`.
