@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holdpoint_core::{EffectId, Outcome, ProjectId, RunId};
 use jiff::SignedDuration;
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -16,7 +17,7 @@ use crate::limits::Takes;
 /// recorded as unknown and another attempt follows with the same
 /// [`idempotency_key`](Self::idempotency_key): work is done at least once, and whoever does it
 /// can tell a repetition by the key.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Attempt {
     /// The run that asks.
     pub run: RunId,
@@ -36,6 +37,7 @@ pub struct Attempt {
     pub timeout: SignedDuration,
     /// How long it may give no [sign of life](Self::life); the engine ends it then, too.
     pub heartbeat: Option<SignedDuration>,
+    #[serde(skip)]
     /// Where it gives signs of life.
     pub life: Life,
 }

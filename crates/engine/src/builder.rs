@@ -31,7 +31,7 @@ use crate::{
     recent::Recent,
     recovery,
     shard::{ASKS_WAITING_MAX, Ask, Shard},
-    workers::{Leased, Pool},
+    workers::{Leased, Mask, Pool},
 };
 
 /// Where the read model is kept. It is derived from the log and can be deleted at any time.
@@ -102,6 +102,7 @@ pub struct EngineBuilder {
     calendars: Option<Arc<dyn CalendarReader>>,
     baselines: Option<Arc<dyn BaselineReader>>,
     files: Option<Arc<dyn EvidenceFiles>>,
+    mask: Mask,
 }
 
 impl Default for EngineBuilder {
@@ -121,6 +122,7 @@ impl Default for EngineBuilder {
             calendars: None,
             baselines: None,
             files: None,
+            mask: Arc::new(str::to_owned),
         }
     }
 }
@@ -194,6 +196,13 @@ impl EngineBuilder {
         self
     }
 
+    /// How secrets are masked in each text that workers say of what they have [leased](Self::leased), before
+    /// anything is recorded of it; they are not by default.
+    pub fn masking(mut self, mask: Mask) -> Self {
+        self.mask = mask;
+        self
+    }
+
     /// How many attempts of a queue may be under way, and how fast they may begin.
     pub fn queue(mut self, name: impl Into<String>, limits: QueueLimits) -> Self {
         self.queues.insert(name.into(), limits);
@@ -254,7 +263,7 @@ impl EngineBuilder {
         let mut tasks = Vec::new();
         let (desk, asks) = mpsc::channel(COMMANDS_WAITING_MAX);
         let nursery = Nursery::new(library.clone());
-        let pool = Arc::new(Pool::new(Arc::clone(&self.clock)));
+        let pool = Arc::new(Pool::new(Arc::clone(&self.clock), self.mask));
         for (name, queue) in self.leased {
             let pool = Arc::clone(&pool);
             self.handlers.insert(name, Arc::new(Leased { pool, queue }));

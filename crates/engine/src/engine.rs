@@ -666,7 +666,8 @@ impl Engine {
     /// now; answers until when.
     ///
     /// # Errors
-    /// [`LeaseFailure::NotLeased`]: the worker should stop.
+    /// See [`LeaseFailure`]: the worker should stop. [`LeaseFailure::NotWanted`] is how it is told that the run was
+    /// cancelled.
     pub fn heartbeat(
         &self,
         lease: LeaseId,
@@ -675,15 +676,20 @@ impl Engine {
         self.shared.pool.heartbeat(lease, length)
     }
 
-    /// Says that the work was done, and what it answers; returns when that is recorded.
+    /// Says that the work was done, and what it answers; returns when that is recorded. Who has not heard the
+    /// answer says the same again, and is answered so.
     ///
     /// # Errors
     /// See [`LeaseFailure`].
     pub async fn complete(&self, lease: LeaseId, output: Value) -> Result<(), LeaseFailure> {
+        if is_too_large(&output) {
+            return Err(LeaseFailure::TooLarge { max: PAYLOAD_BYTES_MAX });
+        }
         self.end_lease(lease, Outcome::Completed(output)).await
     }
 
-    /// Says that the attempt failed, and whether another makes sense; returns when that is recorded.
+    /// Says that the attempt failed, and whether another makes sense; returns when that is recorded. It can be said
+    /// again, as [`Engine::complete`]. Of the error 4,096 bytes are kept.
     ///
     /// # Errors
     /// See [`LeaseFailure`].
@@ -698,11 +704,11 @@ impl Engine {
 
     async fn end_lease(&self, lease: LeaseId, outcome: Outcome) -> Result<(), LeaseFailure> {
         let mut news = self.log().subscribe();
-        let attempt = self.shared.pool.end(lease, outcome)?;
-        let step = DueStep::UnderWay { attempt: attempt.attempt };
-        let under_way = Due { effect: attempt.effect, step };
+        let ended = self.shared.pool.end(lease, outcome)?;
+        let step = DueStep::UnderWay { attempt: ended.attempt };
+        let under_way = Due { effect: ended.effect, step };
         // A query sees what is durable.
-        while self.live(attempt.run).await?.due().is_ok_and(|due| due.contains(&under_way)) {
+        while self.live(ended.run).await?.due().is_ok_and(|due| due.contains(&under_way)) {
             news.changed().await.map_err(|_| QueryFailure::Stopped)?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use holdpoint_core::{IllegalEvent, LoadFailure, Refusal, RunId, workflow::DecideFailure};
 use holdpoint_log::{AppendFailure, ReadFailure};
+use jiff::Timestamp;
 
 /// Why a command was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -80,10 +81,27 @@ impl From<ReadFailure> for StartFailure {
 /// Why a worker may not say something of an attempt.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LeaseFailure {
-    /// Its lease ran out, the run has moved on, or the engine was started anew: what was done is
-    /// to be undone or left, as another attempt with the same idempotency key may be under way.
-    #[error("there is no such lease: it ran out, or its attempt was given up")]
+    /// Nothing is known of it: the engine was started anew, or it ended long ago. What was done is to be
+    /// undone or left, as another attempt with the same idempotency key may be under way.
+    #[error("there is no such lease: the engine was started anew, or it ended long ago")]
     NotLeased,
+    /// The worker has not said in time that it still has it: its attempt has an unknown end, and another
+    /// with the same idempotency key may be under way.
+    #[error("the lease ran out at {0}")]
+    RanOut(Timestamp),
+    /// The work is not wanted any more: the run was cancelled or has moved on, or the attempt's time is up. The worker
+    /// should stop.
+    #[error("the work is not wanted any more")]
+    NotWanted,
+    /// Its end has been said already, and it was another.
+    #[error("the end of the attempt was said already, and otherwise")]
+    Ended,
+    /// The output cannot be recorded; the worker still has the lease, and can say less.
+    #[error("the output is larger than {max} bytes as JSON: keep it elsewhere, and say where")]
+    TooLarge {
+        /// How many bytes it may have.
+        max: usize,
+    },
     /// The engine cannot say what became of it.
     #[error(transparent)]
     Unanswered(#[from] QueryFailure),

@@ -57,4 +57,4 @@ pub use files::EvidenceFiles;
 pub use limits::{ItemPlace, QueueLimits, Rate, Takes};
 pub use query::{AsOf, InScope, Kin, LockRow, RunDetail, RunFilter, RunRow};
 pub use read_model::numbers;
-pub use workers::{Lease, LeaseId};
+pub use workers::{Lease, LeaseId, Mask};

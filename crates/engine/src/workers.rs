@@ -5,15 +5,21 @@
 //! worker has it for as long as it says, and says again so that it still does. A lease that runs out
 //! has an unknown end, as an engine that died would have. Leases are not kept: a restart of the
 //! engine ends them all so, and a worker that says the end of one is told that it has none.
+//!
+//! Answers can be lost on their way. So who says the same end again is answered as before, and who says
+//! anything of a lease that is no more is told why, as far as that is remembered.
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
+    str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
-use holdpoint_core::Outcome;
+use holdpoint_core::{Digest, EffectId, Outcome, RunId};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
@@ -26,12 +32,33 @@ use crate::{
     limits::Takes,
 };
 
-/// Names a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Of how many leases that are no more it is remembered why.
+const GONE_MAX: usize = 1024;
+
+/// How secrets are masked in a text.
+pub type Mask = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+/// Names a lease. Whoever knows it can say the attempt's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct LeaseId(Uuid);
 
-/// An attempt that a worker has, for a time.
-#[derive(Clone, Debug)]
+impl fmt::Display for LeaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for LeaseId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// An attempt that a worker has, for a time. As JSON it is all that a worker elsewhere needs.
+#[derive(Clone, Debug, Serialize)]
 pub struct Lease {
     /// Names the lease, to whoever has it.
     pub id: LeaseId,
@@ -52,24 +79,64 @@ struct Entry {
     attempt: Attempt,
 }
 
+/// An attempt whose end was said.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) run: RunId,
+    pub(crate) effect: EffectId,
+    pub(crate) attempt: u32,
+    /// The digest of what was said.
+    said: Digest,
+}
+
+/// Why a lease is no more.
+enum Gone {
+    Ended(Ended),
+    RanOut(Timestamp),
+    NotWanted,
+}
+
 #[derive(Default)]
 struct State {
     entries: HashMap<LeaseId, Entry>,
+    /// The oldest first.
+    gone: VecDeque<(LeaseId, Gone)>,
     /// Attempts that have begun and that nobody has taken: who asked for them has gone.
     ready: HashMap<String, VecDeque<LeaseId>>,
     asking: HashMap<String, VecDeque<oneshot::Sender<LeaseId>>>,
     closed: bool,
 }
 
+impl State {
+    fn note(&mut self, id: LeaseId, gone: Gone) {
+        if self.gone.len() >= GONE_MAX {
+            self.gone.pop_front();
+        }
+        self.gone.push_back((id, gone));
+    }
+
+    /// What became of a lease that is no more, for who says this end of it.
+    fn became(&self, id: LeaseId, said: Option<Digest>) -> Result<Ended, LeaseFailure> {
+        match self.gone.iter().rev().find(|(gone, _)| *gone == id).map(|(_, gone)| gone) {
+            Some(Gone::Ended(ended)) if said == Some(ended.said) => Ok(ended.clone()),
+            Some(Gone::Ended(_)) => Err(LeaseFailure::Ended),
+            Some(Gone::RanOut(at)) => Err(LeaseFailure::RanOut(*at)),
+            Some(Gone::NotWanted) => Err(LeaseFailure::NotWanted),
+            None => Err(LeaseFailure::NotLeased),
+        }
+    }
+}
+
 /// Attempts that workers have, and workers that ask for some.
 pub(crate) struct Pool {
     clock: Arc<dyn Clock>,
+    mask: Mask,
     state: Mutex<State>,
 }
 
 impl Pool {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>, mask: Mask) -> Self {
+        Self { clock, mask, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -152,8 +219,10 @@ impl Pool {
     ) -> Result<Timestamp, LeaseFailure> {
         let until = self.until(length);
         let mut state = self.state();
-        let entry = state.entries.get_mut(&id).filter(|entry| entry.end.is_some());
-        let Some(entry) = entry else { return Err(LeaseFailure::NotLeased) };
+        let State { entries, .. } = &mut *state;
+        let Some(entry) = entries.get_mut(&id).filter(|entry| entry.end.is_some()) else {
+            return Err(state.became(id, None).err().unwrap_or(LeaseFailure::Ended));
+        };
         if let Some((_, at)) = &mut entry.leased {
             *at = until;
         }
@@ -162,13 +231,46 @@ impl Pool {
         Ok(until)
     }
 
-    /// Says how an attempt ended; answers with the attempt.
-    pub(crate) fn end(&self, id: LeaseId, outcome: Outcome) -> Result<Attempt, LeaseFailure> {
+    /// Says how an attempt ended; answers with which it was.
+    pub(crate) fn end(&self, id: LeaseId, outcome: Outcome) -> Result<Ended, LeaseFailure> {
+        let outcome = masked(outcome, &*self.mask);
+        let said = Digest::of(format!("{outcome:?}").as_bytes());
         let mut state = self.state();
-        let entry = state.entries.get_mut(&id).ok_or(LeaseFailure::NotLeased)?;
-        let end = entry.end.take().ok_or(LeaseFailure::NotLeased)?;
-        end.send(outcome).map_err(|_| LeaseFailure::NotLeased)?;
-        Ok(entry.attempt.clone())
+        let State { entries, .. } = &mut *state;
+        let taken =
+            entries.get_mut(&id).and_then(|entry| Some((entry.end.take()?, &entry.attempt)));
+        let Some((end, Attempt { run, effect, attempt, .. })) = taken else {
+            return state.became(id, Some(said));
+        };
+        let ended = Ended { run: *run, effect: effect.clone(), attempt: *attempt, said };
+        if end.send(outcome).is_err() {
+            state.note(id, Gone::NotWanted);
+            return Err(LeaseFailure::NotWanted);
+        }
+        state.note(id, Gone::Ended(ended.clone()));
+        Ok(ended)
+    }
+}
+
+/// The same, with every text in it masked.
+fn masked(outcome: Outcome, mask: &(dyn Fn(&str) -> String + Send + Sync)) -> Outcome {
+    match outcome {
+        Outcome::Completed(output) => Outcome::Completed(masked_value(output, mask)),
+        Outcome::Failed { error, retryable } => Outcome::Failed { error: mask(&error), retryable },
+        Outcome::Unanswered { error } => Outcome::Unanswered { error: mask(&error) },
+        Outcome::Unknown { reason } => Outcome::Unknown { reason: mask(&reason) },
+    }
+}
+
+fn masked_value(value: Value, mask: &(dyn Fn(&str) -> String + Send + Sync)) -> Value {
+    match value {
+        Value::String(text) => Value::String(mask(&text)),
+        Value::Array(all) => all.into_iter().map(|one| masked_value(one, mask)).collect(),
+        Value::Object(members) => {
+            let each = |(name, one): (String, Value)| (mask(&name), masked_value(one, mask));
+            members.into_iter().map(each).collect()
+        }
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
     }
 }
 
@@ -206,7 +308,11 @@ struct Forget<'a>(&'a Pool, LeaseId);
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
-        self.0.state().entries.remove(&self.1);
+        let mut state = self.0.state();
+        // Who has said the end of it, or let it run out, was noted.
+        if state.entries.remove(&self.1).is_some_and(|entry| entry.end.is_some()) {
+            state.note(self.1, Gone::NotWanted);
+        }
     }
 }
 
@@ -248,6 +354,7 @@ impl ActivityHandler for Leased {
                     });
                     if said {
                         let (worker, until) = leased.unwrap_or_default();
+                        state.note(id, Gone::RanOut(until));
                         let reason = format!("the lease of the worker `{worker}` ran out at {until}");
                         return Outcome::Unknown { reason };
                     }

@@ -5,10 +5,12 @@
 mod common;
 
 use common::{HURRIED, Office, approve, command};
-use holdpoint_core::{Action, RunId, RunStatus};
-use holdpoint_engine::{Engine, Lease, LeaseFailure, QueryFailure, QueueLimits};
+use std::sync::Arc;
+
+use holdpoint_core::{Action, RunId, RunStatus, Sequence};
+use holdpoint_engine::{Engine, Lease, LeaseFailure, LeaseId, QueryFailure, QueueLimits};
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -66,8 +68,6 @@ async fn an_attempt_begins_when_a_worker_leases_it_and_ends_as_it_says() {
     assert!(office.history(run).await.contains(&"holdpoint.activity.started".to_owned()));
     engine.complete(leased.id, json!("receipt")).await.unwrap();
     assert_eq!(status(&engine, run).await, ended("paid"), "it is recorded when that returns");
-    let again = engine.complete(leased.id, json!("receipt")).await;
-    assert!(matches!(again, Err(LeaseFailure::NotLeased)), "{again:?}");
 
     let run = approved(&office, &engine, 8).await;
     let leased = lease(&engine, "w-1").await;
@@ -92,9 +92,9 @@ async fn a_lease_that_runs_out_has_an_unknown_end_and_the_work_is_asked_for_agai
     let second = lease(&engine, "w-2").await;
     assert_eq!((second.attempt.run, second.attempt.attempt), (run, 2));
     assert_eq!(second.attempt.idempotency_key, first.attempt.idempotency_key);
-    assert!(matches!(engine.heartbeat(first.id, MINUTE), Err(LeaseFailure::NotLeased)));
+    assert!(matches!(engine.heartbeat(first.id, MINUTE), Err(LeaseFailure::RanOut(_))));
     let late = engine.complete(first.id, json!("late")).await;
-    assert!(matches!(late, Err(LeaseFailure::NotLeased)), "{late:?}");
+    assert!(matches!(late, Err(LeaseFailure::RanOut(_))), "{late:?}");
     engine.complete(second.id, json!("receipt")).await.unwrap();
     assert_eq!(status(&engine, run).await, ended("paid"));
     let history = office.history(run).await;
@@ -109,11 +109,64 @@ async fn a_worker_whose_work_is_not_wanted_any_more_has_no_lease() {
     let leased = lease(&engine, "w-1").await;
     let cancel = Action::Cancel { reason: "a mistake".to_owned() };
     engine.command(run, command("ada", cancel)).await.unwrap();
-    while engine.heartbeat(leased.id, MINUTE).is_ok() {
-        tokio::task::yield_now().await;
-    }
-    assert!(engine.complete(leased.id, json!("late")).await.is_err());
+    let told = loop {
+        match engine.heartbeat(leased.id, MINUTE) {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(told) => break told,
+        }
+    };
+    assert!(matches!(told, LeaseFailure::NotWanted), "{told:?}");
+    let late = engine.complete(leased.id, json!("late")).await;
+    assert!(matches!(late, Err(LeaseFailure::NotWanted)), "{late:?}");
     assert_eq!(status(&engine, run).await, ended("cancelled"));
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_given_again_and_a_name_of_a_lease_travels() {
+    let office = Office::new();
+    let engine = open(&office).await;
+    let run = approved(&office, &engine, 7).await;
+    let leased = lease(&engine, "w-1").await;
+    // A worker elsewhere has nothing but what was written down.
+    let sent = serde_json::to_value(&leased).unwrap();
+    assert_eq!(sent["attempt"]["idempotency_key"], leased.attempt.idempotency_key);
+    assert_eq!(sent["attempt"]["timeout"], json!(leased.attempt.timeout));
+    let id: LeaseId = sent["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(id.to_string(), leased.id.to_string());
+
+    // What is too large ends nothing.
+    let large = engine.complete(id, json!("x".repeat(300_000))).await;
+    assert!(matches!(large, Err(LeaseFailure::TooLarge { max: 262_144 })), "{large:?}");
+    engine.heartbeat(id, MINUTE).unwrap();
+    engine.complete(id, json!("receipt")).await.unwrap();
+    engine.complete(id, json!("receipt")).await.unwrap();
+    let other = engine.fail(id, "no".to_owned(), true).await;
+    assert!(matches!(other, Err(LeaseFailure::Ended)), "{other:?}");
+    assert!(matches!(engine.heartbeat(id, MINUTE), Err(LeaseFailure::Ended)));
+    assert_eq!(status(&engine, run).await, ended("paid"));
+    let completed = "holdpoint.activity.completed";
+    assert_eq!(office.history(run).await.iter().filter(|kind| *kind == completed).count(), 1);
+}
+
+#[tokio::test]
+async fn secrets_are_masked_in_what_workers_say() {
+    let office = Office::new();
+    let mask = Arc::new(|text: &str| text.replace("s3cret", "******"));
+    let builder = office.builder().leased("pay", "till").masking(mask);
+    let engine = builder.start().await.unwrap();
+    office.set_up(&engine).await;
+    for output in [json!({ "s3cret": ["as3cretb"] }), json!(null)] {
+        approved(&office, &engine, 7).await;
+        let leased = lease(&engine, "w-1").await;
+        match output {
+            Value::Null => engine.fail(leased.id, "the s3cret".to_owned(), false).await.unwrap(),
+            output => engine.complete(leased.id, output).await.unwrap(),
+        }
+    }
+    let all = engine.log().read(Sequence::ZERO, 1_000).await.unwrap();
+    let all: Vec<u8> = all.into_iter().flat_map(|record| record.bytes).collect();
+    let all = String::from_utf8(all).unwrap();
+    assert!(!all.contains("s3cret") && all.contains("a******b") && all.contains("the ******"));
 }
 
 #[tokio::test]

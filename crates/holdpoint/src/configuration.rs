@@ -35,6 +35,7 @@ pub struct Configuration {
     servers: BTreeMap<String, MetricsServer>,
     trust: Trust,
     guard: Guard,
+    secrets: Secrets,
 }
 
 impl fmt::Debug for Configuration {
@@ -388,7 +389,7 @@ impl Configuration {
             Some(hosts) => Hosts::new(hosts.get_ref().iter().map(String::as_str))
                 .map_err(|message| failure(hosts.span().start, &message, HELP_HOSTS))?,
         };
-        Ok(Self { activities, queues, hosts, servers, trust, guard })
+        Ok(Self { activities, queues, hosts, servers, trust, guard, secrets })
     }
 
     /// The health check, which may contact the listed hosts, and use the configured activities and metrics servers.
@@ -398,6 +399,12 @@ impl Configuration {
     pub fn health_check(&self) -> Result<HealthCheck, String> {
         HealthCheck::new(self.hosts.clone(), self.activities.clone(), self.servers.clone())?
             .trusting(self.trust.clone())
+    }
+
+    /// The values that are masked in what programs write and workers say.
+    #[must_use]
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// How programs are run so that they do not outlive the engine.

@@ -378,6 +378,7 @@ impl DataDirectory {
             path: self.path.clone(),
             source: io::Error::other(reason),
         })?;
+        let secrets = self.configuration.secrets().clone();
         let mut builder = Engine::builder()
             .log(log)
             .read_model(ReadModelAt::File(self.path.join(READ_MODEL)))
@@ -385,6 +386,7 @@ impl DataDirectory {
             .calendars(Arc::new(holdpoint_definition::calendar::YamlCalendars))
             .baselines(Arc::new(holdpoint_definition::Baselines))
             .evidence_files(Arc::new(self.evidence()))
+            .masking(Arc::new(move |text| secrets.hide(text)))
             .activity(HTTP_CHECK, Arc::new(check.clone()))
             .activity(HEALTH_CHECK, Arc::new(check));
         for (name, handler) in self.configuration.activities() {

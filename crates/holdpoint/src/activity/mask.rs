@@ -25,6 +25,16 @@ impl Secrets {
         Self(values)
     }
 
+    /// A text with every secret in it masked, character by character of the mask.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        let mut masking = Masking::new(self);
+        let mut bytes = masking.take(text.as_bytes());
+        bytes.extend(masking.end());
+        // What is masked is whole characters, as a secret is.
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// How much of the end of `bytes` may be the beginning of one.
     fn begun_in(&self, bytes: &[u8]) -> usize {
         let begins = |secret: &Vec<u8>| {
@@ -106,6 +116,7 @@ mod tests {
             }
         }
         assert!(!format!("{secrets:?}").contains("s3cret"));
+        assert_eq!(secrets.hide("ä s3cret!"), "** ******!");
     }
 
     #[test]
