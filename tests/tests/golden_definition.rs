@@ -13,6 +13,8 @@
 mod amendments;
 #[path = "../../crates/core/tests/common/golden.rs"]
 mod golden;
+#[path = "examples/holds.rs"]
+mod holds;
 #[path = "examples/plans.rs"]
 mod plans;
 #[path = "examples/votes.rs"]
@@ -29,7 +31,7 @@ use holdpoint_core::{
 };
 use holdpoint_definition::{
     Attached, Ballot, Because, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, OfTarget,
-    OpenCheck, OpenRule, OpenTask, Opened, Past, Risk, Sender, Verdict,
+    OpenCheck, OpenTask, Opened, Past, Risk, Sender, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -74,73 +76,6 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
             DefinitionEvent::Blocked {
                 state: text("authorize"),
                 reason: text("the condition gives `1`, neither true nor false"),
-            },
-        ),
-        (
-            "holdpoint.hold.opened",
-            DefinitionEvent::HoldOpened {
-                hold: text("authorize"),
-                digest: Digest::of(b"what is voted on"),
-                rules: vec![
-                    OpenRule {
-                        rule: text("peer"),
-                        need: 1,
-                        qualified: Some("network".parse().unwrap()),
-                        roster: None,
-                    },
-                    OpenRule { rule: text("board"), need: 2, qualified: None, roster: None },
-                ],
-                not_applicable: [].into(),
-                tasks: vec![],
-                checks: vec![],
-                plans: BTreeMap::new(),
-                until: Some("2026-01-05T22:00:00Z".parse().unwrap()),
-                deadline: Some("2026-01-12T09:00:00.25Z".parse().unwrap()),
-                window: None,
-                remind: None,
-                escalate: None,
-                counted: vec![],
-            },
-        ),
-        (
-            "holdpoint.hold.opened.roster",
-            DefinitionEvent::HoldOpened {
-                hold: text("authorize"),
-                digest: Digest::of(b"what is voted on"),
-                rules: vec![OpenRule {
-                    rule: text("peers"),
-                    need: 2,
-                    qualified: None,
-                    roster: Some(["ada", "grace.hopper@navy"].map(|id| id.parse().unwrap()).into()),
-                }],
-                not_applicable: [].into(),
-                tasks: vec![],
-                checks: vec![],
-                plans: BTreeMap::new(),
-                until: None,
-                deadline: None,
-                window: None,
-                remind: None,
-                escalate: None,
-                counted: vec![],
-            },
-        ),
-        (
-            "holdpoint.hold.opened.signal-only",
-            DefinitionEvent::HoldOpened {
-                hold: text("vendor"),
-                digest: Digest::of(b"what is voted on"),
-                rules: vec![],
-                not_applicable: [].into(),
-                tasks: vec![],
-                checks: vec![],
-                plans: BTreeMap::new(),
-                until: None,
-                deadline: None,
-                window: None,
-                remind: None,
-                escalate: None,
-                counted: vec![],
             },
         ),
         (
@@ -302,6 +237,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 }],
                 checks: vec![],
                 plans: BTreeMap::new(),
+                planned_of: None,
                 until: None,
                 deadline: None,
                 window: None,
@@ -393,6 +329,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                     valid_ms: Some(3_600_000),
                 }],
                 plans: BTreeMap::new(),
+                planned_of: None,
                 until: None,
                 deadline: None,
                 window: None,
@@ -854,6 +791,7 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::WorkSucceeded { .. } => "holdpoint.work.succeeded",
         DefinitionEvent::WorkFailed { .. } => "holdpoint.work.failed",
         DefinitionEvent::RolloutDrifted { .. } => "holdpoint.rollout.drifted",
+        DefinitionEvent::Replanned { .. } => "holdpoint.hold.replanned",
         DefinitionEvent::WorkExpired { .. } => "holdpoint.work.expired",
         DefinitionEvent::Expired { .. } => "holdpoint.run.expired",
         DefinitionEvent::RolloutStarted { .. } => "holdpoint.rollout.started",
@@ -914,6 +852,7 @@ fn every_event_is_written_and_read_as_ever() {
     let mut golden = Golden::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("golden"));
     let mut examples = waiting();
     examples.extend(working());
+    examples.extend(holds::examples());
     examples.extend(amendments::examples());
     examples.extend(votes::examples());
     examples.extend(windows::examples());

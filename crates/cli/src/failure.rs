@@ -301,6 +301,7 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
         RefusalCode::DuplicateTarget | RefusalCode::UnknownItem | RefusalCode::DependencyCircle => {
             "`holdpoint items list` has the items there are"
         }
+        RefusalCode::OtherPlan => "`holdpoint plan RUN` shows the plan as it is now",
         RefusalCode::NotMigratable => "`holdpoint definitions list` has the versions there are",
         RefusalCode::EvidenceDamaged => "`holdpoint verify` says which files are damaged",
         RefusalCode::BelowBaseline => "`holdpoint baseline show` has what is demanded",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use holdpoint::{
     core::{
-        EffectId, Event, ItemName, RoleName, Settled, Vote, event::TypedEvent,
+        EffectId, Event, ItemName, PlanDrift, RoleName, Settled, Vote, event::TypedEvent,
         project::ProjectEvent, run::RunEvent,
     },
     definition::{
@@ -444,8 +444,22 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::WorkFailed { state, reason } => {
             format!("the work of `{state}` failed: {reason}")
         }
-        DefinitionEvent::RolloutDrifted { state, approved: Some(_), .. } => {
-            format!("`{state}` did not begin: its plan is not the one that was released")
+        DefinitionEvent::Replanned { hold, drift, fell, .. } => {
+            let how: Vec<_> = drift.values().map(PlanDrift::in_words).collect();
+            let how = if how.is_empty() { String::new() } else { format!(" ({})", how.join("; ")) };
+            let fell: Vec<_> = fell.iter().map(ToString::to_string).collect();
+            let fell = match fell.as_slice() {
+                [] => String::new(),
+                fell => format!("; what {} had decided counts no more", fell.join(", ")),
+            };
+            format!("the inventory has changed the plan that `{hold}` is asked about{how}{fell}")
+        }
+        DefinitionEvent::RolloutDrifted { state, approved: Some(_), drift, .. } => {
+            let how = drift.as_ref().map(|drift| format!(" ({})", drift.in_words()));
+            format!(
+                "`{state}` did not begin: its plan is not the one that was released{}",
+                how.unwrap_or_default()
+            )
         }
         DefinitionEvent::RolloutDrifted { state, approved: None, .. } => {
             format!("`{state}` did not begin: no plan of it was released")

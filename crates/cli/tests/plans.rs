@@ -140,6 +140,7 @@ fn a_plan_is_shown_before_and_after_the_submission() {
          deploy: `route` {}
          undone by restore: `route` {}
     it has begun with another plan, sha256:[digest]: what is above would follow if it began now
+    since then: added: web-2
     "#);
     let before = json(&place, "plan --definition roll --input to=8 --as ada");
     place.must("submit roll --input to=8 --as ada");
@@ -150,8 +151,8 @@ fn json(place: &Place, command: &str) -> serde_json::Value {
     serde_json::from_str(&place.must(&format!("{command} --json"))).unwrap()
 }
 
-#[test]
-fn a_rollout_begins_only_with_the_plan_that_was_approved() {
+/// A place with a change that is bound to its plan, held for bob, and files that add one server each.
+fn bound() -> Place {
     let place = Place::empty();
     let rollout = "        targets: { select: env=prod }\n";
     let bound = ROLL
@@ -168,17 +169,129 @@ fn a_rollout_begins_only_with_the_plan_that_was_approved() {
     place.must("items import one.json --format json --as ada");
     place.must("definitions publish roll.yaml --as ada");
     place.must("submit roll --input to=v2 --as ada");
-    let asked = |place: &Place| place.ask("show 1")["view"]["holds"][0]["plans"]["roll"].clone();
+    place
+}
+
+/// The digest of the plan that run 1 is asked about.
+fn asked(place: &Place) -> serde_json::Value {
+    place.ask("show 1")["view"]["holds"][0]["plans"]["roll"].clone()
+}
+
+#[test]
+fn a_plan_that_changes_while_it_is_asked_about_is_shown_and_approved_as_it_is() {
+    let _filters = filters();
+    let place = bound();
+    let before = asked(&place);
+    place.write("seen.json", place.must("approve 1 --dry-run --json --as bob"));
+    place.must("items import two.json --format json --as ada");
+    let after = place.ask("plan 1")["plans"][0]["digest"].clone();
+    assert_ne!(before, after);
+    assert_snapshot!(place.shows(&[
+        "show 1",
+        "plan 1",
+        "approve 1 --as bob",
+        "approve --seen seen.json --as bob",
+        "work",
+        "show 1",
+    ]), @r#"
+    $ holdpoint show 1
+    run 1: Roll
+    id        [uuid]
+    project   lab
+    workflow  roll v1 (sha256:[digest])
+    submitted [time] UTC by ada
+    updated   [time] UTC, version 3
+    input     to = "v2"
+
+    held at `agree`
+      waiting  0 of 1 approval by role engineer
+               can release it: bob
+      the plan of `roll` is sha256:[digest]
+      the inventory has changed the plan; approvals are about the one that follows now:
+        `roll`: `--plan sha256:[digest]`
+        `roll`: added: web-2
+    next: approve or reject `agree`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint plan 1
+    `roll`: sha256:[digest]
+    2 targets in 2 waves, at most 50 at once; turned round when 1 has failed; selected by env=prod
+    wave 1
+      1. web-1
+         deploy: `deploy` {"target":"web-1","version":"v2"}
+         undone by restore: `restore` {"target":"web-1"}
+      then it bakes for 30m
+    wave 2
+      2. web-2
+         deploy: `deploy` {"target":"web-2","version":"v2"}
+         undone by restore: `restore` {"target":"web-2"}
+      then 1 of role:engineer must promote it
+    the switch
+         deploy: `route` {}
+         undone by restore: `route` {}
+    the inventory has changed it since `agree` was asked about another, sha256:[digest]
+    since then: added: web-2
+
+    $ holdpoint approve 1 --as bob
+    error[HP1040]: `agree` is asked about sha256:[digest] now, as the inventory has changed; `roll`: added: web-2
+    help: look at it (`holdpoint plan RUN`), and vote on it: `--plan sha256:[digest]`
+    [exit 1]
+
+    $ holdpoint approve --seen seen.json --as bob
+    error[HP1040]: 1 of 1 run refused it: `agree` is asked about sha256:[digest] now; `roll`: added: web-2
+    help: each is told above
+    refused: run 1 (Roll) is held at `agree`: `agree` is asked about sha256:[digest] now; `roll`: added: web-2
+    [exit 1]
+
+    $ holdpoint work
+    [time]  run 1  the inventory has changed the plan that `agree` is asked about (added: web-2)
+    run 1 (Roll) is held at `agree`
+    nothing left to do
+
+    $ holdpoint show 1
+    run 1: Roll
+    id        [uuid]
+    project   lab
+    workflow  roll v1 (sha256:[digest])
+    submitted [time] UTC by ada
+    updated   [time] UTC, version 4
+    input     to = "v2"
+
+    held at `agree`
+      waiting  0 of 1 approval by role engineer
+               can release it: bob
+      the plan of `roll` is sha256:[digest]
+      the inventory has changed the plan, found at [time] UTC
+        `roll`: added: web-2
+    next: approve or reject `agree`
+    next: cancel the run, as `ada` or a member with the role `owner`
+    "#);
+    assert_eq!(asked(&place), after);
+    let plan = |digest: &serde_json::Value| digest.as_str().unwrap().to_owned();
+    let stale = place.refuses(&format!("approve 1 --plan {} --as bob", plan(&before)), "HP1040");
+    assert!(stale.contains("added: web-2"), "{stale}");
+    let released = place.must(&format!("approve 1 --plan {} --as bob", plan(&after)));
+    assert!(released.contains("working at `roll`"), "{released}");
+    let history = place.must("history 1");
+    assert!(history.contains("changed the plan that `agree` is asked about (added: web-2)"));
+}
+
+#[test]
+fn a_rollout_begins_only_with_the_plan_that_was_approved() {
+    let place = bound();
     let before = asked(&place);
     // What was released waits for a lockdown, and the inventory changes meanwhile.
     place.must("lockdown impose --reason 'an incident' --as ada");
     place.must("approve 1 --as bob");
     place.must("items import two.json --format json --as ada");
+    let would = place.must("plan 1");
+    assert!(would.contains("it does not begin so: `agree` was released with another"), "{would}");
+    assert!(would.contains("since then: added: web-2"), "{would}");
     place.must("lockdown release 1 --reason over --as ada");
     place.must("work");
     let shown = place.must("show 1");
     assert!(
-        shown.contains("held at `agree`") && shown.contains("its plan is not the one"),
+        shown.contains("held at `agree`") && shown.contains("`agree` was released: added: web-2"),
         "{shown}"
     );
     let after = asked(&place);

@@ -203,6 +203,10 @@ pub enum Action {
         /// for whom refuses such a vote.
         #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
         in_place_of: Option<MemberId>,
+        /// The plans that it is about, by their digests: all that the hold is asked about. Where none is
+        /// named, the vote is about those that the hold is known to be asked about.
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        plans: BTreeSet<Digest>,
     },
     /// Take one's own vote back: an approval, or a veto, which is lifted by that.
     Withdraw {
@@ -483,7 +487,8 @@ impl Action {
     #[must_use]
     pub fn vote(vote: Vote, reason: Option<&str>) -> Self {
         let reason = reason.map(str::to_owned);
-        Self::Vote { hold: None, vote, reason, duties: Vec::new(), in_place_of: None }
+        let (hold, duties, plans) = (None, Vec::new(), BTreeSet::new());
+        Self::Vote { hold, vote, reason, duties, in_place_of: None, plans }
     }
 
     /// What its author says in words, such as a reason, if they say something.
@@ -728,11 +733,13 @@ pub enum RefusalCode {
     BelowBaseline,
     /// A file of evidence that the hold demands is not what was attached.
     EvidenceDamaged,
+    /// What is voted on is not the plan that would be carried out.
+    OtherPlan,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -756,6 +763,7 @@ impl RefusalCode {
         Self::NotMigratable,
         Self::BelowBaseline,
         Self::EvidenceDamaged,
+        Self::OtherPlan,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -785,6 +793,7 @@ impl RefusalCode {
             Self::NotMigratable => "HP1018",
             Self::BelowBaseline => "HP1030",
             Self::EvidenceDamaged => "HP1045",
+            Self::OtherPlan => "HP1040",
         }
     }
 }

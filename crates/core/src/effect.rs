@@ -32,9 +32,10 @@ pub enum EffectKind {
     },
     /// Have work done by a worker.
     Activity(Activity),
-    /// Be told with [`crate::Action::TimerFired`] as soon as one of the project's calendars is no
-    /// longer as the run has seen it, or a lockdown that holds it is in force no more. No event
-    /// records that: what the run makes of it does.
+    /// Be told with [`crate::Action::TimerFired`] as soon as one of the project's calendars, or its
+    /// inventory where [that matters](crate::Workflow::has_changed), is no longer as the run has seen
+    /// it, or a lockdown that holds it is in force no more. No event records that: what the run makes
+    /// of it does.
     Watch {
         /// What it has seen.
         seen: Seen,

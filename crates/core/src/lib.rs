@@ -77,7 +77,7 @@ pub use lock::Claims;
 pub use lockdown::{Lockdown, LockdownScope, Prospect, Seen};
 pub use migration::{Migrating, MigrationPlan};
 pub use next_step::{NextAsk, NextStep};
-pub use plan::{Plan, Planned};
+pub use plan::{Plan, PlanApproval, PlanDrift, Planned, SomeTargets};
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use publishing::{ReleaseRule, Releasing};
 pub use run::{DefinitionRef, Run, RunAnswer};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     command::{Actor, Refusal, RefusalCode},
     conflict::Times,
-    id::DefinitionName,
+    id::{DefinitionName, Digest},
     item::{Item, ItemName, Items},
     project::ProjectEvent,
     selector::Selector,
@@ -189,19 +189,24 @@ pub struct Seen {
     /// The lockdowns that hold it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lockdowns: BTreeSet<u32>,
+    /// The inventory as it was when plans were made of it, by
+    /// [`Project::inventory`](crate::Project::inventory).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub inventory: BTreeSet<Digest>,
 }
 
 impl Seen {
     /// Whether it goes by nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.calendars.is_empty() && self.lockdowns.is_empty()
+        self.calendars.is_empty() && self.lockdowns.is_empty() && self.inventory.is_empty()
     }
 
     /// Adds what else was seen.
     pub fn add(&mut self, other: Self) {
         self.calendars.extend(other.calendars);
         self.lockdowns.extend(other.lockdowns);
+        self.inventory.extend(other.inventory);
     }
 }
 

@@ -15,12 +15,111 @@ pub struct Planned {
     /// The digest of the plan with which the state has begun, where it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began_with: Option<Digest>,
+    /// What people decide about the plan, where a hold is asked about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<PlanApproval>,
+    /// How the plan differs by targets from the one that the state has begun with or, where it has not
+    /// begun, that people are asked about or have released; nothing where it does not, or where its
+    /// targets are too many to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<PlanDrift>,
     /// The plan, where it can be made.
     #[serde(flatten)]
     pub plan: Option<Plan>,
     /// Why it cannot be made now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+}
+
+/// What people decide about a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanApproval {
+    /// The hold that is asked about it.
+    pub hold: String,
+    /// Whether the hold was released with it; otherwise the hold is open.
+    pub released: bool,
+    /// The plan, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+/// How many of a plan's targets are named where all could be too many.
+const TARGETS_NAMED_MAX: usize = 20;
+
+/// Targets of a plan, of which the first are named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SomeTargets {
+    /// How many there are.
+    pub count: u32,
+    /// The first of them, at most 20.
+    pub first: Vec<String>,
+}
+
+impl SomeTargets {
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl<'n> FromIterator<&'n String> for SomeTargets {
+    fn from_iter<T: IntoIterator<Item = &'n String>>(names: T) -> Self {
+        let mut some = Self::default();
+        for name in names {
+            some.count = some.count.saturating_add(1);
+            if some.first.len() < TARGETS_NAMED_MAX {
+                some.first.push(name.clone());
+            }
+        }
+        some
+    }
+}
+
+/// How a plan differs from an earlier one, by targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanDrift {
+    /// Targets that the earlier one had not.
+    #[serde(default, skip_serializing_if = "SomeTargets::is_empty")]
+    pub added: SomeTargets,
+    /// Targets that only the earlier one had.
+    #[serde(default, skip_serializing_if = "SomeTargets::is_empty")]
+    pub removed: SomeTargets,
+    /// Targets that are in another wave, or come before or after others than they did.
+    #[serde(default, skip_serializing_if = "SomeTargets::is_empty")]
+    pub moved: SomeTargets,
+    /// Targets at which something else is done, or with other arguments.
+    #[serde(default, skip_serializing_if = "SomeTargets::is_empty")]
+    pub changed: SomeTargets,
+}
+
+impl PlanDrift {
+    /// In words, such as `added: web-3, web-4; removed: db-1`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let parts = [
+            ("added", &self.added),
+            ("removed", &self.removed),
+            ("in another place or wave", &self.moved),
+            ("with other steps or arguments", &self.changed),
+        ];
+        let words: Vec<String> = parts
+            .into_iter()
+            .filter(|(_, some)| !some.is_empty())
+            .map(|(what, some)| {
+                let named = u32::try_from(some.first.len()).unwrap_or(u32::MAX);
+                let more = match some.count.saturating_sub(named) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                format!("{what}: {}{more}", some.first.join(", "))
+            })
+            .collect();
+        if words.is_empty() {
+            return "the same targets, with other waves, times or limits".to_owned();
+        }
+        words.join("; ")
+    }
 }
 
 /// What is done at which target, in order.

@@ -14,8 +14,8 @@ use crate::{
     command::{Actor, Authentication, Refusal, RefusalCode, request_of},
     event::{Event, Sequence, TypedEvent, Version},
     id::{
-        BaselineName, CalendarName, CommandId, DefinitionName, Digest, MemberId, ProjectId,
-        QualificationName, RoleName, RunId,
+        BaselineName, CalendarName, CommandId, DefinitionName, Digest, Digesting, MemberId,
+        ProjectId, QualificationName, RoleName, RunId,
     },
     item::{ItemName, Items, ItemsChange, NamedItem},
     lockdown::{Lockdown, LockdownScope, Lockdowns, Seen},
@@ -279,6 +279,8 @@ pub struct Project {
     members: BTreeMap<MemberId, Member>,
     definitions: BTreeMap<DefinitionName, BTreeMap<u32, PublishedDefinition>>,
     items: Items,
+    /// Of all that has changed the items, one after the other.
+    inventory: Digest,
     calendars: Calendars,
     lockdowns: Lockdowns,
     substitutions: Substitutions,
@@ -504,6 +506,7 @@ impl Project {
             members: BTreeMap::new(),
             definitions: BTreeMap::new(),
             items: Items::default(),
+            inventory: Digest::of(b""),
             calendars: Calendars::default(),
             lockdowns: Lockdowns::default(),
             substitutions: Substitutions::default(),
@@ -583,6 +586,10 @@ impl Project {
             }
             ProjectEvent::ItemsChanged { set, removed } => {
                 self.items.change(ItemsChange { set, removed }).map_err(illegal)?;
+                let mut inventory = Digesting::default();
+                inventory.add(self.inventory.as_bytes());
+                inventory.add(event.data.as_str().as_bytes());
+                self.inventory = inventory.finish();
             }
             ProjectEvent::CalendarPublished { calendar, revision, digest, title, source } => {
                 let read = ReadCalendar { calendar, digest, title };
@@ -749,7 +756,16 @@ impl Project {
     /// Whether something that a run goes by is no longer as it was seen.
     #[must_use]
     pub fn differs(&self, seen: &Seen) -> bool {
-        self.calendars.differ(&seen.calendars) || self.lockdowns.lifted(&seen.lockdowns)
+        self.calendars.differ(&seen.calendars)
+            || self.lockdowns.lifted(&seen.lockdowns)
+            || seen.inventory.iter().any(|inventory| *inventory != self.inventory)
+    }
+
+    /// Names the inventory as it is now: another change of the items, or the same in another order,
+    /// makes another digest.
+    #[must_use]
+    pub const fn inventory(&self) -> Digest {
+        self.inventory
     }
 
     /// All published definitions, by name and version.

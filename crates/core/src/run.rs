@@ -125,8 +125,7 @@ pub enum DueStep {
         /// When.
         at: Timestamp,
     },
-    /// Send [`Action::TimerFired`] as soon as the project
-    /// [differs](crate::Project::differs) from what was seen.
+    /// Send [`Action::TimerFired`] as soon as what was seen is [no longer so](Run::has_changed).
     Watch {
         /// What was seen.
         seen: Seen,
@@ -704,6 +703,19 @@ impl Run {
         workflow.asks(&self.state) == pending.iter().map(|one| one.id.clone()).collect()
             && pending.iter().all(|one| workflow.owed(&self.state, &one.id).as_ref() == Some(one))
             && self.keeps_to_restraints(workflow)
+    }
+
+    /// Whether what the run has seen of the project, and asks for `watch` to be told of, is no longer
+    /// so: see [`DueStep::Watch`].
+    #[must_use]
+    pub fn has_changed(
+        &self,
+        workflow: &dyn DynWorkflow,
+        watch: &EffectId,
+        seen: &Seen,
+        at: &Moment<'_>,
+    ) -> bool {
+        at.project.differs(seen) && workflow.has_changed(&self.state, watch, at)
     }
 
     /// The locks that the run holds and waits for.

@@ -22,6 +22,7 @@ use crate::{
     event::{Event, PendingEvent, Sequence, StreamId, TypedEvent, Version},
     id::{CommandId, Digest, EffectId, EventId, RunId},
     item::{ItemsChange, NamedItem},
+    lockdown::Seen,
     project::{Project, ProjectAction, ProjectCommand, ProjectEvent},
     run::{Decided, DefinitionRef, Due, DueStep, Run},
     view::{RunStatus, RunView},
@@ -403,7 +404,7 @@ impl Bench {
             .into_iter()
             .filter_map(|due| match due.step {
                 DueStep::Fire { at } if at <= end => Some((at, due.effect)),
-                DueStep::Watch { seen } if self.project.differs(&seen) => {
+                DueStep::Watch { seen } if self.has_changed(&due.effect, &seen) => {
                     Some((Timestamp::MIN, due.effect))
                 }
                 _ => None,
@@ -414,6 +415,12 @@ impl Bench {
             self.act("engine", Action::TimerFired { effect }).expect("a due timer fires");
         }
         self.now = end;
+    }
+
+    /// Whether what the run has seen of the project is no longer so.
+    fn has_changed(&self, watch: &EffectId, seen: &Seen) -> bool {
+        let at = Moment { now: self.now, project: &self.project };
+        self.run().has_changed(&*self.workflow, watch, seen, &at)
     }
 
     /// Moves the clock while no timer is noticed: the engine is down.

@@ -10,6 +10,7 @@ use crate::{
     command::Actor,
     id::{Digest, EffectId, MemberId},
     next_step::NextStep,
+    plan::PlanDrift,
 };
 
 /// Where a run stands.
@@ -220,6 +221,22 @@ pub struct HoldView {
     /// The digests of the plans that it is asked about, by the states of their rollouts.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub plans: BTreeMap<String, Digest>,
+    /// That the inventory has changed these plans since the hold was opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replanned: Option<PlansChanged>,
+}
+
+/// That the inventory has changed plans that a hold is asked about.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlansChanged {
+    /// When that was recorded. Where it was not yet, the next who decides is told, and asked about
+    /// the plans below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Timestamp>,
+    /// The digests of the plans since then.
+    pub plans: BTreeMap<String, Digest>,
+    /// How they differ from those before, as far as that is known.
+    pub drift: BTreeMap<String, PlanDrift>,
 }
 
 /// When a hold, or a run, resolves by itself.

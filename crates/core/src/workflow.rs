@@ -155,6 +155,13 @@ pub trait Workflow: Send + Sync + 'static {
         BTreeMap::new()
     }
 
+    /// Whether what an [`EffectKind::Watch`](crate::EffectKind::Watch) has seen is no longer so for the
+    /// run. It is asked where the project [differs](crate::Project::differs) from that, as it may for
+    /// another reason than one which matters here.
+    fn has_changed(&self, _state: &Self::State, _watch: &EffectId, _at: &Moment<'_>) -> bool {
+        true
+    }
+
     /// The locks on configuration items that the run holds and waits for in this state. An engine
     /// answers a request with [`LocksGranted`](crate::Action::LocksGranted) when the run may have all
     /// that it asks for; the state must hold them then, and no longer ask.
@@ -322,6 +329,8 @@ pub trait DynWorkflow: Send + Sync {
     fn asks(&self, state: &DynState) -> BTreeSet<EffectId>;
     /// See [`Workflow::restraints`].
     fn restraints(&self, state: &DynState) -> BTreeMap<EffectId, Restraint>;
+    /// See [`Workflow::has_changed`].
+    fn has_changed(&self, state: &DynState, watch: &EffectId, at: &Moment<'_>) -> bool;
     /// See [`Workflow::claims`].
     fn claims(&self, state: &DynState) -> Claims;
     /// See [`Workflow::prospect`].
@@ -435,6 +444,11 @@ impl<W: Workflow> DynWorkflow for W {
     fn restraints(&self, state: &DynState) -> BTreeMap<EffectId, Restraint> {
         let state = state.typed::<W::State>();
         state.map(|state| Workflow::restraints(self, state)).unwrap_or_default()
+    }
+
+    fn has_changed(&self, state: &DynState, watch: &EffectId, at: &Moment<'_>) -> bool {
+        let state = state.typed::<W::State>();
+        state.is_some_and(|state| Workflow::has_changed(self, state, watch, at))
     }
 
     fn claims(&self, state: &DynState) -> Claims {

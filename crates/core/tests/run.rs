@@ -338,6 +338,7 @@ fn a_request_keeps_its_digest_across_versions() {
         reason: reason.map(str::to_owned),
         duties: vec![],
         in_place_of: None,
+        plans: Default::default(),
     };
     let signal = Action::Signal { name: "go".to_owned(), data: json!({ "b": 1, "a": [2.5] }) };
     for (action, json) in [

@@ -141,7 +141,7 @@ impl Draft<'_> {
         let not_applicable = after.not_applicable(definition).map_err(cannot)?;
         let tasks = after.tasks(definition, &not_applicable).map_err(cannot)?;
         let checks = after.checks(definition, &not_applicable).map_err(cannot)?;
-        let plans = after.plans_at(&hold);
+        let (plans, planned_of) = after.plans_at(&hold);
         let Times { until, deadline, counted, .. } =
             after.times(definition, opened).map_err(cannot)?;
         if let Some(signal) = &definition.signal {
@@ -159,14 +159,11 @@ impl Draft<'_> {
             .map_or(Ok(()), |lock| after.lock_items(lock).map(drop))
             .map_err(cannot)?;
         after.check_times()?;
-        let within = match policy {
+        let keep = match policy {
             Amended::Keep => true,
             Amended::Subset => is_within(input, &self.state.input),
             Amended::Reset => false,
         };
-        // What an amendment does to a plan is for its policy to say. What the inventory has done to it
-        // since the votes were given is not.
-        let keep = within && self.plans_at(&hold) == open.plans;
         let (editor, _) = self.member()?;
         let kept = if keep {
             kept(open, &rules, definition.approval.as_ref(), editor)
@@ -191,6 +188,7 @@ impl Draft<'_> {
             tasks,
             checks,
             plans,
+            planned_of,
             until,
             deadline,
             window,
@@ -261,6 +259,7 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
             tasks,
             checks,
             plans,
+            planned_of,
             until,
             deadline,
             window,
@@ -290,6 +289,8 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
     // What was looked at was asked for by the older text.
     open.checks.begin(checks);
     open.plans.clone_from(plans);
+    open.planned_of.clone_from(planned_of);
+    open.replanned = None;
     open.waivers.clear();
     if *signal_fell {
         open.signalled = false;

@@ -377,8 +377,18 @@ fn overriding(overriders: &[Approver]) -> String {
 }
 
 fn of_approval(approval: &Approval) -> Facts {
-    let Approval { rules, not, expires, veto, duties, amended, remind, escalate, substitutes: _ } =
-        approval;
+    let Approval {
+        rules,
+        not,
+        expires,
+        veto,
+        duties,
+        amended,
+        drifted,
+        remind,
+        escalate,
+        substitutes: _,
+    } = approval;
     let mut found: Facts = rules.iter().flat_map(of_rule).collect();
     let mut add = |what: &str, text: String| {
         found.insert(what.to_owned(), text);
@@ -410,6 +420,14 @@ fn of_approval(approval: &Approval) -> Facts {
             Amended::Keep => "stand",
         };
         add("approvals of an amended input", stand.to_owned());
+    }
+    if let Some((drifted, _)) = drifted {
+        let stand = match drifted {
+            Amended::Reset => "do not count any more",
+            Amended::Subset => "stand where only targets have gone",
+            Amended::Keep => "stand",
+        };
+        add("approvals of a plan that the inventory has changed", stand.to_owned());
     }
     if let Some(times) = remind {
         add("reminds", phrase::remind(times));

@@ -197,11 +197,11 @@ impl<'a> Draft<'a> {
                 StateKind::Child(_) => next = self.request_child(&name, visit),
                 StateKind::Rollout(rollout) => {
                     match rollout::plan(rollout, &self.state, &name, self.at.project.items()) {
-                        Ok(started) if self.drifts(rollout, &started) => {
+                        Ok(made) if self.drifts(rollout, &made) => {
                             next = self.resolved();
                         }
-                        Ok(started) => {
-                            self.emit(started);
+                        Ok(made) => {
+                            self.emit(made.started);
                             self.rollout_window();
                             next = rollout::settle(self);
                         }
@@ -254,7 +254,7 @@ impl<'a> Draft<'a> {
         let not_applicable = self.not_applicable(hold)?;
         let tasks = self.tasks(hold, &not_applicable)?;
         let checks = self.checks(hold, &not_applicable)?;
-        let plans = self.plans_at(name);
+        let (plans, planned_of) = self.plans_at(name);
         let (hold, digest) = (name.to_owned(), self.state.digest);
         Ok(Event::HoldOpened {
             hold,
@@ -264,6 +264,7 @@ impl<'a> Draft<'a> {
             tasks,
             checks,
             plans,
+            planned_of,
             until,
             deadline,
             window,
@@ -370,6 +371,10 @@ impl<'a> Draft<'a> {
         }
         if open_until_passed(self) {
             self.not_objected();
+        }
+        let (open, _) = self.hold()?;
+        if open.is_complete_but_for_locks(definition, &self.state, self.at.now) {
+            self.renew_plans();
         }
         let (open, _) = self.hold()?;
         if open.is_complete_but_for_locks(definition, &self.state, self.at.now) {
@@ -624,6 +629,7 @@ impl<'a> Draft<'a> {
         if self.deadline(effect)
             || self.lockdown_released(effect)
             || self.window_timer(effect)
+            || self.plans_changed(effect)
             || self.rollout_window_timer(effect)
             || self.hold_timer(effect)
             || self.check_timer(effect)
@@ -655,6 +661,7 @@ impl<'a> Draft<'a> {
         }) {
             self.not_objected();
         }
+        self.renew_plans();
         let complete = self.hold().is_some_and(|(open, _)| {
             open.is_complete(definition, &self.state, now) && open.checks_are_fresh(definition, now)
         });
@@ -670,6 +677,11 @@ impl<'a> Draft<'a> {
     /// The rollout that the run is in, as defined.
     pub(crate) fn rollout(&self) -> Option<&'a crate::rollout_model::Rollout> {
         rollout_of(self.model, self.state.state())
+    }
+
+    /// What has been decided so far.
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
     }
 
     /// Whether an event did not fit.

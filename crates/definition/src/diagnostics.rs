@@ -51,7 +51,7 @@ macro_rules! codes {
             /// Whether the finding is about a file of scenarios and never about a definition.
             #[must_use]
             pub fn is_of_scenarios(self) -> bool {
-                self.as_str().starts_with("HP21") || matches!(self, Self::ScenarioItems)
+                self.as_str().starts_with("HP210") || matches!(self, Self::ScenarioItems)
             }
 
             /// Whether the finding is made by a baseline, and never by a definition alone.
@@ -168,6 +168,8 @@ codes! {
     ScenarioItems = "HP2094", Error;
     /// What gives the level of risk that a run has at least can give what is no level.
     NoSuchLevel = "HP2095", Error;
+    /// What becomes of approvals when a plan changes is said of a hold that is asked about none.
+    NoPlanToDrift = "HP2110", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.

@@ -6,7 +6,9 @@ use std::{
 };
 
 use holdpoint_calendar::{CalendarRef, Window};
-use holdpoint_core::{DefinitionName, Digest, EffectId, ItemName, MemberId, RoleName, Vote};
+use holdpoint_core::{
+    DefinitionName, Digest, EffectId, ItemName, MemberId, PlanDrift, RoleName, Vote,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +19,7 @@ use crate::{
         OpenTask, Opened, Past, Risk, Sender, Verdict,
     },
     lockdown::HeldBy,
+    plan_targets::PlannedOf,
     windows::{AskedTimes, Outlook},
 };
 
@@ -65,6 +68,9 @@ pub enum DefinitionEvent {
         /// The digests of the plans that it is asked about, by the states of their rollouts.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         plans: BTreeMap<String, Digest>,
+        /// What these plans were made of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        planned_of: Option<Arc<PlannedOf>>,
         /// Until when it waits in any case.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -195,6 +201,9 @@ pub enum DefinitionEvent {
         /// The digests of the plans that it is asked about from now on.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         plans: BTreeMap<String, Digest>,
+        /// What these plans were made of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        planned_of: Option<Arc<PlannedOf>>,
         /// Until when the hold waits in any case.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
@@ -217,6 +226,23 @@ pub enum DefinitionEvent {
         /// The risk with the new input, where the definition tells one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         risk: Option<Risk>,
+    },
+    /// The inventory has changed a plan that an open hold is asked about: it is asked about another one
+    /// from now on.
+    #[serde(rename = "holdpoint.hold.replanned")]
+    Replanned {
+        /// Which hold.
+        hold: String,
+        /// The digests of the plans that it is asked about from now on, by the states of their rollouts.
+        plans: BTreeMap<String, Digest>,
+        /// What they were made of.
+        planned_of: Arc<PlannedOf>,
+        /// How they differ from those before, where their targets were not too many to be kept.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        drift: BTreeMap<String, PlanDrift>,
+        /// Whose approvals and waivers, given on the plans before, count no more.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        fell: BTreeSet<MemberId>,
     },
     /// The run was shown a piece of evidence, which takes the place of an earlier one of the name.
     #[serde(rename = "holdpoint.evidence.attached")]
@@ -594,6 +620,9 @@ pub enum DefinitionEvent {
         approved: Option<Digest>,
         /// The digest of what would have been done.
         found: Digest,
+        /// How that differs, where a plan was released and its targets were not too many to be kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drift: Option<PlanDrift>,
     },
     /// A wave began.
     #[serde(rename = "holdpoint.rollout.wave_started")]

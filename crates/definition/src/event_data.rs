@@ -186,6 +186,9 @@ pub struct Ballot {
     /// The digests of the evidence that the hold demanded and the vote was given on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evidence: BTreeMap<String, Digest>,
+    /// The digests of the plans that the hold was asked about, by the states of their rollouts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub plans: BTreeMap<String, Digest>,
     /// In whose place it was given, where that is not the voter's own.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub in_place_of: Option<InPlaceOf>,

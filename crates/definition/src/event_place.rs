@@ -49,6 +49,7 @@ impl DefinitionEvent {
             | Self::VetoOverruled { hold, .. }
             | Self::Recounted { hold, .. }
             | Self::Amended { hold, .. }
+            | Self::Replanned { hold, .. }
             | Self::WaitElapsed { hold }
             | Self::SignalConsumed { hold, .. }
             | Self::CheckTold { hold, .. }

@@ -70,6 +70,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 tasks,
                 checks,
                 plans,
+                planned_of,
                 until,
                 deadline,
                 window,
@@ -91,6 +92,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 confirmed: Vec::new(),
                 checks: made,
                 plans: plans.clone(),
+                planned_of: planned_of.clone(),
+                replanned: None,
+                replannings: 0,
                 waivers: Vec::new(),
                 until: *until,
                 deadline: *deadline,
@@ -143,6 +147,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         }
         (Place::Hold(open), Event::Amended { hold, .. }) if open.hold == *hold => {
             amending::amend(state, event, meta)
+        }
+        (Place::Hold(open), Event::Replanned { hold, .. }) if open.hold == *hold => {
+            drift::replan(open, event, meta.time)
         }
         (_, Event::EvidenceAttached(event)) => {
             evidence::attached(state, event, meta.time, meta.actor)
@@ -317,11 +324,10 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             state.outputs.insert(named.clone(), Arc::clone(output));
             resolve(state, named, "succeeded")
         }
-        (Place::Entered { state: at }, Event::RolloutDrifted { state: named, approved, found })
-            if at == named =>
-        {
-            drift::evolve(model, state, named, *approved, *found)
-        }
+        (
+            Place::Entered { state: at },
+            Event::RolloutDrifted { state: named, approved, found, drift },
+        ) if at == named => drift::evolve(model, state, named, *approved, *found, drift.as_ref()),
         (Place::Child(child), Event::WorkFailed { state: named, reason })
             if child.state == *named && child.late.is_none() =>
         {

@@ -370,6 +370,16 @@ fn of_the_rest(approval: &Approval) -> Vec<String> {
             sentences.push("When the input is amended, approvals stand.".to_owned());
         }
     }
+    match approval.drifted {
+        None | Some((Amended::Reset, _)) => {}
+        Some((Amended::Subset, _)) => sentences.push(
+            "When the inventory takes targets out of the plan, and changes nothing else, approvals stand."
+                .to_owned(),
+        ),
+        Some((Amended::Keep, _)) => {
+            sentences.push("When the inventory changes the plan, approvals stand.".to_owned());
+        }
+    }
     sentences.push(
         match approval.substitutes() {
             Substitutes::Never => "Nobody votes in the place of another.",

@@ -65,6 +65,9 @@ pub(crate) struct Approval {
     pub(crate) veto: Option<Veto>,
     pub(crate) duties: Option<Vec<Discharger>>,
     pub(crate) amended: Option<Amended>,
+    /// What becomes of approvals when the inventory changes the plan that they were given on, and where
+    /// that is said; `Reset` where it is not.
+    pub(crate) drifted: Option<(Amended, Span)>,
     pub(crate) remind: Option<Remind>,
     pub(crate) escalate: Option<Escalate>,
     /// Whether people vote in the place of others; as by default, where the definition does not say.
@@ -243,7 +246,7 @@ impl Exclusion {
     }
 }
 
-/// What becomes of approvals when the input is amended.
+/// What becomes of approvals when the input is amended, or a plan has drifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Amended {
     /// They do not count any more.

@@ -1,6 +1,9 @@
 //! An open hold: what it waits for, and the votes that stand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use holdpoint_core::{Digest, EffectId, MemberId, NewDuty, Vote};
 use jiff::Timestamp;
@@ -8,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     approval,
+    drift::Replanned,
     event_data::{OpenRule, OpenTask, Sender},
     hold_check::Checks,
     hold_model::Hold,
     locking::Locking,
     overruled::Overruled,
+    plan_targets::PlannedOf,
     state::State,
     substitutes::Substitutes,
     tasks::Confirmed,
@@ -38,6 +43,15 @@ pub(crate) struct HoldState {
     /// The plans that it is asked about, by the states of their rollouts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) plans: BTreeMap<String, Digest>,
+    /// What they were made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) planned_of: Option<Arc<PlannedOf>>,
+    /// That it was asked about other plans before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replanned: Option<Replanned>,
+    /// How often it was found to be asked about others.
+    #[serde(default)]
+    pub(crate) replannings: u32,
     /// The waivers that were given.
     pub(crate) waivers: Vec<waiver::Given>,
     pub(crate) until: Option<Timestamp>,

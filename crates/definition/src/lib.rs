@@ -77,6 +77,7 @@ mod parallel_check;
 mod parallel_model;
 mod parallel_state;
 mod phrase;
+mod plan_targets;
 mod planned_times;
 mod risk;
 mod rollout;
@@ -138,6 +139,7 @@ pub use outline::{
     ApprovalPart, BranchOutline, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way,
     WindowOutline,
 };
+pub use plan_targets::{PlanTargets, PlannedOf};
 pub use state::State;
 pub use windows::{AskedTimes, Outlook, SeenCalendar};
 

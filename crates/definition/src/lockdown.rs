@@ -283,6 +283,7 @@ pub(crate) fn hold_view(model: &Model, state: &State, at: &Moment<'_>) -> Option
         since: state.entered,
         deadline: None,
         plans: BTreeMap::new(),
+        replanned: None,
         conditions: conditions(model, state, at),
     })
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::{
     Definition, amending, deadlines,
     decide::Draft,
+    drift,
     event::DefinitionEvent,
     evidence, evolve, lockdown, locking, migrating, parallel, risk, rollout, rollout_control,
     rollout_plan,
@@ -44,6 +45,7 @@ impl Workflow for Definition {
             signals: Vec::new(),
             approved: BTreeSet::new(),
             approved_plans: BTreeMap::new(),
+            approved_targets: BTreeMap::new(),
             waived: Vec::new(),
             evidence: BTreeMap::new(),
             editors: BTreeSet::new(),
@@ -73,6 +75,7 @@ impl Workflow for Definition {
         let mut draft = Draft::new(&self.model, state, command, at);
         if command.actor.member().is_some() {
             parallel::renew_windows(&mut draft)?;
+            parallel::renew_plans(&mut draft)?;
         }
         parallel::decide(&mut draft, &command.action)?;
         Ok(draft.finish())
@@ -104,6 +107,7 @@ impl Workflow for Definition {
                     id: hold.deadline_effect(),
                     kind: EffectKind::Timer { due },
                 });
+                effects.extend(drift::watch(&self.model, hold));
                 let timers = definition.map(|one| hold.timers(one));
                 let checks = definition.map(|one| hold.check_effects(one));
                 effects.extend(
@@ -191,6 +195,10 @@ impl Workflow for Definition {
         }
     }
 
+    fn has_changed(&self, state: &State, watch: &EffectId, at: &Moment<'_>) -> bool {
+        drift::has_changed(&self.model, state, watch, at)
+    }
+
     fn claims(&self, state: &State) -> Claims {
         locking::claims(&self.model, state)
     }
@@ -245,8 +253,9 @@ impl Draft<'_> {
     pub(crate) fn act(&mut self, action: &Action) -> Result<(), Refusal> {
         match action {
             Action::Start => self.start()?,
-            Action::Vote { hold, vote, reason, duties, in_place_of } => {
+            Action::Vote { hold, vote, reason, duties, in_place_of, plans } => {
                 let (hold, place) = (hold.as_deref(), in_place_of.as_ref());
+                self.is_about(*vote, plans)?;
                 self.vote(hold, *vote, reason.as_deref(), duties, place)?;
             }
             Action::Withdraw { hold, in_place_of, reason } => {

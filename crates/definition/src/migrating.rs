@@ -65,6 +65,8 @@ pub(crate) fn adopt(
         old.approved.iter().map(renamed).filter(|name| hold_of(model, name).is_some()).collect();
     state.approved_plans =
         old.approved_plans.iter().map(|(name, plan)| (renamed(name), *plan)).collect();
+    state.approved_targets =
+        old.approved_targets.iter().map(|(name, of)| (renamed(name), of.clone())).collect();
     for one in &mut state.waived {
         one.hold = renamed(&one.hold);
     }

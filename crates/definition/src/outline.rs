@@ -325,6 +325,7 @@ impl Event {
             Self::StateEntered { .. }
             | Self::Blocked { .. }
             | Self::HoldOpened { .. }
+            | Self::Replanned { .. }
             | Self::ApprovalGranted(_)
             | Self::ApprovalRejected(_)
             | Self::Vetoed(_)

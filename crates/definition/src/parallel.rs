@@ -307,6 +307,24 @@ pub(crate) fn renew_windows(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Finds out, before a member's command is decided, whether open holds are asked about other plans
+/// by now.
+pub(crate) fn renew_plans(draft: &mut Draft<'_>) -> Result<(), Refusal> {
+    let Place::All(_) = draft.state.place else {
+        draft.renew_plans();
+        return Ok(());
+    };
+    for (path, place) in owned(draft.state.leaves()) {
+        if let Place::Hold(_) = place {
+            within(draft, &path, |draft| {
+                draft.renew_plans();
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// The branch that waits for the window that is meant: that of the state which is named, or the
 /// only one.
 fn with_window(draft: &Draft<'_>, named: Option<&str>) -> Result<Path, Refusal> {

@@ -4,8 +4,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
-    Activity, Effect, EffectId, EffectKind, Items, Refusal, RetryPolicy, Settling, TimeLimits,
-    id::Digesting,
+    Activity, Digest, Effect, EffectId, EffectKind, Items, Refusal, RetryPolicy, Settling,
+    TimeLimits, id::Digesting,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::{
     expr::Vars,
     health::Health,
     model::{Model, Work},
+    plan_targets::{Mark, PlanTargets},
     rollout_evolve::rollout_of,
     rollout_model::{Controller, GateModel, Order, Rollout},
     rollout_state::{Between, Course, RolloutState, SWITCH},
@@ -32,6 +33,16 @@ use crate::{
 /// What a health check takes longer than it watches, at most.
 const CHECK_GRACE: SignedDuration = SignedDuration::from_mins(1);
 
+/// A plan that was made.
+pub(crate) struct Made {
+    /// The event with which the rollout begins.
+    pub(crate) started: Event,
+    /// Its digest.
+    pub(crate) digest: Digest,
+    /// Its targets, to be compared with those of another.
+    pub(crate) targets: PlanTargets,
+}
+
 /// Plans a rollout: its targets, its waves, its times. Every template of every step is filled in
 /// once for every target, so that none can fail in the middle.
 pub(crate) fn plan(
@@ -39,7 +50,7 @@ pub(crate) fn plan(
     state: &State,
     name: &str,
     items: &Items,
-) -> Result<Event, String> {
+) -> Result<Made, String> {
     let vars = state.vars();
     let resolved = rollout.targets.resolve(&vars, items, |names| arrange(rollout, &vars, names))?;
     if rollout.switch.is_some() && resolved.names.iter().any(|name| name == SWITCH) {
@@ -47,29 +58,32 @@ pub(crate) fn plan(
     }
     let check = rollout.healthy.as_ref().map(|health| health.times(&vars)).transpose()?;
     let mut digest = Digesting::default();
+    let mut marks = String::new();
     for target in &resolved.names {
         let vars = Vars { target: Some(target), ..vars };
-        works_at_targets(rollout)
-            .try_for_each(|work| fill(&mut digest, work, &vars))
-            .and_then(|()| match rollout.healthy.as_ref().zip(check) {
-                Some((health, times)) => {
-                    let input = health.planned(times, &vars)?;
-                    add(&mut digest, &(health.activity(), input))
-                }
-                None => Ok(()),
-            })
-            .map_err(|reason| format!("for the target `{target}`: {reason}"))?;
+        let mut mark = Mark::default();
+        at_target(rollout, check, &vars, &mut |bytes| {
+            digest.add(bytes);
+            mark.add(bytes);
+        })?;
+        mark.finish(&mut marks);
     }
+    let mut add = |bytes: &[u8]| digest.add(bytes);
     if let Some(switch) = &rollout.switch {
-        fill(&mut digest, &switch.to, &vars)
-            .and_then(|()| fill(&mut digest, &switch.back, &vars))
+        fill(&mut add, &switch.to, &vars)
+            .and_then(|()| fill(&mut add, &switch.back, &vars))
             .map_err(|reason| format!("for the switch: {reason}"))?;
     }
     let (waves, gates) = waves(rollout, &resolved, &vars)?;
+    let targets = PlanTargets {
+        waves: Arc::new(waves),
+        names: Arc::new(resolved.names),
+        marks: marks.into(),
+    };
     let mut started = Event::RolloutStarted {
         state: name.to_owned(),
-        waves: Arc::new(waves),
-        targets: Arc::new(resolved.names),
+        waves: Arc::clone(&targets.waves),
+        targets: Arc::clone(&targets.names),
         check,
         selector: resolved.selector,
         gates: Arc::new(gates),
@@ -80,23 +94,63 @@ pub(crate) fn plan(
         },
         plan: None,
     };
-    add(&mut digest, &started)?;
+    say(&mut add, &started)?;
+    let digest = digest.finish();
     if let Event::RolloutStarted { plan, .. } = &mut started {
-        *plan = Some(digest.finish());
+        *plan = Some(digest);
     }
-    Ok(started)
+    Ok(Made { started, digest, targets })
 }
 
-/// Fills in what a worker is given, and adds it to the digest of the plan.
-fn fill(digest: &mut Digesting, work: &Work, vars: &Vars<'_>) -> Result<(), String> {
+/// The targets of a rollout that has begun, as its plan had them.
+pub(crate) fn begun_with(
+    rollout: &Rollout,
+    now: &RolloutState,
+    state: &State,
+) -> Result<PlanTargets, String> {
+    let targets = now.count().saturating_sub(u32::from(now.path.switch));
+    let (mut names, mut marks) = (Vec::new(), String::new());
+    for index in 0..targets {
+        let target = now.target(index);
+        let mut mark = Mark::default();
+        let vars = Vars { target: Some(target), ..state.vars() };
+        at_target(rollout, now.check, &vars, &mut |bytes| mark.add(bytes))?;
+        mark.finish(&mut marks);
+        names.push(target.to_owned());
+    }
+    let waves = now.waves.iter().copied().filter(|end| *end <= targets).collect();
+    Ok(PlanTargets { names: Arc::new(names), waves: Arc::new(waves), marks: marks.into() })
+}
+
+/// Says what is done at a target: every template filled in.
+fn at_target(
+    rollout: &Rollout,
+    check: Option<CheckTimes>,
+    vars: &Vars<'_>,
+    add: &mut dyn FnMut(&[u8]),
+) -> Result<(), String> {
+    works_at_targets(rollout)
+        .try_for_each(|work| fill(add, work, vars))
+        .and_then(|()| match rollout.healthy.as_ref().zip(check) {
+            Some((health, times)) => {
+                let input = health.planned(times, vars)?;
+                say(add, &(health.activity(), input))
+            }
+            None => Ok(()),
+        })
+        .map_err(|reason| format!("for the target `{}`: {reason}", vars.target.unwrap_or_default()))
+}
+
+/// Fills in what a worker is given, and says it.
+fn fill(add: &mut dyn FnMut(&[u8]), work: &Work, vars: &Vars<'_>) -> Result<(), String> {
     let input = input(work, vars, COMPUTED_BYTES_MAX)?;
-    add(digest, &(&work.run, input))?;
+    say(add, &(&work.run, input))?;
     settling::check(work, vars)
 }
 
-/// Adds what a plan says to its digest.
-fn add(digest: &mut Digesting, value: &impl Serialize) -> Result<(), String> {
-    digest.add(&serde_json::to_vec(value).map_err(|error| error.to_string())?);
+/// Says a part of a plan, to whoever makes a digest of it.
+fn say(add: &mut dyn FnMut(&[u8]), value: &impl Serialize) -> Result<(), String> {
+    add(&serde_json::to_vec(value).map_err(|error| error.to_string())?);
     Ok(())
 }
 

@@ -60,6 +60,7 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
     if let Some(before) = state.rollout.take() {
         earlier::keep(state, &before);
     }
+    state.approved_targets.remove(name);
     // What kept it from beginning does so no more.
     state.failure = state.failure.take().filter(|failure| failure.state != *name);
     state.rollout = Some(RolloutState {

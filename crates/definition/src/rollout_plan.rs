@@ -3,14 +3,16 @@
 //! that ask for them then.
 
 use holdpoint_core::{
-    Items,
+    Items, PlanDrift,
     plan::{Plan, Planned, PlannedHold, PlannedStep, PlannedTarget, PlannedWave},
 };
 
 use crate::{
+    drift,
     event::DefinitionEvent as Event,
     model::{Model, StateKind},
-    rollout, rollout_evolve,
+    rollout::{self, Made},
+    rollout_evolve,
     rollout_model::{Controller, Rollout},
     rollout_state::RolloutState,
     rollout_steps::{Phase, Step},
@@ -25,36 +27,55 @@ pub(crate) fn plans(model: &Model, state: &State, items: &Items) -> Vec<Planned>
     });
     rollouts
         .map(|(name, rollout)| {
-            let (plan, problem) = match made(model, rollout, state, name, items) {
-                Ok(plan) => (Some(plan), None),
-                Err(problem) => (None, Some(problem)),
+            let mut planned = Planned {
+                state: name.clone(),
+                began_with: None,
+                approval: drift::approval(rollout, state, name),
+                drift: None,
+                plan: None,
+                problem: None,
             };
-            Planned { state: name.clone(), began_with: began_with(state, name), plan, problem }
+            match rollout::plan(rollout, state, name, items) {
+                Ok(made) => {
+                    planned.drift = drifted(rollout, state, name, &made);
+                    match told(model, rollout, state, &made) {
+                        Ok(plan) => planned.plan = Some(plan),
+                        Err(problem) => planned.problem = Some(problem),
+                    }
+                }
+                Err(problem) => planned.problem = Some(problem),
+            }
+            planned.began_with = begun(state, name).and_then(|begun| begun.plan);
+            planned
         })
         .collect()
 }
 
-/// The digest of the plan of a rollout that has begun: the one that is under way, or the last.
-fn began_with(state: &State, name: &str) -> Option<holdpoint_core::Digest> {
+/// The rollout of a state that has begun: the one that is under way, or the last.
+fn begun(state: &State, name: &str) -> Option<RolloutState> {
     let leaves = state.leaves();
     let in_branches = leaves.iter().filter_map(|(_, focus)| focus.rollout.as_ref());
     let mut begun = state.rollout.iter().chain(in_branches);
-    begun.find(|rollout| rollout.state == name)?.plan
+    begun.find(|rollout| rollout.state == name).cloned()
 }
 
-fn made(
-    model: &Model,
-    rollout: &Rollout,
-    state: &State,
-    name: &str,
-    items: &Items,
-) -> Result<Plan, String> {
-    let started = rollout::plan(rollout, state, name, items)?;
-    let Event::RolloutStarted { plan: Some(digest), selector, .. } = &started else {
-        return Err("BUG: a plan has no digest".to_owned());
+/// How a plan differs from what it is compared with.
+fn drifted(rollout: &Rollout, state: &State, name: &str, made: &Made) -> Option<PlanDrift> {
+    let before = match begun(state, name) {
+        Some(begun) if begun.plan == Some(made.digest) => return None,
+        Some(begun) => rollout::begun_with(rollout, &begun, state).ok()?,
+        None => drift::approved_targets(rollout, state, name)?,
+    };
+    (before != made.targets).then(|| made.targets.since(&before))
+}
+
+fn told(model: &Model, rollout: &Rollout, state: &State, made: &Made) -> Result<Plan, String> {
+    let started = &made.started;
+    let Event::RolloutStarted { selector, .. } = started else {
+        return Err("BUG: a plan is no beginning of a rollout".to_owned());
     };
     let mut begun = state.clone();
-    rollout_evolve::start(model, &mut begun, &started)?;
+    rollout_evolve::start(model, &mut begun, started)?;
     let now = begun.rollout.as_ref().ok_or("BUG: the rollout has not begun")?;
     let mut waves = Vec::new();
     for wave in 1..=now.wave_count() {
@@ -76,7 +97,7 @@ fn made(
         });
     }
     Ok(Plan {
-        digest: *digest,
+        digest: made.digest,
         selector: selector.clone(),
         targets: now.count().saturating_sub(u32::from(now.path.switch)),
         max_failed: now.failures_max,

@@ -20,6 +20,7 @@ use crate::{
     hold_state::HoldState,
     locking::Locks,
     parallel_state::{Fork, Outside},
+    plan_targets::PlanTargets,
     rollout_state::RolloutState,
     waiver::Waived,
 };
@@ -47,6 +48,9 @@ pub struct State {
     /// The plans with which holds were released, by the states of their rollouts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) approved_plans: BTreeMap<String, Digest>,
+    /// Their targets, until the rollouts begin.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) approved_targets: BTreeMap<String, PlanTargets>,
     /// The holds that it was let past by waivers.
     pub(crate) waived: Vec<Waived>,
     /// What it was shown, the newest of each name.

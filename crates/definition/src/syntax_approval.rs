@@ -19,8 +19,18 @@ use crate::{
     template::Template,
 };
 
-pub(crate) const APPROVAL: &[&str] =
-    &["rules", "not", "expires", "veto", "duties", "amended", "remind", "escalate", "substitutes"];
+pub(crate) const APPROVAL: &[&str] = &[
+    "rules",
+    "not",
+    "expires",
+    "veto",
+    "duties",
+    "amended",
+    "drifted",
+    "remind",
+    "escalate",
+    "substitutes",
+];
 pub(crate) const RULE: &[&str] = &["when", "from", "qualified", "need", "roster", "after"];
 pub(crate) const VETO: &[&str] = &["from", "overrule"];
 pub(crate) const REMIND: &[&str] = &["every", "after"];
@@ -48,6 +58,10 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Approval> {
     let amended = match fields.get("amended") {
         None => Some(None),
         Some(node) => read_amended(node, reader).map(Some),
+    };
+    let drifted = match fields.get("drifted") {
+        None => Some(None),
+        Some(node) => read_drifted(node, reader).map(|policy| Some((policy, node.span.clone()))),
     };
     let remind = match fields.get("remind") {
         None => Some(None),
@@ -93,6 +107,7 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Approval> {
         veto: veto?,
         duties: duties?,
         amended: amended?,
+        drifted: drifted?,
         remind: remind?,
         escalate: escalate?,
         substitutes: substitutes?,
@@ -130,6 +145,24 @@ fn read_veto(node: &Node, reader: &mut Reader<'_>) -> Option<Veto> {
     let from = fields.need(reader, "from").and_then(|node| read_approvers(node, reader));
     let overrule = fields.need(reader, "overrule").and_then(|node| read_approvers(node, reader));
     Some(Veto { from: from?, overrule: overrule? })
+}
+
+fn read_drifted(node: &Node, reader: &mut Reader<'_>) -> Option<Amended> {
+    match reader.text(node, "`drifted`")? {
+        "reset" => Some(Amended::Reset),
+        "subset" => Some(Amended::Subset),
+        "keep" => Some(Amended::Keep),
+        other => {
+            reader
+                .findings
+                .add(Code::WrongKind, &node.span, format!("`drifted` cannot be `{other}`"))
+                .help(
+                    "what becomes of approvals when the inventory changes the plan: `reset`, \
+                     `subset` (they stand while only targets have gone) or `keep`",
+                );
+            None
+        }
+    }
 }
 
 fn read_amended(node: &Node, reader: &mut Reader<'_>) -> Option<Amended> {

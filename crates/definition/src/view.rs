@@ -14,7 +14,7 @@ use holdpoint_core::{
 
 use crate::{
     approval::Asked,
-    deadlines, duties, earlier,
+    deadlines, drift, duties, earlier,
     event_data::OpenRule,
     evidence,
     evolve::hold_of,
@@ -103,6 +103,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     {
         view.next_steps = hold_steps(hold, open, state, at);
         let mut held = hold_view(hold, open, state, at);
+        held.replanned = drift::view(model, state, open, at);
         held.conditions.extend(lockdown::conditions(model, state, at));
         view.holds.push(held);
     }
@@ -140,6 +141,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
             deadline: deadlines::of_work(model, state)
                 .map(|(_, at)| DeadlineView { at, outcome: "expired".to_owned() }),
             plans: BTreeMap::new(),
+            replanned: None,
             conditions: vec![condition(
                 "run",
                 name.as_str(),
@@ -239,6 +241,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
     HoldView {
         hold: open.hold.clone(),
         plans: open.plans.clone(),
+        replanned: None,
         since: open.opened,
         deadline: open.ends().map(|at| DeadlineView { at, outcome: "expired".to_owned() }),
         conditions,

@@ -142,6 +142,7 @@ impl<'a> Draft<'a> {
             reason,
             duties: duties.to_vec(),
             evidence: open.shown(definition, &self.state, self.at.now),
+            plans: open.plans.clone(),
             in_place_of: voter.recorded(),
         })
     }
@@ -187,6 +188,7 @@ impl<'a> Draft<'a> {
             reason,
             duties: Vec::new(),
             evidence: open.shown(definition, &self.state, self.at.now),
+            plans: open.plans.clone(),
             in_place_of: voter.recorded(),
         };
         self.emit(Event::Vetoed(ballot));

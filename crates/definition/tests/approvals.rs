@@ -81,6 +81,7 @@ fn on_condition(text: &str, before: Option<&str>) -> Action {
         reason: None,
         duties: vec![duty],
         in_place_of: None,
+        plans: Default::default(),
     }
 }
 
@@ -573,6 +574,7 @@ fn conditions_must_be_such_that_can_be_met() {
         reason: Some("because".to_owned()),
         duties: vec![duty.clone(); 101],
         in_place_of: None,
+        plans: Default::default(),
     };
     refused(bench.act("bob", many(Vote::Approve)), RefusalCode::InvalidInput);
     refused(bench.act("bob", many(Vote::Reject)), RefusalCode::InvalidInput);

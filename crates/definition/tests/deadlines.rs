@@ -134,6 +134,7 @@ fn a_run_ends_when_its_time_is_over_wherever_it_is() {
         reason: None,
         duties: vec![duty],
         in_place_of: None,
+        plans: Default::default(),
     };
     bench.act("bob", vote).unwrap();
     assert_eq!(bench.status(), RunStatus::Held);

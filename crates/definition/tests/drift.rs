@@ -1,9 +1,13 @@
 //! Rollouts that begin only with the plan that people have released.
 
-use holdpoint_core::{Action, Item, ItemName, NamedItem, ProjectEvent, RunStatus, testing::Bench};
+use holdpoint_core::{
+    Action, Item, ItemName, NamedItem, ProjectEvent, RefusalCode, RunStatus, Vote,
+    testing::{Bench, types},
+};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::common::{done, ended, faults, last, open, people, signal, workflow};
+use crate::common::{done, ended, faults, last, open, people, refused, signal, workflow};
 
 const CHANGE: &str = "
 workflow: change
@@ -85,23 +89,23 @@ fn a_plan_that_has_changed_since_is_approved_anew() {
     go(&mut bench);
     let after = planned(&bench);
     assert_ne!(before, after);
+    let added = json!({ "added": { "count": 1, "first": ["web-2"] } });
     assert_eq!(
         last(&bench, "rollout.drifted"),
-        json!({ "state": "roll-out", "approved": before, "found": after })
+        json!({ "state": "roll-out", "approved": before, "found": after, "drift": added })
     );
     assert!(open(&bench).is_empty(), "nothing is touched");
     let view = bench.view();
     assert_eq!((view.state.as_str(), bench.status()), ("agree", RunStatus::Held));
-    assert!(view.failure.unwrap().reason.contains("not the one with which `agree` was released"));
+    let reason = view.failure.unwrap().reason;
+    assert!(reason.ends_with("with which `agree` was released: added: web-2"), "{reason}");
     assert_eq!(last(&bench, "hold.opened")["plans"], json!({ "roll-out": after }));
-    // Back to what it was while it is asked about: that is not what is released, either.
-    bench.happens(&servers(&[], &[2]));
     bench.approve("cy").unwrap();
     go(&mut bench);
-    assert_eq!(bench.view().state, "agree");
-    bench.approve("bob").unwrap();
-    go(&mut bench);
-    bench.attempt("roll-out#3/web-1/deploy", done()).unwrap();
+    assert_eq!(open(&bench), ["roll-out#2/web-1/deploy", "roll-out#2/web-2/deploy"]);
+    for target in ["web-1", "web-2"] {
+        bench.attempt(&format!("roll-out#2/{target}/deploy"), done()).unwrap();
+    }
     assert_eq!(bench.status(), ended("done"));
     bench.replay(bench.history().len()).unwrap();
 }
@@ -120,29 +124,168 @@ fn an_amendment_that_keeps_votes_asks_about_its_own_plan() {
     assert_eq!(open(&bench), ["roll-out#1/web-1/deploy"]);
 }
 
+/// The change, with two who must agree, and what becomes of approvals when the plan drifts.
+fn two_agree(drifted: &str) -> Bench {
+    let source = CHANGE
+        .replace("need: 1", "need: 2")
+        .replace("amended: keep", &format!("amended: keep{drifted}"));
+    let mut bench = Bench::new(workflow(&source), people());
+    bench.happens(&servers(&[1, 2, 3], &[]));
+    bench.submit("ada", json!({})).unwrap();
+    bench.approve("bob").unwrap();
+    bench
+}
+
+/// An approval of this plan.
+fn of_plan(plan: &Value) -> Action {
+    Action::Vote {
+        hold: None,
+        vote: Vote::Approve,
+        reason: None,
+        duties: Vec::new(),
+        in_place_of: None,
+        plans: [serde_json::from_value(plan.clone()).unwrap()].into(),
+    }
+}
+
 #[test]
-fn no_vote_is_kept_for_a_plan_that_the_inventory_has_changed() {
-    let two = CHANGE.replace("need: 1", "need: 2");
-    for policy in ["keep", "subset"] {
-        let source = two.replace("amended: keep", &format!("amended: {policy}"));
-        for (grows, stand) in [(false, 1), (true, 0)] {
-            let mut bench = Bench::new(workflow(&source), people());
-            bench.happens(&servers(&[1], &[]));
-            bench.submit("ada", json!({ "release": "v1", "notes": ["one", "two"] })).unwrap();
+fn a_plan_that_changes_while_it_is_asked_about_is_asked_about_anew() {
+    for (drifted, set, removed, stands) in [
+        ("", &[4][..], &[][..], false),
+        ("", &[], &[3], false),
+        (", drifted: reset", &[], &[3], false),
+        (", drifted: subset", &[4], &[3], false),
+        (", drifted: subset", &[], &[2], true),
+        (", drifted: keep", &[4], &[1], true),
+    ] {
+        let mut bench = two_agree(drifted);
+        let before = planned(&bench);
+        assert_eq!(last(&bench, "approval.granted")["plans"], json!({ "roll-out": before }));
+        bench.happens(&servers(set, removed));
+        let after = planned(&bench);
+        let told = bench.view().holds[0].replanned.clone().unwrap();
+        assert_eq!((told.recorded, json!(told.plans)), (None, json!({ "roll-out": after })));
+        bench.advance(SignedDuration::ZERO);
+        let found = last(&bench, "hold.replanned");
+        assert_eq!(found["plans"], json!({ "roll-out": after }), "{drifted}");
+        let fell = if stands { Value::Null } else { json!(["bob"]) };
+        assert_eq!(found["fell"], fell, "{drifted}, {removed:?}");
+        let told = bench.view().holds[0].replanned.clone().unwrap();
+        assert_eq!(json!(told.drift), found["drift"]);
+        assert!(told.recorded.is_some());
+        // It is told once.
+        let length = bench.history().len();
+        bench.advance(SignedDuration::ZERO);
+        assert_eq!(bench.history().len(), length);
+        bench.approve("cy").unwrap();
+        assert_eq!(bench.view().state == "watch", stands, "{drifted}, {removed:?}");
+        if !stands {
             bench.approve("bob").unwrap();
-            if grows {
-                bench.happens(&servers(&[2], &[]));
-            }
-            let input = json!({ "release": "v1", "notes": ["one"] });
-            bench.act("ada", Action::Amend { input, reason: "one is done".to_owned() }).unwrap();
-            let amended = last(&bench, "run.amended");
-            let kept = amended["kept"].as_object().map_or(0, |kept| kept.len());
-            assert_eq!(kept, stand, "{policy}, {grows}: {amended}");
-            assert_eq!(amended["plans"], json!({ "roll-out": planned(&bench) }));
-            bench.approve("cy").unwrap();
-            assert_eq!(bench.view().state == "watch", stand == 1, "{policy}, {grows}");
-            bench.replay(bench.history().len()).unwrap();
         }
+        go(&mut bench);
+        assert_eq!(last(&bench, "rollout.started")["plan"], after);
+        bench.replay(bench.history().len()).unwrap();
+    }
+}
+
+#[test]
+fn what_has_drifted_is_named_by_targets() {
+    let mut bench = two_agree("");
+    bench.happens(&servers(&[4], &[2]));
+    let planned = bench.plans().remove(0);
+    let approval = planned.approval.unwrap();
+    assert_eq!((approval.hold.as_str(), approval.released), ("agree", false));
+    assert_eq!(planned.drift.unwrap().in_words(), "added: web-4; removed: web-2");
+    bench.advance(SignedDuration::ZERO);
+    assert_eq!(
+        last(&bench, "hold.replanned")["drift"],
+        json!({ "roll-out": {
+            "added": { "count": 1, "first": ["web-4"] },
+            "removed": { "count": 1, "first": ["web-2"] },
+        } })
+    );
+    assert_eq!(bench.plans()[0].drift, None, "it is asked about as it is");
+}
+
+#[test]
+fn a_vote_on_another_plan_than_the_present_one_is_refused() {
+    let mut bench = two_agree("");
+    let before = planned(&bench);
+    bench.happens(&servers(&[], &[3]));
+    let after = planned(&bench);
+    // Nothing is recorded yet: nobody has been asked about the plan as it is.
+    let refusal = refused(bench.approve("cy"), RefusalCode::OtherPlan);
+    assert!(refusal.message.ends_with("as the inventory has changed; `roll-out`: removed: web-3"));
+    assert!(refusal.needed[0].contains(&format!("--plan {}", after.as_str().unwrap())));
+    refused(bench.act("cy", of_plan(&before)), RefusalCode::OtherPlan);
+    // Whoever has looked at it need not wait until it is told.
+    let events = bench.act("cy", of_plan(&after)).unwrap();
+    assert_eq!(types(&events), ["hold.replanned", "approval.granted"]);
+    assert_eq!(last(&bench, "approval.granted")["plans"], json!({ "roll-out": after }));
+    refused(bench.act("bob", of_plan(&before)), RefusalCode::OtherPlan);
+    bench.act("bob", of_plan(&after)).unwrap();
+    assert_eq!(bench.view().state, "watch");
+    bench.replay(bench.history().len()).unwrap();
+}
+
+#[test]
+fn a_rejection_and_a_comment_need_no_plan_and_find_what_has_changed() {
+    let mut bench = two_agree("");
+    bench.happens(&servers(&[], &[3]));
+    let events = bench.act("cy", Action::Comment { text: "hm".to_owned() }).unwrap();
+    assert_eq!(types(&events), ["hold.replanned", "run.commented"]);
+    bench.happens(&servers(&[3], &[]));
+    let events = bench.act("cy", Action::vote(Vote::Reject, Some("no"))).unwrap();
+    assert_eq!(types(&events)[..2], ["hold.replanned", "approval.rejected"]);
+    assert_eq!(last(&bench, "hold.replanned").get("fell"), None, "bob's fell before");
+}
+
+#[test]
+fn a_hold_without_a_plan_has_votes_on_none() {
+    let other = CHANGE.replace("        approved_at: agree\n", "").replace(", drifted: agree", "");
+    let mut bench = Bench::new(workflow(&other), people());
+    bench.happens(&servers(&[1], &[]));
+    bench.submit("ada", json!({})).unwrap();
+    let plan = planned(&bench);
+    let refusal = refused(bench.act("bob", of_plan(&plan)), RefusalCode::OtherPlan);
+    assert_eq!(refusal.message, "`agree` is asked about no plan");
+    let kept = other.replace("amended: keep", "drifted: keep");
+    assert!(faults(&kept).contains("error[HP2110]: `agree` is asked about no plan"));
+    let typo = CHANGE.replace("amended: keep", "drifted: forget");
+    assert!(faults(&typo).contains("error[HP2004]: `drifted` cannot be `forget`"));
+}
+
+#[test]
+fn a_hold_that_has_all_else_is_not_released_with_a_plan_that_nobody_has_seen() {
+    let source =
+        CHANGE.replace("need: 1 } }, amended: keep } }", "need: 1 } } }, wait: { for: 1h } }");
+    let mut bench = Bench::new(workflow(&source), people());
+    bench.happens(&servers(&[1], &[]));
+    bench.submit("ada", json!({})).unwrap();
+    bench.approve("bob").unwrap();
+    bench.happens(&servers(&[2], &[]));
+    bench.sleep(SignedDuration::from_hours(1));
+    let wait = bench.due().into_iter().find(|one| one.effect.as_str() == "agree#1/wait").unwrap();
+    bench.act("engine", Action::TimerFired { effect: wait.effect }).unwrap();
+    assert_eq!(last(&bench, "hold.replanned")["fell"], json!(["bob"]));
+    assert_eq!(bench.view().state, "agree");
+    bench.approve("bob").unwrap();
+    assert_eq!(bench.view().state, "watch");
+}
+
+#[test]
+fn an_amendment_says_what_becomes_of_approvals_of_the_plan_as_it_was_asked_about() {
+    for (grows, stands) in [(false, true), (true, false)] {
+        let mut bench = two_agree("");
+        if grows {
+            bench.happens(&servers(&[4], &[]));
+        }
+        let amend = Action::Amend { input: json!({ "release": "v2" }), reason: "newer".to_owned() };
+        bench.act("ada", amend).unwrap();
+        let amended = last(&bench, "run.amended");
+        assert_eq!(amended["plans"], json!({ "roll-out": planned(&bench) }));
+        assert_eq!(amended.get("kept").is_some(), stands, "{grows}");
+        bench.replay(bench.history().len()).unwrap();
     }
 }
 

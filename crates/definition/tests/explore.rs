@@ -276,7 +276,14 @@ fn in_every_order_of_votes_in_the_place_of_others_as_many_agree_as_must() {
             let vote = Vote::Approve;
             steps.push(act(
                 substitute,
-                Action::Vote { hold, vote, reason, duties, in_place_of: in_place_of.clone() },
+                Action::Vote {
+                    hold,
+                    vote,
+                    reason,
+                    duties,
+                    in_place_of: in_place_of.clone(),
+                    plans: Default::default(),
+                },
             ));
             let (hold, reason) = (None, None);
             steps.push(act(substitute, Action::Withdraw { hold, in_place_of, reason }));
@@ -327,6 +334,7 @@ states:
                 reason: None,
                 duties: vec![duty],
                 in_place_of: None,
+                plans: Default::default(),
             },
         )
     };

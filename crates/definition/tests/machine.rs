@@ -109,6 +109,7 @@ fn votes_are_refused_for_their_reasons() {
         reason: None,
         duties: vec![],
         in_place_of: None,
+        plans: Default::default(),
     };
     refused(bench.act("bob", other), RefusalCode::NotAwaited);
     refused(bench.reject("bob", "  "), RefusalCode::InvalidInput);
@@ -119,6 +120,7 @@ fn votes_are_refused_for_their_reasons() {
         reason: None,
         duties: vec![],
         in_place_of: None,
+        plans: Default::default(),
     };
     bench.act("bob", named).unwrap();
     refused(bench.approve("eve"), RefusalCode::RunEnded);

@@ -114,6 +114,7 @@ fn reviewed() -> Bench {
         reason: None,
         duties,
         in_place_of: None,
+        plans: Default::default(),
     };
     bench.act("ada", vote).unwrap();
     bench.approve("bob").unwrap();

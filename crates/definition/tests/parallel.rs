@@ -93,6 +93,7 @@ fn vote(hold: Option<&str>, vote: Vote) -> Action {
         reason,
         duties: Vec::new(),
         in_place_of: None,
+        plans: Default::default(),
     }
 }
 
@@ -351,6 +352,7 @@ fn conditions_are_due_before_the_end_of_the_run_and_not_of_a_branch() {
         reason: None,
         duties: vec![duty(None), duty(Some("copy")), duty(Some("report"))],
         in_place_of: None,
+        plans: Default::default(),
     };
     bench.act("dora", approve).unwrap();
     assert_eq!(branches(&bench), ["network: held net-ok", "storage: held disk-ok"]);

@@ -288,6 +288,7 @@ fn action() -> impl Strategy<Value = Action> {
             },
             reason,
             in_place_of,
+            plans: Default::default(),
         });
     let about_votes = (0..8, 0..MEMBERS.len(), 0..3_u32).prop_map(|(what, who, duty)| match what {
         0 => Action::Withdraw {

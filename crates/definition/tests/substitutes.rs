@@ -57,6 +57,7 @@ fn vote_for(vote: Vote, member: &str) -> Action {
         reason: (vote != Vote::Approve).then(|| "no".to_owned()),
         duties: vec![],
         in_place_of: Some(member.parse().unwrap()),
+        plans: Default::default(),
     }
 }
 
@@ -388,6 +389,7 @@ fn whoever_stands_for_another_is_reminded_and_answers_for_their_conditions() {
         reason: None,
         duties: vec![duty],
         in_place_of: Some("bob".parse().unwrap()),
+        plans: Default::default(),
     };
     bench.act("fay", on_condition).unwrap();
     let events = bench.approve("eve").unwrap();

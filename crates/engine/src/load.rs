@@ -6,8 +6,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    Claims, Command, Digest, IllegalEvent, Moment, NewEvent, Planned, Project, ProjectId, Prospect,
-    Run, RunId, RunStatus, RunSummary, RunView, Seen, StreamId, Version,
+    Claims, Command, Digest, EffectId, IllegalEvent, Moment, NewEvent, Planned, Project, ProjectId,
+    Prospect, Run, RunId, RunStatus, RunSummary, RunView, Seen, StreamId, Version,
     event::Event,
     run::{Due, DueStep},
     workflow::{DecideFailure, DynWorkflow},
@@ -76,6 +76,12 @@ impl LiveRun {
             return Prospect::default();
         }
         guard("prospect", || self.run.prospect(&*self.workflow, at)).unwrap_or_default()
+    }
+
+    /// See [`Run::has_changed`]. A run that is held by a defect is told of nothing.
+    pub(crate) fn has_changed(&self, watch: &EffectId, seen: &Seen, at: &Moment<'_>) -> bool {
+        let look = || self.run.has_changed(&*self.workflow, watch, seen, at);
+        self.broken.is_none() && guard("has_changed", look).unwrap_or_default()
     }
 
     /// What the run looks like; a run that is held by a defect says so, whatever its workflow

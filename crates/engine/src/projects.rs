@@ -227,6 +227,7 @@ impl ProjectDesk {
             let watched = project.is_some_and(|before| {
                 before.calendars() != changed.calendars()
                     || before.lockdowns() != changed.lockdowns()
+                    || before.inventory() != changed.inventory()
             });
             self.projects.put(changed);
             if watched {
@@ -236,7 +237,7 @@ impl ProjectDesk {
         Ok(at)
     }
 
-    /// Has the runs looked after that go by calendars or lockdowns which have changed. Those in memory are found
+    /// Has the runs looked after that go by calendars, lockdowns or an inventory which have changed. Those in memory are found
     /// by their shards; the others left their shards after the read model had what they have seen.
     async fn wake_watching(&self, id: &ProjectId) {
         if self.shards.is_empty() {
@@ -255,14 +256,14 @@ impl ProjectDesk {
                 }
             }
             Err(error) => {
-                tracing::warn!(project = %id, %error, "runs that wait for calendars or lockdowns are taken up by the next start");
+                tracing::warn!(project = %id, %error, "runs that go by what has changed are taken up by the next start");
             }
         }
     }
 }
 
-/// Of the runs that go by calendars or lockdowns, those for which they are no longer as they have seen
-/// them.
+/// Of the runs that go by calendars, lockdowns or the inventory, those for which these are no longer as
+/// they have seen them.
 pub(crate) fn changed(projects: &Projects, watching: Vec<Watching>) -> Vec<RunId> {
     let mut known: BTreeMap<ProjectId, Option<Arc<Project>>> = BTreeMap::new();
     let mut found = Vec::new();

@@ -396,6 +396,9 @@ impl Standing {
                 let all = [Some(Use::Amendment), stood, fell].into_iter().flatten();
                 return all.map(|what| (hold.clone(), what)).collect();
             }
+            DefinitionEvent::Replanned { fell, .. } => {
+                self.approving.retain(|member| !fell.contains(member));
+            }
             DefinitionEvent::DutyOpened(opened) => {
                 self.duties.insert(opened.duty, opened.hold.clone());
                 return used(&opened.hold, Use::Duty);

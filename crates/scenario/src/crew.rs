@@ -594,7 +594,7 @@ fn next_timer(play: &Play) -> Option<(Timestamp, EffectId)> {
         .filter_map(|due| match due.step {
             DueStep::Fire { at } => Some((at, due.effect)),
             DueStep::Watch { seen } => {
-                play.project().differs(&seen).then_some((play.now(), due.effect))
+                play.has_changed(&due.effect, &seen).then_some((play.now(), due.effect))
             }
             DueStep::Attempt { .. }
             | DueStep::UnderWay { .. }

@@ -12,7 +12,7 @@ use std::{
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionRef, Digest, EffectId, Event,
     EventId, IllegalEvent, MemberId, Moment, PendingEvent, Project, ProjectEvent, ProjectId,
-    RoleName, Run, RunAnswer, RunView, Sequence, StreamId, Substitution, Version,
+    RoleName, Run, RunAnswer, RunView, Seen, Sequence, StreamId, Substitution, Version,
     event::TypedEvent,
     id::MalformedId,
     item::ItemsChange,
@@ -224,6 +224,14 @@ impl Play {
     #[must_use]
     pub fn due(&self) -> Vec<Due> {
         self.run.as_ref().map(|run| run.due(&*self.workflow)).unwrap_or_default()
+    }
+
+    /// Whether what the run has seen of the project, and asks for `watch` to be told of, is no longer so.
+    #[must_use]
+    pub fn has_changed(&self, watch: &EffectId, seen: &Seen) -> bool {
+        let at = Moment { now: self.now, project: &self.project };
+        let run = self.run.as_ref();
+        run.is_some_and(|run| run.has_changed(&*self.workflow, watch, seen, &at))
     }
 
     /// What the run looks like now, if it was submitted.

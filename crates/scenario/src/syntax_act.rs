@@ -1,5 +1,7 @@
 //! From YAML to what a member does in a step.
 
+use std::collections::BTreeSet;
+
 use holdpoint_core::{
     Action, Digest, EffectId, MemberId, NewDuty, NewEvidence, Ruling, Steering, Vote,
 };
@@ -254,7 +256,14 @@ impl Given<'_> {
         let duties = self.get("duties").map_or(Some(Vec::new()), |node| self.duties(file, node));
         let (hold, reason) = (self.hold(file)?, self.text(file, "reason")?);
         let in_place_of = self.in_place_of(file)?;
-        Some(Action::Vote { hold, vote, reason, duties: duties?, in_place_of })
+        Some(Action::Vote {
+            hold,
+            vote,
+            reason,
+            duties: duties?,
+            in_place_of,
+            plans: BTreeSet::new(),
+        })
     }
 
     /// For whom a vote is given, where it is not the voter's own.

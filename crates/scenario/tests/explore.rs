@@ -278,7 +278,11 @@ impl Space {
         }
         for effect in Workflow::pending(&self.definition, &at.state) {
             let EffectKind::Watch { seen } = effect.kind else { continue };
-            if self.project(at).differs(&seen) {
+            let project = self.project(at);
+            let moment = Moment { now: at.now, project };
+            if project.differs(&seen)
+                && Workflow::has_changed(&self.definition, &at.state, &effect.id, &moment)
+            {
                 let action = Action::TimerFired { effect: effect.id };
                 let told = self.send(at, Actor::Engine, action);
                 found.push(told.unwrap_or_else(|| panic!("what is watched is refused")));
@@ -306,7 +310,14 @@ impl Space {
         let outline = self.outline.states.iter().find(|state| state.name == hold.hold).unwrap();
         let vote = |vote: Vote, duties: Vec<NewDuty>| {
             let reason = (vote != Vote::Approve).then(no);
-            Action::Vote { hold: name(), vote, reason, duties, in_place_of: None }
+            Action::Vote {
+                hold: name(),
+                vote,
+                reason,
+                duties,
+                in_place_of: None,
+                plans: Default::default(),
+            }
         };
         let mut actions = vec![
             Action::Waive { hold: name(), reason: no() },

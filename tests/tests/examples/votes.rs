@@ -16,6 +16,7 @@ pub(crate) fn ballot(reason: Option<&str>) -> Ballot {
         reason: reason.map(text),
         duties: vec![],
         evidence: [].into(),
+        plans: [].into(),
         in_place_of: None,
     }
 }

@@ -258,7 +258,8 @@ impl Tell {
             told(run, acting, action(hold), done)
         };
         let vote = |on: Votes, vote, reason, duties, in_place_of, done| {
-            let action = Action::Vote { hold: on.hold.clone(), vote, reason, duties, in_place_of };
+            let (hold, plans) = (on.hold.clone(), on.plans.iter().copied().collect());
+            let action = Action::Vote { hold, vote, reason, duties, in_place_of, plans };
             Told { on: On::Runs(on), action, done }
         };
         Ok(match self {

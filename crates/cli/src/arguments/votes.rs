@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use holdpoint::{
-    core::{DefinitionName, MemberId},
+    core::{DefinitionName, Digest, MemberId},
     engine::RunRow,
 };
 
@@ -28,6 +28,11 @@ pub(crate) struct Votes {
     #[arg(long, value_name = "FILE")]
     #[arg(conflicts_with_all = ["runs", "all", "definition", "state", "requester", "hold", "dry_run"])]
     pub(crate) seen: Option<PathBuf>,
+    /// The plan that you have looked at, by its digest: where another one would be carried out by now,
+    /// the vote is refused; may be given several times, for a hold that is asked about several plans
+    #[arg(long = "plan", value_name = "DIGEST")]
+    #[arg(conflicts_with_all = ["all", "definition", "state", "requester", "seen"])]
+    pub(crate) plans: Vec<Digest>,
     /// Only say what would come of it, run by run
     #[arg(long, visible_alias = "preview")]
     pub(crate) dry_run: bool,

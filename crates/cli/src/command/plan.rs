@@ -2,7 +2,8 @@
 
 use holdpoint::{
     core::{
-        Actor, MemberId, Moment, Planned, Project, Refusal, RefusalCode, RunId, Started,
+        Actor, Digest, MemberId, Moment, PlanApproval, Planned, Project, Refusal, RefusalCode,
+        RunId, Started,
         plan::{Plan, PlannedStep, PlannedWave},
         workflow::DynWorkflow,
     },
@@ -102,12 +103,34 @@ fn told(planned: &Planned) -> String {
         ),
     };
     let now = planned.plan.as_ref().map(|plan| plan.digest);
-    match planned.began_with {
-        Some(began) if now == Some(began) => text.push_str("it has begun with this plan\n"),
-        Some(began) => {
+    let other = |before: Digest| now != Some(before);
+    match (planned.began_with, &planned.approval) {
+        (Some(began), _) if other(began) => {
             text.push_str(&format!("it has begun with another plan, {began}: what is above would follow if it began now\n"));
         }
-        None => {}
+        (Some(_), _) => text.push_str("it has begun with this plan\n"),
+        (None, Some(PlanApproval { hold, released: false, digest })) => {
+            text.push_str(&match digest {
+                Some(asked) if other(*asked) => format!(
+                    "the inventory has changed it since `{hold}` was asked about another, {asked}\n"
+                ),
+                Some(_) => format!("this is the plan that `{hold}` is asked about\n"),
+                None => format!("`{hold}` was asked before there was a plan\n"),
+            });
+        }
+        (None, Some(PlanApproval { hold, digest: Some(released), .. })) => {
+            text.push_str(&if other(*released) {
+                format!(
+                    "it does not begin so: `{hold}` was released with another plan, {released}\n"
+                )
+            } else {
+                format!("`{hold}` was released with this plan\n")
+            });
+        }
+        (None, _) => {}
+    }
+    if let Some(drift) = &planned.drift {
+        text.push_str(&format!("since then: {}\n", line(&drift.in_words())));
     }
     text
 }

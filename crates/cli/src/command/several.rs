@@ -1,7 +1,9 @@
 //! What came of a command to several runs: each is decided by itself and has a line of its own.
 
+use std::collections::BTreeMap;
+
 use holdpoint::{
-    core::{Refusal, RefusalCode},
+    core::{Digest, Refusal, RefusalCode},
     engine::{RunDetail, RunRow},
 };
 use serde::Deserialize;
@@ -24,11 +26,21 @@ pub(crate) struct Told {
     outcome: Outcome,
 }
 
-/// What is decided about: a hold of the run, and the digest of its input.
+/// What is decided about: a hold of the run, the digest of its input, and those of the plans that the
+/// hold is asked about.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct About {
     pub(crate) hold: String,
     pub(crate) digest: String,
+    #[serde(default)]
+    pub(crate) plans: BTreeMap<String, Digest>,
+}
+
+impl About {
+    /// Its plans, each after `before`.
+    pub(crate) fn plans_in_words(&self, before: &str) -> String {
+        self.plans.values().map(|plan| format!("{before}{plan}")).collect()
+    }
 }
 
 /// What came of a command.
@@ -83,7 +95,10 @@ impl Told {
         match &self.outcome {
             Outcome::Done => format!("{done}: {line}\n"),
             Outcome::Would { releases } => {
-                let digest = self.about.as_ref().map(|one| format!(", input {}", one.digest));
+                let digest = self
+                    .about
+                    .as_ref()
+                    .map(|one| format!(", input {}{}", one.digest, one.plans_in_words(", plan ")));
                 let releases = if *releases { ", which this would release" } else { "" };
                 format!("would be {done}: {line}{releases}{}\n", digest.unwrap_or_default())
             }
@@ -111,9 +126,12 @@ impl Told {
             }),
         });
         if let Some(members) = json.as_object_mut() {
-            if let Some(About { hold, digest }) = &self.about {
+            if let Some(About { hold, digest, plans }) = &self.about {
                 members.insert("hold".to_owned(), json!(hold));
                 members.insert("digest".to_owned(), json!(digest));
+                if !plans.is_empty() {
+                    members.insert("plans".to_owned(), json!(plans));
+                }
             }
             if let Outcome::Would { releases } = self.outcome {
                 members.insert("releases".to_owned(), json!(releases));

@@ -8,8 +8,8 @@ use holdpoint::{
         Vote,
         view::{
             BetweenView, BranchView, Candidate, ConditionStatus, ConditionView, DutyView,
-            EarlierRolloutView, EvidenceView, HoldView, PlaceView, RiskView, RolloutView,
-            TargetView, UnknownView, WaivedView,
+            EarlierRolloutView, EvidenceView, HoldView, PlaceView, PlansChanged, RiskView,
+            RolloutView, TargetView, UnknownView, WaivedView,
         },
     },
     engine::{AsOf, RunDetail, RunRow},
@@ -388,6 +388,7 @@ fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
     for (state, plan) in &hold.plans {
         text.push_str(&format!("  the plan of `{state}` is {plan}\n"));
     }
+    text.extend(hold.replanned.as_ref().map(|one| replanned_in_words(hold, one)));
     if let Some(deadline) = &hold.deadline {
         text.push_str(&format!(
             "  if nothing happens: `{}` at {} UTC (in {})\n",
@@ -395,6 +396,31 @@ fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
             time(deadline.at),
             span(deadline.at.duration_since(now)),
         ));
+    }
+    text
+}
+
+/// That the inventory has changed plans that a hold is asked about.
+fn replanned_in_words(hold: &HoldView, changed: &PlansChanged) -> String {
+    let mut text = match changed.recorded {
+        Some(at) => format!("  the inventory has changed the plan, found at {} UTC\n", time(at)),
+        None => {
+            "  the inventory has changed the plan; approvals are about the one that follows now:\n"
+                .to_owned()
+        }
+    };
+    if changed.recorded.is_none() {
+        for (state, plan) in
+            changed.plans.iter().filter(|(state, plan)| hold.plans.get(*state) != Some(*plan))
+        {
+            text.push_str(&format!("    `{state}`: `--plan {plan}`\n"));
+        }
+        for state in hold.plans.keys().filter(|state| !changed.plans.contains_key(*state)) {
+            text.push_str(&format!("    `{state}`: there is no plan as things are now\n"));
+        }
+    }
+    for (state, drift) in &changed.drift {
+        text.push_str(&format!("    `{state}`: {}\n", line(&drift.in_words())));
     }
     text
 }

@@ -40,7 +40,7 @@ enum Voted {
 
 /// Votes on one run, or on several.
 pub(crate) async fn vote(context: &Context, on: Votes, ballot: Ballot) -> Result<(), Failure> {
-    let Votes { runs, all: _, filter, seen, dry_run, hold, acting } = on;
+    let Votes { runs, all: _, filter, seen, plans: _, dry_run, hold, acting } = on;
     let Ballot { action, done } = ballot;
     let who = acting.who()?;
     let seen = seen.map(|file| preview(&file)).transpose()?;
@@ -62,7 +62,12 @@ pub(crate) async fn vote(context: &Context, on: Votes, ballot: Ballot) -> Result
             one_id_is_for_one_run(&acting, dry_run)?;
             let mut told = Vec::new();
             for one in &meant {
-                let command = sent(CommandId::from_uuid(uuid::Uuid::now_v7()));
+                let mut command = sent(CommandId::from_uuid(uuid::Uuid::now_v7()));
+                if let (How::Seen(about), Action::Vote { plans, .. }) =
+                    (&one.how, &mut command.action)
+                {
+                    *plans = about.plans.values().copied().collect();
+                }
                 match cast(engine, one, command, dry_run).await {
                     Ok(one) => told.push(one),
                     Err(failure) => return Ok(Voted::Many(told, Some(failure))),
@@ -231,8 +236,10 @@ fn as_it_was(how: &How, events: Vec<NewEvent>) -> Result<Vec<NewEvent>, Refusal>
         Some(now) if now != *seen => Err(Refusal::new(
             RefusalCode::NotAwaited,
             format!(
-                "it is not as it was seen: `{}` asks about the input {} now",
-                now.hold, now.digest
+                "it is not as it was seen: `{}` asks about the input {}{} now",
+                now.hold,
+                now.digest,
+                now.plans_in_words(" and the plan ")
             ),
         )
         .needs("look at it again: `--dry-run --json`")),

@@ -75,7 +75,9 @@ impl<'a> Decision<'a> {
     pub(super) fn fire(&mut self, effect: &EffectId) -> Result<EffectId, DecideFailure> {
         let due = match self.wanted(effect)? {
             EffectKind::Timer { due } => due,
-            EffectKind::Watch { seen } if self.at.project.differs(&seen) => {
+            EffectKind::Watch { seen }
+                if self.run.has_changed(self.workflow, effect, &seen, self.at) =>
+            {
                 self.tell(Action::TimerFired { effect: effect.clone() })?;
                 return Ok(effect.clone());
             }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use holdpoint_core::{
-    Action, Activity, EffectId, IllegalEvent, Outcome, ProjectId, RunId, Seen,
+    Action, Activity, EffectId, IllegalEvent, Moment, Outcome, ProjectId, RunId,
     run::{Due, DueStep},
 };
 use jiff::Timestamp;
@@ -53,7 +53,6 @@ impl Shard {
         });
         slot.working = false;
         let project = self.library.projects.get(live.run.project());
-        let changed = |seen: &Seen| project.as_ref().is_some_and(|project| project.differs(seen));
         let mut wake: Option<Timestamp> = None;
         let mut wake_at = |at: Timestamp| wake = Some(wake.map_or(at, |wake| wake.min(at)));
         slot.attempts.retain(|effect, handle| {
@@ -79,7 +78,13 @@ impl Shard {
                     wake_at(at);
                     continue;
                 }
-                DueStep::Watch { seen } if !changed(&seen) => continue,
+                DueStep::Watch { seen }
+                    if project.as_ref().is_none_or(|project| {
+                        !live.has_changed(&effect, &seen, &Moment { now, project })
+                    }) =>
+                {
+                    continue;
+                }
                 DueStep::Fire { .. } | DueStep::Watch { .. } => {
                     (Action::TimerFired { effect: effect.clone() }, Step::Fire(effect.clone()))
                 }
@@ -223,7 +228,7 @@ impl Shard {
         self.pump(run);
     }
 
-    /// Sees to the runs in memory that go by calendars or lockdowns of the project.
+    /// Sees to the runs in memory that go by calendars, lockdowns or the inventory of the project.
     pub(super) fn project_changed(&mut self, project: &ProjectId) {
         // What is being appended to, or read, is settled when that is done.
         let of_project = |slot: &Slot| {
@@ -233,6 +238,10 @@ impl Shard {
         let slots = self.slots.iter().filter(|(_, slot)| of_project(slot));
         let runs: Vec<RunId> = slots.map(|(run, _)| *run).collect();
         for run in runs {
+            if let Some(slot) = self.slots.get_mut(&run) {
+                // What was as the run had seen it may be so no more.
+                slot.refused.clear();
+            }
             self.settle(run);
             self.pump(run);
         }
