@@ -3,6 +3,7 @@
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use holdpoint_core::event::{Event, Sequence, StreamId};
@@ -19,11 +20,16 @@ use crate::{
     head::{HeadFile, Note},
     lock::Lock,
     options::SEGMENT_BYTES,
+    parts::Parts,
     segment::SegmentFailure,
     segment_writer::SegmentWriter,
-    segments,
+    segments::{self, Segments},
     tail::Streams,
 };
+
+/// With more streams than this in memory at the end of a segment, about 30 MB, half as many are kept:
+/// those that have had an event last. Where the others end is read from the segments.
+const STREAMS_MAX: usize = 400_000;
 
 /// A log that is being made of events in the order of their sequence, each as it was stored.
 ///
@@ -34,9 +40,12 @@ pub struct NewLog {
     writer: Option<SegmentWriter>,
     /// The bytes of the events in the segment that is being written.
     bytes: u64,
-    /// The tree over the segments that are written.
-    sealed: MerkleTree,
+    /// What is written of it.
+    sealed: Parts,
+    /// Where streams end that have events in the segment that is being written, and some others.
     streams: Streams,
+    /// [`SEGMENT_BYTES`] and [`STREAMS_MAX`], but for tests.
+    bounds: (u64, usize),
 }
 
 impl fmt::Debug for NewLog {
@@ -59,8 +68,9 @@ impl NewLog {
             staging,
             writer: None,
             bytes: 0,
-            sealed: MerkleTree::new(),
+            sealed: Parts::default(),
             streams: Streams::default(),
+            bounds: (SEGMENT_BYTES, STREAMS_MAX),
         })
     }
 
@@ -75,12 +85,47 @@ impl NewLog {
     }
 
     pub(crate) fn tree(&self) -> &MerkleTree {
-        self.writer.as_ref().map_or(&self.sealed, SegmentWriter::tree)
+        static NOTHING: MerkleTree = MerkleTree::new();
+        let sealed = || self.sealed.segments.last().map_or(&NOTHING, |last| &last.after);
+        self.writer.as_ref().map_or_else(sealed, SegmentWriter::tree)
     }
 
     /// Checks that these are the stored bytes of the event that comes next: of the next sequence,
     /// and the next version of its stream.
-    pub(crate) fn check(&self, bytes: &[u8]) -> Result<(StreamId, StreamHead), String> {
+    ///
+    /// # Errors
+    /// [`ArchiveFailure::Event`] when they are not.
+    pub(crate) fn check(&self, bytes: &[u8]) -> Result<(StreamId, StreamHead), ArchiveFailure> {
+        let sequence = self.last().next();
+        let event =
+            self.read(bytes).map_err(|reason| ArchiveFailure::Event { sequence, reason })?;
+        let stream = event.stream();
+        let before = self.head_of(&stream)?;
+        if (event.version, event.previous) != (before.version.next(), before.sequence) {
+            let reason = format!(
+                "it says that it is version {} of its stream, after event {}, but it follows \
+                 version {}, event {}",
+                event.version, event.previous, before.version, before.sequence
+            );
+            return Err(ArchiveFailure::Event { sequence, reason });
+        }
+        Ok((stream, StreamHead { version: event.version, sequence }))
+    }
+
+    /// Where a stream ends.
+    fn head_of(&self, stream: &StreamId) -> Result<StreamHead, ArchiveFailure> {
+        match self.streams.get(stream) {
+            Some(head) => Ok(*head),
+            None => self.sealed.stream_head(stream).map_err(|failure| self.failed(failure)),
+        }
+    }
+
+    fn failed(&self, failure: SegmentFailure) -> ArchiveFailure {
+        segment_failed(&self.staging.directory().sealed(), failure)
+    }
+
+    /// Reads the event that comes next.
+    fn read(&self, bytes: &[u8]) -> Result<Event, String> {
         let sequence = self.last().next();
         if bytes.len() > EVENT_BYTES_MAX {
             return Err(format!(
@@ -95,16 +140,7 @@ impl NewLog {
         if event.sequence != sequence {
             return Err(format!("it says that its sequence is {}", event.sequence));
         }
-        let stream = event.stream();
-        let before = self.streams.get(&stream).copied().unwrap_or_default();
-        if (event.version, event.previous) != (before.version.next(), before.sequence) {
-            return Err(format!(
-                "it says that it is version {} of its stream, after event {}, but it follows \
-                 version {}, event {}",
-                event.version, event.previous, before.version, before.sequence
-            ));
-        }
-        Ok((stream, StreamHead { version: event.version, sequence }))
+        Ok(event)
     }
 
     /// Adds the next event, by its stored bytes.
@@ -113,24 +149,36 @@ impl NewLog {
     /// [`ArchiveFailure::Event`] when it is not the event that comes next: nothing is added then.
     /// Whatever else fails leaves nothing to go on with.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), ArchiveFailure> {
-        let sequence = self.last().next();
-        let (stream, head) =
-            self.check(bytes).map_err(|reason| ArchiveFailure::Event { sequence, reason })?;
-        let sealed = self.staging.directory().sealed();
-        let failed = |failure| segment_failed(&sealed, failure);
+        let (stream, head) = self.check(bytes)?;
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => SegmentWriter::create(&sealed, segments::NEW, self.sealed.clone())
-                .map_err(failed)?,
+            None => {
+                let sealed = self.staging.directory().sealed();
+                SegmentWriter::create(&sealed, segments::NEW, self.tree().clone())
+                    .map_err(|failure| self.failed(failure))?
+            }
         };
-        writer.push(&Record { sequence, bytes: bytes.into() }).map_err(failed)?;
+        let record = Record { sequence: head.sequence, bytes: bytes.into() };
+        writer.push(&record).map_err(|failure| self.failed(failure))?;
         self.streams.insert(stream, head);
         self.bytes += bytes.len() as u64;
         self.writer = Some(writer);
-        if self.bytes >= SEGMENT_BYTES {
+        if self.bytes >= self.bounds.0 {
             self.seal()?;
         }
         Ok(())
+    }
+
+    /// Keeps the streams in memory few. All of them can be looked up in the segments when this is
+    /// called.
+    fn forget_streams(&mut self) {
+        let (_, max) = self.bounds;
+        let mut lasts: Vec<_> = self.streams.values().map(|head| head.sequence).collect();
+        if lasts.len() > max {
+            let at = lasts.len() - max / 2;
+            let (_, forgotten, _) = lasts.select_nth_unstable(at);
+            self.streams.retain(|_, head| head.sequence > *forgotten);
+        }
     }
 
     /// Where there is room for what is needed until the log is whole.
@@ -138,15 +186,15 @@ impl NewLog {
         self.staging.directory().tails()
     }
 
-    /// Ends the segment that is being written, and answers where segments are.
-    pub(crate) fn seal(&mut self) -> Result<PathBuf, ArchiveFailure> {
-        let sealed = self.staging.directory().sealed();
+    /// Ends the segment that is being written, and answers with all there are.
+    pub(crate) fn seal(&mut self) -> Result<&Segments, ArchiveFailure> {
         if let Some(writer) = self.writer.take() {
-            let tree = writer.tree().clone();
-            writer.finish().map_err(|failure| segment_failed(&sealed, failure))?;
-            (self.sealed, self.bytes) = (tree, 0);
+            let written = writer.finish().map_err(|failure| self.failed(failure))?;
+            self.sealed.segments.push(Arc::new(written));
+            self.bytes = 0;
+            self.forget_streams();
         }
-        Ok(sealed)
+        Ok(&self.sealed.segments)
     }
 
     /// Makes the log durable, under its name.
@@ -256,5 +304,46 @@ impl Drop for Staging {
         {
             tracing::warn!(%error, "what was made of a log could not be removed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdpoint_log::conformance::{event, stream};
+
+    use super::*;
+
+    #[test]
+    fn streams_that_were_forgotten_are_found_in_the_segments() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = NewLog::create(dir.path().join("log")).unwrap();
+        log.bounds = (2_000, 4);
+        let mut ends = [StreamHead::default(); 16];
+        let mut tree = MerkleTree::new();
+        let bytes = |number: usize, sequence, version, previous| {
+            let pending = event(&stream(number as u64), "x");
+            pending.to_bytes(sequence, version, previous).unwrap()
+        };
+        for n in 1..=200 {
+            // Some have events all the time, others seldom.
+            let number = if n % 3 == 0 { n % 2 } else { n * 7 % 16 };
+            let before = ends[number];
+            let sequence = Sequence(n as u64);
+            for (version, previous) in [
+                (before.version, before.sequence),
+                (before.version.next().next(), before.sequence),
+                (before.version.next(), before.sequence.next()),
+            ] {
+                let wrong = log.push(&bytes(number, sequence, version, previous)).unwrap_err();
+                assert!(matches!(wrong, ArchiveFailure::Event { .. }), "{wrong}");
+            }
+            let right = bytes(number, sequence, before.version.next(), before.sequence);
+            log.push(&right).unwrap();
+            tree.push(&right);
+            ends[number] = StreamHead { version: before.version.next(), sequence };
+        }
+        assert!(log.sealed.segments.len() > 5, "{}", log.sealed.segments.len());
+        assert!(log.streams.len() < ends.len(), "{}", log.streams.len());
+        assert_eq!(log.finish().unwrap(), Head { sequence: Sequence(200), root: tree.root() });
     }
 }

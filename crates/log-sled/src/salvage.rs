@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    convert::Infallible,
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -19,7 +20,7 @@ use crate::{
     failure::{ArchiveFailure, OpenFailure},
     head::{HeadFile, Note},
     lock,
-    new_log::{NewLog, segment_failed},
+    new_log::NewLog,
     rescue,
     segment::{self, Segment},
     segments::{self, Segments},
@@ -254,12 +255,15 @@ impl Salvage {
             if record.sequence < self.next() {
                 continue;
             }
-            if let Err(reason) = self.new.check(&record.bytes) {
-                let at = record.sequence;
-                self.found(at, at, format!("event {at}: {reason}"));
-                return Ok(());
+            match self.new.check(&record.bytes) {
+                Ok(_) => self.keep(record)?,
+                Err(ArchiveFailure::Event { reason, .. }) => {
+                    let at = record.sequence;
+                    self.found(at, at, format!("event {at}: {reason}"));
+                    return Ok(());
+                }
+                Err(failure) => return Err(failure),
             }
-            self.keep(record)?;
         }
         Ok(())
     }
@@ -273,16 +277,25 @@ impl Salvage {
         last: Sequence,
     ) -> Result<(), ArchiveFailure> {
         self.place_blocks()?;
-        let records = segment::read_without_tables(path).unwrap_or_default();
         let mut tree = self.new.tree().clone();
-        let is_next = tree.size() + 1 == first.0
-            && (first.0..=last.0).eq(records.iter().map(|record| record.sequence.0));
-        records.iter().for_each(|record| tree.push(&record.bytes));
+        let mut is_next = true;
+        segment::read_without_tables(path, |records| {
+            for record in records {
+                is_next &= record.sequence.0 == tree.size() + 1;
+                tree.push(&record.bytes);
+            }
+            Ok::<_, Infallible>(())
+        })
+        .unwrap_or_else(|never| match never {});
+        is_next &= self.next() == first && tree.size() == last.0;
         let expected = segments::name_of(first, last, &tree.root());
-        if is_next && path.file_name().is_some_and(|name| *name == *expected) {
-            self.place(&records)?;
+        if !is_next || path.file_name().is_none_or(|name| *name != *expected) {
+            return Ok(());
         }
-        Ok(())
+        segment::read_without_tables(path, |records| {
+            let goes_on = records.first().is_some_and(|record| record.sequence == self.next());
+            if goes_on { self.place(records) } else { Ok(()) }
+        })
     }
 
     /// Adds whole commits of the tails for as long as one comes next.
@@ -401,6 +414,9 @@ struct Writer<'a> {
     path: &'a Path,
     /// Made with the first event.
     file: Option<BufWriter<File>>,
+    /// The ranges of events that several parts of the log have, in their order.
+    twice: Vec<(Sequence, Sequence)>,
+    /// The hashes of those of them that were written: of all that were, they could be too many.
     seen: HashSet<Hash>,
     kept: Kept,
     written: Unplaced,
@@ -430,6 +446,44 @@ impl Kept {
     }
 }
 
+/// The ranges of events that several parts of the log have.
+fn twice(salvage: &Salvage, sealed: &[PathBuf]) -> Vec<(Sequence, Sequence)> {
+    let mut parts: Vec<_> = sealed.iter().filter_map(|path| range_of(path)).collect();
+    let blocks = salvage.blocks.values().flatten();
+    parts.extend(blocks.map(|block| (block.header.first, block.last_sequence())));
+    parts.sort_unstable();
+    let mut twice: Vec<(Sequence, Sequence)> = Vec::new();
+    let mut covered = Sequence::ZERO;
+    for (first, last) in parts {
+        if first <= covered {
+            let end = last.min(covered);
+            match twice.last_mut() {
+                Some((_, before)) if first <= before.next() => *before = end.max(*before),
+                _ => twice.push((first, end)),
+            }
+        }
+        covered = covered.max(last);
+    }
+    twice
+}
+
+/// The first and the last event that a file with events has.
+fn range_of(path: &Path) -> Option<(Sequence, Sequence)> {
+    if let Ok(segment) = Segment::open(path) {
+        return Some((segment.first(), segment.last()));
+    }
+    let mut range = None;
+    segment::read_without_tables(path, |records| {
+        for Record { sequence, .. } in records {
+            let (first, last) = range.unwrap_or((*sequence, *sequence));
+            range = Some((first.min(*sequence), last.max(*sequence)));
+        }
+        Ok::<_, Infallible>(())
+    })
+    .unwrap_or_else(|never| match never {});
+    range
+}
+
 impl Unplaced {
     fn add(&mut self, sequence: Sequence) {
         match self.ranges.last_mut() {
@@ -457,13 +511,11 @@ impl Unplaced {
         sealed: &[PathBuf],
     ) -> Result<Self, ArchiveFailure> {
         let last = Sequence(salvage.new.tree().size());
-        let directory = salvage.new.seal()?;
-        let segments = segments::open_all(&directory)
-            .map_err(|(path, failure)| segment_failed(&path, failure))?
-            .segments;
+        let segments = salvage.new.seal()?.clone();
         let mut writer = Writer {
             path,
             file: None,
+            twice: twice(salvage, sealed),
             seen: HashSet::new(),
             kept: Kept { segments, last, frame: HashMap::new() },
             written: Self { ranges: Vec::new(), count: 0 },
@@ -476,7 +528,7 @@ impl Unplaced {
                         writer.take(&segment.records(first).unwrap_or_default())?;
                     }
                 }
-                Err(_) => writer.take(&segment::read_without_tables(path).unwrap_or_default())?,
+                Err(_) => segment::read_without_tables(path, |records| writer.take(records))?,
             }
         }
         for block in salvage.blocks.values().flatten() {
@@ -489,7 +541,7 @@ impl Unplaced {
 impl Writer<'_> {
     fn take(&mut self, records: &[Record]) -> Result<(), OpenFailure> {
         for record in records {
-            if self.kept.has(record) || !self.seen.insert(merkle::leaf_hash(&record.bytes)) {
+            if self.kept.has(record) || self.has_seen(record) {
                 continue;
             }
             if record.sequence > self.kept.last {
@@ -506,6 +558,13 @@ impl Writer<'_> {
                 .map_err(at(self.path))?;
         }
         Ok(())
+    }
+
+    /// Whether the event was written before; if not, it is from now on.
+    fn has_seen(&mut self, record: &Record) -> bool {
+        let at = self.twice.partition_point(|(_, last)| *last < record.sequence);
+        let may_come_twice = self.twice.get(at).is_some_and(|(first, _)| *first <= record.sequence);
+        may_come_twice && !self.seen.insert(merkle::leaf_hash(&record.bytes))
     }
 
     fn finish(mut self) -> Result<Unplaced, ArchiveFailure> {

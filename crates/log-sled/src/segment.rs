@@ -505,12 +505,16 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], SegmentFailure> {
     Ok(*head)
 }
 
-/// The events in the frames at the beginning of a file whose tables or description cannot be read,
-/// as far as there are whole frames; nothing but the events themselves says which these are.
-pub(crate) fn read_without_tables(path: &Path) -> io::Result<Vec<Record>> {
-    let bytes = fs::read(path)?;
+/// Gives `visit` the events in each of the frames at the beginning of a file whose tables or
+/// description cannot be read, as far as there are whole frames; nothing but the events themselves says
+/// which these are.
+pub(crate) fn read_without_tables<E>(
+    path: &Path,
+    mut visit: impl FnMut(&[Record]) -> Result<(), E>,
+) -> Result<(), E> {
+    // What cannot be read has no events.
+    let bytes = fs::read(path).unwrap_or_default();
     let mut rest = bytes.get(BEGIN.len()..).unwrap_or_default();
-    let mut records = Vec::new();
     while let Ok(length) = zstd::zstd_safe::find_frame_compressed_size(rest)
         && let Some((stored, after)) = rest.split_at_checked(length).filter(|_| length > 0)
         && let Ok(Some(raw_bytes)) = zstd::zstd_safe::get_frame_content_size(stored)
@@ -518,6 +522,7 @@ pub(crate) fn read_without_tables(path: &Path) -> io::Result<Vec<Record>> {
         && let Ok(raw) =
             zstd::bulk::decompress(stored, usize::try_from(raw_bytes).unwrap_or_default())
     {
+        let mut records = Vec::new();
         let mut events = raw.as_slice();
         while let Ok(length) = take(&mut events).map(u32::from_be_bytes)
             && let Ok(length) = usize::try_from(length)
@@ -528,7 +533,8 @@ pub(crate) fn read_without_tables(path: &Path) -> io::Result<Vec<Record>> {
             }
             events = after;
         }
+        visit(&records)?;
         rest = after;
     }
-    Ok(records)
+    Ok(())
 }
