@@ -100,7 +100,7 @@ fn tasks_are_confirmed_and_the_rest_is_waived() {
 
     $ holdpoint waive 1 --reason 'the site is down' --as bob
     error[HP1002]: `bob` may not waive `ready`: role commander may
-    help: `holdpoint show RUN` says who could
+    help: a waiver by role commander: ic
     [exit 1]
 
     $ holdpoint waive 1 --as ic

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use holdpoint_core::{
-    Effect, EffectId, EffectKind, MemberId, Refusal, RefusalCode, view::WaivedView,
+    Effect, EffectId, EffectKind, MemberId, Refusal, RefusalCode, project::Member, view::WaivedView,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -195,13 +195,14 @@ impl Draft<'_> {
         if let Some(one) = waiver.not.iter().copied().find(|one| is_excluded(&self.state, *one, id))
         {
             return Err(Refusal::new(RefusalCode::SelfApproval, format!("`{id}` {}", one.why()))
-                .needs(format!("a waiver by {}", listed(&waiver.from))));
+                .needs(self.who_could_waive(waiver, open)));
         }
         if !waiver.from.iter().any(|from| from.is(id, member)) {
             return Err(Refusal::new(
                 RefusalCode::NotEligible,
                 format!("`{id}` may not waive `{}`: {} may", open.hold, listed(&waiver.from)),
-            ));
+            )
+            .needs(self.who_could_waive(waiver, open)));
         }
         if open.waivers.iter().any(|one| one.member == *id) {
             return Err(Refusal::new(
@@ -223,6 +224,24 @@ impl Draft<'_> {
         });
         self.release();
         Ok(())
+    }
+
+    /// A waiver, and those who could give one now.
+    fn who_could_waive(&self, waiver: &Waiver, open: &HoldState) -> String {
+        let could = |id: &MemberId, member: &Member| {
+            waiver.from.iter().any(|from| from.is(id, member))
+                && !waiver.not.iter().any(|one| is_excluded(&self.state, *one, id))
+                && !open.waivers.iter().any(|one| one.member == *id)
+        };
+        let members = self.at.project.members().iter();
+        let could: Vec<&str> =
+            members.filter(|(id, member)| could(id, member)).map(|(id, _)| id.as_str()).collect();
+        let whom = listed(&waiver.from);
+        if could.is_empty() {
+            format!("a waiver by {whom}; no member of the project can give one now")
+        } else {
+            format!("a waiver by {whom}: {}", could.join(", "))
+        }
     }
 
     /// Lets the run pass the open hold by its waiver, and opens what is owed for that.

@@ -98,6 +98,8 @@ fn who_may_not_waive_is_refused() {
     ] {
         refused(waive(&mut bench, who, reason), code);
     }
+    let told = refused(waive(&mut bench, "bob", "down"), RefusalCode::NotEligible).needed;
+    assert_eq!(told, ["a waiver by role board: dora, eve"]);
     let mut own = submitted(&EMERGENCY.replace("SCOPE", "all"), "dora", json!({}));
     refused(waive(&mut own, "dora", "down"), RefusalCode::SelfApproval);
     bench.sleep(hours(24));
