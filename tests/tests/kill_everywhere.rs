@@ -8,6 +8,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
+mod fast_clock;
+
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -24,18 +26,19 @@ use std::{
 };
 
 use async_trait::async_trait;
+use fast_clock::FastClock;
 use holdpoint::{
     DataDirectory,
     core::{
         Action, Actor, Authentication, Command, CommandId, Digest, RunStatus, RunView, Sequence,
         Steering, StreamId, Version, Vote, evidence::NewEvidence,
     },
-    engine::{Clock, Engine, RunFilter},
+    engine::{Engine, RunFilter},
 };
 use holdpoint_log::{Append, AppendFailure, EventLog, Head, ReadFailure, Record, verify};
 use holdpoint_log_sled::SledLog;
 use holdpoint_tests::{Data, program};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -120,23 +123,6 @@ command = ["/bin/sh", "-c", "echo 1 > $0/version", "machines/${service}"]
 hosts = ["127.0.0.1"]
 "#;
 
-/// Runs faster than time, and goes on in the next process.
-struct FastClock {
-    began: Timestamp,
-}
-
-#[async_trait]
-impl Clock for FastClock {
-    fn now(&self) -> Timestamp {
-        self.began + Timestamp::now().duration_since(self.began) * FAST
-    }
-
-    async fn sleep_until(&self, at: Timestamp) {
-        let left = at.duration_since(self.now()).max(SignedDuration::ZERO) / FAST;
-        tokio::time::sleep(left.unsigned_abs()).await;
-    }
-}
-
 /// Kills the process at an append.
 struct Deadly {
     log: SledLog,
@@ -210,7 +196,8 @@ async fn live(path: &Path) {
         before: env::var_os(KILLED_BEFORE).is_some(),
     });
     let began = Timestamp::from_millisecond(number(BEGAN).unwrap()).unwrap();
-    let builder = directory.engine_on(log.clone()).unwrap().clock(Arc::new(FastClock { began }));
+    let builder =
+        directory.engine_on(log.clone()).unwrap().clock(Arc::new(FastClock { began, times: FAST }));
     let engine = builder.start().await.unwrap();
     let mut news = engine.log().subscribe();
     loop {
