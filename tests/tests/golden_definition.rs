@@ -17,6 +17,8 @@ mod golden;
 mod holds;
 #[path = "examples/plans.rs"]
 mod plans;
+#[path = "examples/resting.rs"]
+mod resting;
 #[path = "examples/votes.rs"]
 mod votes;
 #[path = "examples/windows.rs"]
@@ -30,7 +32,7 @@ use holdpoint_core::{
     Sequence, Version, testing::uuid,
 };
 use holdpoint_definition::{
-    Attached, Ballot, Because, CheckTimes, Confirmation, DefinitionEvent, Gate, HeldBy, OfTarget,
+    Attached, Ballot, Because, CheckTimes, Confirmation, DefinitionEvent, Gate, OfTarget,
     OpenCheck, OpenTask, Opened, Past, Risk, Sender, Verdict,
 };
 use serde_json::{Value, json};
@@ -110,21 +112,6 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 roles: ["quality".parse().unwrap()].into(),
                 note: text("told at 21:40"),
             },
-        ),
-        (
-            "holdpoint.duties.awaited",
-            DefinitionEvent::DutiesAwaited { before: text("implement"), duties: vec![1, 2] },
-        ),
-        (
-            "holdpoint.run.locked_down",
-            DefinitionEvent::LockedDown {
-                state: text("implement"),
-                by: vec![HeldBy { lockdown: 3, reason: text("Störung") }],
-            },
-        ),
-        (
-            "holdpoint.run.lockdown_lifted",
-            DefinitionEvent::LockdownLifted { state: text("implement") },
         ),
         (
             "holdpoint.task.confirmed",
@@ -759,6 +746,8 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::DutyOpened(_) => "holdpoint.duty.opened",
         DefinitionEvent::DutyDischarged { .. } => "holdpoint.duty.discharged",
         DefinitionEvent::DutiesAwaited { .. } => "holdpoint.duties.awaited",
+        DefinitionEvent::BaselineMet { .. } => "holdpoint.baseline.met",
+        DefinitionEvent::BaselineHeld { .. } => "holdpoint.baseline.held",
         DefinitionEvent::LockedDown { .. } => "holdpoint.run.locked_down",
         DefinitionEvent::LockdownLifted { .. } => "holdpoint.run.lockdown_lifted",
         DefinitionEvent::Amended { .. } => "holdpoint.run.amended",
@@ -857,6 +846,7 @@ fn every_event_is_written_and_read_as_ever() {
     examples.extend(votes::examples());
     examples.extend(windows::examples());
     examples.extend(plans::examples());
+    examples.extend(resting::examples());
     golden.check(examples, type_of, stored);
     golden.finish();
 }

@@ -292,6 +292,27 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::DutyDischarged { duty, roles, note, .. } => {
             format!("discharged duty {duty}{}: {note}", held(roles))
         }
+        DefinitionEvent::BaselineMet { hold, requirements, overridden } => {
+            let listed = |names: &BTreeSet<String>| {
+                names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            };
+            let (met, without) = (listed(requirements), listed(overridden));
+            match (requirements.is_empty(), overridden.is_empty()) {
+                (false, true) => format!("`{hold}` meets {met} of the baseline"),
+                (true, _) => {
+                    format!(
+                        "`{hold}` goes without {without} of the baseline: its window was overridden"
+                    )
+                }
+                (false, false) => format!(
+                    "`{hold}` meets {met} of the baseline, and goes without {without}: its window was overridden"
+                ),
+            }
+        }
+        DefinitionEvent::BaselineHeld { state, lacking } => {
+            let all: Vec<_> = lacking.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+            format!("the baseline keeps it before `{state}`: {}", all.join(", "))
+        }
         DefinitionEvent::DutiesAwaited { before, duties } => {
             let duties: Vec<_> = duties.iter().map(ToString::to_string).collect();
             format!("it waits before `{before}` for what is owed: duty {}", duties.join(", "))

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    baseline::BaselineRef,
     command::{Actor, Refusal, RefusalCode, Vote},
     id::{MemberId, RoleName},
     project::{OWNER, Project},
@@ -24,6 +25,8 @@ pub struct Migrating<'a> {
     pub input: &'a Value,
     /// What states of the old version are called in the new one, where that differs.
     pub states: &'a BTreeMap<String, String>,
+    /// The baseline that is in force in the project then.
+    pub baseline: Option<&'a BaselineRef>,
     /// When it is migrated.
     pub at: Timestamp,
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     answers::{Answers, answer_in, answered, answered_by},
+    baseline::BaselineRef,
     command::{Action, Actor, Command, Refusal, RefusalCode},
     effect::{Activity, Again, ChildRun, Effect, EffectKind, SettleCheck},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
@@ -263,10 +264,11 @@ impl Run {
             version: definition.version,
             input: workflow.complete_input(input.clone()),
             parent: parent.cloned(),
+            baseline: at.project.baseline().map(|one| one.reference.clone()),
         })?;
         // It begins with what will be stored, not with what was sent: or a run could be
         // acknowledged that nobody can ever replay.
-        let RunEvent::Started { input, .. } =
+        let RunEvent::Started { input, baseline, .. } =
             RunEvent::from_parts(&first.kind, &first.data).map_err(|e| broken("run event", e))?
         else {
             return Err(broken("run event", "BUG: it is read as another").into());
@@ -280,7 +282,7 @@ impl Run {
             started: at.now,
             parent: parent.cloned(),
         };
-        let mut run = Self::of(workflow, beginning)?;
+        let mut run = Self::of(workflow, beginning, baseline.as_ref())?;
         let start = Command { action: Action::Start, ..command.clone() };
         let mut events = vec![first];
         events.extend(workflow.decide(&mut run.state, &start, at)?);
@@ -289,13 +291,18 @@ impl Run {
     }
 
     /// A run without an event.
-    fn of(workflow: &dyn DynWorkflow, beginning: Beginning) -> Result<Self, Refusal> {
+    fn of(
+        workflow: &dyn DynWorkflow,
+        beginning: Beginning,
+        baseline: Option<&BaselineRef>,
+    ) -> Result<Self, Refusal> {
         let state = workflow.start(&Started {
             run: beginning.id,
             project: &beginning.project,
             requester: &beginning.requester,
             at: beginning.started,
             input: &beginning.input,
+            baseline,
         })?;
         Ok(Self {
             updated: beginning.started,
@@ -314,7 +321,7 @@ impl Run {
     /// When `event` is not the first event of a run, or the workflow does not accept its input.
     pub fn begin(workflow: &dyn DynWorkflow, event: &Event) -> Result<Self, IllegalEvent> {
         let illegal = |reason: &str| IllegalEvent::new(&event.kind, reason);
-        let Ok(RunEvent::Started { workflow: name, version, input, parent }) =
+        let Ok(RunEvent::Started { workflow: name, version, input, parent, baseline }) =
             RunEvent::from_parts(&event.kind, &event.data)
         else {
             return Err(illegal("a run begins with `holdpoint.run.started`"));
@@ -331,7 +338,7 @@ impl Run {
             started: event.time,
             parent,
         };
-        let begun = Self::of(workflow, beginning);
+        let begun = Self::of(workflow, beginning, baseline.as_ref());
         let mut run = begun.map_err(|refusal| illegal(&refusal.message))?;
         run.moved_to(event)?;
         Ok(run)
@@ -420,8 +427,15 @@ impl Run {
             {
                 Err(illegal("the run has ended".to_owned()))
             }
-            RunEvent::Migrated { from, to, states, input, .. } => self
-                .migrated(workflow, &from, to, &states, input.as_ref(), meta.time)
+            RunEvent::Migrated { from, to, states, input, baseline, .. } => self
+                .migrated(
+                    workflow,
+                    (&from, to),
+                    &states,
+                    input.as_ref(),
+                    baseline.as_ref(),
+                    meta.time,
+                )
                 .map_err(illegal),
             RunEvent::Conflicts { .. } => Ok(()),
             RunEvent::AttemptQueued { effect, attempt, waits_for, before } => {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    baseline::BaselineRef,
     command::Actor,
     id::{Digest, EffectId, MemberId},
     next_step::NextStep,
@@ -116,6 +117,9 @@ pub struct RunView {
     /// Attempts of which nobody knows how they ended, while that is to be settled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<UnknownView>,
+    /// The baseline that it is judged by, and how it stands to that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineView>,
     /// What a person can do next.
     pub next_steps: Vec<NextStep>,
 }
@@ -159,6 +163,7 @@ impl RunView {
             branches: Vec::new(),
             queued: Vec::new(),
             unknown: Vec::new(),
+            baseline: None,
             next_steps: Vec::new(),
         }
     }
@@ -170,6 +175,35 @@ impl RunView {
         self.branches.iter().for_each(|one| one.rollouts(&mut found));
         found
     }
+}
+
+/// How a run stands to the baseline that it is judged by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BaselineView {
+    /// Which baseline.
+    #[serde(flatten)]
+    pub reference: BaselineRef,
+    /// Why nobody can tell how it stands, where that is so: then no work begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// What the baseline demands, in its order.
+    pub requirements: Vec<RequirementView>,
+}
+
+/// How a run stands to a requirement of its baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RequirementView {
+    /// The requirement's name.
+    pub name: String,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Where the run stands with it. What is open, refused or an error keeps work from beginning.
+    pub status: ConditionStatus,
+    /// Whether it is met, also where it was set aside.
+    pub met: bool,
+    /// How so.
+    pub why: String,
 }
 
 /// Work that failed.

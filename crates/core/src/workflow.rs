@@ -15,6 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
+    baseline::BaselineRef,
     command::{Actor, Command, Refusal},
     effect::{Effect, Restraint},
     event::{EventData, EventType, NewEvent, TypedEvent},
@@ -50,6 +51,8 @@ pub struct Started<'a> {
     pub at: Timestamp,
     /// What was submitted, completed by [`Workflow::complete_input`].
     pub input: &'a Value,
+    /// The baseline that was in force in the project then.
+    pub baseline: Option<&'a BaselineRef>,
 }
 
 /// The circumstances of an event.

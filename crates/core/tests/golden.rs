@@ -16,9 +16,9 @@ use std::path::Path;
 
 use golden::{Golden, Stored};
 use holdpoint_core::{
-    Actor, Authentication, CommandId, DefinitionRef, Digest, EffectId, EventId, LockdownScope,
-    NewEvent, PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence, Settled, Substitution,
-    Version,
+    Actor, Authentication, BaselineRef, CommandId, DefinitionRef, Digest, EffectId, EventId,
+    LockdownScope, NewEvent, PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence, Settled,
+    Substitution, Version,
     conflict::{Conflict, Overlap, Relation},
     project::Qualification,
     run::{Parent, RunEvent},
@@ -34,6 +34,14 @@ const CALENDAR: &str = "calendar: maintenance\nzone: UTC # everywhere\n";
 fn definition(version: u32, source: &str) -> DefinitionRef {
     let digest = Digest::of(source.as_bytes());
     DefinitionRef { name: "restart".parse().unwrap(), version, digest }
+}
+
+fn baseline() -> BaselineRef {
+    BaselineRef {
+        name: "house-rules".parse().unwrap(),
+        revision: 2,
+        digest: Digest::of(BASELINE.as_bytes()),
+    }
 }
 
 fn run_examples() -> Vec<(&'static str, RunEvent)> {
@@ -53,6 +61,17 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
                     "note": null,
                 }),
                 parent: None,
+                baseline: None,
+            },
+        ),
+        (
+            "holdpoint.run.started.with-a-baseline",
+            RunEvent::Started {
+                workflow: "normal-change".parse().unwrap(),
+                version: 3,
+                input: json!({ "title": "Kernel 6.18" }),
+                parent: None,
+                baseline: Some(baseline()),
             },
         ),
         (
@@ -66,6 +85,7 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
                     effect: EffectId::new("build#1"),
                     depth: 1,
                 }),
+                baseline: None,
             },
         ),
         (
@@ -76,6 +96,7 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
                 state: "authorize".to_owned(),
                 states: [("authorize".to_owned(), "board".to_owned())].into(),
                 input: Some(json!({ "title": "Kernel 6.18", "bake": "2m" })),
+                baseline: None,
                 roles: ["owner".parse().unwrap()].into(),
                 reason: "version 3 asked the wrong board".to_owned(),
             },
@@ -88,6 +109,20 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
                 state: "authorize".to_owned(),
                 states: std::collections::BTreeMap::new(),
                 input: None,
+                baseline: None,
+                roles: ["migrate".parse().unwrap()].into(),
+                reason: "the older version is retired".to_owned(),
+            },
+        ),
+        (
+            "holdpoint.run.migrated.with-a-baseline",
+            RunEvent::Migrated {
+                from: definition(3, SOURCE),
+                to: definition(4, "workflow: restart\nversion: 4\n"),
+                state: "authorize".to_owned(),
+                states: std::collections::BTreeMap::new(),
+                input: None,
+                baseline: Some(baseline()),
                 roles: ["migrate".parse().unwrap()].into(),
                 reason: "the older version is retired".to_owned(),
             },

@@ -586,7 +586,13 @@ fn a_submission_names_its_definition() {
     let first = RunEvent::from_parts(&events[0].kind, &events[0].data).unwrap();
     assert_eq!(
         first,
-        RunEvent::Started { workflow: "reboot".parse().unwrap(), version: 4, input, parent: None }
+        RunEvent::Started {
+            workflow: "reboot".parse().unwrap(),
+            version: 4,
+            input,
+            parent: None,
+            baseline: None
+        }
     );
     assert_eq!(events[1].kind.as_str(), "acme.reboot.asked");
 }

@@ -134,6 +134,7 @@ impl Draft<'_> {
         let risk = then.risk.clone();
         let after = self.with_state(then);
         after.check_targets()?;
+        after.check_conditions()?;
         let cannot = |why: String| {
             invalid(format!("with this input `{hold}` cannot be held open: {}", cut(why)))
         };

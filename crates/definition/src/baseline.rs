@@ -47,7 +47,7 @@ pub(crate) struct Requirement {
 }
 
 /// What must lie before work.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Demanded {
     Approval { from: Vec<Approver>, need: u32, qualified: Option<String>, not: Vec<Exclusion> },
     Evidence(String),
@@ -74,7 +74,7 @@ impl WorkKind {
         }
     }
 
-    const fn of(kind: &StateKind) -> Option<Self> {
+    pub(crate) const fn of(kind: &StateKind) -> Option<Self> {
         match kind {
             StateKind::Activity(_) => Some(Self::Activity),
             StateKind::Rollout(_) => Some(Self::Rollout),
@@ -146,6 +146,11 @@ impl Baseline {
     #[must_use]
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// The requirement of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Requirement> {
+        self.requirements.iter().find(|one| one.name == name)
     }
 
     /// What it demands, by name, in its order.
@@ -366,8 +371,23 @@ impl Requirement {
         }
     }
 
+    /// Whether a definition has work that it stands before.
+    pub(crate) fn has_work(&self, model: &Model) -> bool {
+        self.work(model).next().is_some()
+    }
+
+    /// Whether all the work sees to it itself.
+    pub(crate) fn is_within_all(&self, model: &Model) -> bool {
+        self.work(model).all(|kind| self.is_within(kind))
+    }
+
+    fn work<'m>(&self, model: &'m Model) -> impl Iterator<Item = &'m StateKind> {
+        let kinds = model.states.values().map(|state| &state.kind);
+        kinds.filter(|kind| WorkKind::of(kind).is_some_and(|kind| self.before.contains(&kind)))
+    }
+
     /// Whether the work itself sees to it.
-    fn is_within(&self, kind: &StateKind) -> bool {
+    pub(crate) fn is_within(&self, kind: &StateKind) -> bool {
         match (&self.demand, kind) {
             (Demanded::NotDuring { calendar, overriders }, StateKind::Rollout(rollout)) => {
                 rollout.window.as_ref().is_some_and(|window| {
@@ -380,11 +400,11 @@ impl Requirement {
     }
 
     /// Why the release of a hold does not meet the requirement; `None` when it does.
-    fn lacks(&self, hold: &Hold) -> Option<Lack> {
+    pub(crate) fn lacks(&self, hold: &Hold) -> Option<Lack> {
         match &self.demand {
-            Demanded::Approval { from, need, qualified, not } => {
+            Demanded::Approval { .. } => {
                 let Some(approval) = &hold.approval else { return Some(Lack::Absent) };
-                self.approval_lacks(approval, from, *need, qualified.as_deref(), not)
+                self.approval_lacks(approval, self.seats(approval))
             }
             Demanded::Evidence(name) => {
                 let Some(demand) = hold.evidence.iter().find(|one| one.name == *name) else {
@@ -403,14 +423,11 @@ impl Requirement {
         }
     }
 
-    fn approval_lacks(
-        &self,
-        approval: &Approval,
-        from: &[Approver],
-        need: u32,
-        qualified: Option<&str>,
-        not: &[Exclusion],
-    ) -> Option<Lack> {
+    /// Why an approval of which so many seats count does not meet the requirement.
+    pub(crate) fn approval_lacks(&self, approval: &Approval, seats: u32) -> Option<Lack> {
+        let Demanded::Approval { from, need, not, .. } = &self.demand else {
+            return Some(Lack::Absent);
+        };
         let weaker = |why: String| Some(Lack::Weaker(why));
         if let Some(missing) = not.iter().find(|one| !approval.not.contains(one)) {
             return weaker(format!("its `not` has no `{}`", missing.as_str()));
@@ -418,26 +435,32 @@ impl Requirement {
         if approval.amended == Some(Amended::Keep) {
             return weaker("its approvals stand for a text that was amended".to_owned());
         }
-        if need > 1 && approval.substitutes() == Substitutes::Each {
+        if *need > 1 && approval.substitutes() == Substitutes::Each {
             return weaker("one person may count for several by `substitutes: each`".to_owned());
         }
         let others = approval.escalate.as_ref().and_then(|one| beyond(&one.to, from));
         if let Some(who) = others {
             return weaker(format!("it is escalated to {who}"));
         }
-        // Every seat of a hold is filled by somebody else, so seats of several rules add up.
-        let seats = approval
+        (seats < *need).then(|| {
+            Lack::Weaker(format!("only {seats} of its seats are always filled by such members"))
+        })
+    }
+
+    /// How many seats of an approval are filled in every run by those who are demanded.
+    ///
+    /// Every seat of a hold is filled by somebody else, so seats of several rules add up.
+    fn seats(&self, approval: &Approval) -> u32 {
+        let Demanded::Approval { from, qualified, .. } = &self.demand else { return 0 };
+        approval
             .rules
             .iter()
             .filter(|rule| self.applies(rule.when.as_ref()) && beyond(&rule.from, from).is_none())
             .filter(|rule| {
                 let has = rule.qualified.as_ref().and_then(|template| template.literal());
-                qualified.is_none() || has == qualified
+                qualified.is_none() || has == qualified.as_deref()
             })
-            .fold(0_u32, |seats, rule| seats.saturating_add(rule.need.at_least()));
-        (seats < need).then(|| {
-            Lack::Weaker(format!("only {seats} of its seats are always filled by such members"))
-        })
+            .fold(0, |seats, rule| seats.saturating_add(rule.need.at_least()))
     }
 
     /// Whether what has this condition applies whenever the requirement does.
@@ -513,7 +536,7 @@ impl Requirement {
 }
 
 /// Why a hold does not meet a requirement.
-enum Lack {
+pub(crate) enum Lack {
     /// It demands nothing of the kind.
     Absent,
     /// It demands less.

@@ -103,6 +103,7 @@ impl<'a> Draft<'a> {
             self.emit(Event::RiskAssessed(assessed));
         }
         self.check_targets()?;
+        self.check_conditions()?;
         let first = self.model.start.name.clone();
         self.enter(first);
         // Nothing is lost yet, so the submitter hears of it at once.
@@ -126,7 +127,10 @@ impl<'a> Draft<'a> {
         let mut next = Some(first);
         let mut passed = BTreeSet::new();
         while let Some(name) = next.take() {
-            if self.rests_before(&name) || self.locked_down_before(&name) {
+            if self.rests_before(&name)
+                || self.locked_down_before(&name)
+                || self.kept_back_before(&name)
+            {
                 return;
             }
             let visit = self.state.visit(&name).saturating_add(1);
@@ -403,6 +407,7 @@ impl<'a> Draft<'a> {
         if self.hold().is_some_and(|(open, definition)| open.is_waived(definition)) {
             self.pass_by_waiver(&hold);
         } else {
+            self.note_what_is_met();
             self.emit(Event::HoldReleased { hold: hold.clone() });
         }
         self.open_duties(&hold, conditions);

@@ -175,6 +175,26 @@ pub enum DefinitionEvent {
         /// The state, as above.
         state: String,
     },
+    /// A hold has what its baseline demands, and is about to be released.
+    #[serde(rename = "holdpoint.baseline.met")]
+    BaselineMet {
+        /// Which hold.
+        hold: String,
+        /// The requirements that are met by that.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        requirements: BTreeSet<String>,
+        /// Those that are not, as the hold's window was overridden.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        overridden: BTreeSet<String>,
+    },
+    /// What its baseline demands keeps the run from entering a state in which work is begun.
+    #[serde(rename = "holdpoint.baseline.held")]
+    BaselineHeld {
+        /// The state that it does not enter.
+        state: String,
+        /// The requirements, each with how it stands; at least one.
+        lacking: BTreeMap<String, String>,
+    },
     /// The input was replaced while a hold was open, which goes on with what follows from the new one.
     #[serde(rename = "holdpoint.run.amended")]
     Amended {

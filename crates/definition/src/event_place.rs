@@ -42,6 +42,7 @@ impl DefinitionEvent {
             | Self::DutiesAwaited { before: state, .. }
             | Self::LockedDown { state, .. }
             | Self::LockdownLifted { state }
+            | Self::BaselineHeld { state, .. }
             | Self::LocksReleased { state, .. }
             | Self::Cancelled { state, .. } => Some(state),
             Self::HoldOpened { hold, .. }
@@ -56,6 +57,7 @@ impl DefinitionEvent {
             | Self::CheckAsked { hold, .. }
             | Self::HoldFailed { hold, .. }
             | Self::HoldReleased { hold }
+            | Self::BaselineMet { hold, .. }
             | Self::TaskReopened { hold, .. }
             | Self::WaiverGiven { hold, .. }
             | Self::HoldWaived { hold, .. }

@@ -349,7 +349,7 @@ impl<'a> Draft<'a> {
 }
 
 /// The holds that are open at a place.
-fn holds<'s>(place: &'s Place, found: &mut Vec<&'s HoldState>) {
+pub(crate) fn holds<'s>(place: &'s Place, found: &mut Vec<&'s HoldState>) {
     match place {
         Place::Hold(open) => found.push(open),
         Place::All(fork) => fork.branches.values().for_each(|focus| holds(&focus.place, found)),

@@ -19,7 +19,7 @@ use crate::{
     lockdown,
     locking::{self, Locking},
     model::{CANCELLED, Model, StateKind, Work},
-    overruled, parallel_state, rollout_evolve,
+    overruled, parallel_state, requirements, rollout_evolve,
     state::{Failure, Place, Signal, State},
     tasks,
     waiver::{self, Waived},
@@ -80,6 +80,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             },
         ) if at == hold && hold_of(model, hold).is_some() => {
             let visit = state.visits.get(hold).copied().unwrap_or(0);
+            state.kept.reopened(hold);
             let mut made = Checks::default();
             made.begin(checks);
             state.place = Place::Hold(HoldState {
@@ -198,6 +199,12 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             let leads =
                 leads(model, state, named) && state.owed_before(model, named).next().is_none();
             lockdown::evolve(state, event, leads)
+        }
+        (_, Event::BaselineMet { .. }) => requirements::evolve(state, event, false, meta.time),
+        (_, Event::BaselineHeld { state: named, .. }) => {
+            let leads =
+                leads(model, state, named) && state.owed_before(model, named).next().is_none();
+            requirements::evolve(state, event, leads, meta.time)
         }
         (_, Event::Commented { .. }) => Ok(()),
         (
@@ -510,7 +517,8 @@ fn rest_before(model: &Model, state: &mut State, before: &str) -> Result<(), Str
     }
     let lockdowns = BTreeSet::new();
     let here = state.state().to_owned();
-    state.place = Place::Owing { state: here, next: before.to_owned(), lockdowns };
+    let (next, lacking) = (before.to_owned(), BTreeSet::new());
+    state.place = Place::Owing { state: here, next, lockdowns, lacking };
     Ok(())
 }
 
@@ -601,6 +609,9 @@ fn pass(
 
 /// Gives a state its outcome.
 pub(crate) fn resolve(state: &mut State, named: &str, outcome: &str) -> Result<(), String> {
+    if state.baseline.is_some() {
+        state.kept.outcomes.insert(named.to_owned(), outcome.to_owned());
+    }
     state.place = Place::Resolved { state: named.to_owned(), outcome: outcome.to_owned() };
     Ok(())
 }

@@ -79,6 +79,7 @@ mod parallel_state;
 mod phrase;
 mod plan_targets;
 mod planned_times;
+mod requirements;
 mod risk;
 mod rollout;
 mod rollout_control;

@@ -240,7 +240,12 @@ pub(crate) fn evolve(state: &mut State, event: &Event, leads: bool) -> Result<()
             // A run that is held before its first state stands there.
             let here = if place.state().is_empty() { named } else { place.state() };
             let here = here.to_owned();
-            state.place = Place::Owing { state: here, next: named.clone(), lockdowns: held };
+            state.place = Place::Owing {
+                state: here,
+                next: named.clone(),
+                lockdowns: held,
+                lacking: BTreeSet::new(),
+            };
             Ok(())
         }
         _ => Err(format!("no way leads to `{named}`")),

@@ -52,7 +52,9 @@ pub(crate) fn adopt(
             state: target.to_owned(),
             next: target.to_owned(),
             lockdowns: BTreeSet::new(),
+            lacking: BTreeSet::new(),
         },
+        baseline: migrating.baseline.cloned().or_else(|| old.baseline.clone()),
         ..old.clone()
     };
     if let Some(rollout) = &old.rollout {
@@ -61,6 +63,7 @@ pub(crate) fn adopt(
     for one in &mut state.earlier {
         one.state = renamed(&one.state);
     }
+    state.kept.renamed(renamed);
     state.approved =
         old.approved.iter().map(renamed).filter(|name| hold_of(model, name).is_some()).collect();
     state.approved_plans =
@@ -278,6 +281,7 @@ impl Draft<'_> {
         }
         self.check_targets()?;
         self.check_times()?;
+        self.check_conditions()?;
         self.no_longer_owing();
         let blocked = match &self.state.place {
             Place::Blocked { state, reason } => Some((state.clone(), reason.clone())),

@@ -342,6 +342,8 @@ impl Event {
             | Self::TaskConfirmed(_)
             | Self::TaskReopened { .. }
             | Self::WaiverGiven { .. }
+            | Self::BaselineMet { .. }
+            | Self::BaselineHeld { .. }
             | Self::DutyOverdue { .. }
             | Self::Commented { .. }
             | Self::NotObjected { .. }

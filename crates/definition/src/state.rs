@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use holdpoint_core::{Actor, Digest, EffectId, MemberId};
+use holdpoint_core::{Actor, BaselineRef, Digest, EffectId, MemberId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,6 +21,7 @@ use crate::{
     locking::Locks,
     parallel_state::{Fork, Outside},
     plan_targets::PlanTargets,
+    requirements::Kept,
     rollout_state::RolloutState,
     waiver::Waived,
 };
@@ -43,6 +44,12 @@ pub struct State {
     pub(crate) visits: BTreeMap<String, u32>,
     /// Signals that no hold has taken yet.
     pub(crate) signals: Vec<Signal>,
+    /// The baseline that the run is judged by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) baseline: Option<BaselineRef>,
+    /// What it has of what that demands.
+    #[serde(default, skip_serializing_if = "Kept::is_empty")]
+    pub(crate) kept: Kept,
     /// The holds that people have released, or let pass without an objection.
     pub(crate) approved: BTreeSet<String>,
     /// The plans with which holds were released, by the states of their rollouts.
@@ -123,12 +130,16 @@ pub(crate) enum Place {
     Blocked { state: String, reason: String },
     /// It is held.
     Hold(HoldState),
-    /// It waits before a state for duties that are due before it, or for the end of lockdowns.
+    /// It waits before a state for duties that are due before it, for the end of lockdowns, or for what
+    /// its baseline demands.
     Owing {
         state: String,
         next: String,
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         lockdowns: BTreeSet<u32>,
+        /// What its baseline demands before the state.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        lacking: BTreeSet<String>,
     },
     /// An activity is to be done.
     Activity { state: String, effect: EffectId, name: String, input: Arc<Value> },

@@ -25,7 +25,7 @@ use crate::{
     lockdown, locking,
     model::{CANCELLED, Model},
     parallel_state::Fork,
-    phrase,
+    phrase, requirements,
     rollout_state::RolloutState,
     rollout_view, senders,
     state::{Place, State},
@@ -131,6 +131,10 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         view.next_steps.push(NextStep::ask(text, NextAsk::Discharge { duty: duty.duty }));
     }
     view.holds.extend(lockdown::hold_view(model, state, at));
+    view.holds.extend(requirements::hold_view(model, state, at));
+    if !state.is_in_branch() {
+        view.baseline = requirements::view(model, state, at);
+    }
     view.next_steps.extend(lockdown::steps(model, state, at));
     if let Place::Child(child) = &state.place {
         let (name, verb) = (&child.definition, if child.stopping { "to stop" } else { "to end" });

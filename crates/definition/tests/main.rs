@@ -36,6 +36,7 @@ mod planned_times;
 mod plans;
 mod properties;
 mod reference;
+mod requirements;
 mod risk;
 mod rollout;
 mod scale;

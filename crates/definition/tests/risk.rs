@@ -249,8 +249,14 @@ fn a_plan_before_submission_knows_the_risk() {
     for (n, targets) in [(3, 2), (30, 1)] {
         let input = json!({ "n": n });
         let (run, project_id) = (RunId::from_uuid(uuid(1)), project.id());
-        let started =
-            Started { run, project: project_id, requester: &requester, at: now, input: &input };
+        let started = Started {
+            run,
+            project: project_id,
+            requester: &requester,
+            at: now,
+            input: &input,
+            baseline: None,
+        };
         let state = Workflow::start(&*definition, &started).unwrap();
         let plans = Workflow::plans(&*definition, &state, &Moment { now, project: &project });
         assert_eq!(plans[0].problem, None);

@@ -141,6 +141,7 @@ impl Space {
             requester: &requester,
             at,
             input: &input,
+            baseline: None,
         };
         let state = Workflow::start(&self.definition, &started).ok()?;
         let begin = Reached { state, now: at, project: 0, open: BTreeSet::new(), done: (0, 0) };

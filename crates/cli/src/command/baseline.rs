@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use holdpoint::{
-    core::{Actor, DefinitionName, Project, ProjectAction, ProjectCommand, PublishedBaseline},
+    core::{
+        Actor, DefinitionName, Project, ProjectAction, ProjectCommand, PublishedBaseline,
+        view::{BaselineView, ConditionStatus},
+    },
     definition::Baseline,
     engine::{Below, Engine},
 };
@@ -261,6 +264,32 @@ async fn list(context: &Context) -> Result<Answer, Failure> {
     }
     let text = table(&["REVISION", "BASELINE", "BY", "PUBLISHED (UTC)", "REASON", "STANDS"], rows);
     Answer::new(text, &json!({ "project": project.id(), "baselines": json }))
+}
+
+/// How a run stands to the baseline that it is judged by.
+pub(crate) fn stands_in_words(view: &BaselineView) -> String {
+    let BaselineView { reference, problem, requirements } = view;
+    let mut text = format!("\nbaseline  {}, revision {}\n", reference.name, reference.revision);
+    if let Some(problem) = problem {
+        text.push_str(&format!("  error           {}\n", line(problem)));
+    }
+    for one in requirements {
+        let status = match one.status {
+            ConditionStatus::NotApplicable => "not applicable",
+            ConditionStatus::Open => "open",
+            ConditionStatus::Met => "met",
+            ConditionStatus::Refused => "refused",
+            ConditionStatus::Overridden => "overridden",
+            ConditionStatus::Waived => "waived",
+            ConditionStatus::Error => "error",
+        };
+        let met = match one.status {
+            ConditionStatus::Overridden if one.met => ", met nevertheless",
+            _ => "",
+        };
+        text.push_str(&format!("  {status:<14}  {}{met}: {}\n", one.name, line(&one.why)));
+    }
+    text
 }
 
 fn author(by: &Actor) -> String {

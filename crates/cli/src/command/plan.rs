@@ -79,6 +79,7 @@ fn before_submission(
         requester: &requester,
         at: now,
         input: &input,
+        baseline: project.baseline().map(|one| &one.reference),
     };
     let state = workflow.start(&started)?;
     Ok(workflow.plans(&state, &Moment { now, project: &project }))

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{self, Show},
-    command::conflicts,
+    command::{baseline::stands_in_words, conflicts},
     context::Context,
     failure::Failure,
     narrate,
@@ -156,7 +156,7 @@ fn text(detail: &RunDetail, past: bool, now: Timestamp) -> String {
             .unwrap_or_default(),
         // What could be done then cannot be done any more.
         if past { stands(detail, now) } else { standing(detail, now) },
-    )
+    ) + &detail.view.baseline.as_ref().map(stands_in_words).unwrap_or_default()
 }
 
 /// By which run it was submitted, where one did.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{DefinitionRef, Parent};
 use crate::{
+    baseline::BaselineRef,
     conflict::Conflict,
     event::EventType,
     id::{DefinitionName, EffectId, RoleName, RunId},
@@ -30,6 +31,9 @@ pub enum RunEvent {
         /// The run that started it, if one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<Parent>,
+        /// The baseline that was in force in the project, by which the run is judged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        baseline: Option<BaselineRef>,
     },
     /// The run goes on by another version of its definition. What follows in its history is that
     /// version's.
@@ -47,6 +51,9 @@ pub enum RunEvent {
         /// The input as the new version completes it, where that differs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<Value>,
+        /// The baseline that was in force in the project, by which the run is judged from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        baseline: Option<BaselineRef>,
         /// The roles of the member who did it.
         roles: BTreeSet<RoleName>,
         /// Why.

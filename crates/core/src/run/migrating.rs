@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Decided, DefinitionRef, Run, RunEvent, broken, decision::Decision};
 use crate::{
+    baseline::BaselineRef,
     command::{Action, Command, Refusal, RefusalCode},
     effect::EffectKind,
     event::{Event, EventType, TypedEvent},
@@ -81,7 +82,9 @@ impl Run {
         }
         let before = self.input_now(workflow);
         let input = workflow.complete_input(before.clone());
-        let migrating = Migrating { input: &input, states, at: at.now };
+        let baseline = at.project.baseline().map(|one| one.reference.clone());
+        let migrating =
+            Migrating { input: &input, states, baseline: baseline.as_ref(), at: at.now };
         workflow.adopt(&self.state, &migrating)?;
         let changed = (input != *before).then_some(input);
         let mut decision = Decision::new(self, workflow, command, at);
@@ -91,6 +94,7 @@ impl Run {
             state,
             states: states.clone(),
             input: changed,
+            baseline,
             roles,
             reason: reason.to_owned(),
         })?;
@@ -102,17 +106,17 @@ impl Run {
     pub(super) fn migrated(
         &mut self,
         workflow: &dyn DynWorkflow,
-        from: &DefinitionRef,
-        to: DefinitionRef,
+        (from, to): (&DefinitionRef, DefinitionRef),
         states: &BTreeMap<String, String>,
         input: Option<&Value>,
+        baseline: Option<&BaselineRef>,
         at: Timestamp,
     ) -> Result<(), String> {
         if from != self.definition() {
             return Err(format!("the run goes by version {}", self.definition().version));
         }
         let input = input.unwrap_or_else(|| self.input_now(workflow));
-        let adopted = workflow.adopt(&self.state, &Migrating { input, states, at });
+        let adopted = workflow.adopt(&self.state, &Migrating { input, states, baseline, at });
         self.state = adopted.map_err(|refusal| refusal.message)?;
         Arc::make_mut(&mut self.beginning).definition = to;
         Ok(())
