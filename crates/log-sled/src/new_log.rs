@@ -27,9 +27,9 @@ use crate::{
     tail::Streams,
 };
 
-/// With more streams than this in memory at the end of a segment, about 30 MB, half as many are kept:
+/// With more streams than this in memory at the end of a segment, about 15 MB, half as many are kept:
 /// those that have had an event last. Where the others end is read from the segments.
-const STREAMS_MAX: usize = 400_000;
+const STREAMS_MAX: usize = 100_000;
 
 /// A log that is being made of events in the order of their sequence, each as it was stored.
 ///
