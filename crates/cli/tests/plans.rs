@@ -241,6 +241,7 @@ fn a_plan_that_changes_while_it_is_asked_about_is_shown_and_approved_as_it_is() 
     error[HP1040]: 1 of 1 run refused it: `agree` is asked about sha256:[digest] now; `roll`: added: web-2
     help: each is told above
     refused: run 1 (Roll) is held at `agree`: `agree` is asked about sha256:[digest] now; `roll`: added: web-2
+      help     look at it (`holdpoint plan RUN`), and vote on it: `--plan sha256:[digest]`
     [exit 1]
 
     $ holdpoint work

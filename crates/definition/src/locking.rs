@@ -197,6 +197,18 @@ impl Draft<'_> {
     }
 }
 
+/// What others can do about the locks of a run that goes no further, if it holds some.
+pub(crate) fn break_step(model: &Model, state: &State) -> Option<String> {
+    let (_, first) = state.locks.first_key_value()?;
+    let lock = hold_of(model, &first.hold).and_then(|hold| hold.lock.as_ref());
+    Some(format!(
+        "it keeps its locks on {}: cancel it, or have a member with the {} take one from it, with \
+         `holdpoint locks break ITEM --reason TEXT`",
+        held(state).join(", "),
+        lock.map_or_else(|| format!("role {OWNER}"), breakers)
+    ))
+}
+
 /// Adds an event about locks.
 pub(crate) fn evolve(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result<(), String> {
     match (&mut state.place, event) {

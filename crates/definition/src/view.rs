@@ -160,6 +160,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
             let text = "cancel the run and submit it again with another input";
             view.next_steps.push(NextStep::ask(text, NextAsk::Cancel));
         }
+        view.next_steps.extend(locking::break_step(model, state).map(NextStep::told));
     }
     if let Some(rollout) = &state.rollout {
         if let Place::Rollout { .. } = state.place {

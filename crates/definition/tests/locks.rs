@@ -152,6 +152,36 @@ fn locks_can_be_broken_by_whom_the_definition_names() {
 }
 
 #[test]
+fn a_run_that_is_blocked_says_who_takes_its_locks() {
+    let source = LOCKING.replace(
+        "  work:\n",
+        "  which:\n    choose: [{ when: \"10 / size(input.items) > 4\", to: work }, { else: review }]\n  work:\n",
+    );
+    let source = source
+        .replace("released: work, rejected", "released: which, rejected")
+        .replace("10 / size(input.items)", "10 / (size(input.items) - 2)");
+    let mut bench = Bench::new(workflow(&source), people());
+    bench.submit("ada", json!({ "items": ["a", "b"] })).unwrap();
+    bench.approve("bob").unwrap();
+    grant(&mut bench, 1).unwrap();
+    assert_eq!(bench.status(), holdpoint_core::RunStatus::Stuck);
+    let says = |bench: &Bench| {
+        let steps = bench.view().next_steps;
+        let found = steps.iter().find(|one| one.text.starts_with("it keeps its locks on "));
+        found.map(|one| one.text.clone())
+    };
+    let said = says(&bench).unwrap();
+    assert!(said.starts_with("it keeps its locks on a, b: cancel it, or have"), "{said}");
+    assert!(said.contains("role owner") && said.contains("role board"), "{said}");
+    for item in ["a", "b"] {
+        let (item, reason) = (item.parse().unwrap(), "it is blocked".to_owned());
+        bench.act("dora", Action::BreakLock { item, reason }).unwrap();
+    }
+    assert_eq!(says(&bench), None);
+    assert_eq!(claims(&bench), (vec![], None));
+}
+
+#[test]
 fn what_cannot_be_locked_blocks_the_run_before_anybody_has_approved() {
     for (items, said) in [
         (json!("a"), "is not a list"),
