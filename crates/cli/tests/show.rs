@@ -219,7 +219,7 @@ fn a_rollout_that_has_not_begun() {
     let targets: Vec<_> = (1..=5).map(|n| format!("web-{n}")).collect();
     let targets = serde_json::json!(targets);
     place.must(&format!(
-        "submit normal-change --input 'title=Version 2' --input risk=low --input domain=network \
+        "submit normal-change --input 'title=Version 2' --input rehearsed=true --input domain=network \
          --input 'items=[\"web\"]' --input 'targets={targets}' --input version=2 --as ada"
     ));
     place.must("approve 1 --as bob");
@@ -230,14 +230,17 @@ fn a_rollout_that_has_not_begun() {
     project   lab
     workflow  normal-change v1 (sha256:[digest])
     submitted [time] UTC by ada
-    updated   [time] UTC, version 8
+    updated   [time] UTC, version 9
     input     bake = "2m"
               domain = "network"
+              impact = "none"
               items = ["web"]
+              rehearsed = true
               risk = "low"
               targets = ["web-1","web-2","web-3","web-4","web-5"]
               title = "Version 2"
               version = "2"
+    risk      low (10 points: impact 0, reach 10, rehearsal 0; low by points, at least low)
 
     working at `implement`
     rollout: rolling out, wave 1 of 3, 0 of 5 targets failed (undone at 1)

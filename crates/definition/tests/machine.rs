@@ -417,7 +417,7 @@ fn the_shipped_change_takes_more_people_for_more_risk() {
     }
     let mut bench = Bench::new(workflow(crate::common::NORMAL_CHANGE), people());
     let refusal = refused(bench.submit("ada", json!({})), RefusalCode::InvalidInput);
-    assert_eq!(refusal.needed.len(), 6, "{refusal:?}");
+    assert_eq!(refusal.needed.len(), 5, "{refusal:?}");
 }
 
 #[test]

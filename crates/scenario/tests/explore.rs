@@ -28,6 +28,9 @@ fn id(n: u128) -> uuid::Uuid {
     uuid::Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000 + n)
 }
 
+/// Of more inputs than these, only those that make a difference at the beginning are explored.
+const INPUTS_MAX: usize = 8;
+
 /// No space that ships is larger.
 const STATES_MAX: usize = 60_000;
 
@@ -91,7 +94,7 @@ impl Space {
             play.change_items(changes).unwrap();
             projects.push(play.project().clone());
         }
-        Self {
+        let mut space = Self {
             endings: ["cancelled", "completed", "done", "refused"].map(str::to_owned).into(),
             outline: definition.outline(),
             inputs: inputs(&definition, &beginning.input),
@@ -100,7 +103,26 @@ impl Space {
             members: members.into_keys().collect(),
             by: beginning.by.clone(),
             definition,
+        };
+        if space.inputs.len() > INPUTS_MAX {
+            let mut seen = BTreeSet::new();
+            let all = std::mem::take(&mut space.inputs);
+            let differs = |input: &Value| {
+                let begun = space.begin(input, beginning.at).unwrap();
+                let mut state = serde_json::to_value(&begun.state).unwrap();
+                let level = state["risk"]["level"].take();
+                for of_the_input in ["input", "digest", "risk"] {
+                    state.as_object_mut().unwrap().remove(of_the_input);
+                }
+                plain(&mut state);
+                without(&mut state, &["digest", "qualified", "plans"]);
+                seen.insert(format!("{level} {state}"))
+            };
+            let differing: Vec<Value> = all.into_iter().filter(differs).collect();
+            assert!(differing.len() <= INPUTS_MAX, "{}", differing.len());
+            space.inputs = differing;
         }
+        space
     }
 
     fn project(&self, at: &Reached) -> &Project {
@@ -518,6 +540,18 @@ fn plain(value: &mut Value) {
     }
 }
 
+/// Takes members of these names away, wherever they are.
+fn without(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| without(item, names)),
+        Value::Object(members) => {
+            members.retain(|name, _| !names.contains(&name.as_str()));
+            members.values_mut().for_each(|member| without(member, names));
+        }
+        _ => {}
+    }
+}
+
 /// `roll-out#3/web-1/check-2` as `roll-out/web-1/check`.
 fn without_visit(text: &str) -> String {
     let Some((state, rest)) = text.split_once('#') else { return text.to_owned() };
@@ -569,7 +603,6 @@ fn inputs(definition: &Definition, input: &Value) -> Vec<Value> {
             }
         }
     }
-    inputs.truncate(8);
     inputs
 }
 
