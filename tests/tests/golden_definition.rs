@@ -29,13 +29,23 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use golden::{Golden, Stored};
 use holdpoint_core::{
     Actor, Authentication, CommandId, Digest, EffectId, EventId, NewEvent, PendingEvent, RunId,
-    Sequence, Version, testing::uuid,
+    Sequence, Version,
+    conflict::{Found, Look, Overlap, Relation},
+    testing::uuid,
 };
 use holdpoint_definition::{
     Attached, Ballot, Because, CheckTimes, Confirmation, DefinitionEvent, Gate, OfTarget,
     OpenCheck, OpenTask, Opened, Past, Risk, Sender, Verdict,
 };
 use serde_json::{Value, json};
+
+fn overlaps() -> Vec<Overlap> {
+    vec![Overlap {
+        item: "db-1.example.com".parse().unwrap(),
+        relation: Relation::NeededBy,
+        other: "web-1".parse().unwrap(),
+    }]
+}
 
 fn items() -> std::collections::BTreeSet<holdpoint_core::ItemName> {
     ["db-1.example.com".parse().unwrap(), "web-1".parse().unwrap()].into()
@@ -259,6 +269,36 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 member: "dora".parse().unwrap(),
                 roles: ["head".parse().unwrap()].into(),
                 reason: text("the run hangs, and nothing is at work any more"),
+            },
+        ),
+        (
+            "holdpoint.conflict.checked",
+            DefinitionEvent::ConflictsChecked {
+                hold: text("schedule"),
+                found: Look {
+                    with: vec![Found {
+                        run: RunId::from_uuid(uuid(0x21)),
+                        number: 7,
+                        title: text("Renew the storage"),
+                        first: true,
+                        items: overlaps(),
+                        digest: Digest::of(b"items"),
+                    }],
+                    more: 2,
+                },
+            },
+        ),
+        (
+            "holdpoint.conflict.accepted",
+            DefinitionEvent::ConflictAccepted {
+                hold: text("schedule"),
+                with: RunId::from_uuid(uuid(0x21)),
+                number: 7,
+                items: overlaps(),
+                digest: Digest::of(b"items"),
+                member: "dora".parse().unwrap(),
+                roles: ["head".parse().unwrap()].into(),
+                reason: text("both teams do it together"),
             },
         ),
         ("holdpoint.wait.elapsed", DefinitionEvent::WaitElapsed { hold: text("authorize") }),
@@ -762,6 +802,8 @@ fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::LocksGranted { .. } => "holdpoint.lock.granted",
         DefinitionEvent::LocksReleased { .. } => "holdpoint.lock.released",
         DefinitionEvent::LockBroken { .. } => "holdpoint.lock.broken",
+        DefinitionEvent::ConflictsChecked { .. } => "holdpoint.conflict.checked",
+        DefinitionEvent::ConflictAccepted { .. } => "holdpoint.conflict.accepted",
         DefinitionEvent::WaitElapsed { .. } => "holdpoint.wait.elapsed",
         DefinitionEvent::RiskAssessed(_) => "holdpoint.risk.assessed",
         DefinitionEvent::CheckTold { .. } => "holdpoint.check.told",

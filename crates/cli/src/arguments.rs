@@ -13,6 +13,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use self::{
     baseline::BaselineCommand,
     calendar::CalendarCommand,
+    conflicts::Conflicts,
     evidence::{Attach, EvidenceCommand},
     input::{Amend, Plan, Submit},
     items::ItemsCommand,
@@ -28,6 +29,7 @@ use crate::output::steers;
 
 pub(crate) mod baseline;
 pub(crate) mod calendar;
+pub(crate) mod conflicts;
 pub(crate) mod evidence;
 pub(crate) mod input;
 pub(crate) mod items;
@@ -82,7 +84,7 @@ pub(crate) enum Command {
     /// Keep the configuration items of a project: labels, groups, dependencies
     #[command(subcommand)]
     Items(ItemsCommand),
-    /// List the runs that touch the same or related items at overlapping times
+    /// List the runs that touch the same or related items at overlapping times; or accept that
     Conflicts(Conflicts),
     /// List the locks on items, who holds them and who waits; or break one
     Locks(Locks),
@@ -692,14 +694,6 @@ pub(crate) struct Watch {
     /// Exit with 1 unless the run has ended as this; may be given several times
     #[arg(long, value_name = "OUTCOME")]
     pub(crate) expect: Vec<String>,
-}
-
-/// Lists conflicts.
-#[derive(Debug, Args)]
-pub(crate) struct Conflicts {
-    /// Only those of this run; all of the project when absent
-    #[arg(value_name = "RUN")]
-    pub(crate) run: Option<String>,
 }
 
 /// Lists runs.

@@ -82,7 +82,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Calendar(command) => command::calendar::calendar(&context, command).await,
         Command::Lockdown(command) => command::lockdown::lockdown(&context, command).await,
         Command::Locks(arguments) => command::locks::locks(&context, arguments).await,
-        Command::Conflicts(asked) => command::conflicts::conflicts(&context, &asked).await,
+        Command::Conflicts(asked) => command::conflicts::conflicts(&context, asked).await,
         Command::Items(command) => command::items::items(&context, command).await,
         Command::Check(arguments) => {
             return command::check::check(&context, &arguments).await;

@@ -378,6 +378,26 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::LockBroken { item, roles, reason, .. } => {
             format!("broke the lock on {item}{}: {reason}", held(roles))
         }
+        DefinitionEvent::ConflictsChecked { hold, found } => {
+            let named = |first: bool| {
+                let all = found.with.iter().filter(|one| one.first == first);
+                let numbers: Vec<String> = all.map(|one| one.number.to_string()).collect();
+                a_few(&numbers.iter().map(String::as_str).collect::<Vec<_>>())
+            };
+            let (first, others) = (named(true), named(false));
+            let mut parts = Vec::new();
+            if !first.is_empty() {
+                parts.push(format!("with the runs {}, which go first", first));
+            }
+            if !others.is_empty() {
+                parts.push(format!("with the runs {}, before which it goes", others));
+            }
+            let with = if parts.is_empty() { "none".to_owned() } else { parts.join(" and ") };
+            format!("looked for conflicts before releasing `{hold}`: {with}")
+        }
+        DefinitionEvent::ConflictAccepted { hold, number, roles, reason, .. } => {
+            format!("accepted the conflict of `{hold}` with run {number}{}: {reason}", held(roles))
+        }
         DefinitionEvent::WindowAwaited { state, outlook } => {
             let why = outlook.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
             match outlook.opens {

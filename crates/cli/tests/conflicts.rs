@@ -221,3 +221,104 @@ fn what_was_found_at_submission_is_recorded_once() {
     assert!(history.contains("needed_by"), "{history}");
     assert!(!place.must("history 1 --json").contains("holdpoint.run.conflicts"));
 }
+
+const HELD: &str = "
+workflow: held
+version: 1
+title: Held
+input:
+  type: object
+  required: [title, items]
+  properties:
+    title: { type: string }
+    items: { type: array, items: { type: string } }
+start: ready
+states:
+  ready:
+    hold:
+      signal: { name: go }
+      conflicts: { found: hold, accept: role:manager }
+    on: { released: lock }
+  lock:
+    hold: { lock: \"${input.items}\" }
+    on: { released: deploy }
+  deploy:
+    do: { run: { definition: called, good: [heard], stopped: cancel } }
+    on: { succeeded: review, failed: review }
+  review:
+    unlock: true
+    hold: { signal: { name: seen } }
+    on: { released: done }
+  done: { end: done }
+";
+
+fn holding() -> Place {
+    let place = place();
+    place.write("held.yaml", HELD);
+    place.must("definitions publish held.yaml --as ada");
+    place.must("project member add grace --as ada");
+    place.must("project role grant grace manager --as ada");
+    for name in ["web", "db", "api"] {
+        place.must(&format!("submit held --input-file {name}.json --as ada"));
+    }
+    place
+}
+
+fn state(place: &Place, run: u32) -> String {
+    place.ask(&format!("show {run}"))["state"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn of_two_that_are_released_at_once_the_second_waits_until_the_first_is_over() {
+    let place = holding();
+    // The database is what the others depend on.
+    for run in [3, 2, 1] {
+        place.must(&format!("signal {run} go --as ada"));
+    }
+    place.must("work");
+    let states = |runs: [u32; 3]| runs.map(|run| state(&place, run));
+    assert_eq!(states([1, 2, 3]), ["deploy", "ready", "ready"], "{}", place.must("show 2"));
+    let shown = place.must("show 2");
+    assert!(shown.contains("run 1 (Web): db-1"), "{shown}");
+    place.must("signal 4 heard --as ada");
+    place.must("work");
+    assert_eq!(states([1, 2, 3]), ["review", "deploy", "ready"]);
+    place.must("signal 5 heard --as ada");
+    place.must("work");
+    assert_eq!(states([1, 2, 3]), ["review", "review", "deploy"]);
+}
+
+#[test]
+fn a_named_role_accepts_a_conflict_and_it_shows_as_that() {
+    let _filters = filters();
+    let place = holding();
+    place.must("signal 2 go --as ada");
+    place.must("work");
+    assert_snapshot!(place.shows(&[
+        "show 2",
+        "conflicts accept 2 --with 1 --reason none --as ada",
+        "conflicts accept 2 --with 1 --reason \"both teams do it together\" --as grace",
+        "work",
+        "show 2",
+        "history 2",
+    ]), @"");
+    // Who comes to the same items later finds it at work.
+    place.must("signal 1 go --as ada");
+    place.must("work");
+    assert_eq!(state(&place, 1), "ready");
+    place.must("cancel 2 --reason enough --as ada");
+    place.must("work");
+    assert_eq!(state(&place, 1), "deploy");
+}
+
+#[test]
+fn what_holds_a_run_is_looked_for_again_when_items_are_no_longer_related() {
+    let place = holding();
+    place.must("signal 2 go --as ada");
+    place.must("work");
+    assert_eq!(state(&place, 2), "ready");
+    place.write("apart.csv", "name,depends_on\nweb-1,\n");
+    place.must("items import apart.csv --format csv --as ada");
+    place.must("work");
+    assert_eq!(state(&place, 2), "deploy", "{}", place.must("show 2"));
+}

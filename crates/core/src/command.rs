@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
-    conflict::Conflict,
-    event::{NewEvent, PendingEvent, StreamId},
+    conflict::{Conflict, Look},
+    event::{NewEvent, PendingEvent, StreamId, Version},
     evidence::NewEvidence,
     id::{CommandId, Digest, EffectId, EventId, MalformedId, MemberId, RunId},
     item::ItemName,
@@ -404,6 +404,22 @@ pub enum Action {
         /// The others; at least one.
         with: Vec<Conflict>,
     },
+    /// It was looked which runs the run is in conflict with, which asks for that.
+    ConflictsLooked {
+        /// The request.
+        effect: EffectId,
+        /// The version of the run that was looked at.
+        at: Version,
+        /// What was found.
+        found: Look,
+    },
+    /// Go on in spite of the conflict with a run that goes first.
+    AcceptConflict {
+        /// Which run.
+        with: RunId,
+        /// Why.
+        reason: String,
+    },
     /// A timer is due.
     TimerFired {
         /// Which.
@@ -504,6 +520,7 @@ impl Action {
             | Self::Discharge { note: text, .. }
             | Self::Amend { reason: text, .. }
             | Self::BreakLock { reason: text, .. }
+            | Self::AcceptConflict { reason: text, .. }
             | Self::Comment { text }
             | Self::Settle { reason: text, .. }
             | Self::Reopen { reason: text, .. }
@@ -520,6 +537,7 @@ impl Action {
             | Self::NotBegun { .. }
             | Self::LocksGranted { .. }
             | Self::ConflictsFound { .. }
+            | Self::ConflictsLooked { .. }
             | Self::TimerFired { .. }
             | Self::Stop { .. }
             | Self::ChildStarted { .. }
@@ -557,12 +575,14 @@ impl Action {
             | Self::Settle { .. }
             | Self::Migrate { .. }
             | Self::Cancel { .. }
+            | Self::AcceptConflict { .. }
             | Self::BreakLock { .. } => false,
             Self::Completed { .. }
             | Self::Failed { .. }
             | Self::NotBegun { .. }
             | Self::LocksGranted { .. }
             | Self::ConflictsFound { .. }
+            | Self::ConflictsLooked { .. }
             | Self::TimerFired { .. }
             | Self::Stop { .. }
             | Self::ChildStarted { .. }

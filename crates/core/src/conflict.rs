@@ -1,7 +1,7 @@
 //! Conflicts: runs that touch the same or related configuration items at overlapping times.
 //!
-//! Two items are related when one depends on the other directly. Nothing is held by a conflict: it is
-//! found and told.
+//! Two items are related when one depends on the other directly. Which of two runs in conflict goes first
+//! is told by how far they are, and else by which was submitted first: so they never wait for each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::RunId,
+    id::{Digest, RunId},
     item::{ItemName, Items},
 };
 
@@ -58,6 +58,16 @@ pub enum Relation {
     NeededBy,
 }
 
+impl Relation {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::DependsOn => "depends_on",
+            Self::NeededBy => "needed_by",
+        }
+    }
+}
+
 /// Items by which two runs are in conflict.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Overlap {
@@ -76,6 +86,81 @@ pub struct Conflict {
     pub run: RunId,
     /// The items by which they are in conflict, as the other sees them; of many the first.
     pub items: Vec<Overlap>,
+}
+
+/// How far a run is with what it touches, or of several that belong together the one that is furthest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// It begins nothing itself: it waits for a run that it has started, or nothing lies ahead.
+    #[default]
+    Aside,
+    /// Its work lies ahead, and nothing has let it through to that yet.
+    Ahead,
+    /// It is at work, or was let through to it.
+    AtWork,
+}
+
+impl Turn {
+    /// Whether a run that is so far, and has the number `number` in its project, goes before one that
+    /// is about to be released. `own` is the number of that one. Of runs that others have started, the
+    /// number of the first of them counts.
+    ///
+    /// Who is at work is not at rest in a hold that waits for conflicts, nor for locks of one that is. So
+    /// among those that do wait there is always one that nobody else keeps: the one submitted first.
+    #[must_use]
+    pub fn goes_first(self, number: u64, own: u64) -> bool {
+        match self {
+            Self::Aside => false,
+            Self::Ahead => number < own,
+            Self::AtWork => true,
+        }
+    }
+}
+
+/// A run that another was found to be in conflict with when it was about to be released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The run.
+    pub run: RunId,
+    /// Its number in the project.
+    pub number: u64,
+    /// What it is about, in a line.
+    pub title: String,
+    /// Whether it goes first.
+    pub first: bool,
+    /// The items by which they are in conflict, as the one sees them that was about to be released; of
+    /// many the first.
+    pub items: Vec<Overlap>,
+    /// The [digest](digest) of all of them.
+    pub digest: Digest,
+}
+
+/// The runs that one was found to be in conflict with when it was about to be released: those that go
+/// first before the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// Which; of very many the first.
+    pub with: Vec<Found>,
+    /// How many others go first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// A digest of the items by which two runs are in conflict: it says whether they are still the same.
+#[must_use]
+pub fn digest(items: &BTreeSet<Overlap>) -> Digest {
+    let text: String = items
+        .iter()
+        .map(|Overlap { item, relation, other }| {
+            format!("{item}\t{}\t{other}\n", relation.as_str())
+        })
+        .collect();
+    Digest::of(text.as_bytes())
 }
 
 /// All conflicts among these runs: by the places of two of them, the lower one first, with the items by

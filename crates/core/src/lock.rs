@@ -21,13 +21,17 @@ pub struct Claims {
     pub held: BTreeMap<ItemName, Timestamp>,
     /// The items whose locks it waits for.
     pub wanted: Option<Wanted>,
+    /// Names the request to be told, with [`Action::ConflictsLooked`](crate::Action::ConflictsLooked),
+    /// which runs it is in conflict with, if it waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks: Option<EffectId>,
 }
 
 impl Claims {
     /// Whether the run holds nothing and waits for nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty() && self.wanted.is_none()
+        self.held.is_empty() && self.wanted.is_none() && self.looks.is_none()
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     command::{Actor, Refusal, RefusalCode},
-    conflict::Times,
+    conflict::{Times, Turn},
     id::{DefinitionName, Digest},
     item::{Item, ItemName, Items},
     project::ProjectEvent,
@@ -221,4 +221,6 @@ pub struct Prospect {
     pub works: bool,
     /// When it is at work, as far as that can be told now.
     pub times: Times,
+    /// How far it is with what it touches.
+    pub turn: Turn,
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     command::Steering,
-    id::{EffectId, MemberId},
+    id::{EffectId, MemberId, RunId},
 };
 
 /// One way for a run to go on: in words for people, and as what is to be sent for programs, which
@@ -114,6 +114,13 @@ pub enum NextAsk {
     ReleaseLockdown {
         /// Its number in the project.
         lockdown: u32,
+    },
+    /// Go on in spite of a conflict.
+    AcceptConflict {
+        /// With which run.
+        with: RunId,
+        /// Its number in the project.
+        number: u64,
     },
     /// Stop the run for good.
     Cancel,

@@ -589,6 +589,7 @@ impl Run {
             | Action::Stop { .. }
             | Action::Steer { .. }
             | Action::Cancel { .. }
+            | Action::AcceptConflict { .. }
             | Action::BreakLock { .. } => {
                 if let Action::Signal { data, .. } = &command.action {
                     check_depth("signal's data", data)?;
@@ -598,6 +599,10 @@ impl Run {
             }
             Action::LocksGranted { effect } => {
                 decision.take_locks(effect)?;
+                None
+            }
+            Action::ConflictsLooked { effect, at, .. } => {
+                decision.look(effect, *at)?;
                 None
             }
             Action::TimerFired { effect } => Some(decision.fire(effect)?),

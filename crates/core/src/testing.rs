@@ -535,6 +535,12 @@ impl Bench {
         &self.history
     }
 
+    /// What the run holds, waits for and asks for.
+    #[must_use]
+    pub fn claims(&self) -> crate::lock::Claims {
+        self.run().claims(&*self.workflow)
+    }
+
     /// The types of the run's events so far.
     #[must_use]
     pub fn types(&self) -> Vec<String> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     baseline::BaselineRef,
     command::Actor,
-    id::{Digest, EffectId, MemberId},
+    id::{Digest, EffectId, MemberId, RunId},
     next_step::NextStep,
     plan::PlanDrift,
 };
@@ -94,6 +94,9 @@ pub struct RunView {
     /// The holds that it was let past by waivers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waived: Vec<WaivedView>,
+    /// The conflicts in spite of which it was let go on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedView>,
     /// What it was shown, the newest of each name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<EvidenceView>,
@@ -156,6 +159,7 @@ impl RunView {
             locks: Vec::new(),
             duties: Vec::new(),
             waived: Vec::new(),
+            accepted: Vec::new(),
             evidence: Vec::new(),
             failure: None,
             earlier_rollouts: Vec::new(),
@@ -285,7 +289,7 @@ pub struct DeadlineView {
 /// One condition of a hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConditionView {
-    /// `approval`, `veto`, `witness`, `evidence`, `task`, `check`, `wait`, `signal`, `lock`, `window`, `lockdown`, or `run` for the
+    /// `approval`, `veto`, `witness`, `evidence`, `task`, `check`, `wait`, `signal`, `conflicts`, `lock`, `window`, `lockdown`, or `run` for the
     /// end of a run that was started.
     pub kind: &'static str,
     /// The rule, evidence, task, check or signal; the kind itself where there is no name.
@@ -356,6 +360,23 @@ pub struct WaivedView {
     pub at: Timestamp,
     /// What was not met, such as `approval/peers`.
     pub conditions: Vec<String>,
+}
+
+/// A conflict with another run, in spite of which a run may go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AcceptedView {
+    /// The hold that it was found in.
+    pub hold: String,
+    /// The other run.
+    pub with: RunId,
+    /// Its number in the project.
+    pub number: u64,
+    /// Who has accepted it.
+    pub by: MemberId,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A duty that is open.

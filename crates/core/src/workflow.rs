@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::{
     baseline::BaselineRef,
     command::{Actor, Command, Refusal},
+    conflict::Turn,
     effect::{Effect, Restraint},
     event::{EventData, EventType, NewEvent, TypedEvent},
     id::{Digest, EffectId, ProjectId, RunId},
@@ -169,7 +170,9 @@ pub trait Workflow: Send + Sync + 'static {
     /// answers a request with [`LocksGranted`](crate::Action::LocksGranted) when the run may have all
     /// that it asks for; the state must hold them then, and no longer ask.
     ///
-    /// A run that waits for locks must hold none, or two runs could wait for each other.
+    /// A run that waits for locks must hold none, or two runs could wait for each other. One that asks
+    /// which runs it is in conflict with may hold some, and gives them back where it is held by that; it
+    /// is told with [`ConflictsLooked`](crate::Action::ConflictsLooked), and again when that may have changed.
     fn claims(&self, _state: &Self::State) -> Claims {
         Claims::default()
     }
@@ -180,7 +183,8 @@ pub trait Workflow: Send + Sync + 'static {
     /// [effect](crate::EffectKind::Watch).
     fn prospect(&self, state: &Self::State, _at: &Moment<'_>) -> Prospect {
         let works = self.status(state) == RunStatus::Working;
-        Prospect { works, ..Prospect::default() }
+        let turn = if works { Turn::AtWork } else { Turn::Ahead };
+        Prospect { works, turn, ..Prospect::default() }
     }
 
     /// The files of evidence, by their names, that what the run is held for demands, and that are kept beside the

@@ -30,12 +30,12 @@ fn items(names: &[usize]) -> BTreeSet<ItemName> {
 fn wants(n: i64, names: &[usize]) -> Claims {
     let effect = EffectId::new(format!("lock#{n}"));
     let wanted = Wanted { effect, items: items(names), since: at(n) };
-    Claims { held: BTreeMap::new(), wanted: Some(wanted) }
+    Claims { held: BTreeMap::new(), wanted: Some(wanted), looks: None }
 }
 
 fn holds(names: &[usize]) -> Claims {
     let held = items(names).into_iter().map(|item| (item, at(0))).collect();
-    Claims { held, wanted: None }
+    Claims { held, wanted: None, looks: None }
 }
 
 fn granted(grants: &[Grant]) -> Vec<RunId> {
@@ -172,7 +172,7 @@ impl World {
                 // A run that does not wait for it any more refuses it.
                 let Some((n, wanted)) = self.wanted(&grant) else { return };
                 let held = wanted.items.into_iter().map(|item| (item, at(self.clock))).collect();
-                self.durable.insert(n, Claims { held, wanted: None });
+                self.durable.insert(n, Claims { held, wanted: None, looks: None });
                 self.nothing_is_held_twice();
                 self.tell(n);
             }

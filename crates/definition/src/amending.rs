@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     check,
+    conflicting::Conflicting,
     decide::{Draft, accepts, invalid, not_awaited},
     event::DefinitionEvent as Event,
     event_data::{OpenRule, OpenTask},
@@ -279,6 +280,8 @@ pub(crate) fn amend(state: &mut State, event: &Event, meta: &Meta<'_>) -> Result
     }
     open.rules.clone_from(rules);
     open.locking = Locking::default();
+    // What was found, and accepted, was about the older text.
+    open.conflicting = Conflicting::default();
     open.not_applicable.clone_from(not_applicable);
     // What was done is still done where the task is what it was.
     let before = std::mem::replace(&mut open.tasks, tasks.clone());

@@ -6,6 +6,7 @@ use holdpoint_core::MemberId;
 
 use crate::{
     approval,
+    conflicting::OnConflict,
     diagnostics::{DiagnosticCode as Code, Findings},
     drift,
     event_data::OpenRule,
@@ -52,6 +53,7 @@ pub(crate) fn check_alone(name: &str, state: &StateModel, findings: &mut Finding
     if let StateKind::Hold(hold) = &state.kind {
         check_rules(hold, findings);
         check_lock(name, state, hold, findings);
+        check_conflicts(model, name, state, hold, findings);
         check_evidence(hold, findings);
         check_waiver(hold, findings);
         check_witness(name, state, hold, findings);
@@ -267,6 +269,53 @@ fn check_lock(name: &str, state: &StateModel, hold: &Hold, findings: &mut Findin
                 format!("`{name}` takes locks in a branch, where others may hold some"),
             )
             .help("take the locks of all branches in a hold before the `all`");
+    }
+}
+
+/// A run that is held by a conflict gives back its locks, so it must get those again that it needs; and
+/// a branch cannot give back what others work with.
+fn check_conflicts(
+    model: &Model,
+    name: &str,
+    state: &StateModel,
+    hold: &Hold,
+    findings: &mut Findings,
+) {
+    let Some(conflicts) = &hold.conflicts else { return };
+    if state.within.is_some() {
+        findings
+            .add(
+                Code::ConflictsInBranch,
+                &state.span,
+                format!("`{name}` looks for conflicts in a branch, and they are the whole run's"),
+            )
+            .help("look for them in a hold before the `all`");
+        return;
+    }
+    if conflicts.found == OnConflict::Warn || hold.lock.is_some() || state.unlock {
+        return;
+    }
+    let takes =
+        |other: &StateModel| matches!(&other.kind, StateKind::Hold(hold) if hold.lock.is_some());
+    let mut open: Vec<&str> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let locking = model.states.values().filter(|other| takes(other));
+    open.extend(locking.flat_map(|other| next(model, other)).map(|to| to.name.as_str()));
+    while let Some(at) = open.pop() {
+        let Some(here) = model.states.get(at).filter(|one| !one.unlock && seen.insert(at)) else {
+            continue;
+        };
+        if at == name {
+            findings
+                .add(
+                    Code::ConflictsUnlock,
+                    &state.span,
+                    format!("the run can hold locks in `{name}`, and loses them when a conflict holds it"),
+                )
+                .help("have it ask for what it needs: `lock`; or say that it gives them back: `unlock: true`");
+            return;
+        }
+        open.extend(next(model, here).map(|to| to.name.as_str()));
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     check,
     child::ChildModel,
+    conflicting::{Conflicts, OnConflict},
     expr::Expr,
     hold_check::Check,
     hold_model::{Amended, Approval, Approver, Hold, Rule, Wait, Witness, listed},
@@ -236,6 +237,7 @@ fn of_hold(hold: &Hold) -> Facts {
         waiver,
         wait,
         signal,
+        conflicts,
         lock,
         window,
         expires,
@@ -272,6 +274,14 @@ fn of_hold(hold: &Hold) -> Facts {
         Some(Wait::Until(at)) => {
             found.insert("waits until".to_owned(), phrase::template(at));
         }
+    }
+    if let Some(Conflicts { found: on, accepters }) = conflicts {
+        let held = match on {
+            OnConflict::Warn => "they are recorded",
+            OnConflict::Hold => "they hold it",
+        };
+        found.insert("conflicts".to_owned(), held.to_owned());
+        found.insert("conflicts: who may accept one".to_owned(), overriding(accepters));
     }
     if let Some(lock) = lock {
         found.insert("locks".to_owned(), phrase::tree(&lock.items));

@@ -40,6 +40,8 @@ pub(crate) struct Draft<'a> {
     command: &'a Command,
     pub(crate) at: &'a Moment<'a>,
     events: Vec<Event>,
+    /// It was looked for conflicts just now, and none keeps the hold.
+    pub(crate) looked: bool,
     /// An event did not fit. The run takes the events again and says so.
     broken: bool,
 }
@@ -59,13 +61,21 @@ impl<'a> Draft<'a> {
         command: &'a Command,
         at: &'a Moment<'a>,
     ) -> Self {
-        Self { model, state: state.clone(), command, at, events: Vec::new(), broken: false }
+        Self {
+            model,
+            state: state.clone(),
+            command,
+            at,
+            events: Vec::new(),
+            looked: false,
+            broken: false,
+        }
     }
 
     /// The same, in another state, to look at what would follow.
     pub(crate) const fn with_state(&self, state: State) -> Self {
         let Self { model, command, at, .. } = *self;
-        Self { model, state, command, at, events: Vec::new(), broken: false }
+        Self { model, state, command, at, events: Vec::new(), looked: false, broken: false }
     }
 
     pub(crate) fn finish(self) -> Vec<Event> {
@@ -386,6 +396,10 @@ impl<'a> Draft<'a> {
             if !self.window_lets_go() {
                 return None;
             }
+            // Nor does anybody wait for locks whom a conflict keeps.
+            if !self.conflicts_let_go() {
+                return None;
+            }
             self.ask_for_locks();
         }
         let (open, _) = self.hold()?;
@@ -670,7 +684,7 @@ impl<'a> Draft<'a> {
         let complete = self.hold().is_some_and(|(open, _)| {
             open.is_complete(definition, &self.state, now) && open.checks_are_fresh(definition, now)
         });
-        if complete && self.window_lets_go() {
+        if complete && self.conflicts_let_go() && self.window_lets_go() {
             self.released_on_conditions(hold);
         } else {
             self.emit(Event::HoldExpired { hold, deadline });

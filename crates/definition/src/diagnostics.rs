@@ -164,6 +164,12 @@ codes! {
     NeverAnAddress = "HP2086", Error;
     /// No hold that people release approves the plan of a rollout.
     PlanApproval = "HP2087", Error;
+    /// A hold in a branch looks for conflicts.
+    ConflictsInBranch = "HP2088", Error;
+    /// Somebody may accept conflicts that hold nothing.
+    NothingToAccept = "HP2089", Error;
+    /// A run that is held by a conflict loses locks that it does not ask for again.
+    ConflictsUnlock = "HP2090", Error;
     /// The configuration items of a scenario cannot be as it says.
     ScenarioItems = "HP2094", Error;
     /// What gives the level of risk that a run has at least can give what is no level.

@@ -7,7 +7,8 @@ use std::{
 
 use holdpoint_calendar::{CalendarRef, Window};
 use holdpoint_core::{
-    DefinitionName, Digest, EffectId, ItemName, MemberId, PlanDrift, RoleName, Vote,
+    DefinitionName, Digest, EffectId, ItemName, MemberId, PlanDrift, RoleName, RunId, Vote,
+    conflict::{Look, Overlap},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -356,6 +357,35 @@ pub enum DefinitionEvent {
     LockBroken {
         /// On which item.
         item: ItemName,
+        /// By whom.
+        member: MemberId,
+        /// The roles that they held then.
+        roles: BTreeSet<RoleName>,
+        /// Why.
+        reason: String,
+    },
+    /// It was looked for conflicts as a hold had all else, and this was found for the first time.
+    #[serde(rename = "holdpoint.conflict.checked")]
+    ConflictsChecked {
+        /// Which hold.
+        hold: String,
+        /// What was found.
+        #[serde(flatten)]
+        found: Look,
+    },
+    /// Somebody lets a hold be released in spite of a conflict.
+    #[serde(rename = "holdpoint.conflict.accepted")]
+    ConflictAccepted {
+        /// Which hold.
+        hold: String,
+        /// With which run.
+        with: RunId,
+        /// Its number in the project.
+        number: u64,
+        /// By which items, as this run sees them; of many the first.
+        items: Vec<Overlap>,
+        /// The digest of all of them.
+        digest: Digest,
         /// By whom.
         member: MemberId,
         /// The roles that they held then.

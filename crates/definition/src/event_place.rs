@@ -68,6 +68,8 @@ impl DefinitionEvent {
             | Self::Escalated { hold, .. }
             | Self::LocksRequested { hold, .. }
             | Self::LocksGranted { hold, .. }
+            | Self::ConflictsChecked { hold, .. }
+            | Self::ConflictAccepted { hold, .. }
             | Self::HoldExpired { hold, .. } => Some(hold),
             Self::TaskConfirmed(confirmation) => Some(&confirmation.hold),
             Self::ApprovalGranted(ballot)

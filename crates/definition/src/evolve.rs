@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::{
     amending,
     child::{self, ChildState},
+    conflicting::{self, Conflicting},
     drift,
     duties::Duty,
     event::DefinitionEvent as Event,
@@ -81,6 +82,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         ) if at == hold && hold_of(model, hold).is_some() => {
             let visit = state.visits.get(hold).copied().unwrap_or(0);
             state.kept.reopened(hold);
+            if hold_of(model, hold).is_some_and(|hold| hold.conflicts.is_some()) {
+                state.let_through = false;
+            }
             let mut made = Checks::default();
             made.begin(checks);
             state.place = Place::Hold(HoldState {
@@ -107,6 +111,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 reminded: 0,
                 escalated: false,
                 locking: Locking::default(),
+                conflicting: Conflicting::default(),
                 lockdowns: BTreeSet::new(),
                 reminds: *remind,
                 escalates: *escalate,
@@ -214,6 +219,9 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             | Event::LocksReleased { .. }
             | Event::LockBroken { .. },
         ) => locking::evolve(state, event, meta),
+        (Place::Hold(_), Event::ConflictsChecked { .. } | Event::ConflictAccepted { .. }) => {
+            conflicting::evolve(state, event, meta.time)
+        }
         (Place::Hold(open), Event::WaitElapsed { hold }) if open.hold == *hold && !open.waited => {
             open.waited = true;
             Ok(())
@@ -603,6 +611,7 @@ fn pass(
     if hold.approval.is_some() || hold.witness.is_some() {
         state.approved.insert(named.to_owned());
     }
+    state.let_through |= hold.conflicts.is_some();
     drift::passed(model, state, named);
     resolve(state, named, if waived { "waived" } else { "released" })
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     check,
     child::{ChildModel, Stopped},
+    conflicting,
     hold_check::{Check, OnFail},
     hold_model::{Amended, Approval, Approver, Exclusion, Hold, Need, Roster, Rule, Wait, listed},
     locking,
@@ -215,6 +216,7 @@ fn of_hold(hold: &Hold) -> Vec<String> {
     if let Some(window) = &hold.window {
         sentences.extend(of_window(window));
     }
+    sentences.extend(hold.conflicts.as_ref().map(conflicting::sentence));
     if let Some(lock) = &hold.lock {
         sentences.push(format!(
             "When it has all else it waits for {}, which it holds until the run ends or unlocks them; {} may break one.",

@@ -6,6 +6,7 @@ use holdpoint_core::{MemberId, RoleName, project::Member};
 use jiff::SignedDuration;
 
 use crate::{
+    conflicting::Conflicts,
     evidence::Demand,
     expr::{Expr, Vars},
     hold_check::Check,
@@ -31,6 +32,7 @@ pub(crate) struct Hold {
     pub(crate) waiver: Option<Waiver>,
     pub(crate) wait: Option<Wait>,
     pub(crate) signal: Option<SignalWait>,
+    pub(crate) conflicts: Option<Conflicts>,
     pub(crate) lock: Option<Lock>,
     pub(crate) window: Option<HoldWindow>,
     pub(crate) expires: Option<Term>,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     approval,
+    conflicting::Conflicting,
     drift::Replanned,
     event_data::{OpenRule, OpenTask, Sender},
     hold_check::Checks,
@@ -71,6 +72,9 @@ pub(crate) struct HoldState {
     /// How far it has come with its locks.
     #[serde(default)]
     pub(crate) locking: Locking,
+    /// What it knows of conflicts with other runs.
+    #[serde(default, skip_serializing_if = "Conflicting::is_empty")]
+    pub(crate) conflicting: Conflicting,
     /// The lockdowns that keep it from being released although it has all else.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) lockdowns: BTreeSet<u32>,
@@ -268,10 +272,12 @@ impl HoldState {
     /// it by a veto.
     pub(crate) fn is_complete(&self, hold: &Hold, state: &State, now: Timestamp) -> bool {
         self.is_complete_but_for_locks(hold, state, now)
+            && self.conflicts_let_go(hold)
             && (hold.lock.is_none() || self.locking.is_met())
     }
 
-    /// As [`HoldState::is_complete`], whether the hold has its locks or not.
+    /// As [`HoldState::is_complete`], whether the hold has its locks or not, and whatever conflicts
+    /// there are.
     pub(crate) fn is_complete_but_for_locks(
         &self,
         hold: &Hold,

@@ -4,7 +4,7 @@ use holdpoint_core::{Moment, NextAsk, NextStep, project::OWNER};
 
 use crate::{
     approval::Asked,
-    hold_check,
+    conflicting, hold_check,
     hold_model::{Approver, Hold, listed},
     hold_state::HoldState,
     phrase, senders,
@@ -101,6 +101,7 @@ pub(crate) fn hold_steps(
     if let Some(until) = open.until.filter(|_| !open.waited) {
         steps.push(NextStep::told(format!("wait until {}", phrase::moment(until))));
     }
+    steps.extend(conflicting::steps(hold, open));
     if open.locking.waits_for().is_some() {
         let text = "wait for the locks: `holdpoint locks` says who holds them";
         steps.push(NextStep::told(text));

@@ -10,9 +10,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        syntax, syntax_approval, syntax_check, syntax_child, syntax_health, syntax_hold,
-        syntax_lock, syntax_parallel, syntax_risk, syntax_rollout, syntax_targets, syntax_window,
-        syntax_work,
+        syntax, syntax_approval, syntax_check, syntax_child, syntax_conflicts, syntax_health,
+        syntax_hold, syntax_lock, syntax_parallel, syntax_risk, syntax_rollout, syntax_targets,
+        syntax_window, syntax_work,
     };
 
     /// Every key of the language is in the schema with its description, and no other.
@@ -34,6 +34,7 @@ mod tests {
             ("/definitions/escalate", syntax_approval::ESCALATE),
             ("/definitions/witness", syntax_approval::WITNESS),
             ("/definitions/lockMapping", syntax_lock::LOCK),
+            ("/definitions/conflicts/oneOf/1", syntax_conflicts::CONFLICTS),
             ("/definitions/wait", syntax_hold::WAIT),
             ("/definitions/signal", syntax_hold::SIGNAL),
             ("/definitions/check", syntax_check::CHECK),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdpoint_core::{
     Effect, EffectId, EffectKind, ItemName, Items, Moment, NextAsk, NextStep, Prospect, Refusal,
     Seen,
+    conflict::Turn,
     lockdown::{LOCKDOWN, Lockdown},
     project::OWNER,
     view::{ConditionView, HoldView},
@@ -14,7 +15,7 @@ use holdpoint_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    check,
+    check, conflicting,
     decide::{Draft, not_awaited},
     event::DefinitionEvent as Event,
     locking,
@@ -85,12 +86,22 @@ pub(crate) fn prospect(model: &Model, state: &State, at: &Moment<'_>) -> Prospec
     let works = |place: &Place| {
         matches!(place, Place::Activity { .. } | Place::Rollout { .. } | Place::Child(_))
     };
+    let turn = |place: &Place| match place {
+        Place::Activity { .. } | Place::Rollout { .. } => Turn::AtWork,
+        // That is for the run to say which it has started.
+        Place::Child(_) => Turn::Aside,
+        place if conflicting::looks(model, state).is_some() && starts(place) => Turn::Ahead,
+        place if !state.locks.is_empty() || (state.let_through && starts(place)) => Turn::AtWork,
+        place if starts(place) => Turn::Ahead,
+        _ => Turn::Aside,
+    };
     Prospect {
         items: touched(model, state, at.project.items()),
         // What comes after the branches lies ahead, too.
         starts: leaves.iter().chain([&state.place]).any(starts),
         works: leaves.iter().any(works),
         times: planned_times::of(model, state, at),
+        turn: leaves.iter().map(turn).max().unwrap_or_default(),
     }
 }
 

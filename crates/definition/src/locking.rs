@@ -92,7 +92,7 @@ pub(crate) fn claims(model: &Model, state: &State) -> Claims {
             }),
         _ => None,
     };
-    Claims { held, wanted }
+    Claims { held, wanted, looks: None }
 }
 
 /// The items that a hold locks.
@@ -231,7 +231,11 @@ pub(crate) fn evolve(state: &mut State, event: &Event, meta: &Meta<'_>) -> Resul
             }
             Ok(())
         }
-        (_, Event::LocksReleased { items, .. }) => {
+        (place, Event::LocksReleased { items, .. }) => {
+            // A hold that a conflict keeps asks for its own again.
+            if let Place::Hold(open) = place {
+                open.locking = Locking::default();
+            }
             items.iter().try_for_each(|item| take(&mut state.locks, item))
         }
         (_, Event::LockBroken { item, .. }) => take(&mut state.locks, item),

@@ -13,7 +13,7 @@ use holdpoint_core::{
 use serde_json::Value;
 
 use crate::{
-    Definition, amending, deadlines,
+    Definition, amending, conflicting, deadlines,
     decide::Draft,
     drift,
     event::DefinitionEvent,
@@ -50,6 +50,8 @@ impl Workflow for Definition {
             approved_plans: BTreeMap::new(),
             approved_targets: BTreeMap::new(),
             waived: Vec::new(),
+            accepted: Vec::new(),
+            let_through: false,
             evidence: BTreeMap::new(),
             editors: BTreeSet::new(),
             executors: BTreeSet::new(),
@@ -203,7 +205,8 @@ impl Workflow for Definition {
     }
 
     fn claims(&self, state: &State) -> Claims {
-        locking::claims(&self.model, state)
+        let looks = conflicting::looks(&self.model, state);
+        Claims { looks, ..locking::claims(&self.model, state) }
     }
 
     fn prospect(&self, state: &State, at: &Moment<'_>) -> Prospect {
@@ -303,6 +306,10 @@ impl Draft<'_> {
             }
             Action::TimerFired { effect } => self.timer(effect)?,
             Action::LocksGranted { effect } => self.locks_granted(effect)?,
+            Action::ConflictsLooked { effect, found, .. } => {
+                self.conflicts_looked(effect, found)?;
+            }
+            Action::AcceptConflict { with, reason } => self.accept_conflict(*with, reason)?,
             Action::BreakLock { item, reason } => self.break_lock(item, reason)?,
             Action::Stop { reason } => self.give_up(reason)?,
             Action::AttemptQueued { .. }

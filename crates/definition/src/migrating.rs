@@ -73,6 +73,9 @@ pub(crate) fn adopt(
     for one in &mut state.waived {
         one.hold = renamed(&one.hold);
     }
+    for one in &mut state.accepted {
+        one.hold = renamed(&one.hold);
+    }
     for one in state.locks.values_mut() {
         one.hold = renamed(&one.hold);
     }

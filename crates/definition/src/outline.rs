@@ -2,6 +2,7 @@
 
 use crate::{
     check,
+    conflicting::OnConflict,
     event::DefinitionEvent as Event,
     hold_model::{Amended, Hold, Need, Rule},
     model::{Model, StateKind, Target, Work},
@@ -59,6 +60,8 @@ pub struct StateOutline {
     pub tasks: Vec<String>,
     /// Whether it waits for a window; and if it does, whether anybody may override that.
     pub window: Option<WindowOutline>,
+    /// Whether conflicts hold it; and if they do, whether anybody may accept one.
+    pub conflicts: Option<ConflictsOutline>,
     /// The checks that it has made.
     pub checks: Vec<String>,
     /// The signal that it waits for.
@@ -126,6 +129,13 @@ pub struct WindowOutline {
     pub overridable: bool,
 }
 
+/// Conflicts that hold a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConflictsOutline {
+    /// Whether anybody may accept one.
+    pub acceptable: bool,
+}
+
 /// What an approval can have besides its rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ApprovalPart {
@@ -178,6 +188,7 @@ pub(crate) fn of(model: &Model) -> Outline {
             tasks: Vec::new(),
             checks: Vec::new(),
             window: None,
+            conflicts: None,
             signal: None,
             run: None,
             activities: Vec::new(),
@@ -272,6 +283,11 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
                 .window
                 .as_ref()
                 .map(|window| WindowOutline { overridable: !window.overriders.is_empty() });
+            outline.conflicts = hold
+                .conflicts
+                .as_ref()
+                .filter(|conflicts| conflicts.found == OnConflict::Hold)
+                .map(|one| ConflictsOutline { acceptable: !one.accepters.is_empty() });
             outline.signal = hold.signal.as_ref().map(|signal| signal.name.clone());
         }
         StateKind::Activity(work) => outline.activities.extend(activities(work)),
@@ -355,6 +371,8 @@ impl Event {
             | Self::LocksGranted { .. }
             | Self::LocksReleased { .. }
             | Self::LockBroken { .. }
+            | Self::ConflictsChecked { .. }
+            | Self::ConflictAccepted { .. }
             | Self::WindowAwaited { .. }
             | Self::WindowOpened { .. }
             | Self::WindowOverridden { .. }

@@ -48,6 +48,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         Action::Completed { effect, .. }
         | Action::Failed { effect, .. }
         | Action::TimerFired { effect }
+        | Action::ConflictsLooked { effect, .. }
         | Action::LocksGranted { effect } => asking(draft.model, effect),
         Action::NotBegun { effects } => return not_begun(draft, effects),
         Action::Signal { name, data } => return signal(draft, name, data),
@@ -87,6 +88,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         | Action::Comment { .. }
         | Action::Migrate { .. }
         | Action::Cancel { .. }
+        | Action::AcceptConflict { .. }
         | Action::BreakLock { .. }
         | Action::AttemptQueued { .. }
         | Action::AttemptNotBegun { .. }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     child::ChildModel,
+    conflicting,
     evidence::{Again, Demand},
     hold_model::{Approver, Hold, Need, Remind, Roster, Rule, Share, Wait, listed},
     locking,
@@ -91,6 +92,7 @@ fn hold_summary(hold: &Hold) -> Vec<String> {
         let by = signal.senders.words().map(|by| format!(" by {by}")).unwrap_or_default();
         format!("signal {}{by}", signal.name)
     }));
+    lines.extend(hold.conflicts.as_ref().map(conflicting::words));
     lines.extend(hold.lock.as_ref().map(locking::words));
     if let Some(window) = &hold.window {
         lines.push(times(&window.times));

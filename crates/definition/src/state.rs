@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     child::ChildState,
+    conflicting::Accepted,
     duties::Duty,
     earlier::Earlier,
     event_data::{Risk, Sender},
@@ -60,6 +61,12 @@ pub struct State {
     pub(crate) approved_targets: BTreeMap<String, PlanTargets>,
     /// The holds that it was let past by waivers.
     pub(crate) waived: Vec<Waived>,
+    /// The conflicts in spite of which it was let go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accepted: Vec<Accepted>,
+    /// Whether the last hold that looked for conflicts was released.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) let_through: bool,
     /// What it was shown, the newest of each name.
     pub(crate) evidence: BTreeMap<String, Evidence>,
     /// Who has amended the input.
@@ -97,6 +104,11 @@ pub struct State {
     /// as `entered` and `rollout` do, is put aside with it: see `parallel_state::Focus`.
     #[serde(skip)]
     pub(crate) outside: Vec<Outside>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_false(of: &bool) -> bool {
+    !*of
 }
 
 /// Work that failed.

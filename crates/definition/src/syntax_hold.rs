@@ -10,7 +10,8 @@ use crate::{
     node::{Kind, Node, Span},
     senders::Senders,
     syntax::{Reader, listed},
-    syntax_approval, syntax_check, syntax_evidence, syntax_lock, syntax_task, syntax_window,
+    syntax_approval, syntax_check, syntax_conflicts, syntax_evidence, syntax_lock, syntax_task,
+    syntax_window,
 };
 
 pub(crate) const HOLD: &[&str] = &[
@@ -21,6 +22,7 @@ pub(crate) const HOLD: &[&str] = &[
     "check",
     "wait",
     "signal",
+    "conflicts",
     "lock",
     "window",
     "not_during",
@@ -136,6 +138,11 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         got(read.is_some());
         read
     });
+    let conflicts = fields.get("conflicts").and_then(|node| {
+        let read = syntax_conflicts::read(node, reader);
+        got(read.is_some());
+        read
+    });
     let lock = fields.get("lock").and_then(|node| {
         let read = syntax_lock::read(node, reader);
         got(read.is_some());
@@ -153,6 +160,7 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         || !checks.is_empty()
         || wait.is_some()
         || signal.is_some()
+        || conflicts.is_some()
         || lock.is_some()
         || window.is_some();
     if whole && !waits {
@@ -174,6 +182,7 @@ pub(crate) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Hold> {
         waiver,
         wait,
         signal,
+        conflicts,
         lock,
         window,
         expires,

@@ -14,7 +14,7 @@ use holdpoint_core::{
 
 use crate::{
     approval::Asked,
-    deadlines, drift, duties, earlier,
+    conflicting, deadlines, drift, duties, earlier,
     event_data::OpenRule,
     evidence,
     evolve::hold_of,
@@ -119,6 +119,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     view.duties = state.duties.iter().map(|duty| duty_view(model, state, duty, at)).collect();
     view.evidence = evidence::views(state);
     view.waived = waiver::views(state);
+    view.accepted = conflicting::views(state);
     let over = matches!(state.place, Place::Ended { .. }) || state.is_in_branch();
     let held_up = |duty: u32| match &state.place {
         Place::Owing { next, .. } => state.owed_before(model, next).any(|one| one.number == duty),
@@ -238,6 +239,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
     if let (Some(window), Some(defined)) = (&open.window, &hold.window) {
         conditions.push(window_view(window, defined, at));
     }
+    conditions.extend(conflicting::condition(hold, open, at));
     conditions.extend(locking::condition(hold, open));
     for view in &mut conditions {
         set_aside(view, hold, open);

@@ -14,6 +14,7 @@ mod by_itself;
 mod checks;
 mod child_runs;
 mod common;
+mod conflicts;
 mod deadlines;
 mod docs;
 mod drift;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use holdpoint_core::{
-    BaselineReader, CalendarReader, DefinitionName, LoadFailure, Loader,
+    BaselineReader, CalendarReader, DefinitionName, LoadFailure, Loader, Version,
     workflow::{DynWorkflow, LoadedDefinition},
 };
 use holdpoint_log::EventLog;
@@ -19,6 +19,8 @@ use crate::{
     catalog::Catalog,
     children::Nursery,
     clock::{Clock, SystemClock},
+    conflict_desk::{ConflictDesk, ConflictNews, TellConflicts},
+    conflicts::Looker,
     engine::{Acknowledged, Engine, Shared, shard_of},
     failure::StartFailure,
     files::EvidenceFiles,
@@ -273,6 +275,7 @@ impl EngineBuilder {
         let performs = self.effects == Effects::Perform;
         let (locks, news) = mpsc::unbounded_channel();
         let locks = performs.then_some(locks);
+        let (conflicts, conflict_news) = TellConflicts::new();
         let (limits, limit_news) = mpsc::unbounded_channel();
         for _ in 0..self.shards {
             let (send, asks) = mpsc::channel(ASKS_WAITING_MAX);
@@ -286,6 +289,7 @@ impl EngineBuilder {
                 self.resident_runs_max,
                 acknowledged.clone(),
                 locks.clone(),
+                performs.then(|| conflicts.clone()),
                 limits.clone(),
                 Recent::above(highest),
                 nursery.clone(),
@@ -314,6 +318,23 @@ impl EngineBuilder {
         tasks.push(tokio::spawn(project_desk.run()));
         if performs {
             let runs = read_model.claims(None).await?;
+            for (run, project, _, claims) in &runs {
+                if let Some(effect) = &claims.looks {
+                    // What it has seen is not known, so it is looked for again.
+                    let (project, asks) = (project.clone(), Some(effect.clone()));
+                    let version = Version::ZERO;
+                    conflicts.tell(ConflictNews::Run { run: *run, project, version, asks });
+                }
+            }
+            let looker = Looker {
+                shards: shards.clone(),
+                read_model: read_model.clone(),
+                acknowledged: acknowledged.clone(),
+                clock: Arc::clone(&self.clock),
+            };
+            let tell = conflicts.clone();
+            let desk = ConflictDesk::new(conflict_news, tell, looker, projects.clone());
+            tasks.push(tokio::spawn(desk.run()));
             let runs =
                 runs.into_iter().map(|(run, project, _, claims)| (run, project, claims)).collect();
             tasks.push(tokio::spawn(LockDesk::new(runs, news, shards.clone()).run()));
@@ -342,6 +363,7 @@ impl EngineBuilder {
                 nursery,
                 acknowledged,
                 locks,
+                conflicts: performs.then_some(conflicts),
                 limits,
                 pool,
                 tasks: tokio::sync::Mutex::new(tasks),

@@ -1,21 +1,33 @@
 //! Which runs are in conflict: looked for when somebody asks, among all that are not over.
 
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
 use holdpoint_core::{
-    Action, Project, Prospect, RunId,
-    conflict::{Conflict, Overlap, Touching, conflicts},
+    Action, Moment, Project, Prospect, RunId, Version,
+    conflict::{Conflict, Found, Look, Overlap, Touching, Turn, conflicts, digest},
 };
 use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    clock::Clock,
     deciding::own_command,
-    engine::Engine,
+    engine::{Acknowledged, Engine, shard_of},
     failure::{CommandFailure, QueryFailure},
+    load::LiveRun,
     query::{RunFilter, RunRow},
+    read_model::ReadModel,
+    shard::Ask,
 };
 
 /// How many runs a record of conflicts names, and how many items of each.
 const RUNS_NOTED_MAX: usize = 100;
 const ITEMS_NOTED_MAX: usize = 10;
+/// How much of the title of a run is recorded.
+const TITLE_CHARS_MAX: usize = 100;
 
 /// Two runs that touch the same or related items at overlapping times.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,7 +40,162 @@ pub struct ConflictRow {
     pub items: Vec<Overlap>,
 }
 
+/// Who looks for conflicts.
+#[derive(Clone)]
+pub(crate) struct Looker {
+    pub(crate) shards: Vec<mpsc::Sender<Ask>>,
+    pub(crate) read_model: ReadModel,
+    pub(crate) acknowledged: Acknowledged,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// The runs of a project that are not over, as they were when they were looked at.
+pub(crate) struct Sight {
+    /// Those that touch something, in the order of their numbers.
+    rows: Vec<RunRow>,
+    runs: Vec<Touching>,
+    /// Which runs belong together, as they have started one another: the number of the first, and how
+    /// far the furthest is.
+    families: HashMap<RunId, u64>,
+    turns: HashMap<u64, Turn>,
+    versions: HashMap<RunId, Version>,
+}
+
+impl Looker {
+    pub(crate) async fn send(&self, run: RunId, ask: Ask) -> Result<(), QueryFailure> {
+        let shard = self.shards.get(shard_of(run, self.shards.len()));
+        let shard = shard.ok_or(QueryFailure::Stopped)?;
+        shard.send(ask).await.map_err(|_| QueryFailure::Stopped)
+    }
+
+    async fn live(&self, run: RunId) -> Result<LiveRun, QueryFailure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(run, Ask::Query { run, reply }).await?;
+        answer.await.map_err(|_| QueryFailure::Stopped)?
+    }
+
+    /// Looks at every run of a project that is not over.
+    pub(crate) async fn sight(&self, project: &Project) -> Result<Sight, QueryFailure> {
+        self.read_model.reaches(self.acknowledged.get()).await?;
+        let filter = RunFilter { project: Some(project.id().clone()), ..RunFilter::default() };
+        let all = self.read_model.rows(filter).await?;
+        let parents: HashMap<RunId, (u64, Option<RunId>)> =
+            all.iter().map(|row| (row.id, (row.number, row.parent))).collect();
+        let mut sight = Sight {
+            rows: Vec::new(),
+            runs: Vec::new(),
+            families: HashMap::new(),
+            turns: HashMap::new(),
+            versions: HashMap::new(),
+        };
+        for row in all.into_iter().rev().filter(|row| !row.status.is_ended()) {
+            let live = self.live(row.id).await?;
+            let mut first = row.number;
+            let mut above = row.parent;
+            while let Some((number, parent)) = above.and_then(|run| parents.get(&run)) {
+                (first, above) = (*number, *parent);
+            }
+            let (touching, turn) = self.touching(project, &live);
+            sight.families.insert(row.id, first);
+            let furthest = sight.turns.entry(first).or_default();
+            *furthest = turn.max(*furthest);
+            sight.versions.insert(row.id, live.run.at().version);
+            if let Some(touching) = touching {
+                sight.rows.push(row);
+                sight.runs.push(touching);
+            }
+        }
+        Ok(sight)
+    }
+
+    /// What a run touches, if work is under way or lies ahead, or if it holds locks; and how far it is.
+    fn touching(&self, project: &Project, live: &LiveRun) -> (Option<Touching>, Turn) {
+        let at = Moment { now: self.clock.now(), project };
+        let held = live.claims().held;
+        let Prospect { mut items, starts, works, times, turn } = live.prospect(&at);
+        if !starts && !works {
+            items.clear();
+        }
+        items.extend(held.into_keys());
+        ((!items.is_empty()).then_some(Touching { items, times }), turn)
+    }
+}
+
+impl Sight {
+    fn family(&self, row: &RunRow) -> u64 {
+        self.families.get(&row.id).copied().unwrap_or(row.number)
+    }
+
+    /// All conflicts, but for those of runs that have started one another: what these do at the same
+    /// time is for their definitions to say.
+    fn conflicts(
+        &self,
+        project: &Project,
+    ) -> impl Iterator<Item = (&RunRow, &RunRow, BTreeSet<Overlap>)> {
+        let found: BTreeMap<_, _> = conflicts(&self.runs, project.items());
+        found.into_iter().filter_map(|((one, other), items)| {
+            let (one, other) = (self.rows.get(one)?, self.rows.get(other)?);
+            (self.family(one) != self.family(other)).then_some((one, other, items))
+        })
+    }
+
+    /// Those of one run, with the items as that sees them.
+    fn of(&self, project: &Project, run: RunId) -> Vec<(&RunRow, &RunRow, BTreeSet<Overlap>)> {
+        self.conflicts(project)
+            .filter_map(|(one, other, items)| {
+                if one.id == run {
+                    Some((one, other, items))
+                } else {
+                    let turned = || items.iter().map(Overlap::turned).collect();
+                    (other.id == run).then(|| (other, one, turned()))
+                }
+            })
+            .collect()
+    }
+
+    /// What a run is told that is about to be released; and all runs by whose doings that may change.
+    pub(crate) fn look(&self, project: &Project, run: RunId) -> (Look, BTreeSet<RunId>) {
+        let (mut with, mut families) = (Vec::new(), BTreeSet::new());
+        for (own, other, items) in self.of(project, run) {
+            let (own, family) = (self.family(own), self.family(other));
+            let turn = self.turns.get(&family).copied().unwrap_or_default();
+            let first = turn.goes_first(family, own);
+            if first {
+                families.insert(family);
+            }
+            with.push(Found {
+                run: other.id,
+                number: other.number,
+                title: other.title.chars().take(TITLE_CHARS_MAX).collect(),
+                first,
+                digest: digest(&items),
+                items: items.into_iter().take(ITEMS_NOTED_MAX).collect(),
+            });
+        }
+        with.sort_by_key(|one| (!one.first, one.number));
+        let more = with.iter().skip(RUNS_NOTED_MAX).filter(|one| one.first).count();
+        with.truncate(RUNS_NOTED_MAX);
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let members = self.families.iter().filter(|(_, family)| families.contains(family));
+        (Look { with, more }, members.map(|(run, _)| *run).collect())
+    }
+
+    /// How many events a run had when it was looked at.
+    pub(crate) fn version(&self, run: RunId) -> Option<Version> {
+        self.versions.get(&run).copied()
+    }
+}
+
 impl Engine {
+    fn looker(&self) -> Looker {
+        Looker {
+            shards: self.shared.shards.clone(),
+            read_model: self.shared.read_model.clone(),
+            acknowledged: self.shared.acknowledged.clone(),
+            clock: Arc::clone(&self.shared.clock),
+        }
+    }
+
     /// The conflicts among the runs of a project, or those of one of its runs. Every run that is not over
     /// is looked at; of a run that touches nothing, none is.
     ///
@@ -39,37 +206,22 @@ impl Engine {
         project: &Project,
         of: Option<RunId>,
     ) -> Result<Vec<ConflictRow>, QueryFailure> {
+        let looker = self.looker();
         if let Some(run) = of
-            && self.touching(project, run).await?.is_none()
+            && looker.touching(project, &self.live(run).await?).0.is_none()
         {
             return Ok(Vec::new());
         }
-        let filter = RunFilter { project: Some(project.id().clone()), ..RunFilter::default() };
-        let (mut rows, mut runs) = (Vec::new(), Vec::new());
-        for row in self.runs(&filter).await?.into_iter().rev().filter(|row| !row.status.is_ended())
-        {
-            if let Some(touching) = self.touching(project, row.id).await? {
-                rows.push(row);
-                runs.push(touching);
-            }
-        }
-        let mut found = Vec::new();
-        for ((one, other), items) in conflicts(&runs, project.items()) {
-            let (Some(one), Some(other)) = (rows.get(one), rows.get(other)) else { continue };
-            let (one, other) = (one.clone(), other.clone());
-            match of {
-                Some(run) if other.id == run => {
-                    let items = items.iter().map(Overlap::turned).collect();
-                    found.push(ConflictRow { run: other, with: one, items });
-                }
-                Some(run) if one.id != run => {}
-                _ => {
-                    let items = items.into_iter().collect();
-                    found.push(ConflictRow { run: one, with: other, items });
-                }
-            }
-        }
-        Ok(found)
+        let sight = looker.sight(project).await?;
+        let row = |(one, other, items): (&RunRow, &RunRow, BTreeSet<Overlap>)| ConflictRow {
+            run: one.clone(),
+            with: other.clone(),
+            items: items.into_iter().collect(),
+        };
+        Ok(match of {
+            None => sight.conflicts(project).map(row).collect(),
+            Some(run) => sight.of(project, run).into_iter().map(row).collect(),
+        })
     }
 
     /// The conflicts of a run, which are recorded in its history: those of a run that was just submitted.
@@ -91,22 +243,5 @@ impl Engine {
             self.command(run, own_command(Action::ConflictsFound { with })).await?;
         }
         Ok(found)
-    }
-
-    /// What a run touches, if work is under way or lies ahead, or if it holds locks.
-    async fn touching(
-        &self,
-        project: &Project,
-        run: RunId,
-    ) -> Result<Option<Touching>, QueryFailure> {
-        let live = self.live(run).await?;
-        let at = holdpoint_core::Moment { now: self.shared.clock.now(), project };
-        let held = live.claims().held;
-        let Prospect { mut items, starts, works, times } = live.prospect(&at);
-        if !starts && !works {
-            items.clear();
-        }
-        items.extend(held.into_keys());
-        Ok((!items.is_empty()).then_some(Touching { items, times }))
     }
 }

@@ -29,6 +29,7 @@ use crate::{
     builder::EngineBuilder,
     children::Nursery,
     clock::Clock,
+    conflict_desk::{ConflictNews, TellConflicts},
     failure::{CommandFailure, LeaseFailure, QueryFailure},
     guard::guard,
     limit_desk::{LimitNews, TellLimits},
@@ -51,7 +52,7 @@ impl Acknowledged {
         self.0.fetch_max(to.0, Ordering::AcqRel);
     }
 
-    fn get(&self) -> Sequence {
+    pub(crate) fn get(&self) -> Sequence {
         Sequence(self.0.load(Ordering::Acquire))
     }
 }
@@ -150,6 +151,7 @@ pub(crate) struct Shared {
     pub nursery: Nursery,
     pub acknowledged: Acknowledged,
     pub locks: Option<TellLocks>,
+    pub conflicts: Option<TellConflicts>,
     pub limits: TellLimits,
     pub pool: Arc<Pool>,
     pub tasks: tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>,
@@ -637,12 +639,17 @@ impl Engine {
         }
     }
 
-    /// How many locks were granted by what has been told until now.
-    async fn grants_sent(&self) -> Result<u64, QueryFailure> {
-        let Some(locks) = &self.shared.locks else { return Ok(0) };
-        let (reply, answer) = oneshot::channel();
+    /// How many locks were granted, and how many looks for conflicts told, by what has been told until
+    /// now.
+    async fn grants_sent(&self) -> Result<(u64, u64), QueryFailure> {
+        let Some(locks) = &self.shared.locks else { return Ok((0, 0)) };
+        let Some(conflicts) = &self.shared.conflicts else { return Ok((0, 0)) };
+        let (reply, granted) = oneshot::channel();
         locks.send(LockNews::Count(reply)).map_err(|_| QueryFailure::Stopped)?;
-        answer.await.map_err(|_| QueryFailure::Stopped)
+        let (reply, looked) = oneshot::channel();
+        conflicts.tell(ConflictNews::Count(reply));
+        let granted = granted.await.map_err(|_| QueryFailure::Stopped)?;
+        Ok((granted, looked.await.map_err(|_| QueryFailure::Stopped)?))
     }
 
     /// Waits until there is an attempt in a queue that is [leased](EngineBuilder::leased) to workers,
@@ -726,6 +733,9 @@ impl Engine {
         let _ = self.shared.desk.send(ProjectAsk::Shutdown).await;
         if let Some(locks) = &self.shared.locks {
             let _ = locks.send(LockNews::Stop);
+        }
+        if let Some(conflicts) = &self.shared.conflicts {
+            conflicts.tell(ConflictNews::Stop);
         }
         let _ = self.shared.limits.send(LimitNews::Stop);
         self.shared.pool.close();

@@ -26,6 +26,7 @@ mod builder;
 mod catalog;
 mod children;
 pub mod clock;
+mod conflict_desk;
 mod conflicts;
 mod deciding;
 mod engine;

@@ -61,8 +61,13 @@ impl LiveRun {
     pub(crate) fn claims(&self) -> Claims {
         let claims = guard("claims", || self.run.claims(&*self.workflow)).unwrap_or_default();
         // Nothing more is decided about a broken run.
-        let wanted = claims.wanted.filter(|_| self.broken.is_none());
-        Claims { held: claims.held, wanted }
+        let (wanted, looks) = (claims.wanted, claims.looks);
+        let goes_on = self.broken.is_none();
+        Claims {
+            held: claims.held,
+            wanted: wanted.filter(|_| goes_on),
+            looks: looks.filter(|_| goes_on),
+        }
     }
 
     /// See [`Run::evidence_shown`].

@@ -25,6 +25,7 @@ use crate::{
     builder::Effects,
     children::{Errand, Nursery},
     clock::Clock,
+    conflict_desk::TellConflicts,
     deciding::Accepted,
     engine::Acknowledged,
     failure::{CommandFailure, QueryFailure},
@@ -140,6 +141,8 @@ pub(crate) struct Shard {
     pub(crate) acknowledged: Acknowledged,
     /// Where claims are told; nobody grants anything where effects are left alone.
     pub(crate) locks: Option<TellLocks>,
+    /// Where what runs do is told to who looks for conflicts, likewise.
+    pub(crate) conflicts: Option<TellConflicts>,
     /// Where permits for attempts are asked for.
     limits: TellLimits,
     recent: Recent,
@@ -167,6 +170,7 @@ impl Shard {
         resident_max: usize,
         acknowledged: Acknowledged,
         locks: Option<TellLocks>,
+        conflicts: Option<TellConflicts>,
         limits: TellLimits,
         recent: Recent,
         nursery: Nursery,
@@ -181,6 +185,7 @@ impl Shard {
             resident_max,
             acknowledged,
             locks,
+            conflicts,
             limits,
             recent,
             nursery,

@@ -78,7 +78,7 @@ fn known(kind: MentionKind, outline: &Outline) -> BTreeSet<&str> {
                 let checks = state.checks.iter().map(String::as_str);
                 rules.chain(evidence).chain(tasks).chain(checks).chain(named)
             })
-            .chain(["wait", "approval", "witness", "veto", "window", "lock"])
+            .chain(["wait", "approval", "witness", "veto", "window", "lock", "conflicts"])
             .collect(),
         MentionKind::Activity => {
             states.flat_map(|state| &state.activities).map(String::as_str).collect()

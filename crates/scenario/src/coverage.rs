@@ -79,6 +79,13 @@ pub enum Item {
         /// Whether it passed.
         passed: bool,
     },
+    /// A conflict has kept the hold; or one was accepted.
+    Conflict {
+        /// The hold.
+        state: String,
+        /// Whether it was accepted.
+        accepted: bool,
+    },
     /// All else was there, and the window was closed; or that was overridden.
     Window {
         /// The hold or the rollout.
@@ -173,6 +180,7 @@ impl Item {
             Self::Evidence { .. }
             | Self::Task { .. }
             | Self::Check { .. }
+            | Self::Conflict { .. }
             | Self::Window { .. } => "conditions",
             Self::Rule { .. }
             | Self::Condition { .. }
@@ -207,6 +215,12 @@ impl Item {
             }
             Self::Check { hold, check, passed: false } => {
                 format!("{hold}: the check `{check}` always passes")
+            }
+            Self::Conflict { state, accepted: false } => {
+                format!("{state}: no conflict ever keeps it")
+            }
+            Self::Conflict { state, accepted: true } => {
+                format!("{state}: no conflict is ever accepted")
             }
             Self::Window { state, overridden: false } => {
                 format!("{state}: its window is never waited for")
@@ -314,6 +328,16 @@ impl Coverage {
                 DefinitionEvent::CheckTold { hold, check, verdict, .. } => self.mark(|item| {
                     matches!(item, Item::Check { hold: h, check: c, passed }
                         if *h == hold && *c == check && *passed == (verdict == Verdict::Passed))
+                }),
+                DefinitionEvent::ConflictsChecked { hold, found } => {
+                    if found.with.iter().any(|one| one.first) {
+                        self.mark(|item| {
+                            matches!(item, Item::Conflict { state, accepted: false } if *state == hold)
+                        });
+                    }
+                }
+                DefinitionEvent::ConflictAccepted { hold, .. } => self.mark(|item| {
+                    matches!(item, Item::Conflict { state, accepted: true } if *state == hold)
                 }),
                 DefinitionEvent::WindowAwaited { state, .. } => self.mark(|item| {
                     matches!(item, Item::Window { state: s, overridden: false } if *s == state)
@@ -462,6 +486,12 @@ fn items(outline: &Outline) -> Vec<Item> {
                 check: check.clone(),
                 passed,
             }));
+        }
+        if let Some(conflicts) = state.conflicts {
+            items.push(Item::Conflict { state: name(), accepted: false });
+            if conflicts.acceptable {
+                items.push(Item::Conflict { state: name(), accepted: true });
+            }
         }
         if let Some(window) = state.window {
             items.push(Item::Window { state: name(), overridden: false });

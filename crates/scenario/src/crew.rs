@@ -228,7 +228,7 @@ impl Crew {
     /// When the workflow has a defect, or never comes to rest.
     pub fn settle(&mut self, play: &mut Play) -> Result<(), Stopped> {
         loop {
-            take_locks(play)?;
+            look_and_lock(play)?;
             self.begin(play)?;
             let work = self.next_work(play);
             let timer = next_timer(play)
@@ -247,7 +247,7 @@ impl Crew {
     /// As [`Crew::settle`].
     pub fn wait_until(&mut self, play: &mut Play, end: Timestamp) -> Result<(), Stopped> {
         loop {
-            take_locks(play)?;
+            look_and_lock(play)?;
             self.begin(play)?;
             let timer = next_timer(play);
             let work = self.next_end(play);
@@ -604,6 +604,22 @@ fn next_timer(play: &Play) -> Option<(Timestamp, EffectId)> {
             | DueStep::Rest { .. } => None,
         })
         .min()
+}
+
+/// Tells the run of its conflicts and gives it locks, as long as it asks for more after that.
+fn look_and_lock(play: &mut Play) -> Result<(), Stopped> {
+    loop {
+        let before = play.history().len();
+        match play.look_for_conflicts() {
+            // It expires at this very moment.
+            Err(DecideFailure::Refused(_)) => {}
+            looked => looked?,
+        }
+        take_locks(play)?;
+        if play.history().len() == before || before > EVENTS_MAX {
+            return Ok(());
+        }
+    }
 }
 
 /// Gives the run the locks that it waits for: there is no other that could hold them.

@@ -54,6 +54,7 @@
 
 mod calendars;
 mod check;
+mod conflicts;
 mod coverage;
 mod crew;
 mod expect;

@@ -13,6 +13,7 @@ use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, DefinitionRef, Digest, EffectId, Event,
     EventId, IllegalEvent, MemberId, Moment, PendingEvent, Project, ProjectEvent, ProjectId,
     RoleName, Run, RunAnswer, RunView, Seen, Sequence, StreamId, Substitution, Version,
+    conflict::Look,
     event::TypedEvent,
     id::MalformedId,
     item::ItemsChange,
@@ -68,6 +69,7 @@ pub struct Play {
     calendars: Calendars,
     lockdowns: Vec<LockdownStep>,
     items: Vec<ItemsChange>,
+    conflicts: Look,
     project: Project,
     now: Timestamp,
     ids: u128,
@@ -109,6 +111,7 @@ impl Play {
             calendars,
             lockdowns: Vec::new(),
             items: Vec::new(),
+            conflicts: Look::default(),
             project,
             now,
             ids: 0,
@@ -193,6 +196,22 @@ impl Play {
     pub fn change_items(&mut self, changes: &[ItemsChange]) -> Result<(), Defect> {
         self.items.extend(changes.iter().cloned());
         self.renew_project()
+    }
+
+    /// Says which runs this one is in conflict with from now on. It is told when it asks.
+    pub fn set_conflicts(&mut self, conflicts: Look) {
+        self.conflicts = conflicts;
+    }
+
+    /// Tells the run which runs it is in conflict with, if it asks for that.
+    ///
+    /// # Errors
+    /// As [`Play::act`].
+    pub fn look_for_conflicts(&mut self) -> Result<(), DecideFailure> {
+        let Some(run) = &self.run else { return Ok(()) };
+        let Some(effect) = run.claims(&*self.workflow).looks else { return Ok(()) };
+        let (at, found) = (run.at().version, self.conflicts.clone());
+        self.act(Actor::Engine, Action::ConflictsLooked { effect, at, found })
     }
 
     fn renew_project(&mut self) -> Result<(), Defect> {

@@ -56,11 +56,12 @@ impl Scenario {
     /// Plays the scenario. It ends at the first step that is not as it should be.
     #[must_use]
     pub fn play(&self, workflow: &Arc<dyn DynWorkflow>, definition: &DefinitionRef) -> Played {
-        let Given { members, calendars, items, at, answers, line, .. } = &self.given;
+        let Given { members, calendars, items, conflicts, at, answers, line, .. } = &self.given;
         let mut crew = Crew::new(answers.clone());
         let made = Play::new(Arc::clone(workflow), definition.clone(), members, *at);
         let made = made.and_then(|mut play| {
             play.set_calendars(calendars)?;
+            play.set_conflicts(conflicts.clone());
             play.change_items(items).map(|()| play)
         });
         let mut play = match made {
@@ -176,6 +177,10 @@ impl Step {
                 })?;
                 settle(play, crew, line)
             }
+            StepKind::Conflicts(found) => {
+                play.set_conflicts(found.clone());
+                settle(play, crew, line)
+            }
             StepKind::Lockdown(step) => {
                 if let LockdownStep::Lift(lockdown) = step
                     && !play.is_in_force(*lockdown)
@@ -277,7 +282,9 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Migrate { .. } => "migrate".to_owned(),
         Action::Cancel { .. } => "cancel".to_owned(),
         Action::BreakLock { .. } => "break a lock".to_owned(),
+        Action::AcceptConflict { .. } => "accept a conflict".to_owned(),
         Action::LocksGranted { .. }
+        | Action::ConflictsLooked { .. }
         | Action::Stop { .. }
         | Action::ChildStarted { .. }
         | Action::ChildRefused { .. }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdpoint_core::{Action, MemberId, RefusalCode, item::ItemsChange};
+use holdpoint_core::{Action, MemberId, RefusalCode, conflict::Look, item::ItemsChange};
 use holdpoint_definition::yaml::Span;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -115,6 +115,8 @@ pub(crate) struct Given {
     pub(crate) calendars: Calendars,
     /// How the project came by the items that there are then.
     pub(crate) items: Vec<ItemsChange>,
+    /// The runs that it is in conflict with.
+    pub(crate) conflicts: Look,
     /// The scenario's own answers, before those of the file.
     pub(crate) answers: Vec<Answer>,
     /// How many of the answers are the scenario's own: each of these must be needed.
@@ -146,6 +148,8 @@ pub(crate) enum StepKind {
     Calendars(Calendars),
     /// Configuration items change.
     Items(Vec<ItemsChange>),
+    /// It is in conflict with these runs from now on.
+    Conflicts(Look),
     /// A lockdown is imposed or lifted.
     Lockdown(LockdownStep),
     /// It is looked at.

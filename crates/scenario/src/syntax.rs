@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use holdpoint_core::{
-    Items, MemberId, RefusalCode, RoleName, item::ItemsChange, project::Qualification,
+    Items, MemberId, RefusalCode, RoleName, conflict::Look, item::ItemsChange,
+    project::Qualification,
 };
 use holdpoint_definition::{
     DiagnosticCode as Code, Diagnostics,
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     calendars::{self, Calendars},
+    conflicts,
     crew::{Answer, Reply, Which},
     inventory,
     play::{Members, Sheet, StandsFor},
@@ -28,8 +30,18 @@ const BEGIN: &str = "2026-01-05T09:00:00Z";
 const TOP: &[&str] =
     &["definition", "begins", "members", "calendars", "items", "input", "workers", "scenarios"];
 const SCENARIO: &[&str] = &["given", "when", "then"];
-const GIVEN: &[&str] =
-    &["by", "input", "at", "members", "calendars", "items", "workers", "children", "refused"];
+const GIVEN: &[&str] = &[
+    "by",
+    "input",
+    "at",
+    "members",
+    "calendars",
+    "items",
+    "conflicts",
+    "workers",
+    "children",
+    "refused",
+];
 pub(crate) const CHILD: &[&str] = &["definition", "ends", "refused", "takes"];
 const ANSWER: &[&str] = &[
     "run", "target", "step", "check", "times", "takes", "succeeds", "fails", "for_good", "verdict",
@@ -237,6 +249,10 @@ impl<'f> File<'f> {
         let (there, mut items) = common.items.clone();
         self.items = there;
         items.append(&mut self.items(fields.get("items"))?);
+        let conflicts = match fields.get("conflicts") {
+            None => Look::default(),
+            Some(node) => conflicts::read(self, node)?,
+        };
         let refused = self.refused(fields.get("refused"));
         self.members_known &= changed.is_some();
         members.append(&mut changed.unwrap_or_default());
@@ -264,6 +280,7 @@ impl<'f> File<'f> {
             members,
             calendars,
             items,
+            conflicts,
             answers,
             own_answers,
             refused,

@@ -9,6 +9,7 @@ use holdpoint_definition::yaml::{Fields, Kind, Node};
 use serde_json::Value;
 
 use crate::{
+    conflicts,
     play::Members,
     suite::{Act, Deed, Mention, MentionKind, Refused},
     syntax::File,
@@ -24,6 +25,7 @@ pub(crate) const ACTS: &[(&str, &str, &[&str])] = &[
     ("overrule", "`overrule`", &["by", "veto_of", "hold", "reason"]),
     ("object", "`object`", &["by", "hold", "reason"]),
     ("override", "`override`", &["by", "hold", "reason"]),
+    ("accept", "`accept`", &["by", "conflict", "reason"]),
     ("recount", "`recount`", &["by", "hold"]),
     ("recheck", "`recheck`", &["by", "hold", "check"]),
     ("discharge", "`discharge`", &["by", "duty", "note"]),
@@ -163,6 +165,12 @@ impl Given<'_> {
             },
             "object" => Action::Object { hold: self.hold(file)?, reason: self.reason(file)? },
             "override" => Action::Override { hold: self.hold(file)?, reason: self.reason(file)? },
+            "accept" => {
+                let number = self.need(file, "conflict")?;
+                let number =
+                    file.reader.count(number, "`conflict`, the number of the other run,")?;
+                Action::AcceptConflict { with: conflicts::run(number), reason: self.reason(file)? }
+            }
             "recount" => Action::Recount { hold: self.hold(file)? },
             "recheck" => Action::Recheck { hold: self.hold(file)?, check: self.check(file)? },
             "discharge" => {

@@ -9,7 +9,7 @@ use holdpoint_definition::{
 };
 
 use crate::{
-    calendars, inventory,
+    calendars, conflicts, inventory,
     lockdowns::{self, LockdownStep},
     play::Members,
     suite::{
@@ -29,6 +29,7 @@ const EVENTS: &[&str] = &[
     "members",
     "calendars",
     "items",
+    "conflicts",
     "lockdown",
     "lift",
     "expect",
@@ -106,6 +107,7 @@ pub(crate) fn step(file: &mut File<'_>, node: &Node, members: &mut Members) -> O
             .count(inner, "`lift`, the number of a lockdown,")
             .map(|number| StepKind::Lockdown(LockdownStep::Lift(number))),
         "calendars" => calendars::read(file, inner).map(StepKind::Calendars),
+        "conflicts" => conflicts::read(file, inner).map(StepKind::Conflicts),
         "items" => inventory::read(file, inner).map(StepKind::Items),
         "expect" => expectation(file, inner, members).map(|one| StepKind::Expect(Box::new(one))),
         kind => syntax_act::act(file, kind, inner, members, refused).map(StepKind::Act),

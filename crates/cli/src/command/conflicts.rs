@@ -1,22 +1,54 @@
 //! `holdpoint conflicts`: the runs that touch the same or related items at overlapping times.
 
 use holdpoint::{
-    core::conflict::{Overlap, Relation},
+    core::{
+        Action, Command,
+        conflict::{Overlap, Relation},
+    },
     engine::ConflictRow,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::Conflicts,
+    arguments::conflicts::{ConflictAccept, Conflicts, ConflictsCommand},
+    command::run,
     context::Context,
     failure::Failure,
     output::{Answer, line, table},
 };
 
+/// Does what `conflicts` says.
+pub(crate) async fn conflicts(context: &Context, asked: Conflicts) -> Result<Answer, Failure> {
+    match asked.command {
+        None => list(context, asked.run.as_deref()).await,
+        Some(ConflictsCommand::Accept(asked)) => accept(context, asked).await,
+    }
+}
+
+/// Lets a run go on in spite of a conflict.
+async fn accept(context: &Context, asked: ConflictAccept) -> Result<Answer, Failure> {
+    let ConflictAccept { run: named, with, reason, acting } = asked;
+    let who = acting.who()?;
+    context
+        .with_engine_at_rest(async |engine| {
+            let run = context.run(engine, &named).await?;
+            let with = context.run(engine, &with).await?;
+            let command = Command {
+                id: who.command,
+                actor: who.actor,
+                auth: who.auth,
+                trace: None,
+                action: Action::AcceptConflict { with, reason },
+            };
+            run::send(engine, run, command, "accepted a conflict of").await
+        })
+        .await
+}
+
 /// Lists the conflicts of a project, or of one run.
-pub(crate) async fn conflicts(context: &Context, asked: &Conflicts) -> Result<Answer, Failure> {
+async fn list(context: &Context, run: Option<&str>) -> Result<Answer, Failure> {
     let rows = context
-        .with_engine_at_rest(async |engine| match &asked.run {
+        .with_engine_at_rest(async |engine| match run {
             None => Ok(engine.conflicts(&*context.project(engine)?, None).await?),
             Some(named) => {
                 let run = context.run(engine, named).await?;

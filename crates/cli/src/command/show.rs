@@ -285,6 +285,16 @@ pub(crate) fn place(view: &RunView, now: Timestamp) -> String {
     for waived in &view.waived {
         text.push_str(&waived_in_words(waived));
     }
+    for accepted in &view.accepted {
+        text.push_str(&format!(
+            "  accepted the conflict with run {} in `{}`, by {} at {} UTC\n           {}\n",
+            accepted.number,
+            accepted.hold,
+            accepted.by,
+            time(accepted.at),
+            line(&accepted.reason)
+        ));
+    }
     for duty in &view.duties {
         text.push_str(&duty_in_words(duty));
     }
@@ -365,6 +375,9 @@ fn with_command(step: &NextStep, row: &RunRow, view: &RunView) -> String {
             format!("settle {number} done|failed|again --effect {effect} --reason TEXT")
         }
         Some(NextAsk::Recheck { check, hold }) => format!("recheck {number} {check}{}", at(hold)),
+        Some(NextAsk::AcceptConflict { number: with, .. }) => {
+            format!("conflicts accept {number} --with {with} --reason TEXT")
+        }
         _ => return step.to_string(),
     };
     format!("{step}: `holdpoint {arguments}`")

@@ -10,7 +10,7 @@ use super::{Decided, Progress, Run, RunEvent, broken, new_event, settling};
 use crate::{
     command::{Action, Command, Outcome, Refusal, RefusalCode},
     effect::{Activity, EffectKind, Settling},
-    event::NewEvent,
+    event::{NewEvent, Version},
     id::{EffectId, RunId},
     workflow::{DecideFailure, DynWorkflow, Meta, Moment},
 };
@@ -118,6 +118,19 @@ impl<'a> Decision<'a> {
             return Err(broken("claims", reason).into());
         }
         Ok(())
+    }
+
+    /// Tells the run which runs it is in conflict with, if it is as it was when that was looked for.
+    pub(super) fn look(&mut self, effect: &EffectId, at: Version) -> Result<(), DecideFailure> {
+        let asks = self.workflow.claims(&self.run.state).looks.is_some_and(|asks| asks == *effect);
+        if !asks || self.run.at().version != at {
+            return Err(Refusal::new(
+                RefusalCode::NotAwaited,
+                format!("the run is not as it was when it was looked for `{effect}`"),
+            )
+            .into());
+        }
+        self.pass_on(self.command)
     }
 
     pub(super) fn activity(&self, effect: &EffectId) -> Result<Activity, Refusal> {

@@ -13,6 +13,7 @@ use crate::{
     activity::{Attempt, Life},
     attempting::{AttemptEnd, perform, settle},
     builder::Effects,
+    conflict_desk::ConflictNews,
     deciding::own_command,
     limit_desk::Permit,
     limits::Ticket,
@@ -192,13 +193,21 @@ impl Shard {
         self.list_if_quiet(run);
     }
 
-    /// Tells what the run holds and waits for, where that is news. Locks that it has refused in this
+    /// Tells what the run holds and waits for, where that is news, and who looks for conflicts how far it is. Locks that it has refused in this
     /// very state are not asked for again.
     fn tell_locks(&mut self, run: RunId) {
         let Some(locks) = &self.locks else { return };
         let Some(slot) = self.slots.get_mut(&run) else { return };
         let Some(live) = &slot.live else { return };
         let mut claims = live.claims();
+        if let Some(conflicts) = &self.conflicts {
+            conflicts.tell(ConflictNews::Run {
+                run,
+                project: live.run.project().clone(),
+                version: live.run.at().version,
+                asks: claims.looks.clone(),
+            });
+        }
         claims.wanted = claims.wanted.filter(|wanted| !slot.refused.contains(&wanted.effect));
         // Of a run that was just read nothing can have been told that is not so, unless an append of
         // its failed.
@@ -244,6 +253,9 @@ impl Shard {
             }
             self.settle(run);
             self.pump(run);
+        }
+        if let Some(conflicts) = &self.conflicts {
+            conflicts.tell(ConflictNews::Project(project.clone()));
         }
     }
 
