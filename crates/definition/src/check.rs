@@ -27,6 +27,9 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
     parallel_check::check_ways(model, None, outermost, findings);
     for (name, state) in &model.states {
         check_outcomes(name, state, &outcomes(model, name, state), findings);
+        if let StateKind::Hold(hold) = &state.kind {
+            check_conflicts(model, name, state, hold, findings);
+        }
         if let StateKind::All(all) = &state.kind {
             parallel_check::check_all(model, name, state, all, findings);
         }
@@ -53,7 +56,6 @@ pub(crate) fn check_alone(name: &str, state: &StateModel, findings: &mut Finding
     if let StateKind::Hold(hold) = &state.kind {
         check_rules(hold, findings);
         check_lock(name, state, hold, findings);
-        check_conflicts(model, name, state, hold, findings);
         check_evidence(hold, findings);
         check_waiver(hold, findings);
         check_witness(name, state, hold, findings);

@@ -245,7 +245,7 @@ pub(crate) fn condition(hold: &Hold, open: &HoldState, at: &Moment<'_>) -> Optio
         (None, _) => "a look at conflicts, once it has all else".to_owned(),
         (Some(_), false) => "no conflict that keeps it".to_owned(),
         (Some(_), true) => {
-            let mut all: Vec<String> = found.standing().map(|one| in_words(one)).collect();
+            let mut all: Vec<String> = found.standing().map(in_words).collect();
             if found.more() > 0 {
                 all.push(format!("{} more", found.more()));
             }

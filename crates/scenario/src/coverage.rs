@@ -329,12 +329,12 @@ impl Coverage {
                     matches!(item, Item::Check { hold: h, check: c, passed }
                         if *h == hold && *c == check && *passed == (verdict == Verdict::Passed))
                 }),
-                DefinitionEvent::ConflictsChecked { hold, found } => {
-                    if found.with.iter().any(|one| one.first) {
-                        self.mark(|item| {
-                            matches!(item, Item::Conflict { state, accepted: false } if *state == hold)
-                        });
-                    }
+                DefinitionEvent::ConflictsChecked { hold, found }
+                    if found.with.iter().any(|one| one.first) =>
+                {
+                    self.mark(|item| {
+                        matches!(item, Item::Conflict { state, accepted: false } if *state == hold)
+                    });
                 }
                 DefinitionEvent::ConflictAccepted { hold, .. } => self.mark(|item| {
                     matches!(item, Item::Conflict { state, accepted: true } if *state == hold)
