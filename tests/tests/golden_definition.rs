@@ -751,7 +751,11 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
         ),
         (
             "holdpoint.rollout.undo_started",
-            DefinitionEvent::UndoStarted { state: state(), reason: text("1 target failed") },
+            DefinitionEvent::UndoStarted {
+                state: state(),
+                reason: text("1 target failed"),
+                over: Default::default(),
+            },
         ),
         ("holdpoint.target.restored", DefinitionEvent::TargetRestored(target(None))),
         ("holdpoint.target.stuck", DefinitionEvent::TargetStuck(target(Some("the disk is full")))),

@@ -243,7 +243,13 @@ fn people(view: &RunView) -> Vec<(&'static str, Action)> {
             let promote = Steering::Promote;
             vec![(
                 "bob",
-                Action::Steer { steering: promote, target: None, reason: None, state: None },
+                Action::Steer {
+                    steering: promote,
+                    target: None,
+                    reason: None,
+                    state: None,
+                    over: Default::default(),
+                },
             )]
         }
         "prepare" => {

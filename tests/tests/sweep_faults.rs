@@ -381,7 +381,8 @@ fn command(who: &str, action: Action) -> Command {
 }
 
 fn steer(steering: Steering, target: Option<String>) -> Action {
-    Action::Steer { steering, target, reason: Some("so".to_owned()), state: None }
+    let (reason, over) = (Some("so".to_owned()), Default::default());
+    Action::Steer { steering, target, reason, state: None, over }
 }
 
 /// What people do where the run stands so: whatever a hold waits for, and where it is stuck what the case

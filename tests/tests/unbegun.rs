@@ -133,8 +133,8 @@ impl Lab {
     }
 
     async fn steer(&self, steering: Steering) {
-        let reason = Some("so".to_owned());
-        self.act(Action::Steer { steering, target: None, reason, state: None }).await;
+        let (reason, over) = (Some("so".to_owned()), Default::default());
+        self.act(Action::Steer { steering, target: None, reason, state: None, over }).await;
     }
 
     /// Lets deployments go on, waits until nothing is left to do, and says where the run stands.

@@ -309,6 +309,9 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
         RefusalCode::NotSubstitute | RefusalCode::CountsOnce => {
             "`holdpoint project substitute list` says who votes in whose place"
         }
+        RefusalCode::NewerWork | RefusalCode::LockedByOther => {
+            "`holdpoint show RUN` says where the other run stands"
+        }
         RefusalCode::CommandIdReused => "give a new command a new id, or leave `--command-id` out",
     };
     vec![remedy.to_owned()]

@@ -533,8 +533,15 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::RolloutStopped { reason, .. } => {
             format!("the rollout goes no further, and is not undone: {reason}")
         }
-        DefinitionEvent::UndoStarted { reason, .. } => {
-            format!("the rollout is being undone, the last target first: {reason}")
+        DefinitionEvent::UndoStarted { reason, over, .. } => {
+            let over: Vec<String> = over.iter().map(ToString::to_string).collect();
+            let over: Vec<&str> = over.iter().map(String::as_str).collect();
+            let over = if over.is_empty() {
+                String::new()
+            } else {
+                format!(", over what was done since by {}", a_few(&over))
+            };
+            format!("the rollout is being undone, the last target first{over}: {reason}")
         }
         DefinitionEvent::TargetRestored(of) => about("was restored", of),
         DefinitionEvent::TargetStuck(of) => {

@@ -381,3 +381,86 @@ fn what_was_paused_before_it_began_begins_when_it_is_resumed() {
     assert_eq!(worked.matches("began `deploy`").count(), 4, "{worked}");
     assert!(place.must("show 1").contains("ended: done"));
 }
+
+/// A release that can be undone while it is observed, when it has given its lock back.
+const RELEASE: &str = "
+workflow: release
+version: 1
+title: A release
+input: { type: object, required: [title], properties: { title: { type: string } } }
+start: lock
+states:
+  lock: { hold: { lock: [web-1] }, on: { released: go } }
+  go:
+    do: { rollout: { targets: [web-1, web-2], each: { run: deploy }, rollback: { run: restore } } }
+    on: { succeeded: observe, rolled_back: undone, failed: failed }
+  observe: { unlock: true, hold: { wait: { for: 2d } }, on: { released: done } }
+  done: { end: done }
+  undone: { end: undone }
+  failed: { end: failed }
+";
+
+#[test]
+fn a_rollout_is_not_undone_over_a_newer_one_unless_that_is_named() {
+    let place = place(0);
+    place.write("release.yaml", RELEASE);
+    place.must("definitions publish release.yaml --as ada");
+    for title in ["One", "Two"] {
+        place.must(&format!("submit release --input title={title} --as ada"));
+        place.must("work");
+    }
+    let rollback = "rollback 1 --reason 'errors at night' --as ada";
+    let refused = place.refuses(rollback, "HP1060");
+    assert!(refused.contains("has worked at web-1, web-2 since"), "{refused}");
+    assert!(refused.contains("--over 2"), "{refused}");
+    // Who may not undo it learns that, and nothing else.
+    place.refuses("rollback 1 --reason 'errors at night' --as bob", "HP1002");
+
+    // What the newer one has undone itself stands against nothing.
+    place.must("rollback 2 --reason 'errors at night' --as ada");
+    place.must("work");
+    assert!(place.must("show 2").contains("ended: undone"));
+    place.must(rollback);
+    place.must("work");
+    assert!(place.must("show 1").contains("ended: undone"));
+
+    for title in ["Three", "Four"] {
+        place.must(&format!("submit release --input title={title} --as ada"));
+        place.must("work");
+    }
+    place.must("rollback 3 --over 4 --reason 'whatever came since' --as ada");
+    let history = place.must("history 3 --json");
+    assert!(history.contains("\"over\""), "{history}");
+    place.must("work");
+    assert!(place.must("show 3").contains("ended: undone"));
+}
+
+/// It holds the lock that the other has given back.
+const LOCKED: &str = "
+workflow: locked
+version: 1
+title: It works at web-1
+start: lock
+states:
+  lock: { hold: { lock: [web-1] }, on: { released: look } }
+  look: { hold: { wait: { for: 2d } }, on: { released: done } }
+  done: { end: done }
+";
+
+#[test]
+fn a_rollout_is_not_undone_while_another_run_holds_the_lock() {
+    let place = place(0);
+    place.write("release.yaml", RELEASE);
+    place.write("locked.yaml", LOCKED);
+    place.must("definitions publish release.yaml --as ada");
+    place.must("definitions publish locked.yaml --as ada");
+    place.must("submit release --input title=One --as ada");
+    place.must("work");
+    place.must("submit locked --as ada");
+    place.must("work");
+    let refused = place.refuses("rollback 1 --reason 'errors' --as ada", "HP1061");
+    assert!(refused.contains("holds the lock on web-1"), "{refused}");
+    place.must("rollback 1 --over 2 --reason 'errors' --as ada");
+    place.must("work");
+    assert!(place.must("show 1").contains("ended: undone"));
+}

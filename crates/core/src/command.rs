@@ -341,6 +341,9 @@ pub enum Action {
         /// The state whose rollout is meant; needed when more than one is under way.
         #[serde(skip_serializing_if = "Option::is_none")]
         state: Option<String>,
+        /// The runs over whose newer work, or locks, a rollout that was done is undone nevertheless.
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        over: BTreeSet<RunId>,
     },
     /// Have the run go on by another version of its definition. An engine decides it by
     /// [`Run::migrate`](crate::Run::migrate).
@@ -755,11 +758,15 @@ pub enum RefusalCode {
     EvidenceDamaged,
     /// What is voted on is not the plan that would be carried out.
     OtherPlan,
+    /// Another run has worked at a target since.
+    NewerWork,
+    /// Another run holds the lock on a target.
+    LockedByOther,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -784,6 +791,8 @@ impl RefusalCode {
         Self::BelowBaseline,
         Self::EvidenceDamaged,
         Self::OtherPlan,
+        Self::NewerWork,
+        Self::LockedByOther,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -814,6 +823,8 @@ impl RefusalCode {
             Self::BelowBaseline => "HP1030",
             Self::EvidenceDamaged => "HP1045",
             Self::OtherPlan => "HP1040",
+            Self::NewerWork => "HP1060",
+            Self::LockedByOther => "HP1061",
         }
     }
 }

@@ -42,6 +42,7 @@ pub mod item;
 pub mod lock;
 pub mod lockdown;
 pub mod migration;
+pub mod newer_work;
 pub mod next_step;
 pub mod plan;
 pub mod project;

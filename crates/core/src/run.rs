@@ -19,6 +19,7 @@ use crate::{
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
     lock::Claims,
     lockdown::{Prospect, Seen},
+    newer_work::Undoable,
     plan::Planned,
     view::{RunStatus, RunSummary},
     workflow::{DecideFailure, DynState, DynWorkflow, IllegalEvent, Meta, Moment, Started},
@@ -753,6 +754,12 @@ impl Run {
     #[must_use]
     pub fn prospect(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> Prospect {
         workflow.prospect(&self.state, at)
+    }
+
+    /// The rollouts that were done and can be undone yet.
+    #[must_use]
+    pub fn undoable(&self, workflow: &dyn DynWorkflow) -> Vec<Undoable> {
+        workflow.undoable(&self.state)
     }
 
     /// Where the run stands.

@@ -24,6 +24,7 @@ use crate::{
     lock::Claims,
     lockdown::Prospect,
     migration::{Migrating, misfit},
+    newer_work::{Reach, Undoable},
     plan::Planned,
     project::Project,
     view::{RunStatus, RunSummary, RunView},
@@ -193,6 +194,18 @@ pub trait Workflow: Send + Sync + 'static {
         BTreeMap::new()
     }
 
+    /// The rollouts of the run that were done and can be undone from where it stands, each with its
+    /// targets. An engine asks before somebody undoes one whether others have
+    /// [worked there since](crate::newer_work).
+    fn undoable(&self, _state: &Self::State) -> Vec<Undoable> {
+        Vec::new()
+    }
+
+    /// What an activity of the run's is to a target, if it is something.
+    fn reach(&self, _effect: &EffectId) -> Option<Reach> {
+        None
+    }
+
     /// The names of the states that a run can be in, for a workflow that has such.
     fn states(&self) -> Vec<&str> {
         Vec::new()
@@ -344,6 +357,10 @@ pub trait DynWorkflow: Send + Sync {
     fn prospect(&self, state: &DynState, at: &Moment<'_>) -> Prospect;
     /// See [`Workflow::evidence_shown`].
     fn evidence_shown(&self, state: &DynState) -> BTreeMap<String, Digest>;
+    /// See [`Workflow::undoable`].
+    fn undoable(&self, state: &DynState) -> Vec<Undoable>;
+    /// See [`Workflow::reach`].
+    fn reach(&self, effect: &EffectId) -> Option<Reach>;
     /// See [`Workflow::states`].
     fn states(&self) -> Vec<&str>;
     /// See [`Workflow::adopt`].
@@ -470,6 +487,15 @@ impl<W: Workflow> DynWorkflow for W {
     fn evidence_shown(&self, state: &DynState) -> BTreeMap<String, Digest> {
         let state = state.typed::<W::State>();
         state.map(|state| Workflow::evidence_shown(self, state)).unwrap_or_default()
+    }
+
+    fn undoable(&self, state: &DynState) -> Vec<Undoable> {
+        let state = state.typed::<W::State>();
+        state.map(|state| Workflow::undoable(self, state)).unwrap_or_default()
+    }
+
+    fn reach(&self, effect: &EffectId) -> Option<Reach> {
+        Workflow::reach(self, effect)
     }
 
     fn states(&self) -> Vec<&str> {

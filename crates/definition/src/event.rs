@@ -800,6 +800,9 @@ pub enum DefinitionEvent {
         state: String,
         /// Why.
         reason: String,
+        /// The runs over whose newer work, or locks, it is undone nevertheless.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        over: BTreeSet<RunId>,
     },
     /// A target was restored.
     #[serde(rename = "holdpoint.target.restored")]

@@ -8,7 +8,9 @@ use std::{
 use holdpoint_core::{
     Action, Activity, Claims, Command, Digest, Effect, EffectId, EffectKind, IllegalEvent,
     Migrating, Moment, Planned, Prospect, Refusal, RefusalCode, Restraint, RunStatus, RunSummary,
-    RunView, Started, Workflow, workflow::Meta,
+    RunView, Started, Workflow,
+    newer_work::{Reach, Undoable},
+    workflow::Meta,
 };
 use serde_json::Value;
 
@@ -217,6 +219,14 @@ impl Workflow for Definition {
         evidence::files_shown(&self.model, state)
     }
 
+    fn undoable(&self, state: &State) -> Vec<Undoable> {
+        rollout_control::undoable(&self.model, state)
+    }
+
+    fn reach(&self, effect: &EffectId) -> Option<Reach> {
+        rollout_control::reach(&self.model, effect)
+    }
+
     fn states(&self) -> Vec<&str> {
         self.model.states.keys().map(String::as_str).collect()
     }
@@ -292,9 +302,9 @@ impl Draft<'_> {
             Action::Amend { input, reason } => self.amend(input, reason)?,
             Action::Comment { text } => self.comment(text)?,
             Action::Signal { name, data } => self.signal(name, data)?,
-            Action::Steer { steering, target, reason, state } => {
+            Action::Steer { steering, target, reason, state, over } => {
                 let (target, reason) = (target.as_deref(), reason.as_deref());
-                rollout_control::steer(self, *steering, target, reason, state.as_deref())?;
+                rollout_control::steer(self, *steering, target, reason, state.as_deref(), over)?;
             }
             Action::Migrate { .. } => self.migrated()?,
             Action::Cancel { reason } => self.cancel(reason)?,

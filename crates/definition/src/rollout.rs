@@ -473,7 +473,7 @@ pub(crate) fn turn_back(draft: &mut Draft<'_>, reason: &str) {
         return;
     }
     draft.emit(if definition.can_undo() {
-        Event::UndoStarted { state, reason }
+        Event::UndoStarted { state, reason, over: BTreeSet::new() }
     } else {
         Event::RolloutStopped { state, reason }
     });

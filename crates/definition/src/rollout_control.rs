@@ -2,16 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use holdpoint_core::{MemberId, Refusal, RefusalCode, Steering, project::Member};
+use holdpoint_core::{
+    EffectId, MemberId, Refusal, RefusalCode, RunId, Steering,
+    newer_work::{Reach, Undoable},
+    project::Member,
+};
 
 use crate::{
     decide::{Draft, invalid, not_awaited},
     event::DefinitionEvent as Event,
     event_data::Past,
     hold_model::listed,
+    model::Model,
     phrase, rollout,
+    rollout_evolve::rollout_of,
     rollout_model::{Controller, Rollout, WaveHold},
-    rollout_state::{Between, Course, RolloutState},
+    rollout_state::{Between, Course, RolloutState, SWITCH},
     rollout_steps::{Phase, Step},
     state::{Place, State},
     voting,
@@ -25,6 +31,7 @@ pub(crate) fn steer(
     target: Option<&str>,
     reason: Option<&str>,
     state: Option<&str>,
+    over: &BTreeSet<RunId>,
 ) -> Result<(), Refusal> {
     let who = draft.member()?;
     let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
@@ -42,7 +49,7 @@ pub(crate) fn steer(
     let here = matches!(draft.state.place, Place::Rollout { .. });
     if !here {
         return if steering == Steering::Rollback {
-            come_back(draft, who, reason.unwrap_or_default())
+            come_back(draft, who, reason.unwrap_or_default(), over)
         } else {
             Err(no_rollout())
         };
@@ -142,25 +149,62 @@ fn turn(draft: &mut Draft<'_>, steering: Steering, reason: Option<&str>) -> Resu
     Ok(())
 }
 
+/// The rollout that was done and after which the run, or its branch, rests.
+fn rested_after<'s>(model: &Model, state: &'s State) -> Option<&'s RolloutState> {
+    let rests = matches!(state.place, Place::Hold(_) | Place::Owing { .. } | Place::Blocked { .. });
+    state.rollout.as_ref().filter(|rollout| {
+        rests && rollout.course == Course::Done && state.is_where(model, &rollout.state)
+    })
+}
+
+/// The rollouts that were done and can be undone yet.
+pub(crate) fn undoable(model: &Model, state: &State) -> Vec<Undoable> {
+    if let Place::All(_) = state.place {
+        let paths: Vec<Vec<String>> = state.leaves().into_iter().map(|(path, _)| path).collect();
+        let inner = paths.iter().filter_map(|path| state.looking_at(path));
+        return inner.flat_map(|inner| undoable(model, &inner)).collect();
+    }
+    let over = state.cancelled || state.expired || state.is_stopped_from_outside();
+    let rollout = rested_after(model, state).filter(|rollout| {
+        !over && rollout_of(model, &rollout.state).is_some_and(Rollout::can_undo)
+    });
+    let Some(rollout) = rollout else { return Vec::new() };
+    let undone = (0..rollout.count())
+        .filter(|index| !rollout.is_switch(*index) && rollout.undo_first(*index).is_some());
+    let targets = undone.map(|index| rollout.target(index).to_owned()).collect();
+    vec![Undoable { state: rollout.state.clone(), targets }]
+}
+
+/// What a step is to the target at which it is done; one that only looks is nothing.
+pub(crate) fn reach(model: &Model, effect: &EffectId) -> Option<Reach> {
+    let (visit, rest) = effect.as_str().split_once('/')?;
+    let (target, step) = rest.rsplit_once('/')?;
+    let rollout = rollout_of(model, visit.split_once('#')?.0)?;
+    if target == SWITCH && rollout.switch.is_some() {
+        return None;
+    }
+    let step = step.split_once('-').map_or(step, |(step, _)| step);
+    let is = |one: Step| step == one.as_str();
+    let restores = is(Step::Restore);
+    let changes = is(Step::Drain) || is(Step::Deploy) || is(Step::Undrain);
+    (changes || restores).then(|| Reach { target: target.to_owned(), restores })
+}
+
 /// Undoes a rollout that was done, from where the run rests now.
 fn come_back(
     draft: &mut Draft<'_>,
     who: (&MemberId, &Member),
     reason: &str,
+    over: &BTreeSet<RunId>,
 ) -> Result<(), Refusal> {
-    let rests =
-        matches!(draft.state.place, Place::Hold(_) | Place::Owing { .. } | Place::Blocked { .. });
-    let done = draft.state.rollout.as_ref().filter(|rollout| {
-        rollout.course == Course::Done && draft.state.is_where(draft.model, &rollout.state)
-    });
-    let Some(rollout) = done.filter(|_| rests) else {
+    let Some(rollout) = rested_after(draft.model, &draft.state) else {
         return Err(not_awaited("there is no rollout that was done and could be undone from here")
             .needs(
                 "a rollout is undone while it is under way, or while the run is held after it",
             ));
     };
     let state = rollout.state.clone();
-    let definition = crate::rollout_evolve::rollout_of(draft.model, &state)
+    let definition = rollout_of(draft.model, &state)
         .filter(|definition| definition.can_undo())
         .ok_or_else(|| not_awaited("this rollout cannot be undone: it has no `rollback`"))?;
     may_steer(&draft.state, definition, who, Steering::Rollback, draft)?;
@@ -183,7 +227,7 @@ fn come_back(
         }
     }
     draft.refuse_under_lockdown("a rollout that was done is not undone under a lockdown")?;
-    draft.emit(Event::UndoStarted { state, reason: reason.to_owned() });
+    draft.emit(Event::UndoStarted { state, reason: reason.to_owned(), over: over.clone() });
     if let Some(next) = rollout::settle(draft) {
         draft.enter(next);
     }

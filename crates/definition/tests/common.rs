@@ -86,7 +86,8 @@ pub(crate) fn signal(name: &str, data: Value) -> Action {
 /// Steers a rollout.
 pub(crate) fn steer(steering: Steering, target: Option<&str>, reason: Option<&str>) -> Action {
     let owned = |text: Option<&str>| text.map(str::to_owned);
-    Action::Steer { steering, target: owned(target), reason: owned(reason), state: None }
+    let (target, reason, over) = (owned(target), owned(reason), Default::default());
+    Action::Steer { steering, target, reason, state: None, over }
 }
 
 /// A cancellation.

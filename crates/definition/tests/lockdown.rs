@@ -303,6 +303,7 @@ fn what_was_done_is_not_taken_back_under_a_lockdown() {
         state: None,
         target: None,
         reason: Some("it is slow".to_owned()),
+        over: Default::default(),
     };
     let refused = bench.act("ada", rollback.clone()).unwrap_err();
     assert_eq!(refused.code, RefusalCode::NotAwaited);

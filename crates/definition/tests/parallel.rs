@@ -529,6 +529,7 @@ fn where_several_rollouts_could_be_steered_it_must_be_said_which() {
         target: None,
         reason: None,
         state: state.map(str::to_owned),
+        over: Default::default(),
     };
     let refusal = refused(bench.act("ada", promote(None)), RefusalCode::AmbiguousBranch);
     assert_eq!(refusal.needed, ["name the state, with `--state`: one of `y-roll`, `two-roll`"]);

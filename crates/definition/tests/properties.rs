@@ -349,6 +349,7 @@ fn action() -> impl Strategy<Value = Action> {
             target: target.map(str::to_owned),
             reason,
             state: None,
+            over: BTreeSet::new(),
         });
     let ruling = (0..3).prop_map(|what| Action::Settle {
         effect: None,

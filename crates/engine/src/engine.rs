@@ -411,6 +411,7 @@ impl Engine {
         if let Some(words) = command.action.words() {
             check_size("reason", &Value::String(words.to_owned()))?;
         }
+        self.refuse_over_newer(run, &command).await?;
         let (reply, answer) = oneshot::channel();
         self.send(run, Ask::Command { run, command: Box::new(command), reply }).await?;
         answer.await.map_err(|_| QueryFailure::Stopped)?

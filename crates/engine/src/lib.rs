@@ -38,6 +38,7 @@ pub mod limits;
 mod load;
 mod locks;
 mod migrating;
+mod newer_work;
 mod projects;
 pub mod query;
 mod read_model;

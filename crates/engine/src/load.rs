@@ -9,6 +9,7 @@ use holdpoint_core::{
     Claims, Command, Digest, EffectId, IllegalEvent, Moment, NewEvent, Planned, Project, ProjectId,
     Prospect, Run, RunId, RunStatus, RunSummary, RunView, Seen, StreamId, Version,
     event::Event,
+    newer_work::{Reach, Undoable},
     run::{Due, DueStep},
     workflow::{DecideFailure, DynWorkflow},
 };
@@ -73,6 +74,16 @@ impl LiveRun {
     /// See [`Run::evidence_shown`].
     pub(crate) fn evidence_shown(&self) -> BTreeMap<String, Digest> {
         guard("evidence_shown", || self.run.evidence_shown(&*self.workflow)).unwrap_or_default()
+    }
+
+    /// See [`Run::undoable`].
+    pub(crate) fn undoable(&self) -> Vec<Undoable> {
+        guard("undoable", || self.run.undoable(&*self.workflow)).unwrap_or_default()
+    }
+
+    /// See [`holdpoint_core::Workflow::reach`].
+    pub(crate) fn reach(&self, effect: &EffectId) -> Option<Reach> {
+        guard("reach", || self.workflow.reach(effect)).unwrap_or_default()
     }
 
     /// See [`Run::prospect`]. A run that is held by a defect begins nothing.

@@ -217,7 +217,7 @@ impl Given<'_> {
             mention(file, MentionKind::State, state, node);
         }
         let (target, reason) = (self.text(file, "target")?, self.text(file, "reason")?);
-        Some(Action::Steer { steering, target, reason, state })
+        Some(Action::Steer { steering, target, reason, state, over: Default::default() })
     }
 
     fn check(&self, file: &mut File<'_>) -> Option<Option<String>> {

@@ -256,7 +256,8 @@ impl Space {
                 [Steering::Promote, Steering::Abort, Steering::Retry, Steering::TakeOver]
             {
                 let (target, reason, state) = (None, Some("so".to_owned()), None);
-                let action = Action::Steer { steering, target, reason, state };
+                let over = BTreeSet::new();
+                let action = Action::Steer { steering, target, reason, state, over };
                 // What some may not, others may.
                 for member in &self.members {
                     let by = Actor::Member(member.clone());

@@ -1,5 +1,7 @@
 //! How people steer rollouts, as it is typed.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use holdpoint::core::{Action, Steering};
 
@@ -39,6 +41,10 @@ pub(crate) enum Steer {
         /// Why
         #[arg(long, value_parser = words)]
         reason: String,
+        /// A run over whose newer work at the targets, or locks on them, it is undone nevertheless;
+        /// can be given several times
+        #[arg(long, value_name = "RUN")]
+        over: Vec<String>,
         #[command(flatten)]
         of: OfState,
         #[command(flatten)]
@@ -140,6 +146,8 @@ pub(crate) struct Steered {
     pub(crate) acting: Acting,
     pub(crate) steering: Steering,
     pub(crate) action: Action,
+    /// The runs over whose work it is wanted.
+    pub(crate) over: Vec<String>,
     /// How that is said when it is done.
     pub(crate) done: &'static str,
 }
@@ -172,11 +180,13 @@ impl Steer {
         };
         let one =
             |run: RunArgument, of: OfState, acting| (Meant::Runs(vec![run.run]), acting, of.state);
+        let mut named = Vec::new();
         let ((meant, acting, state), target, reason, done) = match self {
             Self::Pause { of, reason } => (several(of), None, Some(reason), "paused"),
             Self::Resume { of, reason } => (several(of), None, reason, "resumed"),
             Self::Abort { of, reason } => (several(of), None, Some(reason), "aborted"),
-            Self::Rollback { run, reason, of, acting } => {
+            Self::Rollback { run, reason, over, of, acting } => {
+                named = over;
                 (one(run, of, acting), None, Some(reason), "rolled back")
             }
             Self::Promote { run, target, reason, of, acting } => {
@@ -192,7 +202,7 @@ impl Steer {
                 (one(run, of, acting), target, reason, "took over from")
             }
         };
-        let action = Action::Steer { steering, target, reason, state };
-        Steered { meant, acting, steering, action, done }
+        let action = Action::Steer { steering, target, reason, state, over: BTreeSet::new() };
+        Steered { meant, acting, steering, action, over: named, done }
     }
 }

@@ -13,24 +13,27 @@ use crate::{
     output::Answer,
 };
 use holdpoint::{
-    core::{Command, CommandId, RunId, RunView, Steering, view::RolloutView},
+    core::{Action, Command, CommandId, RunId, RunView, Steering, view::RolloutView},
     engine::{Engine, RunFilter},
 };
 
 /// Steers rollouts. Of several, each that refuses is told, and the others are steered nevertheless.
 pub(crate) async fn steer(context: &Context, steer: Steer) -> Result<(), Failure> {
-    let Steered { meant, acting, steering, action, done } = steer.steered();
+    let Steered { meant, acting, steering, mut action, over: named, done } = steer.steered();
     let named_id = acting.command_id.is_some();
     let who = acting.who()?;
-    let command = |who: &Who, id: CommandId| Command {
-        id,
-        actor: who.actor.clone(),
-        auth: who.auth.clone(),
-        trace: None,
-        action: action.clone(),
-    };
     let steered = context
         .with_engine_at_rest(async |engine| {
+            if let Action::Steer { over, .. } = &mut action {
+                over.extend(context.runs(engine, &named).await?);
+            }
+            let command = |who: &Who, id: CommandId| Command {
+                id,
+                actor: who.actor.clone(),
+                auth: who.auth.clone(),
+                trace: None,
+                action: action.clone(),
+            };
             let runs = match meant {
                 Meant::All => {
                     let projects = Projects::meant(context, engine)?;

@@ -1,0 +1,121 @@
+//! Whether other runs have worked since at the targets of a rollout that somebody wants undone.
+
+use std::collections::BTreeSet;
+
+use holdpoint_core::{
+    Action, Command, ItemName, Refusal, RefusalCode, RunId, Sequence, Steering, StreamId, Version,
+    newer_work::{Newer, Trail, Undoable},
+};
+
+use crate::{
+    engine::Engine,
+    failure::{CommandFailure, QueryFailure},
+    load::LiveRun,
+    query::{RunFilter, RunRow},
+};
+
+/// How many events are read at once.
+const READ_LIMIT: usize = 512;
+
+/// How many targets and runs a refusal names.
+const NAMED_MAX: usize = 5;
+
+impl Engine {
+    /// Refuses to undo a rollout that was done where another run of the project, which the command does
+    /// not name, has worked at its targets since, or holds a lock on one. All runs of the project that
+    /// something has happened to since are looked at, and all that are not over.
+    pub(crate) async fn refuse_over_newer(
+        &self,
+        run: RunId,
+        command: &Command,
+    ) -> Result<(), CommandFailure> {
+        let Action::Steer { steering: Steering::Rollback, state, over, .. } = &command.action
+        else {
+            return Ok(());
+        };
+        let live = self.live(run).await?;
+        let meant = |one: &Undoable| state.as_ref().is_none_or(|state| *state == one.state);
+        let undoable = live.undoable().into_iter().filter(meant);
+        let targets: BTreeSet<String> = undoable.flat_map(|one| one.targets).collect();
+        // What is refused anyway, or was answered before, is told as ever.
+        let is_new = matches!(live.run.answer_to(command), Ok(None));
+        if targets.is_empty() || !is_new || self.would(run, command).await.is_err() {
+            return Ok(());
+        }
+        let mine = self.trail(&live, Sequence::ZERO).await?;
+        let since = mine.since(&targets);
+        let filter =
+            RunFilter { project: Some(live.run.project().clone()), ..RunFilter::default() };
+        let mut found = Vec::new();
+        for row in self.runs(&filter).await?.into_iter().rev() {
+            let has_news = row.at.sequence > since;
+            if row.id == run || over.contains(&row.id) || (row.status.is_ended() && !has_news) {
+                continue;
+            }
+            let other = self.live(row.id).await?;
+            let trail = if has_news { self.trail(&other, since).await? } else { Trail::default() };
+            let held: BTreeSet<ItemName> = other.claims().held.into_keys().collect();
+            let newer = mine.newer(&targets, &trail, &held);
+            if !newer.is_nothing() {
+                found.push((row, newer));
+            }
+        }
+        if found.is_empty() { Ok(()) } else { Err(refusal(&found).into()) }
+    }
+
+    /// What a run has done at targets after a position of the log.
+    async fn trail(&self, live: &LiveRun, after: Sequence) -> Result<Trail, QueryFailure> {
+        let stream = StreamId { project: live.run.project().clone(), run: Some(live.run.id()) };
+        let mut trail = Trail::default();
+        let mut version = Version::ZERO;
+        loop {
+            let log = &self.shared.library.log;
+            let records = log.read_stream(&stream, version, READ_LIMIT).await?;
+            let whole = records.len() < READ_LIMIT;
+            for record in records {
+                let event = record.event()?;
+                version = event.version;
+                if event.sequence > after {
+                    trail.take(&event, |effect| live.reach(effect));
+                }
+            }
+            if whole {
+                return Ok(trail);
+            }
+        }
+    }
+}
+
+fn refusal(found: &[(RunRow, Newer)]) -> Refusal {
+    let named = |targets: &BTreeSet<String>| {
+        let few: Vec<&str> = targets.iter().take(NAMED_MAX).map(String::as_str).collect();
+        let more = targets.len().saturating_sub(NAMED_MAX);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        format!("{}{more}", few.join(", "))
+    };
+    let mut told = Vec::new();
+    for (row, newer) in found.iter().take(NAMED_MAX) {
+        let run = format!("run {} ({})", row.number, row.title);
+        if !newer.worked.is_empty() {
+            told.push(format!("{run} has worked at {} since", named(&newer.worked)));
+        }
+        if !newer.locked.is_empty() {
+            told.push(format!("{run} holds the lock on {}", named(&newer.locked)));
+        }
+    }
+    if found.len() > NAMED_MAX {
+        told.push(format!("so it is with {} more runs", found.len().saturating_sub(NAMED_MAX)));
+    }
+    let worked = found.iter().any(|(_, newer)| !newer.worked.is_empty());
+    let code = if worked { RefusalCode::NewerWork } else { RefusalCode::LockedByOther };
+    let runs: Vec<String> = found.iter().map(|(row, _)| format!("--over {}", row.number)).collect();
+    let first = if worked {
+        "undo that first, where it is to be undone"
+    } else {
+        "wait until the lock is given back"
+    };
+    Refusal::new(code, told.join("; ")).needs(format!(
+        "{first}; or undo the rollout over it, with a reason that says why: `{}`",
+        runs.join(" ")
+    ))
+}
