@@ -14,7 +14,7 @@ use crate::{
     expr::did_you_mean,
     hold_model::{Approval, Approver, Hold, Rule, Wait},
     model::{Model, StateKind, StateModel, Target, Term, Timed},
-    outputs_check, parallel_check,
+    outputs_check, parallel_check, past_check,
     waiver::Waivable,
     window_model::{CalendarNamed, Times},
 };
@@ -38,13 +38,11 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
     let leads_well = findings.errors() == before;
     for (name, state) in &model.states {
         check_alone(name, state, findings);
-        if let StateKind::Hold(hold) = &state.kind {
-            check_deadline(model, name, state, hold, findings);
-        }
     }
     // Where targets do not exist, what follows would only repeat that.
     if leads_well {
         check_reach(model, findings);
+        past_check::check(model, findings);
         drift::check(model, findings);
         outputs_check::check(model, findings);
         check_loops(model, findings);
@@ -527,75 +525,6 @@ fn check_times(name: &str, times: &Times, findings: &mut Findings) {
             )
             .help("name the calendar on one side only");
     }
-}
-
-/// A deadline must not do what only people may.
-fn check_deadline(
-    model: &Model,
-    name: &str,
-    state: &StateModel,
-    hold: &Hold,
-    findings: &mut Findings,
-) {
-    if !hold.is_for_people() && hold.window.is_none() && hold.checks.is_empty() {
-        return;
-    }
-    let (Some(released), Some(expired)) = (state.on.get("released"), state.on.get("expired"))
-    else {
-        return;
-    };
-    let expires = behind_choices(model, &expired.name);
-    let waived = state.on.get("waived");
-    let goes_on = [Some(released), waived].into_iter().flatten().any(|target| {
-        let released = behind_choices(model, &target.name);
-        let ends = |name: &String| {
-            model.states.get(name).is_some_and(|state| matches!(state.kind, StateKind::End { .. }))
-        };
-        // Where a release is only one of the reasons to go on, an end behind it says that nothing is done.
-        let chosen = released.iter().any(|state| !ends(state));
-        expires.intersection(&released).any(|state| !(chosen && ends(state)))
-    });
-    if goes_on {
-        findings
-            .add(
-                Code::DeadlineReleases,
-                &expired.span,
-                match hold.approval {
-                    Some(_) => format!(
-                        "`{name}` would go on by itself at its deadline, although people must release it"
-                    ),
-                    None if hold.window.is_none() => format!("`{name}` would go on at its deadline although its checks have not passed"),
-                    None => format!("`{name}` would go on at its deadline although its window is closed"),
-                },
-            )
-            .help("let `expired` lead where `released` does not, such as to an `end` of its own");
-    }
-}
-
-/// The states that are entered when `name` is, past those that only choose.
-fn behind_choices(model: &Model, name: &str) -> BTreeSet<String> {
-    let mut seen = BTreeSet::new();
-    let mut found = BTreeSet::new();
-    let mut open = vec![name.to_owned()];
-    while let Some(name) = open.pop() {
-        if !seen.insert(name.clone()) {
-            continue;
-        }
-        match model.states.get(&name) {
-            Some(state) if matches!(state.kind, StateKind::Choose { .. }) => {
-                open.extend(next(model, state).map(|target| target.name.clone()));
-            }
-            // The good ends of branches lead to the same.
-            Some(state) if model.ends_well(state) => {
-                let within = state.within.as_ref().map(|within| within.all.as_str());
-                found.insert(format!("{}/good", within.unwrap_or_default()));
-            }
-            _ => {
-                found.insert(name);
-            }
-        }
-    }
-    found
 }
 
 /// The states that a run in `here` can still come to; `here` itself where `included`, and where a

@@ -41,7 +41,9 @@ macro_rules! codes {
             pub const fn is_forgiven(self) -> bool {
                 matches!(
                     self,
-                    Self::ExpressionType
+                    Self::DeadlineReleases
+                        | Self::RefusalReleases
+                        | Self::ExpressionType
                         | Self::NeverEqual
                         | Self::NoOutput
                         | Self::NeverAnAddress
@@ -112,7 +114,7 @@ codes! {
     UnknownApprover = "HP2019", Error;
     /// Nobody could ever release a hold.
     NobodyCanRelease = "HP2020", Error;
-    /// A deadline would release what people must release.
+    /// A deadline would lead to what only a release may lead to.
     DeadlineReleases = "HP2021", Error;
     /// A state is of no kind, or of several.
     StateKind = "HP2022", Error;
@@ -124,6 +126,8 @@ codes! {
     RuleOrder = "HP2025", Error;
     /// Something would come only when its hold has expired, and so never comes.
     NeverComes = "HP2026", Warning;
+    /// A hold that was refused would go on as if it were released.
+    RefusalReleases = "HP2027", Error;
     /// A window never opens: the same calendar allows and denies.
     WindowNeverOpens = "HP2030", Error;
     /// A hold waits for ever where its window never opens.

@@ -77,6 +77,7 @@ mod parallel;
 mod parallel_check;
 mod parallel_model;
 mod parallel_state;
+mod past_check;
 mod phrase;
 mod plan_targets;
 mod planned_times;

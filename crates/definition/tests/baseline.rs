@@ -134,7 +134,8 @@ fn every_way_to_the_work_counts() {
     };
     let asked = by("released: install, rejected: refused, expired: refused", "");
     assert_eq!(standing(ONE, &asked), Standing::Met);
-    let again = "  wait: { hold: { wait: { for: 1h } }, on: { released: install } }";
+    // A hold of other people is no deadline that releases, and not the hold that is demanded.
+    let again = "  wait: { hold: { evidence: [leave] , expires: 1d }, on: { released: install, expired: refused } }";
     let round = by("released: install, rejected: refused, expired: wait", again);
     let found = check(ONE, &round);
     assert_eq!(found.requirements[0].1, Standing::NotMet);
