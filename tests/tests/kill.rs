@@ -24,9 +24,9 @@ const LIFE_MS_MAX: u64 = 400;
 
 const CONFIGURATION: &str = r#"
 [activity.deploy]
-http = { method = "POST", url = "http://${target}/deploy" }
+http = { method = "POST", url = "http://${target}/deploy", hosts = ["127.0.0.1"] }
 [activity.restore]
-http = { method = "POST", url = "http://${target}/restore" }
+http = { method = "POST", url = "http://${target}/restore", hosts = ["127.0.0.1"] }
 [health]
 hosts = ["127.0.0.1"]
 "#;

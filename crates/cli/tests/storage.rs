@@ -320,7 +320,7 @@ fn a_few_words_for_each_kind_of_trouble() {
     error: ./holdpoint-data/holdpoint.toml:1:17: unclosed table, expected `]`
     help: an activity is one of
             command = ["program", "argument", "${field}"]
-            http = { method = "POST", url = "http://${target}/path" }
+            http = { method = "POST", url = "http://${target}/path", hosts = ["*.example.com"] }
     [exit 2]
     "#);
     assert_snapshot!(shown(&|data| fs::remove_file(data.join("log/format")).unwrap()), @"

@@ -158,6 +158,8 @@ struct Http {
     outcome: Option<HttpOutcome>,
     output: Option<String>,
     #[serde(default)]
+    hosts: Vec<String>,
+    #[serde(default)]
     redirect_to: Vec<String>,
 }
 
@@ -172,11 +174,12 @@ struct HttpOutcome {
 
 impl Http {
     fn request(self) -> Result<HttpRequest, String> {
-        let Self { method, url, headers, expect, outcome, output, redirect_to } = self;
+        let Self { method, url, headers, expect, outcome, output, hosts, redirect_to } = self;
+        let hosts = Hosts::new(hosts.iter().map(String::as_str))?;
         let redirect_to = Hosts::new(redirect_to.iter().map(String::as_str))?;
         let outcome =
             outcome.map(|HttpOutcome { at, done, again }| AnswerOutcome { at, done, again });
-        Ok(HttpRequest { method, url, headers, expect, outcome, output, redirect_to })
+        Ok(HttpRequest { method, url, headers, expect, outcome, output, hosts, redirect_to })
     }
 }
 
@@ -186,7 +189,7 @@ fn post() -> String {
 
 const HELP_FORMS: &str = "an activity is one of\n  \
     command = [\"program\", \"argument\", \"${field}\"]\n  \
-    http = { method = \"POST\", url = \"http://${target}/path\" }";
+    http = { method = \"POST\", url = \"http://${target}/path\", hosts = [\"*.example.com\"] }";
 
 /// When each attempt of such a span began is kept in memory.
 const RATE_MAX: u32 = 10_000;
@@ -526,7 +529,7 @@ net = { at_once = 4, rate = \"10/min\" }
 command = [\"true\"]
 queue = \"net\"
 [activity.look]
-http = { url = \"http://${target}/\" }
+http = { url = \"http://${target}/\", hosts = [\"*\"] }
 at_once_at_target = 3
 ";
         let parsed = parse(text).unwrap();

@@ -1,4 +1,4 @@
-//! Which hosts may be contacted, by health checks or by redirects: the operator's list, never a run's input.
+//! Which hosts may be contacted, by activities, health checks or redirects: the operator's list, never a run's input.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -37,6 +37,11 @@ impl Hosts {
             None => entry(text).ok_or_else(|| format!("`{text}` is no host")),
         };
         entries.into_iter().map(entry).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether none is listed.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether `host` may be contacted at `port`. `host` is a name or an address, one of IPv6 with

@@ -35,6 +35,7 @@ pub struct HttpActivity {
     expect: Vec<u16>,
     outcome: Option<(JsonPath, AnswerOutcome)>,
     output: Option<JsonPath>,
+    hosts: Hosts,
 }
 
 /// What an [`HttpActivity`] sends, and what it makes of the answer, as the operator configures it.
@@ -52,6 +53,8 @@ pub struct HttpRequest {
     pub outcome: Option<AnswerOutcome>,
     /// What of the body is the output, as a JSON path; all of it when `None`.
     pub output: Option<String>,
+    /// To which hosts it may go; where none is listed, to the one that `url` names.
+    pub hosts: Hosts,
     /// To which hosts the request may be redirected.
     pub redirect_to: Hosts,
 }
@@ -75,7 +78,8 @@ impl HttpActivity {
     /// An activity that sends `request`, and trusts `trust` where it goes by `https`.
     ///
     /// # Errors
-    /// In words, when a part of `request` is not well-formed.
+    /// In words, when a part of `request` is not well-formed, or its host comes from the input and
+    /// `hosts` lists none: which machines are contacted is not for a run to say.
     pub fn new(request: &HttpRequest, trust: &Trust) -> Result<Self, String> {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| format!("`{}` is not an HTTP method", request.method))?;
@@ -84,6 +88,13 @@ impl HttpActivity {
         if !secure && !url.literal_start().starts_with("http://") {
             return Err(format!(
                 "the address is `{}`: it must begin with `http://` or `https://`",
+                url.source()
+            ));
+        }
+        if !url.is_literal() && names_host(url.literal_start()) && request.hosts.is_empty() {
+            return Err(format!(
+                "the host of `{}` comes from the run: list in `hosts` to which it may go, such as \
+                 `hosts = [\"*.example.com\"]`",
                 url.source()
             ));
         }
@@ -100,8 +111,8 @@ impl HttpActivity {
         };
         let output = request.output.as_deref().map(path).transpose()?;
         let client = trust.client(secure, request.redirect_to.clone())?;
-        let expect = request.expect.clone();
-        Ok(Self { client, method, url, headers, expect, outcome, output })
+        let (expect, hosts) = (request.expect.clone(), request.hosts.clone());
+        Ok(Self { client, method, url, headers, expect, outcome, output, hosts })
     }
 
     fn is_expected(&self, status: u16) -> bool {
@@ -143,15 +154,18 @@ pub(super) async fn read(
     Ok(bytes)
 }
 
+/// Whether what follows in an address still belongs to its host.
+fn names_host(before: &str) -> bool {
+    before.split_once("://").is_some_and(|(_, after)| !after.contains(['/', '?', '#']))
+}
+
 /// What a field may put into an address: in the part that names the host only a host and a port,
 /// elsewhere one step of a path or one value.
 fn acceptable_in_url(before: &str, value: &str) -> Result<String, String> {
-    let names_host =
-        before.split_once("://").is_some_and(|(_, after)| !after.contains(['/', '?', '#']));
     if value.is_empty() {
         return Err("it is empty".to_owned());
     }
-    if names_host {
+    if names_host(before) {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
         return if value.chars().all(plain) {
             Ok(value.to_owned())
@@ -183,6 +197,9 @@ impl ActivityHandler for HttpActivity {
             Ok(url) => url,
             Err(reason) => return failed(reason, false),
         };
+        if let Err(reason) = self.may(&url) {
+            return failed(reason, false);
+        }
         let sent = self
             .client
             .request(self.method.clone(), url.clone())
@@ -229,6 +246,19 @@ impl ActivityHandler for HttpActivity {
 }
 
 impl HttpActivity {
+    /// Whether the operator lets it go there.
+    fn may(&self, url: &Url) -> Result<(), String> {
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        if self.hosts.is_empty() || self.hosts.allow(host, port) {
+            return Ok(());
+        }
+        Err(format!(
+            "the activity may not contact {host}:{port}: its `hosts` in the operator's configuration \
+             do not list it"
+        ))
+    }
+
     /// What an answer with an expected status says.
     fn judge(&self, status: u16, body: &Value) -> Outcome {
         if let Some((path, outcome)) = &self.outcome {
@@ -276,6 +306,7 @@ mod tests {
             method: "POST".to_owned(),
             url: url.to_owned(),
             headers: BTreeMap::from([("x-team".to_owned(), "core".to_owned())]),
+            hosts: Hosts::new(["127.0.0.1", "h"]).unwrap(),
             ..HttpRequest::default()
         }
     }
@@ -403,6 +434,38 @@ mod tests {
                 }
                 outcome => panic!("{outcome:?}"),
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_chooses_among_listed_hosts_only() {
+        let host = serve(Router::new().route("/", post(|| async { "there" }))).await;
+        let port = host.rsplit_once(':').unwrap().1;
+        for (listed, may) in [
+            ("127.0.0.1".to_owned(), true),
+            (host.clone(), true),
+            (format!("127.0.0.2:{port}"), false),
+            ("*.example.com".to_owned(), false),
+        ] {
+            let hosts = Hosts::new([listed.as_str()]).unwrap();
+            let sends = activity(&HttpRequest { hosts, ..request("http://${target}/") }).unwrap();
+            match sends.attempt(attempt(json!({ "target": host }))).await {
+                Outcome::Completed(output) if may => assert_eq!(output["body"], "there"),
+                Outcome::Failed { error, retryable: false } if !may => {
+                    assert!(error.contains(&format!("may not contact {host}")), "{error}");
+                }
+                outcome => panic!("{listed}: {outcome:?}"),
+            }
+        }
+        for (url, needs) in [
+            ("http://${target}/", true),
+            ("http://h:${port}/", true),
+            ("https://${name}.example.com", true),
+            ("http://h/${target}", false),
+            ("http://h", false),
+        ] {
+            let found = activity(&HttpRequest { hosts: Hosts::default(), ..request(url) });
+            assert_eq!(found.is_err_and(|why| why.contains("comes from the run")), needs, "{url}");
         }
     }
 

@@ -179,8 +179,8 @@ mod tests {
 
     async fn send(host: &str, trust: &Trust, redirect_to: Hosts) -> Outcome {
         let url = "https://${target}/".to_owned();
-        let request =
-            HttpRequest { method: "GET".to_owned(), url, redirect_to, ..HttpRequest::default() };
+        let (method, hosts) = ("GET".to_owned(), Hosts::new(["*"]).unwrap());
+        let request = HttpRequest { method, url, hosts, redirect_to, ..HttpRequest::default() };
         let activity = HttpActivity::new(&request, trust).unwrap();
         activity.attempt(attempt(json!({ "target": host }))).await
     }
