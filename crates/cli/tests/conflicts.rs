@@ -279,7 +279,7 @@ fn of_two_that_are_released_at_once_the_second_waits_until_the_first_is_over() {
     let states = |runs: [u32; 3]| runs.map(|run| state(&place, run));
     assert_eq!(states([1, 2, 3]), ["deploy", "ready", "ready"], "{}", place.must("show 2"));
     let shown = place.must("show 2");
-    assert!(shown.contains("run 1 (Web): db-1"), "{shown}");
+    assert!(shown.contains("run 1 (Web): web-1 depends on db-1"), "{shown}");
     place.must("signal 4 heard --as ada");
     place.must("work");
     assert_eq!(states([1, 2, 3]), ["review", "deploy", "ready"]);

@@ -91,11 +91,15 @@ pub struct Conflict {
 /// How far a run is with what it touches, or of several that belong together the one that is furthest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Turn {
-    /// It begins nothing itself: it waits for a run that it has started, or nothing lies ahead.
+    /// It begins nothing itself.
     #[default]
     Aside,
     /// Its work lies ahead, and nothing has let it through to that yet.
     Ahead,
+    /// It waits for a run that it has started.
+    Awaiting,
+    /// It waits to be told which runs it is in conflict with. Whoever awaits it is no further.
+    AtGate,
     /// It is at work, or was let through to it.
     AtWork,
 }
@@ -111,8 +115,8 @@ impl Turn {
     pub fn goes_first(self, number: u64, own: u64) -> bool {
         match self {
             Self::Aside => false,
-            Self::Ahead => number < own,
-            Self::AtWork => true,
+            Self::Ahead | Self::AtGate => number < own,
+            Self::Awaiting | Self::AtWork => true,
         }
     }
 }

@@ -103,3 +103,22 @@ proptest! {
         prop_assert_eq!(there, turned);
     }
 }
+
+#[test]
+fn of_two_that_wait_the_first_goes_first_and_who_is_at_work_before_both() {
+    use holdpoint_core::conflict::Turn;
+    for (turn, before, after) in [
+        (Turn::Aside, false, false),
+        (Turn::Ahead, true, false),
+        (Turn::AtGate, true, false),
+        (Turn::Awaiting, true, true),
+        (Turn::AtWork, true, true),
+    ] {
+        assert_eq!((turn.goes_first(1, 2), turn.goes_first(3, 2)), (before, after), "{turn:?}");
+    }
+    // Of runs that belong together the furthest counts: one that awaits another is as far as that, if it waits.
+    let family = |turns: [Turn; 2]| turns.into_iter().max().unwrap();
+    assert_eq!(family([Turn::Awaiting, Turn::AtGate]), Turn::AtGate);
+    assert_eq!(family([Turn::Awaiting, Turn::Ahead]), Turn::Awaiting);
+    assert_eq!(family([Turn::AtGate, Turn::AtWork]), Turn::AtWork);
+}

@@ -88,9 +88,8 @@ pub(crate) fn prospect(model: &Model, state: &State, at: &Moment<'_>) -> Prospec
     };
     let turn = |place: &Place| match place {
         Place::Activity { .. } | Place::Rollout { .. } => Turn::AtWork,
-        // That is for the run to say which it has started.
-        Place::Child(_) => Turn::Aside,
-        place if conflicting::looks(model, state).is_some() && starts(place) => Turn::Ahead,
+        Place::Child(_) => Turn::Awaiting,
+        Place::Hold(_) if conflicting::looks(model, state).is_some() => Turn::AtGate,
         place if !state.locks.is_empty() || (state.let_through && starts(place)) => Turn::AtWork,
         place if starts(place) => Turn::Ahead,
         _ => Turn::Aside,

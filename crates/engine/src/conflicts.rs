@@ -140,11 +140,11 @@ impl Sight {
     }
 
     /// Those of one run, with the items as that sees them.
-    fn of(&self, project: &Project, run: RunId) -> Vec<(&RunRow, &RunRow, BTreeSet<Overlap>)> {
+    fn of(&self, project: &Project, run: RunId) -> Vec<(&RunRow, &RunRow, Vec<Overlap>)> {
         self.conflicts(project)
             .filter_map(|(one, other, items)| {
                 if one.id == run {
-                    Some((one, other, items))
+                    Some((one, other, items.into_iter().collect()))
                 } else {
                     let turned = || items.iter().map(Overlap::turned).collect();
                     (other.id == run).then(|| (other, one, turned()))
@@ -168,7 +168,7 @@ impl Sight {
                 number: other.number,
                 title: other.title.chars().take(TITLE_CHARS_MAX).collect(),
                 first,
-                digest: digest(&items),
+                digest: digest(&items.iter().cloned().collect()),
                 items: items.into_iter().take(ITEMS_NOTED_MAX).collect(),
             });
         }
@@ -213,14 +213,20 @@ impl Engine {
             return Ok(Vec::new());
         }
         let sight = looker.sight(project).await?;
-        let row = |(one, other, items): (&RunRow, &RunRow, BTreeSet<Overlap>)| ConflictRow {
+        let row = |one: &RunRow, other: &RunRow, items| ConflictRow {
             run: one.clone(),
             with: other.clone(),
-            items: items.into_iter().collect(),
+            items,
         };
         Ok(match of {
-            None => sight.conflicts(project).map(row).collect(),
-            Some(run) => sight.of(project, run).into_iter().map(row).collect(),
+            None => sight
+                .conflicts(project)
+                .map(|(one, other, items)| row(one, other, items.into_iter().collect()))
+                .collect(),
+            Some(run) => {
+                let found = sight.of(project, run).into_iter();
+                found.map(|(one, other, items)| row(one, other, items)).collect()
+            }
         })
     }
 

@@ -29,13 +29,13 @@ fn about(scenario: &str) -> String {
 fn every_fault_of_shape_is_found() {
     assert_snapshot!(about("{ given: { by: ada }, when: [{}, { approve: grace, after: 1d }, { after: 1d, refused: HP1001 }, approve], then: {} }"), @"
     HP2101 nothing happens in this step
-      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `items`, `lockdown`, `lift`, `expect`
+      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `accept`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `items`, `conflicts`, `lockdown`, `lift`, `expect`
     HP2101 this step is of several kinds: `approve`, `after`
-      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `items`, `lockdown`, `lift`, `expect`
+      a step has exactly one of `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `accept`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `items`, `conflicts`, `lockdown`, `lift`, `expect`
     HP2101 `after` is never refused
-      `refused` goes with what members do: `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`
+      `refused` goes with what members do: `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `accept`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`
     HP2004 a text cannot stand here
-      a step is a mapping with the keys `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `items`, `lockdown`, `lift`, `expect`, `refused`
+      a step is a mapping with the keys `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `accept`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `items`, `conflicts`, `lockdown`, `lift`, `expect`, `refused`
     HP2105 nothing is expected
       say at least one of `state`, `status`, `risk`, `ended`, `waiting_for`, `could_approve`, `vetoes`, `duties`, `comments`, `input`, `deadline`, `branches`, `targets`, `happened`, `never`, `asked`
     ");
@@ -77,7 +77,7 @@ fn every_fault_of_shape_is_found() {
     ");
     assert_snapshot!(about("{ given: { by: ada, refused: HP1999 }, when: [{ cancel: ada }, { signal: { by: ada } }, { work: { run: build } }] }"), @"
     HP2004 there is no refusal `HP1999`
-      the refusals are HP1001, HP1002, HP1003, HP1004, HP1005, HP1006, HP1007, HP1008, HP1009, HP1010, HP1011, HP1013, HP1025, HP1020, HP1021, HP1022, HP1027, HP1017, HP1012, HP1014, HP1018, HP1030, HP1045, HP1040; docs/errors says what each means
+      the refusals are HP1001, HP1002, HP1003, HP1004, HP1005, HP1006, HP1007, HP1008, HP1009, HP1010, HP1011, HP1013, HP1025, HP1020, HP1021, HP1022, HP1027, HP1017, HP1012, HP1014, HP1018, HP1030, HP1045, HP1040, HP1060, HP1061; docs/errors says what each means
     HP2004 a text cannot stand here
       `cancel` is a mapping: who, and what of it
     HP2003 `signal` has no `name`
