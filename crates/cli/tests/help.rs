@@ -17,7 +17,8 @@ fn the_top_level() {
       init         Make a data directory
       project      Create and change projects: members, roles, qualifications, substitutes
       items        Keep the configuration items of a project: labels, groups, dependencies
-      conflicts    List the runs that touch the same or related items at overlapping times; or accept that
+      conflicts    List the runs that touch the same or related items at overlapping times; or accept
+                   that
       locks        List the locks on items, who holds them and who waits; or break one
       definitions  Publish and read workflow definitions
       calendar     Publish, read and check calendars: windows, freezes, working time

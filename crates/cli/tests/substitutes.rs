@@ -66,7 +66,7 @@ fn whoever_is_named_votes_in_the_place_of_another() {
     [exit 1]
 
     $ holdpoint project substitute add bob lou --until 2020-08-01 --as bob
-    error: the substitution would be over already: it would end at [time]
+    error: the substitution would be over already: it would end at [time] UTC
     help: say with `--until` from when on it no longer holds
     [exit 2]
 
