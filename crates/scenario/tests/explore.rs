@@ -522,7 +522,8 @@ fn plain(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(plain),
         Value::Object(members) => {
-            // How often something was tried, and the words for what went wrong, decide nothing.
+            // How often something was tried, or asked about anew, and the words for what went wrong,
+            // decide nothing.
             for forgotten in [
                 "visit",
                 "reminded",
@@ -532,6 +533,8 @@ fn plain(value: &mut Value) {
                 "pauses",
                 "details",
                 "unrestored",
+                "replannings",
+                "replanned",
             ] {
                 members.remove(forgotten);
             }
