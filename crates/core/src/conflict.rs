@@ -135,7 +135,7 @@ pub struct Found {
     /// The items by which they are in conflict, as the one sees them that was about to be released; of
     /// many the first.
     pub items: Vec<Overlap>,
-    /// The [digest](digest) of all of them.
+    /// The [`digest`] of all of them.
     pub digest: Digest,
 }
 
