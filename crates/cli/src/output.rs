@@ -51,6 +51,12 @@ pub(crate) fn line(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// A line of a program's output as a terminal shows it when it has ended: what went to the beginning of
+/// its line again has replaced what stood there.
+pub(crate) fn at_its_end(line: &str) -> &str {
+    line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default()
+}
+
 /// Whether a terminal obeys the character instead of showing it.
 pub(crate) fn steers(c: char) -> bool {
     c.is_control()

@@ -146,13 +146,8 @@ pub struct Look {
     /// Which; of very many the first.
     pub with: Vec<Found>,
     /// How many others go first.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::view::is_zero")]
     pub more: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-const fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 /// A digest of the items by which two runs are in conflict: it says whether they are still the same.

@@ -551,8 +551,14 @@ fn a_workflow_that_breaks_its_own_rules_changes_nothing() {
 
     let mut bench = approved();
     bench.act("engine", begin("reboot", 1)).unwrap();
-    let illegal = broken(&Reboot { is_deaf: true }, bench, end("reboot", 1, done()));
+    let deaf = Reboot { is_deaf: true, ..Reboot::default() };
+    let illegal = broken(&deaf, bench, end("reboot", 1, done()));
     assert_eq!(illegal.event, "pending", "it would be done for ever: {illegal}");
+
+    let note = Action::Signal { name: "note".to_owned(), data: json!(null) };
+    let restrains = Reboot { restrains_nothing: true, ..Reboot::default() };
+    let illegal = broken(&restrains, asked(), note);
+    assert_eq!(illegal.event, "restraints", "it would be taken back for ever: {illegal}");
 }
 
 #[test]

@@ -32,19 +32,49 @@ pub(crate) fn relied_on(
     }
 }
 
-/// Whether a hold could be released by this.
+/// Whether a person lets a hold be released by this, relying on what was attached. A waiver does not: an
+/// emergency does not wait for a file.
 pub(crate) const fn may_release(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Vote { vote: Vote::Approve, .. }
-            | Action::Withdraw { .. }
-            | Action::Overrule { .. }
-            | Action::Recount { .. }
-            | Action::Override { .. }
-            | Action::Attach { .. }
-            | Action::Done { .. }
-            | Action::Signal { .. }
-    )
+    match action {
+        Action::Vote { vote, .. } => matches!(vote, Vote::Approve),
+        Action::Withdraw { .. }
+        | Action::Overrule { .. }
+        | Action::Recount { .. }
+        | Action::Override { .. }
+        | Action::Attach { .. }
+        | Action::Done { .. }
+        | Action::Amend { .. }
+        | Action::AcceptConflict { .. }
+        | Action::Signal { .. } => true,
+        Action::Start
+        | Action::Object { .. }
+        | Action::Recheck { .. }
+        | Action::Discharge { .. }
+        | Action::Reopen { .. }
+        | Action::Waive { .. }
+        | Action::Comment { .. }
+        | Action::Steer { .. }
+        | Action::Settle { .. }
+        | Action::Migrate { .. }
+        | Action::Cancel { .. }
+        | Action::BreakLock { .. }
+        | Action::Completed { .. }
+        | Action::Failed { .. }
+        | Action::NotBegun { .. }
+        | Action::LocksGranted { .. }
+        | Action::ConflictsFound { .. }
+        | Action::ConflictsLooked { .. }
+        | Action::TimerFired { .. }
+        | Action::Stop { .. }
+        | Action::ChildStarted { .. }
+        | Action::ChildRefused { .. }
+        | Action::ChildEnded { .. }
+        | Action::AttemptQueued { .. }
+        | Action::AttemptNotBegun { .. }
+        | Action::AttemptStarted { .. }
+        | Action::AttemptEnded { .. }
+        | Action::AttemptSettled { .. } => false,
+    }
 }
 
 /// Checks all of it, elsewhere than where others would wait for it.

@@ -16,7 +16,7 @@ use crate::{
     command::work,
     context::{Context, ID_PART_MIN},
     failure::Failure,
-    output::{line, print, time},
+    output::{at_its_end, line, print, time},
 };
 
 /// How often is looked for what is new.
@@ -137,8 +137,7 @@ impl Followed {
     fn end_line(&mut self) -> Told {
         let bytes = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&bytes);
-        let shown = text.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
-        Told::Line(console::strip_ansi_codes(shown).into_owned())
+        Told::Line(console::strip_ansi_codes(at_its_end(&text)).into_owned())
     }
 
     /// All of it, for other programs.
@@ -185,7 +184,7 @@ struct Printer<'a> {
     arguments: &'a Logs,
     json: bool,
     /// Of which runs it is known.
-    numbers: BTreeMap<RunId, Option<u64>>,
+    numbers: BTreeMap<RunId, u64>,
     followed: Vec<Followed>,
 }
 
@@ -205,7 +204,7 @@ impl Printer<'_> {
             if is_known || !self.is_meant(&output.about)? {
                 continue;
             }
-            let number = self.numbers.get(&output.about.run).copied().flatten();
+            let number = self.numbers.get(&output.about.run).copied();
             let reader = output.read();
             let line = Vec::new();
             self.followed.push(Followed { output, number, reader, line, is_over: false });
@@ -251,11 +250,14 @@ impl Printer<'_> {
             return Ok(false);
         }
         let number = match self.numbers.get(&about.run) {
-            Some(number) => *number,
+            Some(number) => Some(*number),
             None => {
-                let found = self.directory.numbers(&[about.run])?.into_iter().flatten().next();
-                let number = found.map(|(_, number)| number);
-                self.numbers.insert(about.run, number);
+                // The lists may not have the run yet, or be made anew: it is asked for again then.
+                let found = self.directory.numbers(&[about.run]).unwrap_or_default();
+                let number = found.into_iter().flatten().next().map(|(_, number)| number);
+                if let Some(number) = number {
+                    self.numbers.insert(about.run, number);
+                }
                 number
             }
         };

@@ -18,7 +18,7 @@ use crate::{
     context::Context,
     failure::Failure,
     narrate,
-    output::{count, line, print, time},
+    output::{at_its_end, count, line, print, time},
 };
 
 /// How many events are read at once.
@@ -227,10 +227,8 @@ fn tail(text: &str, most: usize) -> Vec<String> {
 
 /// The last lines of a text whose beginning is not there.
 fn last(text: &str, most: usize) -> Vec<String> {
-    // What went to the beginning of its line again has replaced what stood there.
-    let shown = |line: &str| line.trim_end_matches('\r').rsplit('\r').next().map(str::to_owned);
-    let lines: Vec<String> = text.split('\n').filter_map(shown).collect();
-    let lines: Vec<&String> = lines.iter().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text.split('\n').map(at_its_end).collect();
+    let lines: Vec<&&str> = lines.iter().filter(|line| !line.trim().is_empty()).collect();
     let left_out = lines.len().saturating_sub(most);
     lines.iter().skip(left_out).map(|one| format!("    | {}", line(one))).collect()
 }

@@ -103,6 +103,14 @@ impl Decision<'_> {
     pub(super) fn restrain(&mut self) -> Result<(), DecideFailure> {
         loop {
             let restraints = self.restraints();
+            if restraints.is_empty() {
+                return Ok(());
+            }
+            let asked = self.workflow.asks(&self.run.state);
+            if let Some(effect) = restraints.keys().find(|effect| !asked.contains(*effect)) {
+                let reason = format!("the workflow restrains `{effect}` and does not ask for it");
+                return Err(broken("restraints", reason).into());
+            }
             let effects = self.run.not_begun(&restraints);
             if !effects.is_empty() {
                 self.take_back(effects)?;

@@ -1,9 +1,11 @@
 //! A workflow to test runs with: a host is rebooted when somebody else has approved it.
 
+use std::collections::BTreeMap;
+
 use holdpoint_core::{
-    Action, Activity, Actor, Command, Effect, EffectId, EffectKind, IllegalEvent, Moment, Refusal,
-    RefusalCode, RetryPolicy, RunStatus, RunView, Settling, Started, TimeLimits, Vote, Workflow,
-    workflow::Meta,
+    Action, Activity, Actor, Again, Command, Effect, EffectId, EffectKind, IllegalEvent, Moment,
+    Refusal, RefusalCode, Restraint, RetryPolicy, RunStatus, RunView, Settling, Started,
+    TimeLimits, Vote, Workflow, workflow::Meta,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ pub(crate) const RETRY: RetryPolicy = RetryPolicy::fixed(3, SignedDuration::from
 pub(crate) struct Reboot {
     /// It goes on asking for what it has been told the end of.
     pub(crate) is_deaf: bool,
+    /// It restrains what it does not ask for.
+    pub(crate) restrains_nothing: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,6 +179,12 @@ impl Workflow for Reboot {
             }
         }
         Ok(())
+    }
+
+    fn restraints(&self, _: &RebootState) -> BTreeMap<EffectId, Restraint> {
+        let restraint = Restraint { if_begun: true, again: Again::Never };
+        let named = self.restrains_nothing.then(|| (EffectId::new("elsewhere"), restraint));
+        named.into_iter().collect()
     }
 
     fn pending(&self, state: &RebootState) -> Vec<Effect> {

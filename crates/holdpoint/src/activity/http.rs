@@ -91,6 +91,11 @@ impl HttpActivity {
                 url.source()
             ));
         }
+        // A parser of addresses skips further slashes, and takes what follows for the host.
+        let host = url.literal_start().split_once("://").map_or("", |(_, host)| host);
+        if host.starts_with(|c: char| !c.is_alphanumeric() && !"[_".contains(c)) {
+            return Err(format!("the address is `{}`: it names no host", url.source()));
+        }
         if !url.is_literal() && names_host(url.literal_start()) && request.hosts.is_empty() {
             return Err(format!(
                 "the host of `{}` comes from the run: list in `hosts` to which it may go, such as \
@@ -480,7 +485,15 @@ mod tests {
 
     #[test]
     fn a_request_that_could_never_be_sent_is_refused_early() {
-        for bad in ["h/", "${url}", "ftp://h", "http://${target"] {
+        for bad in [
+            "http:///${target}/",
+            "http://\\${target}/",
+            "http://\t/${target}",
+            "h/",
+            "${url}",
+            "ftp://h",
+            "http://${target",
+        ] {
             assert!(activity(&request(bad)).is_err(), "{bad}");
         }
         let good = request("http://h/");
