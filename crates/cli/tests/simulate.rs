@@ -439,7 +439,7 @@ fn the_inventory_changes_while_a_definition_is_stepped_through() {
     for says in [
         "> items\nno items\n",
         "ITEM   LABELS    GROUPS  DEPENDS ON\nweb-1  env=prod",
-        "error[HP2094]: there is no item `web-2`\nhelp: `holdpoint items list` has the items there are\n",
+        "error[HP2106]: there is no item `web-2`\nhelp: `holdpoint items list` has the items there are\n",
         "- items: { web-1: { labels: { env: prod } } }\n",
     ] {
         assert!(ran.output.contains(says), "{says}: {ran}");

@@ -53,7 +53,7 @@ macro_rules! codes {
             /// Whether the finding is about a file of scenarios and never about a definition.
             #[must_use]
             pub fn is_of_scenarios(self) -> bool {
-                self.as_str().starts_with("HP210") || matches!(self, Self::ScenarioItems)
+                self.as_str().starts_with("HP21")
             }
 
             /// Whether the finding is made by a baseline, and never by a definition alone.
@@ -174,12 +174,10 @@ codes! {
     NothingToAccept = "HP2089", Error;
     /// A run that is held by a conflict loses locks that it does not ask for again.
     ConflictsUnlock = "HP2090", Error;
-    /// The configuration items of a scenario cannot be as it says.
-    ScenarioItems = "HP2094", Error;
+    /// What becomes of approvals when a plan changes is said of a hold that is asked about none.
+    NoPlanToDrift = "HP2094", Error;
     /// What gives the level of risk that a run has at least can give what is no level.
     NoSuchLevel = "HP2095", Error;
-    /// What becomes of approvals when a plan changes is said of a hold that is asked about none.
-    NoPlanToDrift = "HP2110", Error;
     /// Scenarios: a step is of no kind, or of several.
     StepKind = "HP2101", Error;
     /// Scenarios: somebody acts who is no member.
@@ -190,6 +188,8 @@ codes! {
     NotInDefinition = "HP2104", Error;
     /// Scenarios: nothing is expected.
     NothingExpected = "HP2105", Error;
+    /// The configuration items of a scenario cannot be as it says.
+    ScenarioItems = "HP2106", Error;
     /// Baselines: work can be reached without what the baseline demands.
     BelowBaseline = "HP2401", Error;
     /// Baselines: whether a requirement applies cannot be told of a definition.

@@ -250,7 +250,7 @@ fn a_hold_without_a_plan_has_votes_on_none() {
     let refusal = refused(bench.act("bob", of_plan(&plan)), RefusalCode::OtherPlan);
     assert_eq!(refusal.message, "`agree` is asked about no plan");
     let kept = other.replace("amended: keep", "drifted: keep");
-    assert!(faults(&kept).contains("error[HP2110]: `agree` is asked about no plan"));
+    assert!(faults(&kept).contains("error[HP2094]: `agree` is asked about no plan"));
     let typo = CHANGE.replace("amended: keep", "drifted: forget");
     assert!(faults(&typo).contains("error[HP2004]: `drifted` cannot be `forget`"));
 }

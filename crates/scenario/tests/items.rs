@@ -139,7 +139,7 @@ fn what_cannot_be_is_found_in_its_place() {
     let twice = found(
         "{ given: { by: ada }, when: [{ items: { web-1: ~ } }, { items: { web-1: ~ } }], then: { state: agree } }",
     );
-    assert!(twice.contains("error[HP2094]: there is no item `web-1`"), "{twice}");
+    assert!(twice.contains("error[HP2106]: there is no item `web-1`"), "{twice}");
 }
 
 #[test]
