@@ -125,11 +125,9 @@ impl Failure {
             (Self::Refused(refusal), false) => {
                 in_words(Some(refusal.code.as_str()), &refusal.message, &remedies(refusal))
             }
-            (Self::Findings(findings), false) => {
-                found_in_words(&findings.to_string(), "holdpoint check")
-            }
-            (Self::Inventory(findings), false) => found_in_words(&findings.to_string(), "--json"),
-            (Self::Calendar(findings), false) => found_in_words(&findings.to_string(), "--json"),
+            (Self::Findings(findings), false) => found_in_words(&findings.to_string()),
+            (Self::Inventory(findings), false) => found_in_words(&findings.to_string()),
+            (Self::Calendar(findings), false) => found_in_words(&findings.to_string()),
             (
                 Self::Usage(told)
                 | Self::Storage(told)
@@ -239,7 +237,7 @@ fn in_words(code: Option<&str>, message: &str, help: &[String]) -> String {
 }
 
 /// Findings as a person reads them, as many as fit on a screen.
-fn found_in_words(text: &str, all_with: &str) -> String {
+fn found_in_words(text: &str) -> String {
     let all: Vec<&str> = text.split("\n\n").collect();
     let mut told = String::new();
     let mut lines: usize = 0;
@@ -247,9 +245,7 @@ fn found_in_words(text: &str, all_with: &str) -> String {
         lines = lines.saturating_add(finding.lines().count()).saturating_add(1);
         if n > 0 && lines > FINDING_LINES_MAX {
             let more = count(all.len().saturating_sub(n) as u64, "more finding");
-            told.push_str(&format!(
-                "\nand {more}: fix these first, or see all with `{all_with}`\n"
-            ));
+            told.push_str(&format!("\nand {more}: fix these first, or see all with `--json`\n"));
             break;
         }
         if n > 0 {
@@ -292,7 +288,9 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
         RefusalCode::DutiesOpen => {
             "`holdpoint show RUN` says what is owed, and who can discharge it"
         }
-        RefusalCode::RunEnded => "submit it anew; `holdpoint history RUN` says how it ended",
+        RefusalCode::RunEnded => {
+            "`holdpoint history RUN` says how it ended; nothing is done about it any more but in a run of its own"
+        }
         RefusalCode::InvalidInput => "correct what was given, and send it again",
         RefusalCode::NotFound | RefusalCode::AlreadyExists => {
             "`holdpoint project show` lists members and roles, `holdpoint definitions list` the \

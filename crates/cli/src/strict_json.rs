@@ -1,7 +1,7 @@
 //! JSON as people hand it in, read more strictly than programs need it.
 //!
-//! Of a key that is given twice most readers drop one value silently; what is dropped would be
-//! approved unseen.
+//! Of a key that is given twice most readers drop one value silently, and of a number that is too large
+//! they keep another; what is dropped or changed would be approved unseen.
 
 use std::fmt;
 
@@ -15,6 +15,9 @@ pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
     reader.end()?;
     Ok(value)
 }
+
+/// From here on not every whole number is one of 64 bits with a fraction (IEEE 754): 2 to the 53rd.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 struct Strict;
 
@@ -50,6 +53,12 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        // A whole number beyond 64 bits comes as the nearest that can be kept, which nobody wrote.
+        if value.abs() >= EXACT_MAX {
+            return Err(E::custom(
+                "a number is larger than can be kept exactly: write it as a text, in quotes",
+            ));
+        }
         Ok(value.into())
     }
 
@@ -105,6 +114,16 @@ mod tests {
             ("[{\"b\": {\"c\": 1,\n\"c\": 2}}]", "the key `c` is given twice at line 2 column 3"),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), place, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_would_be_another_is_refused() {
+        for text in
+            ["18446744073709551616", "-9223372036854775809", "[12345678901234567890123]", "1e16"]
+        {
+            let found = parse(text).unwrap_err().to_string();
+            assert!(found.contains("larger than can be kept exactly"), "{text}: {found}");
         }
     }
 

@@ -153,7 +153,7 @@ fn a_baseline_is_published_with_what_does_not_keep_to_it() {
       | ^^^^^^^
     help: the keys are `baseline`, `title`, `requirements`
 
-    and 2 more findings: fix these first, or see all with `holdpoint check`
+    and 2 more findings: fix these first, or see all with `--json`
     [exit 2]
 
     $ holdpoint baseline publish rules.yaml --reason 'an audit asks for it' --dry-run --as eve
@@ -170,7 +170,7 @@ fn a_baseline_is_published_with_what_does_not_keep_to_it() {
 
     $ holdpoint baseline publish rules.yaml --reason 'once more' --as eve
     error[HP1010]: just this is in force already: `house-rules`, revision 1
-    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
+    help: nothing is to be done; `holdpoint baseline show` shows it
     [exit 1]
 
     $ holdpoint baseline show

@@ -101,7 +101,7 @@ fn many_findings_fit_on_a_screen() {
     let ran = place.sh("definitions publish bad.yaml --as ada");
     ran.fails_well(2, &"500 findings");
     assert!(
-        ran.errors.contains("more findings: fix these first, or see all with `holdpoint check`"),
+        ran.errors.contains("more findings: fix these first, or see all with `--json`"),
         "{ran}"
     );
     let error =

@@ -292,7 +292,7 @@ fn whoever_may_not_steer_is_told_who_may() {
 
     $ holdpoint skip 1 web-9 --reason 'it is gone' --as ada
     error[HP1009]: the rollout has no target `web-9`
-    help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
+    help: `holdpoint show RUN` lists its targets
     [exit 1]
 
     $ holdpoint skip 1 web-3 --reason 'it is being replaced' --as ada

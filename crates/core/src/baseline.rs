@@ -225,7 +225,8 @@ impl Baselines {
             return Err(Refusal::new(
                 RefusalCode::AlreadyExists,
                 format!("just this is in force already: `{name}`, revision {revision}"),
-            ));
+            )
+            .needs("nothing is to be done; `holdpoint baseline show` shows it"));
         }
         Ok(ProjectEvent::BaselinePublished {
             baseline: name.clone(),

@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_template_is_refused_only_where_no_value_makes_an_address_of_it() {
         let (schema, states) = (json!({}), BTreeSet::new());
-        let scope = Scope { schema: &schema, states: &states, risk: None, also: &["target"] };
+        let scope = Scope { schema: &schema, states: Some(&states), risk: None, also: &["target"] };
         for (text, expected) in [
             ("${target}", true),
             ("${target}:5432", true),

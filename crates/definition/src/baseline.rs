@@ -14,7 +14,7 @@ use crate::{
     expr::{Expr, Fault, FaultKind, Scope},
     expr_types::Kinds,
     hold_model::{Amended, Approval, Approver, Exclusion, Hold, listed},
-    model::{Model, StateKind, StateModel},
+    model::{Model, StateKind, StateModel, Target},
     node, read_into,
     risk::RiskModel,
     substitutes::Substitutes,
@@ -315,7 +315,7 @@ impl Requirement {
         let states = model.states.keys().cloned().collect();
         let risk = model.risk.as_ref().map(RiskModel::schema);
         let scope =
-            Scope { schema: &model.schema, states: &states, risk: risk.as_ref(), also: &[] };
+            Scope { schema: &model.schema, states: Some(&states), risk: risk.as_ref(), also: &[] };
         let (expr, faults) = Expr::compile(text, &scope);
         // What need not be given, or has not been left yet, is seen when a run asks.
         let told = |fault: &Fault| !matches!(fault.kind, FaultKind::Optional | FaultKind::Uses);
@@ -481,6 +481,23 @@ impl Requirement {
         if let Some(weaker) = weaker {
             text.push_str("; ");
             text.push_str(&weaker);
+        }
+        // A hold that would be enough can be left past those who are asked.
+        let past = way.windows(2).find_map(|pair| {
+            let [name, to] = pair else { return None };
+            let state = model.states.get(*name)?;
+            let StateKind::Hold(hold) = &state.kind else { return None };
+            let enough = self.lacks(hold).is_none();
+            let leaves = |(outcome, target): &(&String, &Target)| {
+                *outcome != "released" && target.name == *to
+            };
+            let outcome =
+                state.on.iter().find(leaves).filter(|_| enough).map(|(outcome, _)| outcome)?;
+            Some(format!("`{name}` is enough only by `released`, and leads there by `{outcome}`"))
+        });
+        if let Some(past) = past {
+            text.push_str("; ");
+            text.push_str(&past);
         }
         text.push_str("; this way does not: ");
         text.push_str(&names.join(", "));

@@ -78,7 +78,8 @@ pub(crate) struct Vars<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) schema: &'a Value,
-    pub(crate) states: &'a BTreeSet<String>,
+    /// The states; `None` where the definition is not known.
+    pub(crate) states: Option<&'a BTreeSet<String>>,
     /// The schema of `risk`, where there is one.
     pub(crate) risk: Option<&'a Value>,
     /// Variables besides `input`, `requester` and `states`.
@@ -622,10 +623,12 @@ impl<'a> Walk<'a> {
         self.uses_states = true;
         let mut steps = steps.iter();
         let named = steps.next();
+        let known = |state: &str| self.scope.states.is_some_and(|all| all.contains(state));
         if let Some((id, state, _)) = named
-            && !self.scope.states.contains(*state)
+            && let Some(states) = self.scope.states
+            && !known(state)
         {
-            let names = || self.scope.states.iter().map(String::as_str);
+            let names = || states.iter().map(String::as_str);
             let help = hyphenated("states", state, names())
                 .or_else(|| did_you_mean(state, names()))
                 .unwrap_or_else(|| {
@@ -633,9 +636,8 @@ impl<'a> Walk<'a> {
                 });
             self.fault(*id, FaultKind::Unknown, format!("there is no state `{state}`"), Some(help));
         }
-        let used = named.filter(|(_, state, _)| {
-            self.scope.states.contains(*state) && !self.tested_states.contains(state)
-        });
+        let used =
+            named.filter(|(_, state, _)| known(state) && !self.tested_states.contains(state));
         if let Some((id, state, _)) = used {
             self.fault(*id, FaultKind::Uses, (*state).to_owned(), None);
         }
@@ -713,7 +715,7 @@ mod tests {
     use crate::template::Template;
 
     fn scope_of<'a>(schema: &'a Value, states: &'a BTreeSet<String>) -> Scope<'a> {
-        Scope { schema, states, risk: None, also: &[] }
+        Scope { schema, states: Some(states), risk: None, also: &[] }
     }
 
     fn fault(text: &str) -> Option<(FaultKind, String)> {

@@ -420,6 +420,7 @@ fn not_now(rollout: &RolloutState, index: u32, how: &str) -> Refusal {
 fn named(rollout: &RolloutState, name: &str) -> Result<u32, Refusal> {
     rollout.index_of(name).ok_or_else(|| {
         Refusal::new(RefusalCode::NotFound, format!("the rollout has no target `{name}`"))
+            .needs("`holdpoint show RUN` lists its targets")
     })
 }
 

@@ -66,7 +66,8 @@ pub struct Reader<'f> {
     pub(crate) schema: Value,
     /// The schema of `risk`, once that was read.
     risk: Option<Value>,
-    pub(crate) states: BTreeSet<String>,
+    /// The states; `None` where the definition is not known.
+    pub(crate) states: Option<BTreeSet<String>>,
     /// The states of branches that have been read.
     pub(crate) branch_states: Vec<(String, StateModel)>,
     /// Where the states lead that could not be read, as far as that could be.
@@ -84,12 +85,17 @@ impl<'f> Reader<'f> {
             findings,
             schema: json!({}),
             risk: None,
-            states: BTreeSet::new(),
+            states: Some(BTreeSet::new()),
             branch_states: Vec::new(),
             unread: BTreeMap::new(),
             state: String::new(),
             uses: Vec::new(),
         }
+    }
+
+    /// Reads a file about a definition that is not known: expressions are checked as far as that goes.
+    pub(crate) fn of_any(findings: &'f mut Findings) -> Self {
+        Self { risk: Some(json!({})), states: None, ..Self::new(findings) }
     }
 
     /// The entries of a mapping; unknown keys are reported.
@@ -198,8 +204,12 @@ impl<'f> Reader<'f> {
                 .help("write the expression alone, such as `input.risk == 'high'`");
             return None;
         }
-        let scope =
-            Scope { schema: &self.schema, states: &self.states, risk: self.risk.as_ref(), also };
+        let scope = Scope {
+            schema: &self.schema,
+            states: self.states.as_ref(),
+            risk: self.risk.as_ref(),
+            also,
+        };
         let (expr, faults) = Expr::compile(&text, &scope);
         self.report(node, &text, faults);
         if let Some(expr) = &expr {
@@ -239,7 +249,7 @@ impl<'f> Reader<'f> {
     fn compiled(&mut self, node: &Node, text: &str, wanted: Kinds, what: &str) -> Option<Expr> {
         let scope = Scope {
             schema: &self.schema,
-            states: &self.states,
+            states: self.states.as_ref(),
             risk: self.risk.as_ref(),
             also: &[],
         };
@@ -267,8 +277,12 @@ impl<'f> Reader<'f> {
     /// A text that may hold expressions.
     pub(crate) fn template(&mut self, node: &Node, also: &[&'static str]) -> Option<Template> {
         let text = self.text(node, "what stands here")?.to_owned();
-        let scope =
-            Scope { schema: &self.schema, states: &self.states, risk: self.risk.as_ref(), also };
+        let scope = Scope {
+            schema: &self.schema,
+            states: self.states.as_ref(),
+            risk: self.risk.as_ref(),
+            also,
+        };
         let (template, faults) = Template::compile(&text, &scope);
         self.report(node, &text, faults);
         template
@@ -404,6 +418,7 @@ pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
             states,
         }),
         (.., start, expires, Some(states)) => {
+            let names = names.unwrap_or_default();
             let expires = expires.as_ref().and_then(Option::as_ref).map(|(_, to)| to);
             let (start, states, names, unread) = (start.as_ref(), &states, &names, &unread);
             check_part::check(&Part { start, expires, states, names, unread }, findings);
@@ -517,7 +532,7 @@ fn read_states(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, 
             .add(Code::MissingKey, &node.span, "there are no states")
             .help("a definition has at least one state, an `end`");
     }
-    reader.states = syntax_parallel::names(entries);
+    reader.states = Some(syntax_parallel::names(entries));
     let mut states = BTreeMap::new();
     for (key, value) in entries {
         reader.is_name(&key.name, &key.span, "a state");

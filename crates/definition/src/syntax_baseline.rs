@@ -28,7 +28,7 @@ const DEMANDS: &[&str] = &["approval", "evidence", "not_during"];
 
 /// Reads a baseline's shape. `None` when something is missing.
 pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Baseline> {
-    let mut reader = Reader::new(findings);
+    let mut reader = Reader::of_any(findings);
     let top = reader.fields(root, "a baseline", TOP)?;
     let name = top.need(&mut reader, "baseline").and_then(|node| reader.name(node, "a baseline"));
     let title = top
@@ -69,7 +69,7 @@ fn read_one(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<Requireme
     };
     let when = match fields.get("when") {
         None => Some(None),
-        Some(node) => reader.text(node, "a condition").map(|text| Some(text.trim().to_owned())),
+        Some(node) => reader.expr(node, &[]).map(|expr| Some(expr.text().trim().to_owned())),
     };
     let demand = read_demand(key, &fields, reader);
     if let (Some(Demanded::NotDuring { .. }), Some(at)) = (&demand, fields.get("when")) {
@@ -114,7 +114,10 @@ fn read_before(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeSet<WorkKind
                 _ => None,
             };
             if kind.is_none() {
-                reader.wrong(item, &help);
+                reader
+                    .findings
+                    .add(Code::WrongKind, &item.span, "this is no kind of work")
+                    .help(help.as_str());
             }
             kind
         })
@@ -200,7 +203,10 @@ fn read_except(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeMap<String, 
             let named = reader.is_name(&key.name, &key.span, "a workflow");
             let reason = reader.text(node, "a reason")?.trim();
             if reason.is_empty() {
-                reader.wrong(node, "say why it is not demanded of this definition");
+                reader
+                    .findings
+                    .add(Code::WrongKind, &node.span, "the reason is empty")
+                    .help("say why it is not demanded of this definition");
                 return None;
             }
             named.then(|| (key.name.clone(), reason.to_owned()))

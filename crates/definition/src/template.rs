@@ -328,7 +328,7 @@ mod tests {
         };
         let schema = json!({});
         let states = BTreeSet::from(["build".to_owned()]);
-        let scope = Scope { schema: &schema, states: &states, risk: None, also: &["target"] };
+        let scope = Scope { schema: &schema, states: Some(&states), risk: None, also: &["target"] };
         let rendered = |text: &str| {
             let (template, _) = Template::compile(text, &scope);
             template.unwrap().render(&vars)

@@ -70,7 +70,7 @@ pub(crate) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn read_baseline(file: &Path) -> Result<Baseline, Failure> {
-    let source = definitions::read(file)?;
+    let source = definitions::read_as(file, "a baseline", "docs/baseline.md")?;
     Baseline::parse(&file.display().to_string(), &source).map_err(Failure::Findings)
 }
 

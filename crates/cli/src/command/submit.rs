@@ -166,11 +166,11 @@ fn pair(
     } else {
         match strict_json::parse(value) {
             Ok(value) => value,
-            // What is JSON but for a key given twice was not meant as text.
+            // What is JSON but for a key given twice or a number too large was not meant as text.
             Err(error) if serde_json::from_str::<Value>(value).is_ok() => {
                 return Err(Failure::usage(
                     format!("the input's `{key}`: {error}"),
-                    "give each key of a JSON object once",
+                    "give each key of a JSON object once, and a number of many digits as a text",
                 ));
             }
             Err(_) => as_text(),
