@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{Refusal, RefusalCode},
     event::Event,
     id::{CommandId, Digest},
+    refusal::{Refusal, RefusalCode},
     run::RunAnswer,
     workflow::IllegalEvent,
 };

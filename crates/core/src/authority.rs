@@ -2,10 +2,10 @@
 
 use crate::{
     baseline::BASELINE,
-    command::{Refusal, RefusalCode},
     id::{MemberId, RoleName},
     lockdown::LOCKDOWN,
     project::{OWNER, Project, ProjectAction},
+    refusal::{Refusal, RefusalCode},
 };
 
 impl Project {

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     calendars::Reading,
-    command::{Actor, Refusal, RefusalCode},
+    command::Actor,
     id::{BaselineName, DefinitionName, Digest},
     project::ProjectEvent,
+    refusal::{Refusal, RefusalCode},
     run::DefinitionRef,
     workflow::LoadFailure,
 };

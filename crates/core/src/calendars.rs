@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    command::{Refusal, RefusalCode},
     id::{CalendarName, Digest},
     project::ProjectEvent,
+    refusal::{Refusal, RefusalCode},
     workflow::LoadFailure,
 };
 

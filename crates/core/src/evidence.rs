@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{Refusal, RefusalCode},
     id::Digest,
+    refusal::{Refusal, RefusalCode},
 };
 
 /// The longest name of a file, in bytes, as file systems have it.

@@ -11,8 +11,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{Refusal, RefusalCode},
     id::{MalformedId, NameRule, name_id},
+    refusal::{Refusal, RefusalCode},
 };
 
 /// The most items that a project has.

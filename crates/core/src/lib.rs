@@ -25,6 +25,7 @@
 //! | [`substitute`] | who may vote in the place of another, and for how long |
 //! | [`baseline`] | the baselines that a project keeps |
 //! | [`publishing`] | what a project asks of definitions that are published |
+//! | [`refusal`] | the answer "no", with what a "yes" would take |
 //! | [`next_step`] | what a person can do next about a run |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
 
@@ -47,6 +48,7 @@ pub mod next_step;
 pub mod plan;
 pub mod project;
 pub mod publishing;
+pub mod refusal;
 pub mod run;
 pub mod selector;
 pub mod settlement;
@@ -60,9 +62,7 @@ pub use baseline::{
     BaselineReader, BaselineRef, Judged, PublishedBaseline, ReadBaseline, Shortfall,
 };
 pub use calendars::{CalendarReader, PublishedCalendar, ReadCalendar, SeenCalendars};
-pub use command::{
-    Action, Actor, Authentication, Command, NewDuty, Outcome, Refusal, RefusalCode, Steering, Vote,
-};
+pub use command::{Action, Actor, Authentication, Command, NewDuty, Outcome, Steering, Vote};
 pub use effect::{
     Activity, Again, ChildRun, Effect, EffectKind, Restraint, RetryPolicy, SettleCheck, Settling,
     TimeLimits,
@@ -81,6 +81,7 @@ pub use next_step::{NextAsk, NextStep};
 pub use plan::{Plan, PlanApproval, PlanDrift, Planned, SomeTargets};
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use publishing::{ReleaseRule, Releasing};
+pub use refusal::{Refusal, RefusalCode};
 pub use run::{DefinitionRef, Run, RunAnswer};
 pub use selector::{MalformedSelector, Selector};
 pub use settlement::{Ruling, Settled, Settlement};

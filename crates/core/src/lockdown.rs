@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{Actor, Refusal, RefusalCode},
+    command::Actor,
     conflict::{Times, Turn},
     id::{DefinitionName, Digest},
     item::{Item, ItemName, Items},
     project::ProjectEvent,
+    refusal::{Refusal, RefusalCode},
     selector::Selector,
 };
 

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use crate::{
     baseline::BaselineRef,
-    command::{Actor, Refusal, RefusalCode, Vote},
+    command::{Actor, Vote},
     id::{MemberId, RoleName},
     project::{OWNER, Project},
+    refusal::{Refusal, RefusalCode},
     run::DefinitionRef,
     view::{HoldView, RunStatus, RunView},
 };

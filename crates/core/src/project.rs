@@ -11,7 +11,7 @@ use crate::{
     authority,
     baseline::{BaselineRef, Baselines, PublishedBaseline, Withdrawn},
     calendars::{Calendars, ReadCalendar},
-    command::{Actor, Authentication, Refusal, RefusalCode, request_of},
+    command::{Actor, Authentication, request_of},
     event::{Event, Sequence, TypedEvent, Version},
     id::{
         BaselineName, CalendarName, CommandId, DefinitionName, Digest, Digesting, MemberId,
@@ -20,6 +20,7 @@ use crate::{
     item::{ItemName, Items, ItemsChange, NamedItem},
     lockdown::{Lockdown, LockdownScope, Lockdowns, Seen},
     publishing::{self, ReleaseRule},
+    refusal::{Refusal, RefusalCode},
     run::{DefinitionRef, RunAnswer},
     substitute::{NewSubstitution, Substitutions},
     workflow::IllegalEvent,

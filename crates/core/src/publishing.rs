@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    command::{Refusal, RefusalCode},
     id::{DefinitionName, Digest, RunId},
     project::ProjectEvent,
+    refusal::{Refusal, RefusalCode},
 };
 
 /// Which runs release a definition.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     answers::{Answers, answer_in, answered, answered_by},
     baseline::BaselineRef,
-    command::{Action, Actor, Command, Refusal, RefusalCode},
+    command::{Action, Actor, Command},
     effect::{Activity, Again, ChildRun, Effect, EffectKind, SettleCheck},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
@@ -21,6 +21,7 @@ use crate::{
     lockdown::{Prospect, Seen},
     newer_work::Undoable,
     plan::Planned,
+    refusal::{Refusal, RefusalCode},
     view::{RunStatus, RunSummary},
     workflow::{DecideFailure, DynState, DynWorkflow, IllegalEvent, Meta, Moment, Started},
 };

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{Refusal, RefusalCode},
     id::{MemberId, RoleName},
     project::ProjectEvent,
+    refusal::{Refusal, RefusalCode},
 };
 
 /// The longest reason, in bytes.

@@ -18,12 +18,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    command::{Action, Actor, Authentication, Command, Outcome, Refusal, Vote},
+    command::{Action, Actor, Authentication, Command, Outcome, Vote},
     event::{Event, PendingEvent, Sequence, StreamId, TypedEvent, Version},
     id::{CommandId, Digest, EffectId, EventId, RunId},
     item::{ItemsChange, NamedItem},
     lockdown::Seen,
     project::{Project, ProjectAction, ProjectCommand, ProjectEvent},
+    refusal::Refusal,
     run::{Decided, DefinitionRef, Due, DueStep, Run},
     view::{RunStatus, RunView},
     workflow::{DecideFailure, DynWorkflow, Moment},

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     baseline::BaselineRef,
-    command::{Actor, Command, Refusal},
+    command::{Actor, Command},
     conflict::Turn,
     effect::{Effect, Restraint},
     event::{EventData, EventType, NewEvent, TypedEvent},
@@ -27,6 +27,7 @@ use crate::{
     newer_work::{Reach, Undoable},
     plan::Planned,
     project::Project,
+    refusal::Refusal,
     view::{RunStatus, RunSummary, RunView},
 };
 

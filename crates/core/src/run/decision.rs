@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::{Decided, Progress, Run, RunEvent, broken, new_event, settling};
 use crate::{
-    command::{Action, Command, Outcome, Refusal, RefusalCode},
+    command::{Action, Command, Outcome},
     effect::{Activity, EffectKind, Settling},
     event::{NewEvent, Version},
     id::{EffectId, RunId},
+    refusal::{Refusal, RefusalCode},
     workflow::{DecideFailure, DynWorkflow, Meta, Moment},
 };
 

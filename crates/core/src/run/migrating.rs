@@ -8,11 +8,12 @@ use serde_json::Value;
 use super::{Decided, DefinitionRef, Run, RunEvent, broken, decision::Decision};
 use crate::{
     baseline::BaselineRef,
-    command::{Action, Command, Refusal, RefusalCode},
+    command::{Action, Command},
     effect::EffectKind,
     event::{Event, EventType, TypedEvent},
     id::Digest,
     migration::{Migrating, may_migrate, misfit},
+    refusal::{Refusal, RefusalCode},
     view::RunStatus,
     workflow::{DecideFailure, DynWorkflow, IllegalEvent, Moment},
 };

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Progress, Run, RunEvent, decision::Decision};
 use crate::{
-    command::{Action, Refusal, RefusalCode},
+    command::Action,
     effect::Activity,
     id::EffectId,
+    refusal::{Refusal, RefusalCode},
     view::QueuedView,
     workflow::DecideFailure,
 };

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decision, DueStep, Progress, Run, RunEvent, broken, settling};
 use crate::{
-    command::{Action, Refusal, RefusalCode},
+    command::Action,
     effect::{Activity, Again, Restraint},
     id::EffectId,
+    refusal::{Refusal, RefusalCode},
     workflow::{DecideFailure, DynWorkflow},
 };
 

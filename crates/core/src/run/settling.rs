@@ -12,11 +12,11 @@ use super::{
     queueing,
 };
 use crate::{
-    command::{Refusal, RefusalCode},
     effect::{Activity, EffectKind},
     id::{EffectId, MemberId},
     next_step::{NextAsk, NextStep},
     project::OWNER,
+    refusal::{Refusal, RefusalCode},
     settlement::{Ruling, Settled, Settlement},
     view::UnknownView,
     workflow::{DecideFailure, DynWorkflow, Moment},
