@@ -485,7 +485,7 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::WorkFailed { state, reason } => {
             format!("the work of `{state}` failed: {reason}")
         }
-        DefinitionEvent::Replanned { hold, drift, fell, .. } => {
+        DefinitionEvent::Replanned { hold, plans, drift, fell, .. } => {
             let how: Vec<_> = drift.values().map(PlanDrift::in_words).collect();
             let how = if how.is_empty() { String::new() } else { format!(" ({})", how.join("; ")) };
             let fell: Vec<_> = fell.iter().map(ToString::to_string).collect();
@@ -493,7 +493,13 @@ fn of_definition(event: &DefinitionEvent) -> String {
                 [] => String::new(),
                 fell => format!("; what {} had decided counts no more", fell.join(", ")),
             };
-            format!("the inventory has changed the plan that `{hold}` is asked about{how}{fell}")
+            let none = if plans.is_empty() { " to none" } else { "" };
+            format!(
+                "the inventory has changed the plan that `{hold}` is asked about{none}{how}{fell}"
+            )
+        }
+        DefinitionEvent::RolloutDrifted { state, problem: Some(why), .. } => {
+            format!("`{state}` did not begin: there is no plan of it: {why}")
         }
         DefinitionEvent::RolloutDrifted { state, approved: Some(_), drift, .. } => {
             let how = drift.as_ref().map(|drift| format!(" ({})", drift.in_words()));

@@ -278,6 +278,32 @@ fn a_plan_that_changes_while_it_is_asked_about_is_shown_and_approved_as_it_is() 
 }
 
 #[test]
+fn that_there_is_no_plan_is_said_wherever_people_are_asked_about_one() {
+    let place = bound();
+    place.must("items remove web-1 --as ada");
+    let says =
+        "`roll`: there is no plan as things are now: a rollout has 1 to 100000 targets, not 0";
+    let shown = |place: &Place, command: &str| {
+        let text = place.must(command);
+        assert!(text.contains(&format!("  {says}")), "{command}: {text}");
+    };
+    shown(&place, "show 1");
+    let refused = place.refuses("approve 1 --as bob", "HP1040");
+    assert!(
+        refused.contains("about no plan now, as the inventory has changed; `roll`"),
+        "{refused}"
+    );
+    place.must("work");
+    shown(&place, "show 1");
+    shown(&place, "submit roll --input to=v3 --as ada");
+    let approved = place.must("approve 1 --as bob");
+    assert!(approved.contains("held at `agree`") && approved.contains(says), "{approved}");
+    let history = place.must("history 1");
+    assert!(history.contains("the plan that `agree` is asked about to none"), "{history}");
+    assert!(history.contains("`roll` did not begin: there is no plan of it"), "{history}");
+}
+
+#[test]
 fn a_rollout_begins_only_with_the_plan_that_was_approved() {
     let place = bound();
     let before = asked(&place);

@@ -262,6 +262,9 @@ pub struct HoldView {
     /// That the inventory has changed these plans since the hold was opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replanned: Option<PlansChanged>,
+    /// Why there is no plan as things are now, by the states of the rollouts that have none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub no_plan: BTreeMap<String, String>,
 }
 
 /// That the inventory has changed plans that a hold is asked about.

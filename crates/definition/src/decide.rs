@@ -220,7 +220,7 @@ impl<'a> Draft<'a> {
                             next = rollout::settle(self);
                         }
                         Err(reason) => {
-                            self.emit(Event::WorkFailed { state: name, reason });
+                            self.has_no_plan(rollout, name, reason);
                             next = self.resolved();
                         }
                     }

@@ -8,7 +8,8 @@ use std::{
 
 use holdpoint_core::{
     Digest, Effect, EffectId, EffectKind, Items, MemberId, Moment, PlanApproval, PlanDrift,
-    Refusal, RefusalCode, Seen, Vote, view::PlansChanged,
+    Refusal, RefusalCode, Seen, Vote,
+    view::{HoldView, PlansChanged},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::{
     decide::Draft,
     diagnostics::{DiagnosticCode as Code, Findings},
     event::DefinitionEvent as Event,
+    event_place,
     evolve::{hold_of, resolve},
     hold_model::Amended,
     hold_state::HoldState,
@@ -92,6 +94,8 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
 struct AskedPlans {
     plans: BTreeMap<String, Digest>,
     targets: BTreeMap<String, PlanTargets>,
+    /// Why there is no plan, of those of which there is none.
+    problems: BTreeMap<String, String>,
 }
 
 /// The plans that a hold is asked about, as they are now. Of a rollout that cannot be planned yet
@@ -99,9 +103,14 @@ struct AskedPlans {
 fn plans_at(model: &Model, state: &State, hold: &str, items: &Items) -> AskedPlans {
     let mut asked = AskedPlans::default();
     for (name, rollout) in asked_about(model, hold) {
-        if let Ok(made) = rollout::plan(rollout, state, name, items) {
-            asked.plans.insert(name.to_owned(), made.digest);
-            asked.targets.insert(name.to_owned(), made.targets);
+        match rollout::plan(rollout, state, name, items) {
+            Ok(made) => {
+                asked.plans.insert(name.to_owned(), made.digest);
+                asked.targets.insert(name.to_owned(), made.targets);
+            }
+            Err(problem) => {
+                asked.problems.insert(name.to_owned(), problem);
+            }
         }
     }
     asked
@@ -148,25 +157,31 @@ pub(crate) fn has_changed(model: &Model, state: &State, watch: &EffectId, at: &M
     found.unwrap_or(true)
 }
 
-/// How the plans of an open hold have changed: since it asks about them, if that is not recorded yet,
-/// or when it was recorded last.
-pub(crate) fn view(
+/// Shows how the plans of an open hold have changed: since it asks about them, if that is not recorded
+/// yet, or when it was recorded last; and why there is none now.
+pub(crate) fn add_to_view(
+    held: &mut HoldView,
     model: &Model,
     state: &State,
     open: &HoldState,
     at: &Moment<'_>,
-) -> Option<PlansChanged> {
+) {
     let known = open.planned_of.as_ref();
     let is_news = known.is_none_or(|of| of.inventory != at.project.inventory());
-    if is_news && asked_about(model, &open.hold).next().is_some() {
+    if asked_about(model, &open.hold).any(|(name, _)| is_news || !open.plans.contains_key(name)) {
         let asked = plans_at(model, state, &open.hold, at.project.items());
+        held.no_plan = asked.problems;
         if asked.plans != open.plans {
             let drift = since(known.map(|of| &**of), &asked.targets);
-            return Some(PlansChanged { recorded: None, plans: asked.plans, drift });
+            held.replanned = Some(PlansChanged { recorded: None, plans: asked.plans, drift });
+            return;
         }
     }
-    let Replanned { at, drift } = open.replanned.clone()?;
-    Some(PlansChanged { recorded: Some(at), plans: open.plans.clone(), drift })
+    held.replanned = open.replanned.clone().map(|Replanned { at, drift }| PlansChanged {
+        recorded: Some(at),
+        plans: open.plans.clone(),
+        drift,
+    });
 }
 
 /// The open hold that a rollout names, if it is open.
@@ -208,7 +223,7 @@ impl Draft<'_> {
         &self,
         hold: &str,
     ) -> (BTreeMap<String, Digest>, Option<Arc<PlannedOf>>) {
-        let AskedPlans { plans, targets } =
+        let AskedPlans { plans, targets, .. } =
             plans_at(self.model, &self.state, hold, self.at.project.items());
         let asked = asked_about(self.model, hold).next();
         let of = asked.map(|_| Arc::new(PlannedOf::new(self.at.project.inventory(), targets)));
@@ -223,7 +238,7 @@ impl Draft<'_> {
         if asked_about(self.model, &hold).next().is_none() {
             return;
         }
-        let AskedPlans { plans, targets } =
+        let AskedPlans { plans, targets, .. } =
             plans_at(self.model, &self.state, &hold, self.at.project.items());
         if plans == open.plans {
             return;
@@ -273,15 +288,32 @@ impl Draft<'_> {
             Event::Replanned { hold: at, drift, .. } if at == hold => Some(drift),
             _ => None,
         });
-        if asked == *named || (named.is_empty() && (news.is_none() || vote != Vote::Approve)) {
+        // An approval that names no plan is not about the one that was found just now, nor is it about
+        // there being none.
+        let is_blind = named.is_empty() && vote == Vote::Approve && news.is_some();
+        if !is_blind && (named.is_empty() || asked == *named) {
             return Ok(());
         }
+        let problems = plans_at(self.model, &self.state, hold, self.at.project.items()).problems;
+        let problems = problems.iter().map(|(state, why)| {
+            format!(
+                "; `{state}`: there is no plan as things are now: {}",
+                event_place::cut(why.clone())
+            )
+        });
         if asked.is_empty() {
+            let (now, needs) = if news.is_some() {
+                let needs = "put that right; `reject` and `cancel` need no plan";
+                (" now, as the inventory has changed", needs)
+            } else {
+                ("", "leave the plan out: nobody can look at one")
+            };
+            let why = problems.collect::<String>();
             return Err(Refusal::new(
                 RefusalCode::OtherPlan,
-                format!("`{hold}` is asked about no plan"),
+                format!("`{hold}` is asked about no plan{now}{why}"),
             )
-            .needs("leave the plan out: `holdpoint plan RUN` says why there is none"));
+            .needs(needs));
         }
         let listed = |digests: &BTreeSet<Digest>, between: &str| {
             digests.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
@@ -292,6 +324,7 @@ impl Draft<'_> {
             .into_iter()
             .flatten()
             .map(|(state, drift)| format!("; `{state}`: {}", drift.in_words()))
+            .chain(problems)
             .collect();
         Err(Refusal::new(
             RefusalCode::OtherPlan,
@@ -317,9 +350,20 @@ impl Draft<'_> {
         }
         let before = self.state.approved_targets.get(state);
         let drift = before.map(|before| made.targets.since(before));
-        let (state, found) = (state.clone(), made.digest);
-        self.emit(Event::RolloutDrifted { state, approved, found, drift });
+        let (state, found, problem) = (state.clone(), Some(made.digest), None);
+        self.emit(Event::RolloutDrifted { state, approved, found, problem, drift });
         true
+    }
+
+    /// Says that a rollout cannot begin because it cannot be planned. Nobody has approved that
+    /// nothing is done, so what people approve drifts by it.
+    pub(crate) fn has_no_plan(&mut self, rollout: &Rollout, state: String, reason: String) {
+        if rollout.approved_at.is_none() {
+            return self.emit(Event::WorkFailed { state, reason });
+        }
+        let approved = self.state.approved_plans.get(&state).copied();
+        let problem = Some(reason);
+        self.emit(Event::RolloutDrifted { state, approved, found: None, problem, drift: None });
     }
 }
 
@@ -360,27 +404,30 @@ pub(crate) fn passed(model: &Model, state: &mut State, hold: &str) {
 }
 
 /// Adds [`Event::RolloutDrifted`] to a state.
-pub(crate) fn evolve(
-    model: &Model,
-    state: &mut State,
-    named: &str,
-    approved: Option<Digest>,
-    found: Digest,
-    drift: Option<&PlanDrift>,
-) -> Result<(), String> {
+pub(crate) fn evolve(model: &Model, state: &mut State, event: &Event) -> Result<(), String> {
+    let Event::RolloutDrifted { state: named, approved, found, problem, drift } = event else {
+        return Err("this is not about a rollout that has drifted".to_owned());
+    };
     let at = rollout_of(model, named).and_then(|rollout| rollout.approved_at.as_ref());
     let Some(at) = at else { return Err(format!("nobody approves the plan of `{named}`")) };
-    if state.approved_plans.get(named).copied() != approved || approved == Some(found) {
+    if state.approved_plans.get(named) != approved.as_ref()
+        || (found.is_some() && approved == found)
+    {
         return Err(format!("the plan of `{named}` is not another one"));
     }
     let hold = &at.name;
-    let reason = match approved {
-        Some(_) => {
-            let how = drift.map(|drift| format!(": {}", drift.in_words())).unwrap_or_default();
+    let reason = match (found, approved) {
+        (None, _) => {
+            let why = problem.as_deref().unwrap_or_default();
+            format!("there is no plan as things are now: {why}")
+        }
+        (Some(_), Some(_)) => {
+            let how = drift.as_ref().map(|drift| format!(": {}", drift.in_words()));
+            let how = how.unwrap_or_default();
             format!("its plan is not the one with which `{hold}` was released{how}")
         }
-        None => format!("`{hold}` was not released with a plan of it"),
+        (Some(_), None) => format!("`{hold}` was not released with a plan of it"),
     };
-    state.failure = Some(Failure { state: named.to_owned(), reason });
+    state.failure = Some(Failure { state: named.clone(), reason });
     resolve(state, named, DRIFTED)
 }

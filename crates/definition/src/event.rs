@@ -660,7 +660,7 @@ pub enum DefinitionEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         plan: Option<Digest>,
     },
-    /// A rollout did not begin: its plan is not the one that was released.
+    /// A rollout did not begin: its plan is not the one that was released, or there is none.
     #[serde(rename = "holdpoint.rollout.drifted")]
     RolloutDrifted {
         /// In which state.
@@ -668,8 +668,12 @@ pub enum DefinitionEvent {
         /// The digest of the plan that the hold was released with, if it was with one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approved: Option<Digest>,
-        /// The digest of what would have been done.
-        found: Digest,
+        /// The digest of what would have been done, where there is a plan.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<Digest>,
+        /// Why there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
         /// How that differs, where a plan was released and its targets were not too many to be kept.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drift: Option<PlanDrift>,

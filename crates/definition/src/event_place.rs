@@ -110,6 +110,7 @@ impl DefinitionEvent {
             | Self::UndoStarted { reason, .. } => Some(reason),
             Self::Promoted { reason, .. } | Self::RolloutResumed { reason, .. } => reason.as_mut(),
             Self::CheckTold { detail, .. } => detail.as_mut(),
+            Self::RolloutDrifted { problem, .. } => problem.as_mut(),
             Self::TargetDeployed(of)
             | Self::TargetHealthy(of)
             | Self::TargetFailed(of)

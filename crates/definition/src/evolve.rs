@@ -339,10 +339,11 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             state.outputs.insert(named.clone(), Arc::clone(output));
             resolve(state, named, "succeeded")
         }
-        (
-            Place::Entered { state: at },
-            Event::RolloutDrifted { state: named, approved, found, drift },
-        ) if at == named => drift::evolve(model, state, named, *approved, *found, drift.as_ref()),
+        (Place::Entered { state: at }, Event::RolloutDrifted { state: named, .. })
+            if at == named =>
+        {
+            drift::evolve(model, state, event)
+        }
         (Place::Child(child), Event::WorkFailed { state: named, reason })
             if child.state == *named && child.late.is_none() =>
         {

@@ -299,6 +299,7 @@ pub(crate) fn hold_view(model: &Model, state: &State, at: &Moment<'_>) -> Option
         deadline: None,
         plans: BTreeMap::new(),
         replanned: None,
+        no_plan: BTreeMap::new(),
         conditions: conditions(model, state, at),
     })
 }

@@ -103,7 +103,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     {
         view.next_steps = hold_steps(hold, open, state, at);
         let mut held = hold_view(hold, open, state, at);
-        held.replanned = drift::view(model, state, open, at);
+        drift::add_to_view(&mut held, model, state, open, at);
         held.conditions.extend(lockdown::conditions(model, state, at));
         view.holds.push(held);
     }
@@ -147,6 +147,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
                 .map(|(_, at)| DeadlineView { at, outcome: "expired".to_owned() }),
             plans: BTreeMap::new(),
             replanned: None,
+            no_plan: BTreeMap::new(),
             conditions: vec![condition(
                 "run",
                 name.as_str(),
@@ -249,6 +250,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         hold: open.hold.clone(),
         plans: open.plans.clone(),
         replanned: None,
+        no_plan: BTreeMap::new(),
         since: open.opened,
         deadline: open.ends().map(|at| DeadlineView { at, outcome: "expired".to_owned() }),
         conditions,

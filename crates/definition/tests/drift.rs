@@ -302,6 +302,59 @@ fn a_rollout_that_is_reached_without_the_hold_begins_with_no_plan() {
 }
 
 #[test]
+fn a_plan_that_has_become_none_is_not_approved_at_the_moment_it_is_found() {
+    const WHY: &str =
+        "; `roll-out`: there is no plan as things are now: a rollout has 1 to 100000 targets";
+    let mut bench = bench();
+    let before = planned(&bench);
+    bench.happens(&servers(&[], &[1]));
+    let held = bench.view().holds.remove(0);
+    assert_eq!(held.no_plan.keys().collect::<Vec<_>>(), ["roll-out"]);
+    assert!(held.replanned.unwrap().plans.is_empty());
+    let refusal = refused(bench.approve("bob"), RefusalCode::OtherPlan);
+    let says = format!("`agree` is asked about no plan now, as the inventory has changed{WHY}");
+    assert!(refusal.message.starts_with(&says), "{}", refusal.message);
+    refused(bench.act("bob", of_plan(&before)), RefusalCode::OtherPlan);
+    assert_eq!(bench.view().state, "agree");
+    // Once it is recorded, people are asked about a rollout without a plan, and know that.
+    bench.advance(SignedDuration::ZERO);
+    assert_eq!(last(&bench, "hold.replanned")["plans"], json!({}));
+    let held = bench.view().holds.remove(0);
+    assert!(held.no_plan["roll-out"].contains("not 0"), "{:?}", held.no_plan);
+    refused(bench.act("bob", of_plan(&before)), RefusalCode::OtherPlan);
+    bench.approve("bob").unwrap();
+    go(&mut bench);
+    let drifted = last(&bench, "rollout.drifted");
+    assert_eq!((drifted.get("approved"), drifted.get("found")), (None, None));
+    assert_eq!((bench.view().state.as_str(), bench.status()), ("agree", RunStatus::Held));
+    let reason = bench.view().failure.unwrap().reason;
+    assert!(reason.starts_with("there is no plan as things are now: a rollout has"), "{reason}");
+    // A plan that there is again is another one than none.
+    bench.happens(&servers(&[7], &[]));
+    assert_eq!(bench.view().holds[0].no_plan, [].into());
+    refused(bench.approve("bob"), RefusalCode::OtherPlan);
+    bench.act("bob", of_plan(&planned(&bench))).unwrap();
+    go(&mut bench);
+    assert_eq!(open(&bench), ["roll-out#2/web-7/deploy"]);
+    bench.replay(bench.history().len()).unwrap();
+}
+
+#[test]
+fn a_rollout_drifts_that_was_released_with_a_plan_and_has_none_when_it_begins() {
+    let mut bench = bench();
+    let before = planned(&bench);
+    bench.approve("bob").unwrap();
+    bench.happens(&servers(&[], &[1]));
+    go(&mut bench);
+    let drifted = last(&bench, "rollout.drifted");
+    assert_eq!((&drifted["approved"], drifted.get("found")), (&before, None));
+    assert!(drifted["problem"].as_str().unwrap().contains("1 to 100000 targets"), "{drifted}");
+    assert_eq!(bench.view().state, "agree");
+    assert_eq!(last(&bench, "hold.opened").get("plans"), None);
+    bench.replay(bench.history().len()).unwrap();
+}
+
+#[test]
 fn the_hold_that_approves_a_plan_is_one_that_people_release_before_it() {
     for (hold, says) in [
         ("nowhere", "is no hold"),

@@ -64,7 +64,7 @@ fn what_the_inventory_has_are_the_targets() {
         "{ given: { by: ada, items: { web-1: { groups: [] }, web-2: { labels: { env: prod } }, db-1: { labels: { env: test } } } }, when: [approve: grace, after: 8h], then: { ended: done, targets: { web-1: healthy, web-2: healthy } } }",
     );
     passes(
-        "{ given: { by: ada, items: { web-1: ~, db-1: ~ } }, when: [approve: grace, after: 8h], then: { ended: failed } }",
+        "{ given: { by: ada, items: { web-1: ~, db-1: ~ } }, when: [approve: grace, after: 8h], then: { state: agree, happened: [rollout.drifted] } }",
     );
 }
 

@@ -48,7 +48,18 @@ pub(crate) fn examples() -> Vec<(&'static str, DefinitionEvent)> {
             DefinitionEvent::RolloutDrifted {
                 state: text("implement"),
                 approved: Some(Digest::of(b"the plan that was released")),
-                found: Digest::of(b"the plan as it is now"),
+                found: Some(Digest::of(b"the plan as it is now")),
+                problem: None,
+                drift: None,
+            },
+        ),
+        (
+            "holdpoint.rollout.drifted.no-plan",
+            DefinitionEvent::RolloutDrifted {
+                state: text("implement"),
+                approved: Some(Digest::of(b"the plan that was released")),
+                found: None,
+                problem: Some(text("the target `a b` is no name")),
                 drift: None,
             },
         ),
@@ -57,7 +68,8 @@ pub(crate) fn examples() -> Vec<(&'static str, DefinitionEvent)> {
             DefinitionEvent::RolloutDrifted {
                 state: text("implement"),
                 approved: Some(Digest::of(b"the plan that was released")),
-                found: Digest::of(b"the plan as it is now"),
+                found: Some(Digest::of(b"the plan as it is now")),
+                problem: None,
                 drift: Some(PlanDrift {
                     moved: some(["web-2"]),
                     changed: some(["db-1"]),
@@ -70,7 +82,8 @@ pub(crate) fn examples() -> Vec<(&'static str, DefinitionEvent)> {
             DefinitionEvent::RolloutDrifted {
                 state: text("implement"),
                 approved: None,
-                found: Digest::of(b"the plan as it is now"),
+                found: Some(Digest::of(b"the plan as it is now")),
+                problem: None,
                 drift: None,
             },
         ),

@@ -402,6 +402,9 @@ fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
         text.push_str(&format!("  the plan of `{state}` is {plan}\n"));
     }
     text.extend(hold.replanned.as_ref().map(|one| replanned_in_words(hold, one)));
+    for (state, why) in &hold.no_plan {
+        text.push_str(&format!("  `{state}`: there is no plan as things are now: {}\n", line(why)));
+    }
     if let Some(deadline) = &hold.deadline {
         text.push_str(&format!(
             "  if nothing happens: `{}` at {} UTC (in {})\n",
@@ -417,6 +420,7 @@ fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
 fn replanned_in_words(hold: &HoldView, changed: &PlansChanged) -> String {
     let mut text = match changed.recorded {
         Some(at) => format!("  the inventory has changed the plan, found at {} UTC\n", time(at)),
+        None if changed.plans.is_empty() => "  the inventory has changed the plan\n".to_owned(),
         None => {
             "  the inventory has changed the plan; approvals are about the one that follows now:\n"
                 .to_owned()
@@ -427,9 +431,6 @@ fn replanned_in_words(hold: &HoldView, changed: &PlansChanged) -> String {
             changed.plans.iter().filter(|(state, plan)| hold.plans.get(*state) != Some(*plan))
         {
             text.push_str(&format!("    `{state}`: `--plan {plan}`\n"));
-        }
-        for state in hold.plans.keys().filter(|state| !changed.plans.contains_key(*state)) {
-            text.push_str(&format!("    `{state}`: there is no plan as things are now\n"));
         }
     }
     for (state, drift) in &changed.drift {
