@@ -82,6 +82,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         ) if at == hold && hold_of(model, hold).is_some() => {
             let visit = state.visits.get(hold).copied().unwrap_or(0);
             state.kept.reopened(hold);
+            state.left.remove(hold);
             if hold_of(model, hold).is_some_and(|hold| hold.conflicts.is_some()) {
                 state.let_through = false;
             }
@@ -622,6 +623,7 @@ pub(crate) fn resolve(state: &mut State, named: &str, outcome: &str) -> Result<(
     if state.baseline.is_some() {
         state.kept.outcomes.insert(named.to_owned(), outcome.to_owned());
     }
+    state.left.insert(named.to_owned(), outcome.to_owned());
     state.place = Place::Resolved { state: named.to_owned(), outcome: outcome.to_owned() };
     Ok(())
 }

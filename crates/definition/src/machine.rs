@@ -45,6 +45,7 @@ impl Workflow for Definition {
             risk: None,
             outputs: BTreeMap::new(),
             visits: BTreeMap::new(),
+            left: BTreeMap::new(),
             signals: Vec::new(),
             baseline: started.baseline.cloned(),
             kept: Kept::default(),

@@ -1,7 +1,10 @@
 //! Taking over a run that went by another version of the definition. What the run has is kept; the state
 //! that it is in is entered anew.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use holdpoint_core::{Migrating, Refusal, migration::misfit};
 
@@ -54,6 +57,7 @@ pub(crate) fn adopt(
             lockdowns: BTreeSet::new(),
             lacking: BTreeSet::new(),
         },
+        // Where none is in force now, what the run was begun under still holds.
         baseline: migrating.baseline.cloned().or_else(|| old.baseline.clone()),
         ..old.clone()
     };
@@ -64,6 +68,14 @@ pub(crate) fn adopt(
         one.state = renamed(&one.state);
     }
     state.kept.renamed(renamed);
+    state.left = BTreeMap::new();
+    for (name, outcome) in &old.left {
+        let known = state.left.entry(renamed(name)).or_insert_with(|| outcome.clone());
+        // Where several become one, each must have let the run pass.
+        if lets_pass(known) {
+            known.clone_from(outcome);
+        }
+    }
     state.approved =
         old.approved.iter().map(renamed).filter(|name| hold_of(model, name).is_some()).collect();
     state.approved_plans =
@@ -88,10 +100,6 @@ pub(crate) fn adopt(
         state.failure.map(|Failure { state, reason }| Failure { state: renamed(&state), reason });
     // The other version may tell another risk of the same input, or none.
     state.risk = risk::of(model, &state).map_err(misfit)?;
-    let left = old.visits.keys().filter(|name| *name != from);
-    let left: BTreeSet<&str> = left.map(|name| migrating.state(name)).collect();
-    check_passed(model, &state, &left, target)?;
-    check_outputs(model, &state, target)?;
     check_deadline(model, &state, migrating)?;
     Ok(state)
 }
@@ -184,14 +192,15 @@ fn asks<'m>(model: &'m Model, name: &str) -> Vec<&'m str> {
     asking.map(|(name, _)| name.as_str()).collect()
 }
 
-/// A run goes on only where a run of this version comes to with the approvals that it has been given: no
-/// map leads it past those who are to be asked.
-fn check_passed(
-    model: &Model,
-    state: &State,
-    left: &BTreeSet<&str>,
-    target: &str,
-) -> Result<(), Refusal> {
+/// Whether a run comes past a state with this outcome as it is meant to.
+fn lets_pass(outcome: &str) -> bool {
+    matches!(outcome, "released" | "waived" | "completed" | "succeeded")
+}
+
+/// A run goes on only where a run of this version comes to with what this one has behind it: from the start
+/// along the outcomes with which it has left each state last. No map leads it past those who are to be
+/// asked, nor past evidence, waits and work that there was not.
+fn check_passed(model: &Model, state: &State, target: &str) -> Result<(), Refusal> {
     let mut open = vec![model.start.name.as_str()];
     let mut seen = BTreeSet::new();
     let mut lacking = BTreeSet::new();
@@ -216,17 +225,27 @@ fn check_passed(
             }
             continue;
         }
-        let asking = asks(model, name);
-        // What it was not in, or has not left yet, it has not passed: neither evidence nor work.
-        let approved = asking.is_empty() || asking.iter().any(|one| state.approved.contains(*one));
-        let passed = left.contains(name) && approved;
+        // What it was not in, or has not left yet, has no outcome.
+        let outcome = state.left.get(name).map(String::as_str);
+        let passed = outcome.is_some_and(lets_pass) && {
+            let asking = asks(model, name);
+            asking.is_empty() || asking.iter().any(|one| state.approved.contains(*one))
+        };
         if !passed && !here.on.is_empty() {
             lacking.insert(name);
         }
-        let lets_pass =
-            |outcome: &str| matches!(outcome, "released" | "waived" | "completed" | "succeeded");
-        let ways = here.on.iter().filter(|(outcome, _)| passed || !lets_pass(outcome));
-        open.extend(ways.map(|(_, to)| to.name.as_str()));
+        let Some(outcome) = outcome.filter(|outcome| passed || !lets_pass(outcome)) else {
+            continue;
+        };
+        match here.on.get(outcome) {
+            Some(to) => open.push(&to.name),
+            // It was something else before, which is called so now.
+            None if passed => {
+                let ways = here.on.iter().filter(|(outcome, _)| lets_pass(outcome));
+                open.extend(ways.map(|(_, to)| to.name.as_str()));
+            }
+            None => {}
+        }
     }
     let lacking: Vec<String> = lacking.into_iter().map(|name| format!("`{name}`")).collect();
     if lacking.is_empty() {
@@ -276,9 +295,12 @@ fn check_deadline(model: &Model, state: &State, migrating: &Migrating<'_>) -> Re
 impl Draft<'_> {
     /// Goes on after the run was taken over.
     pub(crate) fn migrated(&mut self) -> Result<(), Refusal> {
-        let Place::Owing { .. } = self.state.place else {
+        let Place::Owing { next, .. } = &self.state.place else {
             return Err(not_awaited("no run is taken over here"));
         };
+        // Not in `adopt`: histories of earlier versions have migrations that were asked for less.
+        check_passed(self.model, &self.state, next)?;
+        check_outputs(self.model, &self.state, next)?;
         if let Some(told) = self.state.risk.clone() {
             self.emit(Event::RiskAssessed(told));
         }

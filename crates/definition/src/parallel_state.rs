@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     earlier,
     event::DefinitionEvent as Event,
+    evolve::resolve,
     model::{Model, StateKind},
     parallel_model::{All, Join, Others, Within},
     rollout_state::RolloutState,
@@ -270,8 +271,7 @@ pub(crate) fn evolve(
                 rollouts.splice(0..0, state.rollout.replace(shown));
             }
             rollouts.iter().for_each(|one| earlier::keep(state, one));
-            state.place = Place::Resolved { state: named.clone(), outcome: outcome.clone() };
-            Ok(())
+            resolve(state, named, outcome)
         }
         _ => Err("it is about branches that are not there".to_owned()),
     }

@@ -305,6 +305,141 @@ fn no_map_leads_past_what_holds_a_run_or_is_to_be_done() {
     assert_eq!(bench.view().state, "schedule");
 }
 
+/// Nobody is asked in this one: it demands evidence, waits and works.
+const WORKS: &str = "
+workflow: change
+version: 1
+title: A change
+start: ready
+states:
+  ready:
+    hold: { signal: { name: ready } }
+    on: { released: prove }
+  prove:
+    hold: { evidence: [report], expires: 1d }
+    on: { released: pause, expired: again }
+  again:
+    hold: { signal: { name: again } }
+    on: { released: prove }
+  pause:
+    hold: { wait: { for: 1h } }
+    on: { released: work }
+  work:
+    do: { activity: { run: work } }
+    on: { succeeded: look, failed: repair }
+  repair:
+    hold: { signal: { name: repaired } }
+    on: { released: work }
+  look:
+    hold: { signal: { name: seen } }
+    on: { released: done }
+  done: { end: done }
+";
+
+/// A run of it that has come to a state.
+fn works(to: &str) -> Bench {
+    let mut bench = Bench::new(workflow(WORKS), people());
+    bench.submit("fay", json!({})).unwrap();
+    bench.act("fay", signal("ready", Value::Null)).unwrap();
+    match to {
+        "prove" => {}
+        "again" => bench.advance(SignedDuration::from_hours(25)),
+        _ => {
+            let evidence = holdpoint_core::NewEvidence {
+                digest: holdpoint_core::Digest::of(b"a report"),
+                size: Some(8),
+                file: Some("report.txt".to_owned()),
+                media_type: None,
+                reference: None,
+            };
+            let name = "report".to_owned();
+            bench.act("bob", Action::Attach { name, evidence, note: None }).unwrap();
+            bench.advance(SignedDuration::from_hours(2));
+            let end = if to == "repair" { fatal("no") } else { done() };
+            bench.attempt("work#1", end).unwrap();
+        }
+    }
+    assert_eq!(bench.view().state, to);
+    bench
+}
+
+#[test]
+fn what_was_left_otherwise_than_it_lets_pass_was_not_passed() {
+    let newer = WORKS.replace("version: 1", "version: 2");
+    let extra = newer
+        .replace("succeeded: look, failed: repair", "succeeded: extra, failed: repair")
+        + "  extra:\n    do: { activity: { run: extra } }\n    on: { succeeded: look, failed: look }\n";
+    let checked = newer.replace(
+        "    do: { activity: { run: work } }\n    on: { succeeded: look, failed: repair }",
+        "    hold: { signal: { name: ok }, expires: 1d }\n    on: { released: look, expired: repair }",
+    );
+    let (head, rest) = newer.split_once("  ready:").unwrap();
+    let (_, tail) = rest.split_once("  pause:").unwrap();
+    let both = "  both:\n    hold: { signal: { name: ready } }\n    on: { released: pause }\n";
+    let one = format!("{}{both}  pause:{tail}", head.replace("start: ready", "start: both"));
+    let map: &[_] = &[("ready", "both"), ("prove", "both"), ("again", "pause")];
+    // Where the run is, the new version, the map, and what it is not let past.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Option<&'a str>);
+    let cases: &[Case<'_>] = &[
+        // By the way that it has taken it goes on.
+        ("again", &newer, &[], None),
+        ("repair", &newer, &[], None),
+        ("look", &newer, &[], None),
+        ("look", &checked, &[], None),
+        ("repair", &checked, &[], Some("`work`")),
+        // Neither past evidence that there was not, nor past work that failed.
+        ("again", &newer, &[("again", "pause")], Some("`prove`")),
+        ("repair", &newer, &[("repair", "look")], Some("`work`")),
+        // Nor along a way that it could have taken, and has not.
+        ("look", &newer, &[("look", "repair")], Some("`look`")),
+        ("prove", &newer, &[("prove", "again")], Some("`prove`")),
+        ("look", &extra, &[], Some("`extra`")),
+        // Of two that become one both count.
+        ("again", &one, map, Some("`both`")),
+    ];
+    for (at, to, map, past) in cases {
+        let mut bench = works(at);
+        let told = bench.migrate("ada", workflow(to), map);
+        match past {
+            None => {
+                told.unwrap();
+                assert_eq!(bench.view().state, *at, "{map:?}");
+            }
+            Some(past) => {
+                let refusal = refused(told, RefusalCode::NotMigratable);
+                let (_, lacking) = refusal.message.split_once("only past ").expect("what it is");
+                assert!(lacking.contains(past), "{map:?}: {refusal}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hold_that_a_run_was_migrated_out_of_was_not_passed() {
+    let shown = WORKS.replace("version: 1", "version: 2").replace(" prove", " show");
+    let mut bench = works("prove");
+    bench.migrate("ada", workflow(&shown), &[("prove", "show")]).unwrap();
+    let back = workflow(&WORKS.replace("version: 1", "version: 3"));
+    let refusal =
+        refused(bench.migrate("ada", back, &[("show", "pause")]), RefusalCode::NotMigratable);
+    assert!(refusal.message.contains("only past `prove`"), "{refusal}");
+}
+
+#[test]
+fn a_migration_that_is_recorded_is_replayed_whatever_would_be_asked_now() {
+    let newer = workflow(&WORKS.replace("version: 1", "version: 2"));
+    let mut bench = works("again");
+    let before = bench.history().len();
+    bench.migrate("ada", newer.clone(), &[]).unwrap();
+    let mut recorded = bench.history()[before].clone();
+    let mut told = data(&recorded);
+    told["states"] = json!({ "again": "pause" });
+    recorded.data = holdpoint_core::event::EventData::of(&told).unwrap();
+    let mut run = bench.replay(before).unwrap();
+    run.evolve(&*newer, &recorded).unwrap();
+    assert_eq!(run.definition().version, 2);
+}
+
 #[test]
 fn an_output_that_is_used_must_be_there_or_still_come() {
     let using = |of: &str| {

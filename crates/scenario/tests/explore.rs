@@ -186,7 +186,7 @@ impl Space {
     /// What a state is, apart from what does not count.
     fn key(&self, at: &Reached) -> String {
         let mut state = serde_json::to_value(&at.state).unwrap();
-        for forgotten in ["visits", "outputs", "executors", "duties_opened", "earlier"] {
+        for forgotten in ["visits", "left", "outputs", "executors", "duties_opened", "earlier"] {
             state.as_object_mut().unwrap().remove(forgotten);
         }
         plain(&mut state);
