@@ -103,8 +103,9 @@ impl HoldState {
 pub(crate) fn looks(model: &Model, state: &State) -> Option<EffectId> {
     let Place::Hold(open) = &state.place else { return None };
     let hold = hold_of(model, &open.hold)?;
-    let waits =
-        hold.conflicts.is_some() && open.is_ready(hold) && open.locking.waits_for().is_none();
+    let waits = hold.conflicts.is_some()
+        && open.is_ready(hold, state)
+        && open.locking.waits_for().is_none();
     waits.then(|| EffectId::new(format!("{}#{}/conflicts", open.hold, open.visit)))
 }
 

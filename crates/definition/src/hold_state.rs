@@ -284,20 +284,27 @@ impl HoldState {
         state: &State,
         now: Timestamp,
     ) -> bool {
-        let shown = || hold.demands(self).all(|demand| demand.lacks(self, state, now).is_none());
-        self.is_ready(hold) && (self.waives(hold, Waivable::Evidence) || shown())
+        self.is_ready(hold, state)
+            && (self.waives(hold, Waivable::Evidence) || self.is_shown(hold, state, now))
     }
 
-    /// Whether all is there, or waived, that does not depend on what time it is, besides the locks.
-    pub(crate) fn is_ready(&self, hold: &Hold) -> bool {
+    /// Whether all is there, or waived, that does not depend on what time it is, besides the locks:
+    /// evidence, too, however old it is.
+    pub(crate) fn is_ready(&self, hold: &Hold, state: &State) -> bool {
         let has = |what: Waivable, met: bool| met || self.waives(hold, what);
         self.vetoes().next().is_none()
             && has(Waivable::Approval, hold.approval.is_none() || self.is_approved())
             && has(Waivable::Witness, hold.witness.is_none() || self.witnessed)
+            && has(Waivable::Evidence, self.is_shown(hold, state, Timestamp::MIN))
             && has(Waivable::Task, self.tasks_are_done())
             && has(Waivable::Check, self.checks.have_passed())
             && has(Waivable::Wait, hold.wait.is_none() || self.waited)
             && has(Waivable::Signal, hold.signal.is_none() || self.signalled)
+    }
+
+    /// Whether it was shown all that it demands, each no older at a moment than it may be.
+    fn is_shown(&self, hold: &Hold, state: &State, at: Timestamp) -> bool {
+        hold.demands(self).all(|demand| demand.lacks(self, state, at).is_none())
     }
 
     /// Whether the time for it has passed, noticed or not.

@@ -83,7 +83,7 @@ pub(crate) fn claims(model: &Model, state: &State) -> Claims {
     let held = state.locks.iter().map(|(item, one)| (item.clone(), one.since)).collect();
     let wanted = match &state.place {
         Place::Hold(open) => hold_of(model, &open.hold)
-            .filter(|hold| open.is_ready(hold))
+            .filter(|hold| open.is_ready(hold, state))
             .and_then(|_| open.locking.waits_for())
             .map(|(items, since)| Wanted {
                 effect: open.lock_effect(),

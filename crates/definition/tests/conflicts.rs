@@ -1,7 +1,7 @@
 //! Conflicts when a hold is about to be released: who is kept by them, and what lets go.
 
 use holdpoint_core::{
-    Action, Event, NextAsk, Refusal, RefusalCode, RunId,
+    Action, Digest, Event, NewEvidence, NextAsk, Refusal, RefusalCode, RunId,
     conflict::{Found, Look, Overlap, Relation, digest},
     testing::Bench,
     view::ConditionView,
@@ -196,6 +196,83 @@ fn a_veto_or_the_deadline_comes_before_a_look() {
     assert!(asks(&bench).is_some());
     bench.advance(crate::common::hours(49));
     assert_eq!(bench.view().status, crate::common::ended("lapsed"));
+}
+
+#[test]
+fn a_hold_looks_only_when_it_has_all_evidence() {
+    // What happens once it is approved.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Then {
+        Attached,
+        Waived,
+        Amended,
+        Aged,
+        Reopened,
+    }
+    use Then::{Aged, Amended, Attached, Reopened, Waived};
+    let any = "{ report: {} }";
+    let cases: &[(&str, &[Then], bool)] = &[
+        (any, &[], false),
+        (any, &[Attached], true),
+        (any, &[Waived], true),
+        ("{ report: { when: \"size(input.items) > 5\" } }", &[], true),
+        ("{ report: {}, plan: {} }", &[Attached], false),
+        (any, &[Attached, Amended], true),
+        ("{ report: { again: [amended] } }", &[Attached, Amended], false),
+        ("{ report: { again: [amended] } }", &[Attached, Amended, Attached], true),
+        (any, &[Attached, Reopened], true),
+        ("{ report: { again: [each_visit] } }", &[Attached, Reopened], false),
+        // That it is too old is found with the look, as no time is known before.
+        ("{ report: { valid: 1h } }", &[Attached, Aged], true),
+    ];
+    let waiver = "waiver: { from: role:board, scope: [evidence], duties: { look: { text: Look, within: 2d, from: role:board } } }";
+    for (evidence, happens, looks) in cases {
+        let source = CHANGE
+            .replace(
+                "expires: 2d",
+                &format!("expires: 2d\n      evidence: {evidence}\n      {waiver}"),
+            )
+            .replace("released: work", "released: work, waived: work");
+        let mut bench = submitted(&source, "ada", json!({ "items": ["a"] }));
+        bench.approve("bob").unwrap();
+        for then in *happens {
+            match then {
+                Attached => {
+                    let evidence = NewEvidence {
+                        digest: Digest::of(format!("report {}", bench.now()).as_bytes()),
+                        size: Some(8),
+                        file: Some("report.txt".to_owned()),
+                        media_type: None,
+                        reference: None,
+                    };
+                    let name = "report".to_owned();
+                    bench.act("cy", Action::Attach { name, evidence, note: None }).unwrap();
+                }
+                Waived => {
+                    let reason = "it burns".to_owned();
+                    bench.act("dora", Action::Waive { hold: None, reason }).unwrap();
+                }
+                Amended => {
+                    let (input, reason) = (json!({ "items": ["b"] }), "less".to_owned());
+                    bench.act("ada", Action::Amend { input, reason }).unwrap();
+                }
+                Aged => bench.advance(crate::common::hours(2)),
+                Reopened => {
+                    look(&mut bench, &[]).unwrap();
+                    bench.advance(crate::common::hours(1));
+                    bench.attempt("work#1", crate::common::fatal("no")).unwrap();
+                    bench.approve("bob").unwrap();
+                }
+            }
+        }
+        assert_eq!(asks(&bench).is_some(), *looks, "{evidence}");
+        assert_eq!(bench.view().state, "ready", "{evidence}");
+        if *looks {
+            look(&mut bench, &[]).unwrap();
+        }
+        let state = if *looks && !happens.contains(&Aged) { "work" } else { "ready" };
+        assert_eq!(bench.view().state, state, "{evidence}");
+    }
 }
 
 #[test]
