@@ -121,7 +121,8 @@ impl CommandActivity {
     /// are its positional parameters, and its `$0` is the activity's name. Nothing in the script is filled.
     ///
     /// # Errors
-    /// In words, when one of both is empty, the shell is not named, or an argument is no template.
+    /// In words, when one of both is empty, the shell is not named or takes the script for something else, or
+    /// an argument is no template.
     pub fn by_shell(
         shell: &[String],
         script: &[String],
@@ -134,6 +135,13 @@ impl CommandActivity {
         let Some((program, options)) = shell.split_first() else {
             return Err("no shell is named".to_owned());
         };
+        if !options.last().is_some_and(|last| shell::takes_a_script(last)) {
+            return Err(format!(
+                "`{}` does not read the script that comes after it: the last word of `shell` is an option \
+                 with `c`, as in `[\"/bin/bash\", \"-eu\", \"-c\"]`",
+                shell.join(" ")
+            ));
+        }
         let mut activity = Self::new(std::slice::from_ref(program), directory)?;
         activity.script = options.iter().chain([script]).cloned().collect();
         activity.arguments =
@@ -646,6 +654,24 @@ mod tests {
             [(&[][..], &["true"][..]), (&["sh", "-c"], &[]), (&["sh", "-c"], &[""])]
         {
             assert!(CommandActivity::by_shell(&argv(shell), &argv(script), "/").is_err());
+        }
+        for (shell, works) in [
+            (&["bash"][..], false),
+            (&["bash", "-e"], false),
+            (&["bash", "-c", "true"], false),
+            (&["bash", "-o", "pipefail"], false),
+            (&["bash", "--norc"], false),
+            (&["bash", "-euo", "pipefail", "-c"], true),
+            (&["bash", "-ec"], true),
+            (&["fish", "--command"], true),
+            (&["pwsh", "-Command"], true),
+            (&["/usr/bin/env", "bash", "-c"], true),
+        ] {
+            let made = CommandActivity::by_shell(&argv(shell), &argv(&["true"]), "/");
+            assert_eq!(made.is_ok(), works, "{shell:?}");
+            if let Err(why) = made {
+                assert!(why.contains("the last word of `shell` is an option with `c`"), "{why}");
+            }
         }
     }
 

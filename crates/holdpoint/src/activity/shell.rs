@@ -29,6 +29,16 @@ fn is_option(word: &str) -> bool {
     word.starts_with(['-', '+']) && !word.starts_with("--")
 }
 
+/// Whether a shell takes the word that follows this option for a script.
+pub(super) fn takes_a_script(option: &str) -> bool {
+    match option.strip_prefix("--") {
+        Some(long) => long == "command",
+        None => option.strip_prefix('-').is_some_and(|letters| {
+            letters.contains('c') || letters.eq_ignore_ascii_case("command")
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
