@@ -482,3 +482,19 @@ fn the_risk_and_what_it_follows_from_is_told_and_shown() {
         assert!(ran.output.contains(says), "{says}: {ran}");
     }
 }
+
+#[test]
+fn what_needs_a_reason_says_so() {
+    let told = converse("submit ada { title: Fix it }\npause ada\nabort ada\ncancel ada\n", 3);
+    for kind in ["pause", "abort", "cancel"] {
+        let says =
+            format!("> {kind} ada\nerror: this takes more words\nhelp: `{kind} MEMBER REASON`: ");
+        assert!(told.contains(&says), "{told}");
+    }
+    assert!(!told.contains("is a mapping"), "{told}");
+    let step = converse("submit ada { title: Fix it }\npause: ada\n", 1);
+    assert!(
+        step.contains("`pause` needs a reason: `pause: { by: MEMBER, reason: TEXT }`"),
+        "{step}"
+    );
+}

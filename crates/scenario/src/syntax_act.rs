@@ -83,7 +83,12 @@ pub(crate) fn act(
     let (name, quoted, known) = ACTS.iter().copied().find(|(name, ..)| *name == kind)?;
     if let Kind::Text(_) = node.kind {
         if !SHORT.contains(&name) {
-            file.reader.wrong(node, &format!("{quoted} is a mapping: who, and what of it"));
+            let what = if known.contains(&"reason") && !known.contains(&"input") {
+                format!("{quoted} needs a reason: `{name}: {{ by: MEMBER, reason: TEXT }}`")
+            } else {
+                format!("{quoted} is a mapping: who, and what of it")
+            };
+            file.reader.wrong(node, &what);
             return None;
         }
         let by = file.acting(node, members, refused.as_ref())?;

@@ -366,11 +366,13 @@ fn asked(read: &str) -> Asked<'_> {
         "amend" => amend(rest),
         "discharge" => discharge(rest),
         "comment" => comment(rest),
-        "cancel" => act("cancel", rest, "`cancel MEMBER REASON`"),
+        "cancel" => act("cancel", rest, "`cancel MEMBER REASON`: it needs a reason"),
         "signal" => signal(rest),
-        "pause" | "resume" | "abort" | "rollback" | "promote" => {
-            act(word, rest, "`pause MEMBER REASON`, `promote MEMBER`")
-        }
+        "pause" => act("pause", rest, "`pause MEMBER REASON`: a pause needs a reason"),
+        "abort" => act("abort", rest, "`abort MEMBER REASON`: it needs a reason"),
+        "rollback" => act("rollback", rest, "`rollback MEMBER REASON`: it needs a reason"),
+        "resume" => act("resume", rest, "`resume MEMBER [REASON]`"),
+        "promote" => act("promote", rest, "`promote MEMBER [REASON]`"),
         "retry" | "skip" | "take-over" => about_target(word, rest),
         "items" if rest.is_empty() => Asked::Items,
         "items" => Asked::Step(format!("items: {rest}")),
@@ -394,7 +396,9 @@ fn quoted(text: &str) -> String {
 fn act<'l>(kind: &str, rest: &str, usage: &'static str) -> Asked<'l> {
     match rest.split_once(char::is_whitespace) {
         _ if rest.is_empty() => Asked::Incomplete(usage),
-        None if kind == "cancel" => Asked::Incomplete(usage),
+        None if matches!(kind, "cancel" | "pause" | "abort" | "rollback") => {
+            Asked::Incomplete(usage)
+        }
         None => Asked::Step(format!("{kind}: {rest}")),
         Some((by, reason)) => {
             Asked::Step(format!("{kind}: {{ by: {by}, reason: {} }}", quoted(reason.trim())))
