@@ -51,7 +51,7 @@ pub(crate) fn steer(
         return if steering == Steering::Rollback {
             come_back(draft, who, reason.unwrap_or_default(), over)
         } else {
-            Err(no_rollout())
+            Err(is_over(draft, state))
         };
     }
     if draft.rollout_window() {
@@ -80,6 +80,29 @@ pub(crate) fn steer(
         draft.enter(next);
     }
     Ok(())
+}
+
+/// That no rollout is under way, and what became of the last.
+fn is_over(draft: &Draft<'_>, named: Option<&str>) -> Refusal {
+    let leaves = draft.state.leaves();
+    let in_branches = leaves.iter().filter_map(|(_, focus)| focus.rollout.as_ref());
+    let mut all = draft.state.rollout.iter().chain(in_branches);
+    let Some(rollout) = all.find(|one| named.is_none_or(|name| name == one.state)) else {
+        return not_awaited("there is no rollout");
+    };
+    let state = &rollout.state;
+    let how = match rollout.course {
+        Course::Done => "it is done",
+        Course::Undone => "it was undone",
+        Course::Failed => "it has failed",
+        Course::RollingOut | Course::Undoing | Course::Stopping => "the run has left it",
+    };
+    let refusal = not_awaited(format!("the rollout of `{state}` is over: {how}"));
+    if undoable(draft.model, &draft.state).iter().any(|one| one.state == *state) {
+        refusal.needs("`rollback` undoes it, as long as the run is held after it")
+    } else {
+        refusal
+    }
 }
 
 /// Whether somebody may steer a rollout.
@@ -402,6 +425,22 @@ fn may_put_aside(rollout: &RolloutState, index: u32, how: &str) -> Result<(), Re
     match rollout.course {
         _ if phase == Phase::Stuck => Ok(()),
         Course::RollingOut if forward => Ok(()),
+        // Whether it was begun is known to the run alone, and a pause has it say so.
+        Course::RollingOut
+            if rollout.active.contains(&index)
+                && rollout.is_at_first_step(index)
+                && rollout.paused.is_none() =>
+        {
+            let target = rollout.target(index);
+            let is = phase.as_str();
+            Err(not_awaited(format!(
+                "the target `{target}` cannot be {how} now: it is {is}, or about to"
+            ))
+            .needs(
+                "pause the rollout first: what nobody has begun is taken back by that; what was \
+                 begun comes to its end before",
+            ))
+        }
         _ => Err(not_now(rollout, index, how)),
     }
 }

@@ -388,6 +388,23 @@ fn what_was_undone_is_not_undone_again() {
     assert_eq!(refusal.message, "this rollout cannot be undone: it has no `rollback`");
     for steering in Steering::ALL.into_iter().filter(|one| *one != Steering::Rollback) {
         let none = bench.act("bob", steer(steering, Some("t1"), Some("so")));
-        assert_eq!(refused(none, RefusalCode::NotAwaited).message, "there is no rollout");
+        let refusal = refused(none, RefusalCode::NotAwaited);
+        assert_eq!(refusal.message, "the rollout of `go` is over: it is done");
+        let back = "`rollback` undoes it, as long as the run is held after it";
+        assert_eq!(refusal.needed, [back]);
+        let none = one_way.act("bob", steer(steering, Some("t1"), Some("so")));
+        assert!(refused(none, RefusalCode::NotAwaited).needed.is_empty());
     }
+    by_bob(&mut bench, Steering::Rollback, None);
+    bench.attempt("go#1/t1/restore", done()).unwrap();
+    assert_eq!(bench.status(), ended("undone"));
+}
+
+#[test]
+fn where_nothing_was_rolled_out_there_is_nothing_to_steer() {
+    let before = SOURCE
+        .replace("start: go\nstates:\n", "start: first\nstates:\n  first: { hold: { signal: { name: one } }, on: { released: go } }\n");
+    let mut bench = submitted(&before, "bob", json!({ "targets": ["t1"] }));
+    let none = bench.act("bob", steer(Steering::Promote, None, None));
+    assert_eq!(refused(none, RefusalCode::NotAwaited).message, "there is no rollout");
 }

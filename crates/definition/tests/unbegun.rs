@@ -45,6 +45,28 @@ fn by_ada(bench: &mut Bench, steering: Steering) -> Vec<String> {
     of_the_rollout(&bench.act("ada", steer(steering, None, Some("so"))).unwrap())
 }
 
+#[test]
+fn what_nobody_has_begun_is_left_out_after_a_pause() {
+    let mut bench = submitted(SOURCE, "ada", json!({}));
+    let skip = |bench: &mut Bench, target: &str| {
+        bench.act("ada", steer(Steering::Skip, Some(target), Some("so")))
+    };
+    begin(&mut bench, "go#1/a/deploy");
+    for target in ["a", "b"] {
+        let refusal = refused(skip(&mut bench, target), RefusalCode::NotAwaited);
+        let says =
+            format!("the target `{target}` cannot be skipped now: it is deploying, or about to");
+        assert_eq!(refusal.message, says);
+        assert!(refusal.needed[0].starts_with("pause the rollout first"), "{:?}", refusal.needed);
+    }
+    by_ada(&mut bench, Steering::Pause);
+    skip(&mut bench, "b").unwrap();
+    let refusal = refused(skip(&mut bench, "a"), RefusalCode::NotAwaited);
+    assert_eq!(refusal.needed, ["wait until what is done to it has ended"]);
+    by_ada(&mut bench, Steering::Resume);
+    assert_eq!(targets(&bench), ["a:deploying", "b:skipped", "c:deploying", "d:deploying"]);
+}
+
 fn begin(bench: &mut Bench, effect: &str) {
     let effect = EffectId::new(effect);
     bench.act("engine", Action::AttemptStarted { effect, attempt: 1 }).unwrap();
