@@ -471,7 +471,7 @@ fn after_a_crash_the_check_says_what_was_done_or_a_person_does() {
 
     $ holdpoint settle 1 done --reason again --as ada
     error[HP1007]: the run has ended with `done`
-    help: submit it anew; `holdpoint history RUN` says how it ended
+    help: `holdpoint history RUN` says how it ended; nothing is done about it any more but in a run of its own
     [exit 1]
 
     $ holdpoint history 1
