@@ -295,7 +295,9 @@ fn a_named_role_accepts_a_conflict_and_it_shows_as_that() {
     place.must("work");
     let shown = place.must("show 2");
     assert!(shown.contains("`holdpoint conflicts accept 2 --with 1 --reason TEXT`"), "{shown}");
-    place.must("conflicts accept 2 --with 1 --reason together --as grace");
+    let accepted = place.must("conflicts accept 2 --with 1 --reason together --as grace");
+    let next = "next: run `holdpoint work`, which looks for conflicts\n";
+    assert!(accepted.contains(next), "{accepted}");
     place.must("work");
     assert_eq!(state(&place, 2), "deploy", "{}", place.must("show 2"));
     let shown = place.must("show 2");

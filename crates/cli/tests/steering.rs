@@ -413,6 +413,16 @@ fn a_rollout_is_not_undone_over_a_newer_one_unless_that_is_named() {
     let refused = place.refuses(rollback, "HP1060");
     assert!(refused.contains("has worked at web-1, web-2 since"), "{refused}");
     assert!(refused.contains("--over 2"), "{refused}");
+    // What `show` proposes can be done, and says over what.
+    let shown = place.must("show 1");
+    let step = "run 2 (Two) has worked at web-1, web-2 since: \
+                `holdpoint rollback 1 --reason TEXT --over 2`";
+    assert!(shown.contains(step), "{shown}");
+    assert!(place.must("show 2").contains("`holdpoint rollback 2 --reason TEXT`"));
+    let steps = place.ask("show 1")["view"]["next_steps"].to_string();
+    assert!(steps.contains("\"over\":[2]"), "{steps}");
+    let itself = place.refuses("rollback 1 --over 1 --reason 'errors at night' --as ada", "HP1008");
+    assert!(itself.contains("not undone over the work of its own run"), "{itself}");
     // Who may not undo it learns that, and nothing else.
     place.refuses("rollback 1 --reason 'errors at night' --as bob", "HP1002");
 

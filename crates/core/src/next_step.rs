@@ -99,6 +99,10 @@ pub enum NextAsk {
         steering: Steering,
         /// The state whose rollout it is.
         state: String,
+        /// The numbers of the runs over whose newer work, or locks, it would be undone: to be named
+        /// (`over`), or to be dealt with first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        over: Vec<u64>,
     },
     /// Say what became of an attempt.
     Settle {

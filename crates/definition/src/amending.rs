@@ -67,6 +67,36 @@ fn is_within(new: &Value, old: &Value) -> bool {
     }
 }
 
+/// Whether the input may be replaced where the run stands, as far as the new one does not matter.
+pub(crate) fn may_be(model: &Model, state: &State) -> bool {
+    match &state.place {
+        Place::All(_) => {
+            let paths = state.leaves().into_iter().map(|(path, _)| path);
+            let mut inner = paths.filter_map(|path| state.looking_at(&path));
+            inner.all(|inner| matches!(inner.place, Place::Blocked { .. }) || may_be(model, &inner))
+        }
+        Place::Hold(open) => {
+            let hold = hold_of(model, &open.hold);
+            hold.is_some_and(|hold| {
+                hold.witness.is_none()
+                    && hold.approval.as_ref().is_none_or(|approval| approval.amended.is_some())
+            }) && let_stand(model, state, &open.hold)
+        }
+        Place::Owing { state: name, .. } => state.is_in_branch() && let_stand(model, state, name),
+        _ => false,
+    }
+}
+
+/// Whether no other hold has approved a text that none but this may follow, for work without it.
+fn let_stand(model: &Model, state: &State, here: &str) -> bool {
+    state.approved.iter().filter(|name| *name != here).all(|name| {
+        let approval = hold_of(model, name).and_then(|hold| hold.approval.as_ref());
+        let policy = approval.and_then(|approval| approval.amended);
+        matches!(policy, Some(Amended::Keep | Amended::Subset))
+            || !check::works_without(model, here, name)
+    })
+}
+
 impl Draft<'_> {
     /// Decides that the input is replaced.
     pub(crate) fn amend(&mut self, input: &Value, reason: &str) -> Result<(), Refusal> {

@@ -109,6 +109,14 @@ pub(crate) fn looks(model: &Model, state: &State) -> Option<EffectId> {
     waits.then(|| EffectId::new(format!("{}#{}/conflicts", open.hold, open.visit)))
 }
 
+/// Whether nobody knows whether conflicts keep a hold that has all else, before it is looked for them.
+pub(crate) fn is_to_be_looked_for(model: &Model, state: &State) -> bool {
+    let Place::Hold(open) = &state.place else { return false };
+    let conflicts = hold_of(model, &open.hold).and_then(|hold| hold.conflicts.as_ref());
+    looks(model, state).is_some()
+        && conflicts.is_some_and(|conflicts| !open.conflicting.holds(conflicts))
+}
+
 impl Draft<'_> {
     /// Decides what follows from which runs this one is in conflict with at this moment.
     pub(crate) fn conflicts_looked(

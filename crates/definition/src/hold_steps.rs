@@ -103,7 +103,7 @@ pub(crate) fn hold_steps(
     }
     steps.extend(conflicting::steps(hold, open));
     if open.locking.waits_for().is_some() {
-        let text = "wait for the locks: `holdpoint locks` says who holds them";
+        let text = "wait for the locks, which `holdpoint work` asks for: `holdpoint locks` says who holds them";
         steps.push(NextStep::told(text));
     }
     steps.extend(senders::signal_step(hold, open));

@@ -77,7 +77,7 @@ pub(crate) fn steps(model: &Model, rollout: &RolloutState, at: &Moment<'_>) -> V
 }
 
 fn steer(rollout: &RolloutState, steering: Steering, text: String) -> NextStep {
-    NextStep::ask(text, NextAsk::Steer { steering, state: rollout.state.clone() })
+    NextStep::ask(text, NextAsk::Steer { steering, state: rollout.state.clone(), over: Vec::new() })
 }
 
 /// How the run can come back to a rollout that was done.

@@ -13,6 +13,7 @@ use holdpoint_core::{
 };
 
 use crate::{
+    amending,
     approval::Asked,
     conflicting, deadlines, drift, duties, earlier,
     event_data::OpenRule,
@@ -105,6 +106,13 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         let mut held = hold_view(hold, open, state, at);
         drift::add_to_view(&mut held, model, state, open, at);
         held.conditions.extend(lockdown::conditions(model, state, at));
+        let others = |one: &ConditionView| !matches!(one.kind, "conflicts" | "lock");
+        if held.conditions.iter().filter(|one| others(one)).all(|one| one.met)
+            && conflicting::is_to_be_looked_for(model, state)
+        {
+            let text = "run `holdpoint work`, which looks for conflicts";
+            view.next_steps.insert(0, NextStep::told(text));
+        }
         view.holds.push(held);
     }
     view.failure = state.failure.as_ref().map(|failure| FailureView {
@@ -174,6 +182,9 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     }
     if let Place::All(fork) = &state.place {
         add_branches(model, state, fork, at, &mut view);
+    }
+    if !amending::may_be(model, state) {
+        view.next_steps.retain(|step| step.ask != Some(NextAsk::Amend));
     }
     if !over && !state.cancelled && state.may_be_given_up() {
         let requester = &state.vars().requester;

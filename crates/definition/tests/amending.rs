@@ -248,6 +248,30 @@ fn what_was_approved_elsewhere_does_not_become_something_else() {
             "  pause: { hold: { signal: { name: go } }, on: { released: work } }\n  work:\n",
         )
     };
+    // It is proposed where a text could be accepted, and nowhere else.
+    for (policy, proposed) in
+        [("POLICY", false), ("reset", false), ("subset", true), ("keep", true)]
+    {
+        let talk = "  pause:
+    hold: { approval: { rules: { any: { from: role:engineer, need: 1 } }, amended: keep } }
+    on: { released: work, rejected: refused }\n  work:\n";
+        let source = CHANGE.replace("released: work", "released: pause").replace("  work:\n", talk);
+        let source = match policy {
+            "POLICY" => source.replace("        amended: POLICY\n", ""),
+            policy => source.replace("POLICY", policy),
+        };
+        let mut bench = submitted(&source, "ada", input(&["a", "b"], "low"));
+        let offers = |bench: &Bench| {
+            let steps = bench.view().next_steps;
+            steps.iter().any(|step| step.ask == Some(holdpoint_core::NextAsk::Amend))
+        };
+        assert_eq!(offers(&bench), policy != "POLICY", "{policy}");
+        bench.approve("bob").unwrap();
+        bench.approve("eve").unwrap();
+        assert_eq!((bench.view().state.as_str(), offers(&bench)), ("pause", proposed), "{policy}");
+        let less = bench.act("ada", amend(input(&["a"], "low")));
+        assert_eq!(less.is_ok(), proposed, "{policy}: {less:?}");
+    }
     for (policy, new, accepted) in [
         ("reset", input(&["a"], "low"), false),
         ("subset", input(&["a"], "low"), true),

@@ -89,6 +89,33 @@ fn waiting(source: &str) -> Bench {
     bench
 }
 
+/// Whether people are told that what is missing is a look.
+fn says_look(bench: &Bench) -> bool {
+    let steps = bench.view().next_steps;
+    steps.iter().any(|step| step.text == "run `holdpoint work`, which looks for conflicts")
+}
+
+#[test]
+fn that_it_is_to_be_looked_for_conflicts_is_told_when_nothing_else_is_missing() {
+    let mut bench = submitted(CHANGE, "ada", json!({ "items": ["a"] }));
+    assert!(!says_look(&bench), "people have not approved");
+    bench.approve("bob").unwrap();
+    assert!(says_look(&bench));
+    look(&mut bench, &[found(7, true, &["a"])]).unwrap();
+    assert!(!says_look(&bench), "a conflict keeps it");
+    accept(&mut bench, "eve", 7, "they agreed").unwrap();
+    assert!(says_look(&bench));
+    look(&mut bench, &[found(7, true, &["a"])]).unwrap();
+    assert!(!says_look(&bench), "{:?}", bench.view().next_steps);
+    let locking = CHANGE.replace("expires: 2d", "expires: 2d\n      lock: \"${input.items}\"");
+    let mut bench = waiting(&locking);
+    assert!(says_look(&bench));
+    look(&mut bench, &[]).unwrap();
+    let steps = bench.view().next_steps;
+    let locks = "wait for the locks, which `holdpoint work` asks for";
+    assert!(!says_look(&bench) && steps.iter().any(|one| one.text.starts_with(locks)), "{steps:?}");
+}
+
 #[test]
 fn a_hold_is_released_when_a_look_finds_nothing_and_records_that() {
     let mut bench = waiting(CHANGE);

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use holdpoint_core::{
-    Action, Command, ItemName, Refusal, RefusalCode, RunId, Sequence, Steering, StreamId, Version,
+    Action, Command, ItemName, NextAsk, NextStep, Refusal, RefusalCode, RunId, Sequence, Steering,
+    StreamId, Version,
     newer_work::{Newer, Trail, Undoable},
 };
 
@@ -11,7 +12,7 @@ use crate::{
     engine::Engine,
     failure::{CommandFailure, QueryFailure},
     load::LiveRun,
-    query::{RunFilter, RunRow},
+    query::{RunDetail, RunFilter, RunRow},
 };
 
 /// How many events are read at once.
@@ -42,8 +43,49 @@ impl Engine {
         if targets.is_empty() || !is_new || self.would(run, command).await.is_err() {
             return Ok(());
         }
-        let mine = self.trail(&live, Sequence::ZERO).await?;
-        let since = mine.since(&targets);
+        if over.contains(&run) {
+            return Err(Refusal::new(
+                RefusalCode::InvalidInput,
+                "a rollout is not undone over the work of its own run",
+            )
+            .needs("name the runs that have worked at its targets since: `show` says which")
+            .into());
+        }
+        let found = self.newer_work(&live, &targets, over).await?;
+        if found.is_empty() { Ok(()) } else { Err(refusal(&found).into()) }
+    }
+
+    /// Adds to the steps that undo a rollout which was done, over the newer work of which runs that would be.
+    ///
+    /// # Errors
+    /// See [`QueryFailure`].
+    pub async fn note_newer_work(&self, detail: &mut RunDetail) -> Result<(), QueryFailure> {
+        for NextStep { text, ask } in &mut detail.view.next_steps {
+            let Some(NextAsk::Steer { steering: Steering::Rollback, state, over }) = ask else {
+                continue;
+            };
+            let live = self.live(detail.row.id).await?;
+            let undoable = live.undoable().into_iter().filter(|one| one.state == *state);
+            let targets: BTreeSet<String> = undoable.flat_map(|one| one.targets).collect();
+            let found = self.newer_work(&live, &targets, &BTreeSet::new()).await?;
+            if !found.is_empty() {
+                *text = format!("{text}; {}", told(&found));
+                *over = found.iter().map(|(row, _)| row.number).collect();
+            }
+        }
+        Ok(())
+    }
+
+    /// The runs that have worked at some of these targets since `live` has, or hold a lock on one.
+    async fn newer_work(
+        &self,
+        live: &LiveRun,
+        targets: &BTreeSet<String>,
+        over: &BTreeSet<RunId>,
+    ) -> Result<Vec<(RunRow, Newer)>, QueryFailure> {
+        let run = live.run.id();
+        let mine = self.trail(live, Sequence::ZERO).await?;
+        let since = mine.since(targets);
         let filter =
             RunFilter { project: Some(live.run.project().clone()), ..RunFilter::default() };
         let mut found = Vec::new();
@@ -55,12 +97,12 @@ impl Engine {
             let other = self.live(row.id).await?;
             let trail = if has_news { self.trail(&other, since).await? } else { Trail::default() };
             let held: BTreeSet<ItemName> = other.claims().held.into_keys().collect();
-            let newer = mine.newer(&targets, &trail, &held);
+            let newer = mine.newer(targets, &trail, &held);
             if !newer.is_nothing() {
                 found.push((row, newer));
             }
         }
-        if found.is_empty() { Ok(()) } else { Err(refusal(&found).into()) }
+        Ok(found)
     }
 
     /// What a run has done at targets after a position of the log.
@@ -86,7 +128,8 @@ impl Engine {
     }
 }
 
-fn refusal(found: &[(RunRow, Newer)]) -> Refusal {
+/// What stands against undoing, in words.
+fn told(found: &[(RunRow, Newer)]) -> String {
     let named = |targets: &BTreeSet<String>| {
         let few: Vec<&str> = targets.iter().take(NAMED_MAX).map(String::as_str).collect();
         let more = targets.len().saturating_sub(NAMED_MAX);
@@ -106,6 +149,10 @@ fn refusal(found: &[(RunRow, Newer)]) -> Refusal {
     if found.len() > NAMED_MAX {
         told.push(format!("so it is with {} more runs", found.len().saturating_sub(NAMED_MAX)));
     }
+    told.join("; ")
+}
+
+fn refusal(found: &[(RunRow, Newer)]) -> Refusal {
     let worked = found.iter().any(|(_, newer)| !newer.worked.is_empty());
     let code = if worked { RefusalCode::NewerWork } else { RefusalCode::LockedByOther };
     let runs: Vec<String> = found.iter().map(|(row, _)| format!("--over {}", row.number)).collect();
@@ -114,7 +161,7 @@ fn refusal(found: &[(RunRow, Newer)]) -> Refusal {
     } else {
         "wait until the lock is given back"
     };
-    Refusal::new(code, told.join("; ")).needs(format!(
+    Refusal::new(code, told(found)).needs(format!(
         "{first}; or undo the rollout over it, with a reason that says why: `{}`",
         runs.join(" ")
     ))

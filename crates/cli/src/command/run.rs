@@ -43,7 +43,8 @@ pub(crate) async fn send(
     done: &str,
 ) -> Result<Answer, Failure> {
     let answer = engine.command(run, command).await?;
-    let detail = engine.run(run).await?;
+    let mut detail = engine.run(run).await?;
+    engine.note_newer_work(&mut detail).await?;
     let row = &detail.row;
     let text = format!(
         "{done} run {}: {}\n{}",

@@ -33,7 +33,8 @@ pub(crate) async fn show(context: &Context, arguments: &Show) -> Result<Answer, 
         .with_engine_at_rest(async |engine| {
             let run = context.run(engine, &arguments.run.run).await?;
             let Some(as_of) = as_of else {
-                let detail = engine.run(run).await?;
+                let mut detail = engine.run(run).await?;
+                engine.note_newer_work(&mut detail).await?;
                 let found = match engine.project(&detail.row.project) {
                     Some(project) => engine.conflicts(&project, Some(run)).await?,
                     None => Vec::new(),
@@ -357,7 +358,7 @@ fn with_command(step: &NextStep, row: &RunRow, view: &RunView) -> String {
         _ => format!(" --hold {hold}"),
     };
     let arguments = match &step.ask {
-        Some(NextAsk::Steer { steering, state }) => {
+        Some(NextAsk::Steer { steering, state, over }) => {
             let more = match steering {
                 Steering::Skip => " TARGET --reason TEXT",
                 Steering::Pause | Steering::Abort | Steering::Rollback => " --reason TEXT",
@@ -365,7 +366,8 @@ fn with_command(step: &NextStep, row: &RunRow, view: &RunView) -> String {
             };
             let of =
                 if view.rollouts().len() > 1 { format!(" --state {state}") } else { String::new() };
-            format!("{steering} {number}{more}{of}")
+            let over: String = over.iter().map(|run| format!(" --over {run}")).collect();
+            format!("{steering} {number}{more}{of}{over}")
         }
         Some(NextAsk::Signal { name, with_data }) => {
             let data = if *with_data { " --data JSON" } else { "" };
