@@ -147,19 +147,22 @@ impl<'a> Judging<'a> {
         before.is_some_and(|before| before.demand == one.demand)
     }
 
-    /// The release that meets a requirement, if one does.
+    /// The release that meets a requirement, if one does: of several the last, as a window that was
+    /// overridden once may have been open since, and the other way round.
     fn met(&self, one: &Requirement) -> Option<(&'a str, &'a Mark)> {
         let marks = self.state.kept.met.get(&one.name)?;
-        let found = marks.iter().find(|(_, mark)| self.counts(one, mark));
+        let counting = marks.iter().filter(|(_, mark)| self.counts(one, mark));
+        let found = counting.max_by_key(|(_, mark)| (mark.at, mark.overridden.is_none()));
         found.map(|(hold, mark)| (hold.as_str(), mark))
     }
 
-    fn holds(&self, one: &Requirement) -> impl Iterator<Item = &'a str> {
+    /// The holds that stand for a requirement.
+    fn holds(&self, one: &Requirement) -> Vec<&'a str> {
         let stand = self.model.states.iter().filter_map(|(name, state)| match &state.kind {
             StateKind::Hold(hold) if one.lacks(hold).is_none() => Some(name.as_str()),
             _ => None,
         });
-        stand.collect::<Vec<_>>().into_iter()
+        stand.collect()
     }
 
     /// Where the run stands with a requirement.
@@ -195,7 +198,7 @@ impl<'a> Judging<'a> {
             }
             None => {}
         }
-        let holds: Vec<&str> = self.holds(one).collect();
+        let holds = self.holds(one);
         let outcome =
             |hold: &&&str| state.kept.outcomes.get(**hold).is_some_and(|how| how == "waived");
         if one.waivable

@@ -369,6 +369,109 @@ fn a_migrated_run_is_judged_by_the_baseline_in_force_then() {
 }
 
 #[test]
+fn a_run_that_is_migrated_while_no_baseline_is_in_force_keeps_its_own() {
+    let withdrawn = ProjectEvent::BaselineWithdrawn {
+        baseline: "rules".parse().unwrap(),
+        revision: 1,
+        reason: "a trial".to_owned(),
+    };
+    let two = RULES.replace("need: 2", "need: 3");
+    // The revision it is judged by, from what was published before it began and before it is migrated.
+    for (before, then, revision) in [
+        (None, vec![], None),
+        (None, vec![published(1, RULES)], Some(1)),
+        (None, vec![published(1, RULES), withdrawn.clone()], None),
+        (Some(published(1, RULES)), vec![], Some(1)),
+        (Some(published(1, RULES)), vec![withdrawn], Some(1)),
+        (Some(published(1, RULES)), vec![published(2, &two)], Some(2)),
+    ] {
+        let mut bench = Bench::new(workflow(SLOW), people());
+        before.iter().for_each(|fact| bench.happens(fact));
+        bench.submit("fay", json!({})).unwrap();
+        then.iter().for_each(|fact| bench.happens(fact));
+        let newer = SLOW.replace("version: 1", "version: 2");
+        bench.migrate("ada", workflow(&newer), &[]).unwrap();
+        let judged = bench.view().baseline.map(|one| one.reference.revision);
+        assert_eq!(judged, revision, "{before:?} {then:?}");
+    }
+}
+
+#[test]
+fn of_several_releases_the_last_says_how_a_freeze_was_kept() {
+    const RULES: &str = "
+baseline: rules
+title: Rules
+requirements:
+  freeze: { before: rollout, not_during: calendar:freeze, override: role:board }
+";
+    let calendar = |name: &str, says: &str| ProjectEvent::CalendarPublished {
+        calendar: name.parse().unwrap(),
+        revision: 1,
+        digest: Digest::of(says.as_bytes()),
+        title: None,
+        source: format!("calendar: {name}\nzone: UTC\n{says}"),
+    };
+    let overridden = "the window of `";
+    // The holds in the order in which they come, which of them is overridden, and what comes of it.
+    for (first, second, in_spite, status, why) in [
+        ("a", "b", "a", Status::Met, "`b` was released"),
+        ("b", "a", "b", Status::Met, "`a` was released"),
+        ("a", "b", "b", Status::Overridden, overridden),
+        ("b", "a", "a", Status::Overridden, overridden),
+    ] {
+        let hold = |name: &str, to: &str| {
+            format!(
+                "  {name}:\n    hold: {{ signal: {{ name: go }}, window: {{ in: calendar:always, override: role:board }}, not_during: calendar:freeze }}\n    on: {{ released: {to} }}\n"
+            )
+        };
+        let source = format!(
+            "workflow: change\nversion: 1\ntitle: Change\nstart: {first}\nstates:\n{}{}  roll-out:\n    do: {{ rollout: {{ targets: [web-1], waves: [100%], each: {{ run: deploy }} }} }}\n    on: {{ succeeded: done, failed: done }}\n  done: {{ end: done }}\n",
+            hold(first, second),
+            hold(second, "roll-out")
+        );
+        let mut bench = Bench::new(workflow(&source), people());
+        bench.happens(&published(1, RULES));
+        bench.happens(&calendar(
+            "always",
+            "windows: [{ starts: 2026-01-01T00:00, lasts: 24h, repeat: FREQ=DAILY }]\n",
+        ));
+        bench.happens(&calendar(
+            "freeze",
+            "freezes: [{ from: 2026-01-06, to: 2026-01-08, reason: The year is closed }]\n",
+        ));
+        bench.submit("fay", json!({})).unwrap();
+        // It is Monday the 5th. In the freeze one is overridden; outside of it the other is released.
+        if in_spite == first {
+            bench.advance(hours(24));
+        }
+        for name in [first, second] {
+            assert_eq!(bench.view().state, name);
+            if name == in_spite && name == second {
+                bench.advance(hours(24));
+            } else if name != in_spite && name == second {
+                bench.advance(hours(24 * 5));
+            }
+            bench.act("fay", Action::Signal { name: "go".to_owned(), data: Value::Null }).unwrap();
+            if name == in_spite {
+                let reason = "it burns".to_owned();
+                bench.act("dora", Action::Override { hold: None, reason }).unwrap();
+            }
+        }
+        assert_eq!(open(&bench), ["roll-out#1/web-1/deploy"]);
+        let found = of(&bench, "freeze");
+        assert_eq!(found.status, status, "{first} {second} {in_spite}: {found:?}");
+        assert!(found.why.starts_with(why), "{found:?}");
+        if status == Status::Overridden {
+            assert_eq!(
+                found.why,
+                format!("the window of `{in_spite}` was overridden by dora: it burns")
+            );
+        }
+        assert_eq!(found.met, status == Status::Met);
+    }
+}
+
+#[test]
 fn an_excepted_definition_shows_it_and_is_not_kept_back() {
     let rules = RULES
         .replace("not: [requester] } }", "not: [requester] }, except: { change: it is a trial } }");
