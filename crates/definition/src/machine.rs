@@ -272,8 +272,7 @@ impl Draft<'_> {
             Action::Start => self.start()?,
             Action::Vote { hold, vote, reason, duties, in_place_of, plans } => {
                 let (hold, place) = (hold.as_deref(), in_place_of.as_ref());
-                self.is_about(*vote, plans)?;
-                self.vote(hold, *vote, reason.as_deref(), duties, place)?;
+                self.vote(hold, *vote, reason.as_deref(), duties, place, plans)?;
             }
             Action::Withdraw { hold, in_place_of, reason } => {
                 self.withdraw(hold.as_deref(), in_place_of.as_ref(), reason.as_deref())?;

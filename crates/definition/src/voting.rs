@@ -1,6 +1,8 @@
 //! What members decide about an open hold: votes, their withdrawal, vetoes and who overrules them.
 
-use holdpoint_core::{MemberId, NewDuty, Refusal, RefusalCode, Vote};
+use std::collections::BTreeSet;
+
+use holdpoint_core::{Digest, MemberId, NewDuty, Refusal, RefusalCode, Vote};
 
 use crate::{
     approval::Asked,
@@ -61,9 +63,11 @@ impl<'a> Draft<'a> {
         reason: Option<&str>,
         duties: &[NewDuty],
         place: Option<&MemberId>,
+        plans: &BTreeSet<Digest>,
     ) -> Result<(), Refusal> {
         self.member()?;
         self.deciding(named)?;
+        self.is_about(vote, plans)?;
         self.count_anew();
         let (id, member) = self.member()?;
         let (open, _, approval) = self.deciding(named)?;

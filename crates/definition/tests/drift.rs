@@ -81,6 +81,36 @@ fn what_was_released_is_what_begins() {
 }
 
 #[test]
+fn a_vote_is_about_the_hold_that_it_names_before_it_is_about_a_plan() {
+    let other = holdpoint_core::Digest::of(b"another plan");
+    let vote = |hold: Option<&str>, vote| Action::Vote {
+        hold: hold.map(str::to_owned),
+        vote,
+        reason: Some("so".to_owned()),
+        duties: Vec::new(),
+        in_place_of: None,
+        plans: [other].into(),
+    };
+    for (who, hold, code, says) in [
+        ("bob", Some("watch"), RefusalCode::NotAwaited, "the hold `watch` is not open"),
+        ("bob", Some("agre"), RefusalCode::NotAwaited, "the hold `agre` is not open"),
+        ("zoe", Some("agree"), RefusalCode::NotMember, "zoe"),
+        ("bob", Some("agree"), RefusalCode::OtherPlan, "`agree` is asked about"),
+        ("bob", None, RefusalCode::OtherPlan, "`agree` is asked about"),
+    ] {
+        for kind in [Vote::Approve, Vote::Reject] {
+            let refusal = refused(bench().act(who, vote(hold, kind)), code);
+            assert!(refusal.message.contains(says), "{hold:?}: {refusal}");
+        }
+    }
+    let mut bench = bench();
+    bench.approve("bob").unwrap();
+    let refusal =
+        refused(bench.act("bob", vote(Some("watch"), Vote::Approve)), RefusalCode::NotAwaited);
+    assert!(refusal.message.contains("waits for no votes"), "{refusal}");
+}
+
+#[test]
 fn a_plan_that_has_changed_since_is_approved_anew() {
     let mut bench = bench();
     let before = planned(&bench);
