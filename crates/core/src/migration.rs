@@ -26,7 +26,7 @@ pub struct Migrating<'a> {
     pub input: &'a Value,
     /// What states of the old version are called in the new one, where that differs.
     pub states: &'a BTreeMap<String, String>,
-    /// The baseline that is in force in the project then.
+    /// The baseline that is in force in the project then; where there is none, the run keeps its own.
     pub baseline: Option<&'a BaselineRef>,
     /// When it is migrated.
     pub at: Timestamp,

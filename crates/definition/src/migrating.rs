@@ -57,7 +57,7 @@ pub(crate) fn adopt(
             lockdowns: BTreeSet::new(),
             lacking: BTreeSet::new(),
         },
-        // Where none is in force now, what the run was begun under still holds.
+        // Withdrawing a baseline must not be a way to let a run go on without it.
         baseline: migrating.baseline.cloned().or_else(|| old.baseline.clone()),
         ..old.clone()
     };

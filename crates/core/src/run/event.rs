@@ -51,7 +51,8 @@ pub enum RunEvent {
         /// The input as the new version completes it, where that differs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<Value>,
-        /// The baseline that was in force in the project, by which the run is judged from now on.
+        /// The baseline that was in force in the project, by which the run is judged from now on; where
+        /// there was none, it is judged as before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         baseline: Option<BaselineRef>,
         /// The roles of the member who did it.
