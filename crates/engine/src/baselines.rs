@@ -6,13 +6,13 @@ use std::{
 };
 
 use holdpoint_core::{
-    Actor, Authentication, BaselineReader, BaselineRef, CommandId, DefinitionRef, Digest, Judged,
-    LoadFailure, Project, ProjectAction, ProjectCommand, ProjectId, PublishedBaseline,
-    ReadBaseline, Refusal, RefusalCode, RunAnswer, Shortfall, project::PublishedDefinition,
+    BaselineReader, BaselineRef, DefinitionRef, Digest, Judged, LoadFailure, Project,
+    ProjectAction, ProjectCommand, PublishedBaseline, ReadBaseline, Refusal, RefusalCode,
+    Shortfall, project::PublishedDefinition,
 };
 use serde::Serialize;
 
-use crate::{engine::Engine, failure::CommandFailure, guard::guard};
+use crate::{engine::Engine, guard::guard};
 
 /// A published definition that does not keep to a baseline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -92,6 +92,44 @@ impl Judge {
         let refusal = baseline.reference.refusal(&definition.reference, &found);
         Err(refusal.needs("publish a version that keeps to it, and take that"))
     }
+
+    /// Refuses to publish what is not a baseline, or calls itself otherwise than the command does: it
+    /// would refuse every definition.
+    pub(crate) fn check(&self, command: &ProjectCommand) -> Result<(), Refusal> {
+        let ProjectAction::PublishBaseline { baseline, title, source, .. } = &command.action else {
+            return Ok(());
+        };
+        let invalid = |reason| Refusal::new(RefusalCode::InvalidInput, reason);
+        let read = self.read(source).map_err(|failure| invalid(failure.reason))?;
+        if (&read.baseline, &read.title) == (baseline, title) {
+            return Ok(());
+        }
+        Err(invalid(format!(
+            "the baseline says of itself that it is `{}`, \"{}\"",
+            read.baseline, read.title
+        )))
+    }
+
+    /// Refuses to publish a definition that does not keep to the project's baseline.
+    pub(crate) fn admit_publication(
+        &self,
+        project: &Project,
+        command: &ProjectCommand,
+    ) -> Result<(), Refusal> {
+        let ProjectAction::Publish { name, version, language, source, .. } = &command.action else {
+            return Ok(());
+        };
+        let Some(baseline) = project.baseline() else { return Ok(()) };
+        let digest = Digest::of(source.as_bytes());
+        let reference = DefinitionRef { name: name.clone(), version: *version, digest };
+        let found = self
+            .look(&baseline.source, &Judged { name, language, source })
+            .map_err(|failure| unknown(&baseline.reference, &reference, &failure))?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(baseline.reference.refusal(&reference, &found))
+    }
 }
 
 /// That nobody knows whether a definition keeps to a baseline.
@@ -107,27 +145,6 @@ fn unknown(baseline: &BaselineRef, definition: &DefinitionRef, failure: &LoadFai
 }
 
 impl Engine {
-    /// Publishes a baseline in a project, also in place of the one that is in force: name and title are
-    /// what the source says.
-    ///
-    /// # Errors
-    /// See [`CommandFailure`]; refused when `source` is not a baseline.
-    pub async fn publish_baseline(
-        &self,
-        project: &ProjectId,
-        command: CommandId,
-        actor: Actor,
-        auth: Authentication,
-        source: &str,
-        reason: &str,
-    ) -> Result<RunAnswer, CommandFailure> {
-        let ReadBaseline { baseline, title, .. } = self.read_baseline(source)?;
-        let (source, reason) = (source.to_owned(), reason.to_owned());
-        let action = ProjectAction::PublishBaseline { baseline, title, source, reason };
-        let command = ProjectCommand { id: command, actor, auth, trace: None, action };
-        self.change_project(project, command).await
-    }
-
     /// What a baseline says of itself.
     ///
     /// # Errors
@@ -158,34 +175,5 @@ impl Engine {
             }
         }
         Ok(below)
-    }
-
-    /// Refuses to publish a definition that does not keep to the project's baseline.
-    pub(crate) fn check_baseline(
-        &self,
-        project: &ProjectId,
-        command: &ProjectCommand,
-    ) -> Result<(), Refusal> {
-        let ProjectAction::Publish { name, version, language, source, .. } = &command.action else {
-            return Ok(());
-        };
-        let Some(project) = self.project(project) else { return Ok(()) };
-        let Some(baseline) = project.baseline() else { return Ok(()) };
-        // What was accepted stays accepted, and what is refused anyway is refused for that.
-        if project.answer_to(command)?.is_some()
-            || Project::decide(Some(&project), project.id(), command).is_err()
-        {
-            return Ok(());
-        }
-        let digest = Digest::of(source.as_bytes());
-        let reference = DefinitionRef { name: name.clone(), version: *version, digest };
-        let judge = &self.shared.library.catalog.judge;
-        let found = judge
-            .look(&baseline.source, &Judged { name, language, source })
-            .map_err(|failure| unknown(&baseline.reference, &reference, &failure))?;
-        if found.is_empty() {
-            return Ok(());
-        }
-        Err(baseline.reference.refusal(&reference, &found))
     }
 }

@@ -147,7 +147,6 @@ impl Nursery {
             project.member(member)?;
         }
         let definition = project.definition(&child.definition, child.version)?;
-        self.library.catalog.judge.admit(&project, definition)?;
         let definition = definition.reference.clone();
         let workflow = self
             .library

@@ -187,7 +187,6 @@ impl Engine {
         command: ProjectCommand,
     ) -> Result<RunAnswer, CommandFailure> {
         self.check_release(project, &command).await?;
-        self.check_baseline(project, &command)?;
         let (reply, answer) = oneshot::channel();
         let (project, command) = (project.clone(), Box::new(command));
         let ask = ProjectAsk::Change { project, command, reply };
@@ -362,8 +361,14 @@ impl Engine {
             known: false,
         };
         self.send(run, Ask::Submit(Box::new(begin))).await?;
-        let answer = answer.await.map_err(|_| QueryFailure::Stopped)??;
-        Ok(Submitted { run, answer })
+        match answer.await.map_err(|_| QueryFailure::Stopped)? {
+            Ok(answer) => Ok(Submitted { run, answer }),
+            // As above: what the project demands may have changed meanwhile.
+            Err(failure @ CommandFailure::Refused(_)) => {
+                self.submitted_before(project, submission.command, &request).await.ok_or(failure)
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Whether a submission may begin a run now, and with what.
@@ -377,7 +382,6 @@ impl Engine {
         }
         let definition = project.definition(&submission.definition, submission.version)?;
         let catalog = &self.shared.library.catalog;
-        catalog.judge.admit(project, definition)?;
         let definition = definition.reference.clone();
         let workflow = catalog.workflow(project, &definition.digest).map_err(QueryFailure::from)?;
         Ok((definition, workflow))

@@ -153,7 +153,12 @@ impl ProjectDesk {
                 .into());
             }
         }
+        self.catalog.judge.check(command)?;
         let decided = Project::decide(project.as_deref(), id, command)?;
+        // What is refused anyway is refused for that.
+        if let Some(project) = &project {
+            self.catalog.judge.admit_publication(project, command)?;
+        }
         if let (Some(project), []) = (&project, decided.as_slice()) {
             return Ok(project.at());
         }

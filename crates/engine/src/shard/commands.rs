@@ -47,6 +47,12 @@ impl Shard {
             return self.enqueue(run, Waiting::Submission(begin));
         }
         let Some(project) = self.library.projects.get(&begin.project) else { return };
+        // By the baseline that the run is judged by later: the one in force where it is decided.
+        if let Some(definition) = project.definition_by_digest(&begin.definition.digest)
+            && let Err(refusal) = self.library.catalog.judge.admit(&project, definition)
+        {
+            return drop(begin.reply.send(Err(refusal.into())));
+        }
         let now = self.clock.now();
         let at = Moment { now, project: &project };
         let Begin { definition, workflow, command, input, .. } = &*begin;
