@@ -296,6 +296,9 @@ fn that_there_is_no_plan_is_said_wherever_people_are_asked_about_one() {
     place.must("work");
     shown(&place, "show 1");
     shown(&place, "submit roll --input to=v3 --as ada");
+    shown(&place, "approve 1 --dry-run --as bob");
+    let preview = place.ask("approve 1 --dry-run --as bob");
+    assert!(preview["runs"][0]["no_plan"]["roll"].is_string(), "{preview}");
     let approved = place.must("approve 1 --as bob");
     assert!(approved.contains("held at `agree`") && approved.contains(says), "{approved}");
     let history = place.must("history 1");

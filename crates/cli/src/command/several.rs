@@ -23,6 +23,8 @@ pub(crate) struct Told {
     row: RunRow,
     /// The digest of what was decided about, where a decision has one.
     about: Option<About>,
+    /// Why there is no plan of what its holds are asked about, by the states of the rollouts.
+    no_plan: BTreeMap<String, String>,
     outcome: Outcome,
 }
 
@@ -82,7 +84,14 @@ impl Outcome {
 impl Told {
     /// As the run is now.
     pub(crate) fn of(detail: &RunDetail, outcome: Outcome) -> Self {
-        Self { line: show::in_a_line(detail), row: detail.row.clone(), about: None, outcome }
+        let no_plan = detail.view.holds.iter().flat_map(|hold| hold.no_plan.clone()).collect();
+        Self {
+            line: show::in_a_line(detail),
+            row: detail.row.clone(),
+            about: None,
+            no_plan,
+            outcome,
+        }
     }
 
     /// With what was decided about.
@@ -100,7 +109,15 @@ impl Told {
                     .as_ref()
                     .map(|one| format!(", input {}{}", one.digest, one.plans_in_words(", plan ")));
                 let releases = if *releases { ", which this would release" } else { "" };
-                format!("would be {done}: {line}{releases}{}\n", digest.unwrap_or_default())
+                let no_plan: String = self
+                    .no_plan
+                    .iter()
+                    .map(|(state, why)| format!("  {}\n", show::no_plan_in_words(state, why)))
+                    .collect();
+                format!(
+                    "would be {done}: {line}{releases}{}\n{no_plan}",
+                    digest.unwrap_or_default()
+                )
             }
             Outcome::Refused(refusal) => told("refused", line, refusal, true),
             Outcome::Left(refusal) => {
@@ -135,6 +152,9 @@ impl Told {
             }
             if let Outcome::Would { releases } = self.outcome {
                 members.insert("releases".to_owned(), json!(releases));
+                if !self.no_plan.is_empty() {
+                    members.insert("no_plan".to_owned(), json!(self.no_plan));
+                }
             }
         }
         json

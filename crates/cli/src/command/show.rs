@@ -405,7 +405,7 @@ fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
     }
     text.extend(hold.replanned.as_ref().map(|one| replanned_in_words(hold, one)));
     for (state, why) in &hold.no_plan {
-        text.push_str(&format!("  `{state}`: there is no plan as things are now: {}\n", line(why)));
+        text.push_str(&format!("  {}\n", no_plan_in_words(state, why)));
     }
     if let Some(deadline) = &hold.deadline {
         text.push_str(&format!(
@@ -416,6 +416,11 @@ fn hold_in_words(hold: &HoldView, now: Timestamp) -> String {
         ));
     }
     text
+}
+
+/// That a rollout of which people are asked about the plan has none.
+pub(crate) fn no_plan_in_words(state: &str, why: &str) -> String {
+    format!("`{state}`: there is no plan as things are now: {}", line(why))
 }
 
 /// That the inventory has changed plans that a hold is asked about.
