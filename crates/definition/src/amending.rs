@@ -73,7 +73,14 @@ pub(crate) fn may_be(model: &Model, state: &State) -> bool {
         Place::All(_) => {
             let paths = state.leaves().into_iter().map(|(path, _)| path);
             let mut inner = paths.filter_map(|path| state.looking_at(&path));
-            inner.all(|inner| matches!(inner.place, Place::Blocked { .. }) || may_be(model, &inner))
+            inner.all(|inner| match inner.place {
+                Place::Hold(_)
+                | Place::Owing { .. }
+                | Place::Activity { .. }
+                | Place::Rollout { .. }
+                | Place::Child(_) => may_be(model, &inner),
+                _ => true,
+            })
         }
         Place::Hold(open) => {
             let hold = hold_of(model, &open.hold);

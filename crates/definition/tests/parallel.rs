@@ -1,7 +1,7 @@
 //! Parallel branches: what each command is about, how they join, and what stops them.
 
 use holdpoint_core::{
-    Action, Outcome, RefusalCode, RunStatus, Steering, Vote,
+    Action, NextAsk, Outcome, RefusalCode, RunStatus, Steering, Vote,
     testing::{Bench, types},
 };
 use serde_json::{Value, json};
@@ -319,13 +319,17 @@ fn an_amendment_is_for_every_open_hold_and_never_while_a_branch_is_at_work() {
         input: json!({ "title": title, "targets": ["a", "b"] }),
         reason: "it is another".to_owned(),
     };
+    let proposed =
+        |bench: &Bench| bench.view().next_steps.iter().any(|step| step.ask == Some(NextAsk::Amend));
     let mut bench = with(WAIT);
+    assert!(proposed(&bench));
     let events = bench.act("ada", amend("u")).unwrap();
     assert_eq!(types(&events), ["run.amended", "run.amended"]);
     assert_eq!(data(&events[0])["hold"], "net-ok");
     assert_eq!(data(&events[1])["hold"], "disk-ok");
     refused(bench.act("ada", amend("u")), RefusalCode::InvalidInput);
     bench.act("bob", vote(Some("net-ok"), Vote::Approve)).unwrap();
+    assert!(!proposed(&bench));
     let refusal = refused(bench.act("ada", amend("v")), RefusalCode::NotAwaited);
     assert_eq!(
         refusal.message,
@@ -334,6 +338,7 @@ fn an_amendment_is_for_every_open_hold_and_never_while_a_branch_is_at_work() {
     bench.attempt("cable#1", done()).unwrap();
     // What the first branch has done is done, and nothing is still to be done that was approved there.
     bench.attempt("cable#1", done()).unwrap_err();
+    assert!(!proposed(&bench));
     let refusal = refused(bench.act("ada", amend("v")), RefusalCode::NotAwaited);
     assert_eq!(refusal.message, "what `net-ok` let pass would no longer be what is done");
     replays(&bench);
