@@ -205,6 +205,48 @@ pub fn conflicts(
     found
 }
 
+/// Those of one of these runs, which has the place `run`: by the places of the others, with the items as
+/// the one sees them.
+#[must_use]
+pub fn conflicts_of(
+    run: usize,
+    runs: &[Touching],
+    inventory: &Items,
+) -> BTreeMap<usize, BTreeSet<Overlap>> {
+    let mut found = BTreeMap::new();
+    let Some(own) = runs.get(run) else { return found };
+    for (at, other) in runs.iter().enumerate() {
+        if at == run || !own.times.overlap(&other.times) {
+            continue;
+        }
+        let same = own.items.intersection(&other.items).map(|item| Overlap {
+            item: item.clone(),
+            relation: Relation::Same,
+            other: item.clone(),
+        });
+        let needed = depending(other, own, inventory).map(|overlap| overlap.turned());
+        let items: BTreeSet<Overlap> =
+            same.chain(depending(own, other, inventory)).chain(needed).collect();
+        if !items.is_empty() {
+            found.insert(at, items);
+        }
+    }
+    found
+}
+
+/// The items of one run that depend on items of another.
+fn depending(one: &Touching, other: &Touching, inventory: &Items) -> impl Iterator<Item = Overlap> {
+    one.items.iter().flat_map(move |item| {
+        let depends_on = inventory.get(item.as_str()).map(|one| &one.depends_on);
+        let below = depends_on.into_iter().flatten().filter(|below| other.items.contains(*below));
+        below.map(move |below| Overlap {
+            item: item.clone(),
+            relation: Relation::DependsOn,
+            other: below.clone(),
+        })
+    })
+}
+
 impl Overlap {
     /// The same, as the second run sees it.
     #[must_use]

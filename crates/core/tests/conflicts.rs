@@ -1,11 +1,11 @@
 //! Which runs are in conflict: by their items, the relations of those, and their times.
 #![expect(clippy::unwrap_used, reason = "a failed expectation must fail the test that stated it")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdpoint_core::{
     Item, Items,
-    conflict::{Overlap, Relation, Times, Touching, conflicts},
+    conflict::{Overlap, Relation, Times, Touching, conflicts, conflicts_of},
     item::{ItemsChange, NamedItem},
 };
 use proptest::prelude::*;
@@ -101,6 +101,38 @@ proptest! {
             back.into_values().flatten().map(|overlap| overlap.turned()).collect();
         prop_assert!(there.iter().all(|one| (one.relation == Relation::Same) == (one.item == one.other)));
         prop_assert_eq!(there, turned);
+    }
+}
+
+proptest! {
+    /// Those of one run are those among all in which it is, as it sees them.
+    #[test]
+    fn what_one_run_is_in_conflict_with_is_part_of_the_whole(
+        runs in prop::collection::vec(
+            (prop::collection::btree_set(0..4_usize, 0..4), 0..4_i64, 1..3_i64), 0..6,
+        ),
+    ) {
+        let names = ["disk", "db", "api", "web"];
+        let runs: Vec<Touching> = runs
+            .iter()
+            .map(|(items, from, hours)| {
+                let items: Vec<&str> = items.iter().map(|n| names[*n]).collect();
+                run(&items, (Some(*from), Some(from + hours)))
+            })
+            .collect();
+        let all = conflicts(&runs, &inventory());
+        for at in 0..runs.len() {
+            let of = all.iter().filter_map(|((one, other), items)| {
+                if *one == at {
+                    Some((*other, items.clone()))
+                } else {
+                    (*other == at).then(|| (*one, items.iter().map(Overlap::turned).collect()))
+                }
+            });
+            let of: BTreeMap<usize, BTreeSet<Overlap>> = of.collect();
+            prop_assert_eq!(conflicts_of(at, &runs, &inventory()), of);
+        }
+        prop_assert_eq!(conflicts_of(runs.len(), &runs, &inventory()), BTreeMap::new());
     }
 }
 

@@ -14,6 +14,7 @@ use std::{
 };
 
 use holdpoint_core::{Action, EffectId, ProjectId, RunId, Version};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -23,6 +24,9 @@ use crate::{
     projects::Projects,
     shard::Ask,
 };
+
+/// How long after a look that failed it is looked again.
+const RETRY_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 /// What the task is told.
 pub(crate) enum ConflictNews {
@@ -85,6 +89,9 @@ pub(crate) struct ConflictDesk {
     pub(crate) looker: Looker,
     pub(crate) projects: Projects,
     waiting: HashMap<RunId, Waiting>,
+    /// The runs for which a look has failed that may succeed later, and when it is tried again.
+    failed: BTreeSet<RunId>,
+    retry_at: Option<Timestamp>,
     told: u64,
 }
 
@@ -95,17 +102,35 @@ impl ConflictDesk {
         looker: Looker,
         projects: Projects,
     ) -> Self {
-        Self { news, tell, looker, projects, waiting: HashMap::new(), told: 0 }
+        let (waiting, failed) = (HashMap::new(), BTreeSet::new());
+        Self { news, tell, looker, projects, waiting, failed, retry_at: None, told: 0 }
     }
 
     pub(crate) async fn run(mut self) {
-        while let Some(first) = self.news.recv().await {
+        let clock = Arc::clone(&self.looker.clock);
+        loop {
+            let retry_at = self.retry_at;
+            let retry = async {
+                match retry_at {
+                    Some(at) => clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let (mut news, mut due) = (Vec::new(), BTreeSet::new());
+            tokio::select! {
+                first = self.news.recv() => match first {
+                    Some(first) => news.push(first),
+                    None => return,
+                },
+                () = retry => {
+                    self.retry_at = None;
+                    due = std::mem::take(&mut self.failed);
+                }
+            }
             // What has come meanwhile is looked for once.
-            let mut news = vec![first];
             while let Ok(next) = self.news.try_recv() {
                 news.push(next);
             }
-            let mut due = BTreeSet::new();
             let mut replies = Vec::new();
             for one in news {
                 match one {
@@ -122,12 +147,20 @@ impl ConflictDesk {
             }
             self.tell.waiting.store(self.waiting.len(), Ordering::SeqCst);
             for run in due {
+                self.failed.remove(&run);
                 if let Err(error) = self.look(run).await {
-                    if matches!(error, QueryFailure::Stopped) {
+                    if matches!(error, CommandFailure::Query(QueryFailure::Stopped)) {
                         return;
                     }
                     tracing::error!(%run, %error, "conflicts could not be looked for");
+                    if may_pass(&error) {
+                        self.failed.insert(run);
+                    }
                 }
+            }
+            if !self.failed.is_empty() && self.retry_at.is_none() {
+                let next = clock.now().saturating_add(RETRY_PAUSE);
+                self.retry_at = Some(next.unwrap_or(Timestamp::MAX));
             }
             for reply in replies {
                 // Who asked may have gone.
@@ -164,7 +197,7 @@ impl ConflictDesk {
     }
 
     /// Looks for the conflicts of a run, and has it decide what follows from them.
-    async fn look(&mut self, run: RunId) -> Result<(), QueryFailure> {
+    async fn look(&mut self, run: RunId) -> Result<(), CommandFailure> {
         let Some(waiting) = self.waiting.get_mut(&run) else { return Ok(()) };
         // Until it is known that the run has seen it, it may have to be looked for again.
         waiting.seen = Version::ZERO;
@@ -182,10 +215,19 @@ impl ConflictDesk {
             Ok(answer) => waiting.seen = answer.version,
             // It is no longer as it was; it says so, or has said so, itself.
             Err(CommandFailure::Refused(_)) => waiting.seen = at,
-            Err(failure) => {
-                tracing::error!(%run, error = %failure, "a run could not be told of its conflicts");
-            }
+            Err(failure) => return Err(failure),
         }
         Ok(())
+    }
+}
+
+/// Whether the same may succeed later. A run that is broken asks for a look again when it is not.
+const fn may_pass(failure: &CommandFailure) -> bool {
+    match failure {
+        CommandFailure::Append(_) => true,
+        CommandFailure::Query(failure) => {
+            !failure.is_of_the_run() && !matches!(failure, QueryFailure::NoSuchRun(_))
+        }
+        CommandFailure::Refused(_) | CommandFailure::Broken(_) => false,
     }
 }

@@ -7,7 +7,9 @@ use std::{
 
 use holdpoint_core::{
     Action, Moment, Project, Prospect, RunId, Version,
-    conflict::{Conflict, Found, Look, Overlap, Touching, Turn, conflicts, digest},
+    conflict::{
+        Conflict, Found, Look, Overlap, Times, Touching, Turn, conflicts, conflicts_of, digest,
+    },
 };
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -89,17 +91,29 @@ impl Looker {
             versions: HashMap::new(),
         };
         for row in all.into_iter().rev().filter(|row| !row.status.is_ended()) {
-            let live = self.live(row.id).await?;
+            let (touching, turn, version) = match self.live(row.id).await {
+                Ok(live) => {
+                    let (touching, turn) = self.touching(project, &live);
+                    (touching, turn, live.run.at().version)
+                }
+                // It is broken, alone. What is known of it are its locks.
+                Err(failure) if failure.is_of_the_run() => {
+                    let items = self.read_model.held(project.id(), row.id).await?;
+                    let times = Times::default();
+                    let touching = (!items.is_empty()).then_some(Touching { items, times });
+                    (touching, Turn::Ahead, row.at.version)
+                }
+                Err(failure) => return Err(failure),
+            };
             let mut first = row.number;
             let mut above = row.parent;
             while let Some((number, parent)) = above.and_then(|run| parents.get(&run)) {
                 (first, above) = (*number, *parent);
             }
-            let (touching, turn) = self.touching(project, &live);
             sight.families.insert(row.id, first);
             let furthest = sight.turns.entry(first).or_default();
             *furthest = turn.max(*furthest);
-            sight.versions.insert(row.id, live.run.at().version);
+            sight.versions.insert(row.id, version);
             if let Some(touching) = touching {
                 sight.rows.push(row);
                 sight.runs.push(touching);
@@ -141,16 +155,15 @@ impl Sight {
 
     /// Those of one run, with the items as that sees them.
     fn of(&self, project: &Project, run: RunId) -> Vec<(&RunRow, &RunRow, Vec<Overlap>)> {
-        self.conflicts(project)
-            .filter_map(|(one, other, items)| {
-                if one.id == run {
-                    Some((one, other, items.into_iter().collect()))
-                } else {
-                    let turned = || items.iter().map(Overlap::turned).collect();
-                    (other.id == run).then(|| (other, one, turned()))
-                }
-            })
-            .collect()
+        let found = self.rows.iter().enumerate().find(|(_, row)| row.id == run);
+        let Some((at, own)) = found else { return Vec::new() };
+        let found = conflicts_of(at, &self.runs, project.items());
+        let found = found.into_iter().filter_map(|(other, items)| {
+            let other = self.rows.get(other)?;
+            let related = self.family(own) == self.family(other);
+            (!related).then(|| (own, other, items.into_iter().collect()))
+        });
+        found.collect()
     }
 
     /// What a run is told that is about to be released; and all runs by whose doings that may change.

@@ -556,7 +556,13 @@ impl Engine {
         let at = Moment { now: self.shared.clock.now(), project };
         let mut found = Vec::new();
         for row in self.runs(&filter).await?.into_iter().filter(|row| !row.status.is_ended()) {
-            let Prospect { items, starts, works, .. } = self.live(row.id).await?.prospect(&at);
+            let live = match self.live(row.id).await {
+                Ok(live) => live,
+                // It begins nothing as long as it cannot be loaded.
+                Err(failure) if failure.is_of_the_run() => continue,
+                Err(failure) => return Err(failure),
+            };
+            let Prospect { items, starts, works, .. } = live.prospect(&at);
             if (starts || works) && scope.covers(&row.definition.name, &items, project.items()) {
                 found.push(InScope { row, starts, works });
             }
@@ -629,7 +635,7 @@ impl Engine {
         loop {
             let errands = self.shared.nursery.begun();
             // What one run gives back another may be given.
-            let granted = self.grants_sent().await?;
+            let granted = self.told_by_desks().await?;
             let mut next_timer: Option<Timestamp> = None;
             for shard in &self.shared.shards {
                 let (reply, answer) = oneshot::channel();
@@ -638,7 +644,7 @@ impl Engine {
                 next_timer = [next_timer, next].into_iter().flatten().min();
             }
             // A run of one shard may have given one of another something to do.
-            if self.grants_sent().await? == granted && self.shared.nursery.begun() == errands {
+            if self.told_by_desks().await? == granted && self.shared.nursery.begun() == errands {
                 return Ok(Idle { next_timer });
             }
         }
@@ -646,7 +652,7 @@ impl Engine {
 
     /// How many locks were granted, and how many looks for conflicts told, by what has been told until
     /// now.
-    async fn grants_sent(&self) -> Result<(u64, u64), QueryFailure> {
+    async fn told_by_desks(&self) -> Result<(u64, u64), QueryFailure> {
         let Some(locks) = &self.shared.locks else { return Ok((0, 0)) };
         let Some(conflicts) = &self.shared.conflicts else { return Ok((0, 0)) };
         let (reply, granted) = oneshot::channel();

@@ -55,6 +55,13 @@ pub enum QueryFailure {
     Stopped,
 }
 
+impl QueryFailure {
+    /// Whether it is of the run alone that was asked for: others can be had.
+    pub(crate) const fn is_of_the_run(&self) -> bool {
+        matches!(self, Self::History(_) | Self::Definition(_))
+    }
+}
+
 impl From<rusqlite::Error> for QueryFailure {
     fn from(error: rusqlite::Error) -> Self {
         Self::ReadModel(error.to_string())

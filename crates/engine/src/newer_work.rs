@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use holdpoint_core::{
-    Action, Command, ItemName, NextAsk, NextStep, Refusal, RefusalCode, RunId, Sequence, Steering,
-    StreamId, Version,
+    Action, Command, Event, ItemName, NextAsk, NextStep, Refusal, RefusalCode, RunId, Sequence,
+    Steering, StreamId, Version,
     newer_work::{Newer, Trail, Undoable},
 };
 
@@ -38,11 +38,12 @@ impl Engine {
         let meant = |one: &Undoable| state.as_ref().is_none_or(|state| *state == one.state);
         let undoable = live.undoable().into_iter().filter(meant);
         let targets: BTreeSet<String> = undoable.flat_map(|one| one.targets).collect();
-        // What is refused anyway, or was answered before, is told as ever.
-        let is_new = matches!(live.run.answer_to(command), Ok(None));
-        if targets.is_empty() || !is_new || self.would(run, command).await.is_err() {
+        // What was answered before is answered as ever.
+        if targets.is_empty() || !matches!(live.run.answer_to(command), Ok(None)) {
             return Ok(());
         }
+        // What is refused anyway is refused for that.
+        self.would(run, command).await?;
         if over.contains(&run) {
             return Err(Refusal::new(
                 RefusalCode::InvalidInput,
@@ -70,7 +71,7 @@ impl Engine {
             let found = self.newer_work(&live, &targets, &BTreeSet::new()).await?;
             if !found.is_empty() {
                 *text = format!("{text}; {}", told(&found));
-                *over = found.iter().map(|(row, _)| row.number).collect();
+                *over = found.iter().map(|one| one.row.number).collect();
             }
         }
         Ok(())
@@ -82,7 +83,7 @@ impl Engine {
         live: &LiveRun,
         targets: &BTreeSet<String>,
         over: &BTreeSet<RunId>,
-    ) -> Result<Vec<(RunRow, Newer)>, QueryFailure> {
+    ) -> Result<Vec<Against>, QueryFailure> {
         let run = live.run.id();
         let mine = self.trail(live, Sequence::ZERO).await?;
         let since = mine.since(targets);
@@ -94,12 +95,27 @@ impl Engine {
             if row.id == run || over.contains(&row.id) || (row.status.is_ended() && !has_news) {
                 continue;
             }
-            let other = self.live(row.id).await?;
-            let trail = if has_news { self.trail(&other, since).await? } else { Trail::default() };
-            let held: BTreeSet<ItemName> = other.claims().held.into_keys().collect();
+            let (mut trail, mut unknown) = (Trail::default(), None);
+            let held: BTreeSet<ItemName> = match self.live(row.id).await {
+                Ok(other) => {
+                    if has_news {
+                        trail = self.trail(&other, since).await?;
+                    }
+                    other.claims().held.into_keys().collect()
+                }
+                // It is broken, alone; if anything has happened to it since, who undoes the rollout
+                // has to say that it is done over its work.
+                Err(failure) if failure.is_of_the_run() => {
+                    let stream = StreamId { project: row.project.clone(), run: Some(row.id) };
+                    let take = |_: &Event| unknown = Some(failure.to_string());
+                    self.each_after(&stream, since, take).await?;
+                    self.shared.read_model.held(&row.project, row.id).await?
+                }
+                Err(failure) => return Err(failure),
+            };
             let newer = mine.newer(targets, &trail, &held);
-            if !newer.is_nothing() {
-                found.push((row, newer));
+            if !newer.is_nothing() || unknown.is_some() {
+                found.push(Against { row, newer, unknown });
             }
         }
         Ok(found)
@@ -109,27 +125,47 @@ impl Engine {
     async fn trail(&self, live: &LiveRun, after: Sequence) -> Result<Trail, QueryFailure> {
         let stream = StreamId { project: live.run.project().clone(), run: Some(live.run.id()) };
         let mut trail = Trail::default();
+        let take = |event: &Event| trail.take(event, |effect| live.reach(effect));
+        self.each_after(&stream, after, take).await?;
+        Ok(trail)
+    }
+
+    /// Takes in each event of a stream after a position of the log.
+    async fn each_after(
+        &self,
+        stream: &StreamId,
+        after: Sequence,
+        mut take: impl FnMut(&Event) + Send,
+    ) -> Result<(), QueryFailure> {
         let mut version = Version::ZERO;
         loop {
             let log = &self.shared.library.log;
-            let records = log.read_stream(&stream, version, READ_LIMIT).await?;
+            let records = log.read_stream(stream, version, READ_LIMIT).await?;
             let whole = records.len() < READ_LIMIT;
             for record in records {
                 let event = record.event()?;
                 version = event.version;
                 if event.sequence > after {
-                    trail.take(&event, |effect| live.reach(effect));
+                    take(&event);
                 }
             }
             if whole {
-                return Ok(trail);
+                return Ok(());
             }
         }
     }
 }
 
+/// A run that stands against undoing a rollout.
+struct Against {
+    row: RunRow,
+    newer: Newer,
+    /// Why nobody can tell where it has worked since, if anything has happened to it.
+    unknown: Option<String>,
+}
+
 /// What stands against undoing, in words.
-fn told(found: &[(RunRow, Newer)]) -> String {
+fn told(found: &[Against]) -> String {
     let named = |targets: &BTreeSet<String>| {
         let few: Vec<&str> = targets.iter().take(NAMED_MAX).map(String::as_str).collect();
         let more = targets.len().saturating_sub(NAMED_MAX);
@@ -137,10 +173,13 @@ fn told(found: &[(RunRow, Newer)]) -> String {
         format!("{}{more}", few.join(", "))
     };
     let mut told = Vec::new();
-    for (row, newer) in found.iter().take(NAMED_MAX) {
+    for Against { row, newer, unknown } in found.iter().take(NAMED_MAX) {
         let run = format!("run {} ({})", row.number, row.title);
         if !newer.worked.is_empty() {
             told.push(format!("{run} has worked at {} since", named(&newer.worked)));
+        }
+        if let Some(why) = unknown {
+            told.push(format!("where {run} has worked since cannot be told: {why}"));
         }
         if !newer.locked.is_empty() {
             told.push(format!("{run} holds the lock on {}", named(&newer.locked)));
@@ -152,12 +191,15 @@ fn told(found: &[(RunRow, Newer)]) -> String {
     told.join("; ")
 }
 
-fn refusal(found: &[(RunRow, Newer)]) -> Refusal {
-    let worked = found.iter().any(|(_, newer)| !newer.worked.is_empty());
-    let code = if worked { RefusalCode::NewerWork } else { RefusalCode::LockedByOther };
-    let runs: Vec<String> = found.iter().map(|(row, _)| format!("--over {}", row.number)).collect();
+fn refusal(found: &[Against]) -> Refusal {
+    let worked = found.iter().any(|one| !one.newer.worked.is_empty());
+    let unknown = found.iter().any(|one| one.unknown.is_some());
+    let code = if worked || unknown { RefusalCode::NewerWork } else { RefusalCode::LockedByOther };
+    let runs: Vec<String> = found.iter().map(|one| format!("--over {}", one.row.number)).collect();
     let first = if worked {
         "undo that first, where it is to be undone"
+    } else if unknown {
+        "see in its history what it has done"
     } else {
         "wait until the lock is given back"
     };

@@ -7,6 +7,7 @@
 //! only take it back, never tear it.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -15,7 +16,7 @@ use std::{
     thread::{self, Thread},
 };
 
-use holdpoint_core::{Claims, EventId, ProjectId, RunId, Seen, Sequence, Version};
+use holdpoint_core::{Claims, EventId, ItemName, ProjectId, RunId, Seen, Sequence, Version};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, config::DbConfig, params};
 use tokio::sync::{
@@ -409,6 +410,17 @@ impl ReadModel {
                 .collect()
         })
         .await
+    }
+
+    /// The items whose locks a run holds, as far as it could be read.
+    pub(crate) async fn held(
+        &self,
+        project: &ProjectId,
+        run: RunId,
+    ) -> Result<BTreeSet<ItemName>, QueryFailure> {
+        let claims = self.claims(Some(project.clone())).await?;
+        let own = claims.into_iter().filter(|(one, ..)| *one == run);
+        Ok(own.flat_map(|(.., claims)| claims.held.into_keys()).collect())
     }
 
     /// The runs that machines work for, and those to be woken with the time.

@@ -189,13 +189,13 @@ impl Shard {
             }
         }
         self.set_wake(run, wake);
-        self.tell_locks(run);
+        self.tell_desks(run);
         self.list_if_quiet(run);
     }
 
     /// Tells what the run holds and waits for, where that is news, and who looks for conflicts how far it is. Locks that it has refused in this
     /// very state are not asked for again.
-    fn tell_locks(&mut self, run: RunId) {
+    fn tell_desks(&mut self, run: RunId) {
         let Some(locks) = &self.locks else { return };
         let Some(slot) = self.slots.get_mut(&run) else { return };
         let Some(live) = &slot.live else { return };
