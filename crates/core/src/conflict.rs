@@ -205,30 +205,31 @@ pub fn conflicts(
     found
 }
 
-/// Those of one of these runs, which has the place `run`: by the places of the others, with the items as
-/// the one sees them.
+/// Those [`conflicts`] in which one of these runs is, which has the place `run`.
 #[must_use]
 pub fn conflicts_of(
     run: usize,
     runs: &[Touching],
     inventory: &Items,
-) -> BTreeMap<usize, BTreeSet<Overlap>> {
+) -> BTreeMap<(usize, usize), BTreeSet<Overlap>> {
     let mut found = BTreeMap::new();
     let Some(own) = runs.get(run) else { return found };
     for (at, other) in runs.iter().enumerate() {
         if at == run || !own.times.overlap(&other.times) {
             continue;
         }
-        let same = own.items.intersection(&other.items).map(|item| Overlap {
+        let (pair, first, second) =
+            if run < at { ((run, at), own, other) } else { ((at, run), other, own) };
+        let same = first.items.intersection(&second.items).map(|item| Overlap {
             item: item.clone(),
             relation: Relation::Same,
             other: item.clone(),
         });
-        let needed = depending(other, own, inventory).map(|overlap| overlap.turned());
+        let needed = depending(second, first, inventory).map(|overlap| overlap.turned());
         let items: BTreeSet<Overlap> =
-            same.chain(depending(own, other, inventory)).chain(needed).collect();
+            same.chain(depending(first, second, inventory)).chain(needed).collect();
         if !items.is_empty() {
-            found.insert(at, items);
+            found.insert(pair, items);
         }
     }
     found

@@ -140,13 +140,20 @@ impl Sight {
         self.families.get(&row.id).copied().unwrap_or(row.number)
     }
 
-    /// All conflicts, but for those of runs that have started one another: what these do at the same
-    /// time is for their definitions to say.
+    /// All conflicts.
     fn conflicts(
         &self,
         project: &Project,
     ) -> impl Iterator<Item = (&RunRow, &RunRow, BTreeSet<Overlap>)> {
-        let found: BTreeMap<_, _> = conflicts(&self.runs, project.items());
+        self.unrelated(conflicts(&self.runs, project.items()))
+    }
+
+    /// What was found, but for conflicts of runs that have started one another: what these do at the same
+    /// time is for their definitions to say.
+    fn unrelated(
+        &self,
+        found: BTreeMap<(usize, usize), BTreeSet<Overlap>>,
+    ) -> impl Iterator<Item = (&RunRow, &RunRow, BTreeSet<Overlap>)> {
         found.into_iter().filter_map(|((one, other), items)| {
             let (one, other) = (self.rows.get(one)?, self.rows.get(other)?);
             (self.family(one) != self.family(other)).then_some((one, other, items))
@@ -155,13 +162,14 @@ impl Sight {
 
     /// Those of one run, with the items as that sees them.
     fn of(&self, project: &Project, run: RunId) -> Vec<(&RunRow, &RunRow, Vec<Overlap>)> {
-        let found = self.rows.iter().enumerate().find(|(_, row)| row.id == run);
-        let Some((at, own)) = found else { return Vec::new() };
+        let Some(at) = self.rows.iter().position(|row| row.id == run) else { return Vec::new() };
         let found = conflicts_of(at, &self.runs, project.items());
-        let found = found.into_iter().filter_map(|(other, items)| {
-            let other = self.rows.get(other)?;
-            let related = self.family(own) == self.family(other);
-            (!related).then(|| (own, other, items.into_iter().collect()))
+        let found = self.unrelated(found).map(|(one, other, items)| {
+            if one.id == run {
+                (one, other, items.into_iter().collect())
+            } else {
+                (other, one, items.iter().map(Overlap::turned).collect())
+            }
         });
         found.collect()
     }
