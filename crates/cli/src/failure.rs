@@ -310,10 +310,22 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
         RefusalCode::NewerWork | RefusalCode::LockedByOther => {
             "`holdpoint show RUN` says where the other run stands"
         }
+        RefusalCode::Unloadable => {
+            "`holdpoint history RUN` has what happened to it; `holdpoint locks` says which locks it keeps"
+        }
         RefusalCode::CommandIdReused => "give a new command a new id, or leave `--command-id` out",
     };
     vec![remedy.to_owned()]
 }
+
+/// Why a run cannot be told anything, or looked at, alone: others can.
+pub(crate) fn unloadable(failure: &QueryFailure) -> Refusal {
+    Refusal::new(RefusalCode::Unloadable, failure.to_string()).needs(UNLOADABLE)
+}
+
+const UNLOADABLE: &str = "`holdpoint history RUN` has what happened to it; work with the directory by the \
+                          program that has its definition; `holdpoint locks` says which locks it keeps, and an \
+                          owner takes one with `holdpoint locks break ITEM --reason TEXT`";
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
@@ -377,7 +389,8 @@ impl From<QueryFailure> for Failure {
             QueryFailure::Read(_) | QueryFailure::History(_) => {
                 "check the directory with `holdpoint verify`, and keep a copy before you repair"
             }
-            QueryFailure::Definition(_) | QueryFailure::Stopped => "",
+            QueryFailure::Definition(_) => UNLOADABLE,
+            QueryFailure::Stopped => "begin the command again",
         };
         Self::storage(failure.to_string(), help)
     }

@@ -42,6 +42,7 @@ mod steering;
 mod storage;
 mod streams;
 mod substitutes;
+mod unloadable;
 mod votes;
 mod waivers;
 mod windows;

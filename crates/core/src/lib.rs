@@ -15,6 +15,7 @@
 //! | [`item`], [`selector`] | configuration items: labels, groups, dependencies, and selecting them |
 //! | [`lock`] | locks on items: who holds them, who waits, and who is given what |
 //! | [`run`] | one execution of a definition: idempotency, attempts, timers, replay |
+//! | [`remains`] | what a run's history says without its definition |
 //! | [`settlement`] | how it is settled what became of an attempt whose end nobody knows |
 //! | [`project`] | members, roles, qualifications and published definitions |
 //! | [`plan`] | what a run would do at which targets |
@@ -49,6 +50,7 @@ pub mod plan;
 pub mod project;
 pub mod publishing;
 pub mod refusal;
+pub mod remains;
 pub mod run;
 pub mod selector;
 pub mod settlement;
@@ -82,6 +84,7 @@ pub use plan::{Plan, PlanApproval, PlanDrift, Planned, SomeTargets};
 pub use project::{Project, ProjectAction, ProjectCommand, ProjectEvent};
 pub use publishing::{ReleaseRule, Releasing};
 pub use refusal::{Refusal, RefusalCode};
+pub use remains::Remains;
 pub use run::{DefinitionRef, Run, RunAnswer};
 pub use selector::{MalformedSelector, Selector};
 pub use settlement::{Ruling, Settled, Settlement};

@@ -57,11 +57,13 @@ pub enum RefusalCode {
     NewerWork,
     /// Another run holds the lock on a target.
     LockedByOther,
+    /// The run cannot be loaded.
+    Unloadable,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -88,6 +90,7 @@ impl RefusalCode {
         Self::OtherPlan,
         Self::NewerWork,
         Self::LockedByOther,
+        Self::Unloadable,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -120,6 +123,7 @@ impl RefusalCode {
             Self::OtherPlan => "HP1040",
             Self::NewerWork => "HP1060",
             Self::LockedByOther => "HP1061",
+            Self::Unloadable => "HP1032",
         }
     }
 }

@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     activity::ActivityHandler,
+    broken::BROKEN,
     builder::EngineBuilder,
     children::Nursery,
     clock::Clock,
@@ -535,6 +536,18 @@ impl Engine {
         Ok(rows)
     }
 
+    /// What a list says of a run, also of one that cannot be loaded.
+    ///
+    /// # Errors
+    /// See [`QueryFailure`].
+    pub async fn row(&self, run: RunId) -> Result<RunRow, QueryFailure> {
+        self.caught_up().await?;
+        let row = self.shared.read_model.row(run).await?;
+        let mut row = row.ok_or(QueryFailure::NoSuchRun(run))?;
+        self.note_unconfigured(&mut row);
+        Ok(row)
+    }
+
     /// Says which activities wait for an engine that can do them. It depends on the engine that is
     /// asked, so it is not kept.
     fn note_unconfigured(&self, row: &mut RunRow) {
@@ -581,14 +594,16 @@ impl Engine {
         for (run, project, number, claims) in
             self.shared.read_model.claims(project.cloned()).await?
         {
+            let row = self.shared.read_model.row(run).await?;
+            let broken = row.and_then(|row| row.state.strip_prefix(BROKEN).map(str::to_owned));
             let held = claims.held.into_iter().map(|(item, since)| (item, since, true));
             let waiting = claims.wanted.into_iter().flat_map(|wanted| {
                 let since = wanted.since;
                 wanted.items.into_iter().map(move |item| (item, since, false))
             });
             rows.extend(held.chain(waiting).map(|(item, since, held)| {
-                let project = project.clone();
-                LockRow { project, item, run, number, held, since }
+                let (project, broken) = (project.clone(), broken.clone());
+                LockRow { project, item, run, number, held, since, broken }
             }));
         }
         rows.sort_by(|a, b| {

@@ -56,8 +56,10 @@ pub enum QueryFailure {
 }
 
 impl QueryFailure {
-    /// Whether it is of the run alone that was asked for: others can be had.
-    pub(crate) const fn is_of_the_run(&self) -> bool {
+    /// Whether it is of the run alone that was asked for: its history does not replay, or its definition
+    /// cannot be loaded. Others can be had.
+    #[must_use]
+    pub const fn is_of_the_run(&self) -> bool {
         matches!(self, Self::History(_) | Self::Definition(_))
     }
 }

@@ -22,6 +22,7 @@
 pub mod activity;
 mod attempting;
 mod baselines;
+mod broken;
 mod builder;
 mod catalog;
 mod children;

@@ -17,6 +17,7 @@ use holdpoint_log::EventLog;
 use jiff::Timestamp;
 
 use crate::{
+    broken::BROKEN,
     catalog::Catalog,
     failure::QueryFailure,
     files::EvidenceFiles,
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// How many events are read at once.
-const READ_LIMIT: usize = 512;
+pub(crate) const READ_LIMIT: usize = 512;
 
 /// A run in memory, with the workflow it is pinned to.
 #[derive(Clone)]
@@ -109,12 +110,12 @@ impl LiveRun {
         match (shown, &self.broken) {
             (Ok(shown), None) => shown,
             (Ok((mut view, _)), Some(reason)) => {
-                view.state = format!("broken: {reason}");
+                view.state = format!("{BROKEN}{reason}");
                 view.status = RunStatus::Stuck;
                 (view, RunStatus::Stuck)
             }
             (Err(illegal), _) => {
-                let state = format!("broken: {illegal}");
+                let state = format!("{BROKEN}{illegal}");
                 (RunView::new("", state, RunStatus::Stuck), RunStatus::Stuck)
             }
         }
@@ -149,11 +150,11 @@ impl LiveRun {
         match (summed, &self.broken) {
             (Ok(summary), None) => summary,
             (Ok(RunSummary { title, .. }), Some(reason)) => {
-                let state = format!("broken: {reason}");
+                let state = format!("{BROKEN}{reason}");
                 RunSummary { title, state, status: RunStatus::Stuck }
             }
             (Err(illegal), _) => {
-                let (title, state) = (String::new(), format!("broken: {illegal}"));
+                let (title, state) = (String::new(), format!("{BROKEN}{illegal}"));
                 RunSummary { title, state, status: RunStatus::Stuck }
             }
         }
@@ -271,22 +272,6 @@ impl Library {
         Ok(LiveRun { run, workflow, broken: None })
     }
 
-    /// Loads a run as far as its history replays; it is broken from there on.
-    pub(crate) async fn load_what_replays(
-        &self,
-        stream: &StreamId,
-    ) -> Result<Option<LiveRun>, QueryFailure> {
-        let mut live = None;
-        match (self.replay(stream, &mut live, |_| true).await, &mut live) {
-            (Err(QueryFailure::History(illegal)), Some(live)) => {
-                tracing::error!(%stream, error = %illegal, "a history does not replay");
-                live.broken = Some(format!("its history does not replay: {illegal}"));
-            }
-            (replayed, _) => replayed?,
-        }
-        Ok(live)
-    }
-
     /// Loads a run as it was.
     pub(crate) async fn load_as_of(
         &self,
@@ -304,7 +289,7 @@ impl Library {
     }
 
     /// Adds the events after those of `live` to it, as long as `wanted` says so.
-    async fn replay(
+    pub(crate) async fn replay(
         &self,
         stream: &StreamId,
         live: &mut Option<LiveRun>,

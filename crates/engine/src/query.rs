@@ -141,6 +141,9 @@ pub struct LockRow {
     pub held: bool,
     /// Since when.
     pub since: Timestamp,
+    /// Why the run cannot be loaded, if it cannot: it gives nothing back by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
 }
 
 /// Which runs to list; each given field narrows the list.

@@ -25,6 +25,7 @@ use tokio::sync::{
 };
 
 use crate::{
+    broken::BROKEN,
     failure::QueryFailure,
     query::{RunFilter, RunRow},
 };
@@ -89,6 +90,8 @@ pub(crate) struct Watching {
 pub(crate) enum Update {
     /// Events were committed.
     Committed { first: Sequence, last: Sequence, event: EventId, subject: Subject },
+    /// A run cannot be loaded: what is known of it, although nothing has happened.
+    Broken(Box<RunRecord>),
     /// A run leaves memory.
     Snapshot { run: RunId, version: Version, bytes: Vec<u8> },
 }
@@ -240,6 +243,35 @@ impl Tables {
         Ok(transaction.commit()?)
     }
 
+    /// Brings subjects up to date of which nothing has happened since.
+    pub(crate) fn put(&mut self, subjects: Vec<Subject>) -> Result<(), QueryFailure> {
+        let transaction = self.writing.transaction()?;
+        for subject in subjects {
+            put(&transaction, subject)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// The runs that are listed as broken.
+    pub(crate) fn broken(&self) -> Result<Vec<(ProjectId, RunId)>, QueryFailure> {
+        let mut query = self.writing.prepare(
+            "SELECT project, id FROM runs
+             WHERE working = 1 AND substr(json_extract(body, '$.state'), 1, length(?1)) = ?1",
+        )?;
+        let rows = query
+            .query_map([BROKEN], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        rows.map(|row| {
+            let (project, id) = row?;
+            Ok((parse(&project)?, parse(&id)?))
+        })
+        .collect()
+    }
+
+    /// What is known of the locks of a run.
+    pub(crate) fn claims_of(&self, run: RunId) -> Result<Claims, QueryFailure> {
+        claims_of(&self.writing, run)
+    }
+
     /// All projects.
     pub(crate) fn projects(&self) -> Result<Vec<ProjectId>, QueryFailure> {
         let mut query = self.writing.prepare("SELECT id FROM projects ORDER BY id")?;
@@ -344,6 +376,11 @@ impl ReadModel {
             body.map(|body| read_body(&body)).transpose()
         })
         .await
+    }
+
+    /// What is known of the locks of a run.
+    pub(crate) async fn claims_of(&self, run: RunId) -> Result<Claims, QueryFailure> {
+        self.ask(move |tables| claims_of(tables, run)).await
     }
 
     /// The rows that `filter` lets through, the newest first.
@@ -478,6 +515,15 @@ fn locate(tables: &Connection, run: RunId) -> Result<Option<Located>, QueryFailu
         .query_row([run.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
         .optional()?;
     found.map(|(project, snapshot)| Ok(Located { project: parse(&project)?, snapshot })).transpose()
+}
+
+fn claims_of(tables: &Connection, run: RunId) -> Result<Claims, QueryFailure> {
+    let locks: Option<String> = tables
+        .query_row("SELECT locks FROM runs WHERE id = ?1", [run.to_string()], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let read = locks.map(|locks| serde_json::from_str(&locks)).transpose();
+    Ok(read.map_err(|error| QueryFailure::ReadModel(error.to_string()))?.unwrap_or_default())
 }
 
 fn read_body(body: &str) -> Result<RunRow, QueryFailure> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use holdpoint_core::{Event, EventId, Moment, ProjectId, RunId, Sequence, StreamId};
+use holdpoint_core::{Event, EventId, ProjectId, RunId, Sequence, StreamId};
 
 use crate::{
     failure::QueryFailure,
@@ -31,6 +31,13 @@ pub(crate) async fn recover(
         load_project(library, &id, head).await?;
         known.insert(id);
     }
+    // What kept a run from being loaded may be gone.
+    let broken = tables.broken()?;
+    let mut again = Vec::new();
+    for (project, run) in broken {
+        again.push(refreshed(library, tables, project, run).await?);
+    }
+    tables.put(again)?;
     while after < head {
         let records = library.log.read(after, CHUNK).await?;
         let mut touched: Vec<(ProjectId, RunId)> = Vec::new();
@@ -116,13 +123,12 @@ async fn refreshed(
     let stream = StreamId { project: project.clone(), run: Some(run) };
     let live = match library.load(run, located).await {
         Ok(loaded) => loaded.live,
-        // A run whose definition is defective must not keep all others from going on.
-        Err(failure @ QueryFailure::History(_)) => {
-            library.load_what_replays(&stream).await?.ok_or(failure)?
+        // A run that is broken must not keep all others from going on.
+        Err(failure) if failure.is_of_the_run() => {
+            let record = library.broken(&stream, &failure, tables.claims_of(run)?).await?;
+            return Ok(Subject::Run(Box::new(record)));
         }
         Err(failure) => return Err(failure),
     };
-    let known = library.projects.get(live.run.project()).ok_or(QueryFailure::NoSuchRun(run))?;
-    let at = Moment { now: live.run.updated(), project: &known };
-    Ok(Subject::Run(Box::new(live.record(&at, &live.due()))))
+    Ok(Subject::Run(Box::new(library.record(&live)?)))
 }

@@ -34,7 +34,7 @@ use crate::{
     limits::Ticket,
     load::{Library, Loaded},
     locks::TellLocks,
-    read_model::{ReadModel, Update},
+    read_model::{ReadModel, RunRecord, Update},
     recent::Recent,
     slot::{Begin, CommandReply, Phase, QueryReply, Slot, Waiting},
 };
@@ -43,8 +43,10 @@ mod commands;
 mod effects;
 mod errands;
 mod turns;
+mod unloadable;
 
 use commands::Coming;
+use unloadable::Taken;
 
 /// How many messages may wait for a shard; more would only wait elsewhere.
 pub(crate) const ASKS_WAITING_MAX: usize = 1024;
@@ -121,6 +123,19 @@ enum Done {
         command: Box<Command>,
         reply: CommandReply,
         result: Result<(), Refusal>,
+    },
+    /// What is known of a run that could not be loaded; nothing where that is known already.
+    Broken {
+        run: RunId,
+        failure: QueryFailure,
+        record: Option<Box<RunRecord>>,
+    },
+    /// A lock was taken from a run that could not be loaded, or not.
+    Taken {
+        run: RunId,
+        failure: QueryFailure,
+        reply: CommandReply,
+        result: Result<Taken, CommandFailure>,
     },
     /// The id of a submission belongs to a run already.
     Known {
@@ -321,8 +336,11 @@ impl Shard {
                 self.give_up(run, &QueryFailure::NoSuchRun(run));
             }
             Done::Loaded { run, loaded: Err(failure) } => {
-                tracing::error!(%run, error = %failure, "a run could not be loaded");
-                self.give_up(run, &failure);
+                self.not_loaded(run, failure);
+            }
+            Done::Broken { run, failure, record } => self.broken(run, failure, record).await,
+            Done::Taken { run, failure, reply, result } => {
+                self.taken(run, failure, reply, result).await;
             }
             Done::Looked { run, command, reply, result: Ok(()) } => {
                 self.enqueue(run, Waiting::Command { command, reply, looked: true });

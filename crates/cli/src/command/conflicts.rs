@@ -52,7 +52,7 @@ async fn list(context: &Context, run: Option<&str>) -> Result<Answer, Failure> {
             None => Ok(engine.conflicts(&*context.project(engine)?, None).await?),
             Some(named) => {
                 let run = context.run(engine, named).await?;
-                let row = engine.run(run).await?.row;
+                let row = engine.row(run).await?;
                 let project = engine.project(&row.project).ok_or_else(|| {
                     Failure::usage(format!("there is no project `{}`", row.project), "")
                 })?;

@@ -148,7 +148,7 @@ struct Shown {
 
 /// All that a run was shown, the oldest first.
 async fn attached(engine: &Engine, run: RunId) -> Result<Vec<Shown>, Failure> {
-    let project = engine.run(run).await?.row.project;
+    let project = engine.row(run).await?.project;
     let mut all: Vec<Shown> = Vec::new();
     let mut newest: BTreeMap<String, usize> = BTreeMap::new();
     history::each_of_run(engine, &project, run, |_, event| {

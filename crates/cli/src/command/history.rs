@@ -26,7 +26,7 @@ pub(crate) async fn history(context: &Context, arguments: &History) -> Result<()
             let (project, run) = match &arguments.run {
                 Some(text) => {
                     let run = context.run(engine, text).await?;
-                    (engine.run(run).await?.row.project, Some(run))
+                    (engine.row(run).await?.project, Some(run))
                 }
                 None => (context.project(engine)?.id().clone(), None),
             };

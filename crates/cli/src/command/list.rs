@@ -2,7 +2,7 @@
 
 use holdpoint::{
     core::RunStatus,
-    engine::{Engine, RunFilter, RunRow},
+    engine::{Engine, QueryFailure, RunFilter, RunRow},
 };
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::{
     command::names::Projects,
     context::Context,
     failure::Failure,
-    output::{Answer, table, time},
+    output::{Answer, line, table, time},
 };
 
 impl Status {
@@ -37,28 +37,32 @@ fn most(limit: Option<u32>) -> usize {
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }
 
-/// The runs that owe what was due before now, at most so many.
+/// The runs that owe what was due before now, at most so many; and those of which nobody can tell, with
+/// why.
 async fn overdue(
     engine: &Engine,
     rows: Vec<RunRow>,
     limit: Option<u32>,
-) -> Result<Vec<RunRow>, Failure> {
+) -> Result<(Vec<RunRow>, Vec<(RunRow, QueryFailure)>), Failure> {
     let limit = most(limit);
-    let mut found = Vec::new();
+    let (mut found, mut unloadable) = (Vec::new(), Vec::new());
     for row in rows.into_iter().filter(|row| !row.status.is_ended()) {
         if found.len() >= limit {
             break;
         }
-        if engine.run(row.id).await?.view.duties.iter().any(|duty| duty.overdue) {
-            found.push(row);
+        match engine.run(row.id).await {
+            Ok(detail) if detail.view.duties.iter().any(|duty| duty.overdue) => found.push(row),
+            Ok(_) => {}
+            Err(failure) if failure.is_of_the_run() => unloadable.push((row, failure)),
+            Err(failure) => return Err(failure.into()),
         }
     }
-    Ok(found)
+    Ok((found, unloadable))
 }
 
 /// Lists runs.
 pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, Failure> {
-    let (rows, several) = context
+    let (rows, unloadable, several) = context
         .with_engine_at_rest(async |engine| {
             let projects = Projects::meant(context, engine)?;
             let parent = match &arguments.children {
@@ -76,24 +80,24 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
             let mut rows = engine.runs(&filter).await?;
             projects.filter(by, None, &rows)?;
             rows.retain(|row| by.takes(row));
+            let mut unloadable = Vec::new();
             if arguments.overdue {
-                rows = overdue(engine, rows, arguments.limit).await?;
+                (rows, unloadable) = overdue(engine, rows, arguments.limit).await?;
             }
             rows.truncate(most(arguments.limit));
-            Ok((rows, engine.projects().len() > 1))
+            Ok((rows, unloadable, engine.projects().len() > 1))
         })
         .await?;
-    let text = if rows.is_empty() {
+    let named = |row: &RunRow| {
+        if several { format!("{}/{}", row.project, row.number) } else { row.number.to_string() }
+    };
+    let mut text = if rows.is_empty() {
         "no runs\n".to_owned()
     } else {
         table(
             &["RUN", "TITLE", "DEFINITION", "STATE", "STATUS", "REQUESTER", "UPDATED (UTC)"],
             rows.iter().map(|row| {
-                let number = if several {
-                    format!("{}/{}", row.project, row.number)
-                } else {
-                    row.number.to_string()
-                };
+                let number = named(row);
                 let definition = format!("{} v{}", row.definition.name, row.definition.version);
                 let requester =
                     row.requester.member().map_or_else(|| "engine".to_owned(), ToString::to_string);
@@ -117,5 +121,22 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
             }),
         )
     };
-    Answer::new(text, &json!({ "runs": rows }))
+    let mut json = json!({ "runs": rows });
+    if !unloadable.is_empty() {
+        let mut told = Vec::new();
+        for (row, why) in &unloadable {
+            text.push_str(&format!(
+                "run {} cannot be looked at: {}\n",
+                named(row),
+                line(&why.to_string())
+            ));
+            told.push(json!({
+                "run": row.id, "number": row.number, "project": row.project, "why": why.to_string(),
+            }));
+        }
+        if let Some(members) = json.as_object_mut() {
+            members.insert("unloadable".to_owned(), told.into());
+        }
+    }
+    Answer::new(text, &json)
 }

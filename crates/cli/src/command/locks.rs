@@ -1,5 +1,7 @@
 //! `holdpoint locks`: who holds the locks on items, and who waits for them.
 
+use std::collections::BTreeMap;
+
 use holdpoint::{
     core::{Action, Command, ItemName, Refusal, RefusalCode},
     engine::LockRow,
@@ -8,10 +10,10 @@ use serde_json::json;
 
 use crate::{
     arguments::locks::{LockBreak, Locks, LocksCommand},
-    command::run,
+    command::{run, show},
     context::Context,
     failure::Failure,
-    output::{Answer, table, time},
+    output::{Answer, line, table, time},
 };
 
 /// Does what `locks` says.
@@ -34,22 +36,29 @@ async fn list(context: &Context) -> Result<Answer, Failure> {
             Ok((rows, engine.projects().len() > 1))
         })
         .await?;
-    let text = if rows.is_empty() {
+    let named = |row: &LockRow| {
+        if several { format!("{}/{}", row.project, row.number) } else { row.number.to_string() }
+    };
+    let mut text = if rows.is_empty() {
         "no locks\n".to_owned()
     } else {
         table(
             &["ITEM", "RUN", "", "SINCE (UTC)"],
             rows.iter().map(|row| {
-                let run = if several {
-                    format!("{}/{}", row.project, row.number)
-                } else {
-                    row.number.to_string()
-                };
                 let how = if row.held { "holds it" } else { "waits for it" };
-                vec![row.item.to_string(), run, how.to_owned(), time(row.since)]
+                vec![row.item.to_string(), named(row), how.to_owned(), time(row.since)]
             }),
         )
     };
+    let broken: BTreeMap<String, &String> =
+        rows.iter().filter_map(|row| Some((named(row), row.broken.as_ref()?))).collect();
+    for (run, why) in broken {
+        text.push_str(&format!(
+            "run {run} is broken and gives nothing back by itself: {}\n  an owner takes a lock from it with \
+             `holdpoint locks break ITEM --reason TEXT`\n",
+            line(why)
+        ));
+    }
     Answer::new(text, &json!({ "locks": rows }))
 }
 
@@ -72,7 +81,14 @@ async fn take(context: &Context, asked: LockBreak) -> Result<Answer, Failure> {
                 trace: None,
                 action: Action::BreakLock { item: item.clone(), reason },
             };
-            run::send(engine, holder, command, &format!("broke the lock on `{item}` of")).await
+            let done = format!("broke the lock on `{item}` of");
+            if !rows.iter().any(|row| row.run == holder && row.broken.is_some()) {
+                return run::send(engine, holder, command, &done).await;
+            }
+            let answer = engine.command(holder, command).await?;
+            let row = engine.row(holder).await?;
+            let text = format!("{done} run {}: {}\n", row.number, line(&row.state));
+            Answer::new(text, &show::standing_as_json(&row, answer))
         })
         .await
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     arguments::migrate::{Migrate, Wanted},
     context::{Context, Who},
-    failure::Failure,
+    failure::{Failure, unloadable},
     output::{Answer, count, line},
 };
 
@@ -98,7 +98,7 @@ async fn meant(
         return Ok(rows);
     }
     for run in context.runs(engine, &arguments.runs).await? {
-        rows.push(engine.run(run).await?.row);
+        rows.push(engine.row(run).await?);
     }
     Ok(rows)
 }
@@ -131,6 +131,9 @@ async fn one(
     match done {
         Ok(plan) => Ok(Ok(plan)),
         Err(CommandFailure::Refused(refusal)) => Ok(Err(refusal)),
+        Err(CommandFailure::Query(failure)) if failure.is_of_the_run() => {
+            Ok(Err(unloadable(&failure)))
+        }
         Err(failure) => Err(failure.into()),
     }
 }

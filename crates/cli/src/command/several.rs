@@ -94,6 +94,12 @@ impl Told {
         }
     }
 
+    /// Of a run that cannot be loaded.
+    pub(crate) fn unloadable(row: RunRow, outcome: Outcome) -> Self {
+        let line = format!("run {} ({})", row.number, output::line(&row.title));
+        Self { line, row, about: None, no_plan: BTreeMap::new(), outcome }
+    }
+
     /// With what was decided about.
     pub(crate) fn about(self, about: Option<About>) -> Self {
         Self { about, ..self }
@@ -122,7 +128,8 @@ impl Told {
             Outcome::Refused(refusal) => told("refused", line, refusal, true),
             Outcome::Left(refusal) => {
                 // Where only something was left out it can be said; else it is for others to do.
-                told("left alone", line, refusal, refusal.code == RefusalCode::AmbiguousBranch)
+                let helps = [RefusalCode::AmbiguousBranch, RefusalCode::Unloadable];
+                told("left alone", line, refusal, helps.contains(&refusal.code))
             }
         }
     }

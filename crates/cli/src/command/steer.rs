@@ -9,12 +9,12 @@ use crate::{
         several::{self, Outcome},
     },
     context::{Context, Who},
-    failure::Failure,
+    failure::{Failure, unloadable},
     output::Answer,
 };
 use holdpoint::{
     core::{Action, Command, CommandId, RunId, RunView, Steering, view::RolloutView},
-    engine::{Engine, RunFilter},
+    engine::{CommandFailure, Engine, RunFilter},
 };
 
 /// Steers rollouts. Of several, each that refuses is told, and the others are steered nevertheless.
@@ -34,11 +34,12 @@ pub(crate) async fn steer(context: &Context, steer: Steer) -> Result<(), Failure
                 trace: None,
                 action: action.clone(),
             };
+            let mut all = Vec::new();
             let runs = match meant {
                 Meant::All => {
                     let projects = Projects::meant(context, engine)?;
                     who.actor.member().map_or(Ok(()), |member| projects.member(member))?;
-                    fitting(context, engine, steering).await?
+                    fitting(context, engine, steering, &mut all).await?
                 }
                 Meant::Runs(named) => {
                     let runs = context.runs(engine, &named).await?;
@@ -56,11 +57,15 @@ pub(crate) async fn steer(context: &Context, steer: Steer) -> Result<(), Failure
                     "leave `--command-id` out, or name one run",
                 ));
             }
-            let mut all = Vec::new();
             for run in runs {
                 let id = CommandId::from_uuid(uuid::Uuid::now_v7());
                 let outcome = match engine.command(run, command(&who, id)).await {
                     Ok(_) => Outcome::Done,
+                    Err(CommandFailure::Query(failure)) if failure.is_of_the_run() => {
+                        let outcome = Outcome::Refused(unloadable(&failure));
+                        all.push(several::Told::unloadable(engine.row(run).await?, outcome));
+                        continue;
+                    }
                     Err(failure) => match Failure::from(failure) {
                         Failure::Refused(refusal) => Outcome::Refused(refusal),
                         other => return Err(other),
@@ -84,17 +89,24 @@ enum Told {
     Many(Vec<several::Told>),
 }
 
-/// The runs with a rollout that something fits.
+/// The runs with a rollout that something fits. Those that cannot be looked at are told.
 async fn fitting(
     context: &Context,
     engine: &Engine,
     steering: Steering,
+    told: &mut Vec<several::Told>,
 ) -> Result<Vec<RunId>, Failure> {
     let filter = RunFilter { project: context.project.clone(), ..RunFilter::default() };
     let mut runs = Vec::new();
-    for row in engine.runs(&filter).await? {
-        if !row.status.is_ended() && fits(&engine.run(row.id).await?.view, steering) {
-            runs.push(row.id);
+    for row in engine.runs(&filter).await?.into_iter().filter(|row| !row.status.is_ended()) {
+        match engine.run(row.id).await {
+            Ok(detail) if fits(&detail.view, steering) => runs.push(row.id),
+            Ok(_) => {}
+            Err(failure) if failure.is_of_the_run() => {
+                let outcome = Outcome::Left(unloadable(&failure));
+                told.push(several::Told::unloadable(row, outcome));
+            }
+            Err(failure) => return Err(failure.into()),
         }
     }
     runs.reverse();

@@ -21,7 +21,7 @@ use crate::{
         several::{self, About, Outcome, Told},
     },
     context::{Context, Who},
-    failure::Failure,
+    failure::{Failure, unloadable},
     output::Answer,
     strict_json, text_file,
 };
@@ -47,12 +47,13 @@ pub(crate) async fn vote(context: &Context, on: Votes, ballot: Ballot) -> Result
     let voted = context
         .with_engine_at_rest(async |engine| {
             let sent = |id| command(&who, id, &action);
+            let mut told = Vec::new();
             let meant = match &seen {
                 Some(seen) => as_seen(context, engine, seen).await?,
                 None if runs.is_empty() => {
                     let people: Vec<&MemberId> =
                         who.actor.member().into_iter().chain(place(&action)).collect();
-                    waiting(context, engine, &filter, hold.as_deref(), &people).await?
+                    waiting(context, engine, &filter, hold.as_deref(), &people, &mut told).await?
                 }
                 None => named(context, engine, &runs).await?,
             };
@@ -60,7 +61,6 @@ pub(crate) async fn vote(context: &Context, on: Votes, ballot: Ballot) -> Result
                 return run::send(engine, *run, sent(who.command), done).await.map(Voted::One);
             }
             one_id_is_for_one_run(&acting, dry_run)?;
-            let mut told = Vec::new();
             for one in &meant {
                 let mut command = sent(CommandId::from_uuid(uuid::Uuid::now_v7()));
                 if let (How::Seen(about), Action::Vote { plans, .. }) =
@@ -173,13 +173,15 @@ async fn as_seen(context: &Context, engine: &Engine, seen: &[Seen]) -> Result<Ve
 }
 
 /// The runs that a filter finds of those that wait for votes, at a hold if one is named, the oldest
-/// first. Who is named must be there, and so must what the filter names.
+/// first. Who is named must be there, and so must what the filter names. Those that cannot be looked at
+/// are told.
 async fn waiting(
     context: &Context,
     engine: &Engine,
     filter: &Filter,
     hold: Option<&str>,
     people: &[&MemberId],
+    told: &mut Vec<Told>,
 ) -> Result<Vec<Meant>, Failure> {
     let projects = Projects::meant(context, engine)?;
     people.iter().try_for_each(|person| projects.member(person))?;
@@ -191,7 +193,14 @@ async fn waiting(
         if row.status.is_ended() || !filter.takes(&row) {
             continue;
         }
-        let view = engine.run(row.id).await?.view;
+        let view = match engine.run(row.id).await {
+            Ok(detail) => detail.view,
+            Err(failure) if failure.is_of_the_run() => {
+                told.push(Told::unloadable(row, Outcome::Left(unloadable(&failure))));
+                continue;
+            }
+            Err(failure) => return Err(failure.into()),
+        };
         let waits = view.holds.iter().any(|open| {
             hold.is_none_or(|hold| open.hold == hold)
                 && open.conditions.iter().any(|condition| condition.kind == "approval")
@@ -212,7 +221,13 @@ async fn cast(
     command: Command,
     dry_run: bool,
 ) -> Result<Told, Failure> {
-    let would = refusal_of(engine.would(*run, &command).await)?;
+    let would = match engine.would(*run, &command).await {
+        Err(CommandFailure::Query(failure)) if failure.is_of_the_run() => {
+            let outcome = Outcome::Refused(unloadable(&failure));
+            return Ok(Told::unloadable(engine.row(*run).await?, outcome));
+        }
+        would => refusal_of(would)?,
+    };
     let would = would.and_then(|events| as_it_was(how, events));
     let (about, outcome) = match (would, how) {
         (Err(refusal), How::Found) => (None, Outcome::Left(refusal)),

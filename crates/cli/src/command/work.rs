@@ -232,7 +232,7 @@ impl<'a> Watcher<'a> {
         if let Some(number) = self.numbers.get(&run) {
             return Ok(*number);
         }
-        let number = self.engine.run(run).await?.row.number;
+        let number = self.engine.row(run).await?.number;
         self.numbers.insert(run, number);
         Ok(number)
     }

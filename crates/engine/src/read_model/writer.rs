@@ -67,12 +67,13 @@ impl Writer {
     }
 
     fn apply(&mut self, updates: Vec<Update>) -> Result<(), QueryFailure> {
-        let mut snapshots = Vec::new();
+        let (mut snapshots, mut broken) = (Vec::new(), Vec::new());
         for update in updates {
             match update {
                 Update::Committed { first, last, event, subject } => {
                     self.ahead.insert(first, (last, event, subject));
                 }
+                Update::Broken(record) => broken.push(record),
                 Update::Snapshot { run, version, bytes } => snapshots.push((run, version, bytes)),
             }
         }
@@ -100,6 +101,9 @@ impl Writer {
         let transaction = tables.transaction()?;
         for subject in order {
             put(&transaction, subject)?;
+        }
+        for record in broken {
+            put_run(&transaction, *record)?;
         }
         for (run, version, bytes) in snapshots {
             transaction

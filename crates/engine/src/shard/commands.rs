@@ -392,6 +392,9 @@ impl Shard {
     }
 }
 
-async fn append_one(library: &Library, append: Append) -> Result<Sequence, AppendFailure> {
+pub(super) async fn append_one(
+    library: &Library,
+    append: Append,
+) -> Result<Sequence, AppendFailure> {
     Ok(library.log.append(vec![append]).await?.first().copied().unwrap_or_default())
 }
