@@ -1,6 +1,6 @@
 //! What is sealed reads as before, and is refused when it was changed.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::{
     fs,
