@@ -28,12 +28,13 @@ use crate::{
     limits::{Limiter, QueueLimits},
     load::Library,
     locks::LockDesk,
+    masking::{Mask, Masked},
     projects::{COMMANDS_WAITING_MAX, ProjectDesk, Projects, changed},
     read_model::Tables,
     recent::Recent,
     recovery,
     shard::{ASKS_WAITING_MAX, Ask, Shard},
-    workers::{Leased, Mask, Pool},
+    workers::{Leased, Pool},
 };
 
 /// Where the read model is kept. It is derived from the log and can be deleted at any time.
@@ -198,8 +199,8 @@ impl EngineBuilder {
         self
     }
 
-    /// How secrets are masked in each text that workers say of what they have [leased](Self::leased), before
-    /// anything is recorded of it; they are not by default.
+    /// How secrets are masked in each text of what attempts answer, also those that were
+    /// [leased](Self::leased), before anything is recorded of it; they are not by default.
     pub fn masking(mut self, mask: Mask) -> Self {
         self.mask = mask;
         self
@@ -265,10 +266,13 @@ impl EngineBuilder {
         let mut tasks = Vec::new();
         let (desk, asks) = mpsc::channel(COMMANDS_WAITING_MAX);
         let nursery = Nursery::new(library.clone());
-        let pool = Arc::new(Pool::new(Arc::clone(&self.clock), self.mask));
+        let pool = Arc::new(Pool::new(Arc::clone(&self.clock)));
         for (name, queue) in self.leased {
             let pool = Arc::clone(&pool);
             self.handlers.insert(name, Arc::new(Leased { pool, queue }));
+        }
+        for handler in self.handlers.values_mut() {
+            *handler = Arc::new(Masked::new(Arc::clone(handler), Arc::clone(&self.mask)));
         }
         let handlers = Arc::new(self.handlers);
         let mut shards = Vec::with_capacity(self.shards);

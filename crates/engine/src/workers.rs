@@ -35,9 +35,6 @@ use crate::{
 /// Of how many leases that are no more it is remembered why.
 const GONE_MAX: usize = 1024;
 
-/// How secrets are masked in a text.
-pub type Mask = Arc<dyn Fn(&str) -> String + Send + Sync>;
-
 /// Names a lease. Whoever knows it can say the attempt's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -130,13 +127,12 @@ impl State {
 /// Attempts that workers have, and workers that ask for some.
 pub(crate) struct Pool {
     clock: Arc<dyn Clock>,
-    mask: Mask,
     state: Mutex<State>,
 }
 
 impl Pool {
-    pub(crate) fn new(clock: Arc<dyn Clock>, mask: Mask) -> Self {
-        Self { clock, mask, state: Mutex::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -233,7 +229,6 @@ impl Pool {
 
     /// Says how an attempt ended; answers with which it was.
     pub(crate) fn end(&self, id: LeaseId, outcome: Outcome) -> Result<Ended, LeaseFailure> {
-        let outcome = masked(outcome, &*self.mask);
         let said = Digest::of(format!("{outcome:?}").as_bytes());
         let mut state = self.state();
         let State { entries, .. } = &mut *state;
@@ -249,28 +244,6 @@ impl Pool {
         }
         state.note(id, Gone::Ended(ended.clone()));
         Ok(ended)
-    }
-}
-
-/// The same, with every text in it masked.
-fn masked(outcome: Outcome, mask: &(dyn Fn(&str) -> String + Send + Sync)) -> Outcome {
-    match outcome {
-        Outcome::Completed(output) => Outcome::Completed(masked_value(output, mask)),
-        Outcome::Failed { error, retryable } => Outcome::Failed { error: mask(&error), retryable },
-        Outcome::Unanswered { error } => Outcome::Unanswered { error: mask(&error) },
-        Outcome::Unknown { reason } => Outcome::Unknown { reason: mask(&reason) },
-    }
-}
-
-fn masked_value(value: Value, mask: &(dyn Fn(&str) -> String + Send + Sync)) -> Value {
-    match value {
-        Value::String(text) => Value::String(mask(&text)),
-        Value::Array(all) => all.into_iter().map(|one| masked_value(one, mask)).collect(),
-        Value::Object(members) => {
-            let each = |(name, one): (String, Value)| (mask(&name), masked_value(one, mask));
-            members.into_iter().map(each).collect()
-        }
-        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
     }
 }
 
