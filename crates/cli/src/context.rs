@@ -54,6 +54,9 @@ impl Context {
         work: impl AsyncFnOnce(&Engine) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let directory = self.open()?;
+        if effects == Effects::Perform {
+            directory.configuration().complete()?;
+        }
         let engine = directory.engine(&self.user).await?.effects(effects).start().await?;
         let worked = work(&engine).await;
         engine.shutdown().await;

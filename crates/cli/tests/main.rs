@@ -36,6 +36,7 @@ mod proofs;
 mod publishing;
 mod runs;
 mod scenarios;
+mod secrets;
 mod show;
 mod simulate;
 mod steering;

@@ -10,8 +10,9 @@
 //! ```
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -124,7 +125,13 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> BackupFailure {
 /// Writes a file so that it is there with this content, durably, or as it was.
 fn write(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), BackupFailure> {
     let (path, new) = (directory.join(name), directory.join(format!("{name}.new")));
-    let mut file = File::create(&new).map_err(at(&new))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    if name == CONFIGURATION_FILE {
+        // Secrets may stand in it.
+        options.mode(0o600);
+    }
+    let mut file = options.open(&new).map_err(at(&new))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&new))?;
     fs::rename(&new, &path).map_err(at(&path))?;
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(at(directory))

@@ -14,14 +14,19 @@ use std::{
 use holdpoint_engine::{ActivityHandler, QueueLimits, Rate};
 use jiff::SignedDuration;
 use serde::Deserialize;
-use serde_json::Value;
 use toml::Spanned;
 
 use crate::activity::{
-    ATTEMPTS, AnswerOutcome, CommandActivity, Guard, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts,
-    HttpActivity, HttpRequest, Limited, MetricsServer, Secrets, Trust,
+    ATTEMPTS, CommandActivity, Guard, HEALTH_CHECK, HTTP_CHECK, HealthCheck, Hosts, HttpActivity,
+    HttpRequest, Incomplete, Limited, MetricsServer, Secrets, Trust,
 };
 use crate::{evidence::EvidenceStore, output::Outputs};
+
+mod http;
+mod reading;
+
+use http::Http;
+use reading::Reading;
 
 /// What a new data directory's `holdpoint.toml` says.
 pub(crate) const TEMPLATE: &str = include_str!("holdpoint.toml");
@@ -36,6 +41,7 @@ pub struct Configuration {
     trust: Trust,
     guard: Guard,
     secrets: Secrets,
+    missing: Vec<ConfigurationFailure>,
 }
 
 impl fmt::Debug for Configuration {
@@ -107,7 +113,7 @@ struct Health {
 struct Metrics {
     url: String,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -116,12 +122,38 @@ struct Entry {
     command: Option<Spanned<Vec<String>>>,
     shell: Option<Spanned<Shell>>,
     directory: Option<Spanned<PathBuf>>,
-    environment: Option<Spanned<BTreeMap<String, String>>>,
+    environment: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
     #[serde(rename = "final")]
     is_final: Option<Spanned<Vec<i32>>>,
     queue: Option<Spanned<String>>,
     at_once_at_target: Option<Spanned<u32>>,
     http: Option<Spanned<Http>>,
+}
+
+impl Entry {
+    /// Takes the secrets that it names.
+    fn read(self, reading: &mut Reading<'_>) -> Result<EntryRead, ConfigurationFailure> {
+        let before = reading.missing.len();
+        let environment = match &self.environment {
+            None => BTreeMap::new(),
+            Some(variables) => reading.environment(variables.get_ref())?,
+        };
+        let http = match &self.http {
+            None => None,
+            Some(http) => Some(http.get_ref().request(http.span().start, reading)?),
+        };
+        let missing = reading.missing.get(before).cloned();
+        Ok(EntryRead { entry: self, environment, http, missing })
+    }
+}
+
+/// An activity, with its secrets.
+struct EntryRead {
+    entry: Entry,
+    environment: BTreeMap<String, String>,
+    http: Option<HttpRequest>,
+    /// The first of its secrets that is not there.
+    missing: Option<ConfigurationFailure>,
 }
 
 /// Which shell reads a command: one of ours, or that which these words run, before the script.
@@ -145,46 +177,23 @@ impl Shell {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Http {
-    #[serde(default = "post")]
-    method: String,
-    url: String,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    #[serde(default)]
-    expect: Vec<u16>,
-    outcome: Option<HttpOutcome>,
-    output: Option<String>,
-    #[serde(default)]
-    hosts: Vec<String>,
-    #[serde(default)]
-    redirect_to: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HttpOutcome {
-    at: String,
-    done: Vec<Value>,
-    #[serde(default)]
-    again: Vec<Value>,
-}
-
-impl Http {
-    fn request(self) -> Result<HttpRequest, String> {
-        let Self { method, url, headers, expect, outcome, output, hosts, redirect_to } = self;
-        let hosts = Hosts::new(hosts.iter().map(String::as_str))?;
-        let redirect_to = Hosts::new(redirect_to.iter().map(String::as_str))?;
-        let outcome =
-            outcome.map(|HttpOutcome { at, done, again }| AnswerOutcome { at, done, again });
-        Ok(HttpRequest { method, url, headers, expect, outcome, output, hosts, redirect_to })
+/// What is wrong at an offset of the file.
+fn failure_at(
+    path: &Path,
+    text: &str,
+    offset: usize,
+    message: &str,
+    help: &str,
+) -> ConfigurationFailure {
+    let before = text.get(..offset).unwrap_or(text);
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+    ConfigurationFailure {
+        path: path.to_owned(),
+        line: before.matches('\n').count().saturating_add(1),
+        column: column.saturating_add(1),
+        message: message.to_owned(),
+        help: help.to_owned(),
     }
-}
-
-fn post() -> String {
-    "POST".to_owned()
 }
 
 const HELP_FORMS: &str = "an activity is one of\n  \
@@ -215,15 +224,7 @@ impl Configuration {
     /// With the first line that is not acceptable, and what to do about it.
     pub fn parse(text: &str, path: &Path, directory: &Path) -> Result<Self, ConfigurationFailure> {
         let failure = |offset: usize, message: &str, help: &str| {
-            let before = text.get(..offset).unwrap_or(text);
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
-            ConfigurationFailure {
-                path: path.to_owned(),
-                line: before.matches('\n').count().saturating_add(1),
-                column: column.saturating_add(1),
-                message: message.to_owned(),
-                help: help.to_owned(),
-            }
+            failure_at(path, text, offset, message, help)
         };
         let file: File = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
@@ -238,16 +239,31 @@ impl Configuration {
             let message = format!("`{}` is not the name of a variable", name.get_ref());
             return Err(failure(name.span().start, &message, HELP_SECRETS));
         }
+        let mut reading = Reading::new(path, text, directory);
+        let mut entries = Vec::new();
+        for (name, entry) in file.activity {
+            entries.push((name, entry.into_inner().read(&mut reading)?));
+        }
+        let mut servers = BTreeMap::new();
+        for (name, metrics) in file.metrics {
+            let at = metrics.span().start;
+            let Metrics { url, headers } = metrics.into_inner();
+            let before = reading.missing.len();
+            let headers = reading.headers(&headers)?;
+            let server = MetricsServer::new(&url, &headers).map_err(|message| {
+                failure(at, &message, "give the address of a server that speaks Prometheus' HTTP API, such as `url = \"http://prometheus:9090\"`")
+            })?;
+            if reading.missing.len() == before {
+                servers.insert(name, server);
+            }
+        }
         let secrets = {
-            let of_programs = file
-                .activity
-                .values()
-                .filter_map(|entry| entry.get_ref().environment.as_ref().map(Spanned::get_ref));
-            let given = file.secrets.iter().map(Spanned::get_ref).flat_map(|name| {
+            let of_programs = entries.iter().map(|(_, entry)| &entry.environment);
+            let listed = file.secrets.iter().map(Spanned::get_ref).flat_map(|name| {
                 let own = std::env::var(name).ok();
                 own.into_iter().chain(of_programs.clone().filter_map(|all| all.get(name).cloned()))
             });
-            Secrets::new(given.collect::<Vec<_>>())
+            Secrets::new(listed.chain(reading.taken()).collect::<Vec<_>>())
         };
         let files = EvidenceStore::within(directory);
         let outputs = Outputs::within(directory);
@@ -270,34 +286,34 @@ impl Configuration {
             queues.insert(name, limits);
         }
         let mut activities: BTreeMap<String, Arc<dyn ActivityHandler>> = BTreeMap::new();
-        for (name, entry) in file.activity {
+        for (name, entry) in entries {
             let at = name.span().start;
             let name = name.into_inner();
             if name == HTTP_CHECK || name == HEALTH_CHECK {
                 let message = format!("the activity `{name}` is built in");
                 return Err(failure(at, &message, "give the activity another name"));
             }
+            let EntryRead { entry, environment, http, missing } = entry;
             let Entry {
                 command,
                 shell,
-                http,
+                http: http_at,
                 directory: within,
-                environment,
+                environment: environment_at,
                 is_final,
                 queue,
                 at_once_at_target,
-            } = entry.into_inner();
+            } = entry;
             let alone = within
                 .as_ref()
                 .map(|one| ("directory", one.span().start))
-                .or(environment.as_ref().map(|one| ("environment", one.span().start)))
+                .or(environment_at.as_ref().map(|one| ("environment", one.span().start)))
                 .or(is_final.as_ref().map(|one| ("final", one.span().start)))
                 .or(shell.as_ref().map(|one| ("shell", one.span().start)));
             if let Some((key, at)) = alone.filter(|_| command.is_none()) {
                 let message = format!("the activity `{name}` has a `{key}` and no `command`");
                 return Err(failure(at, &message, "only programs have one: leave it out"));
             }
-            let environment = environment.map(Spanned::into_inner).unwrap_or_default();
             if let Some(variable) = environment.keys().find(|name| !is_variable(name)) {
                 let message = format!("`{variable}` is not the name of a variable");
                 return Err(failure(at, &message, "give it a name such as `PATH`"));
@@ -345,10 +361,10 @@ impl Configuration {
                         (made.map(|one| one as Arc<_>), at)
                     }
                     (None, Some(http)) => {
-                        let at = http.span().start;
-                        let request = http.into_inner().request();
-                        let made = request.and_then(|request| HttpActivity::new(&request, &trust));
-                        (made.map(|one| Arc::new(one) as Arc<_>), at)
+                        let made = HttpActivity::new(&http, &trust);
+                        let made = made.map(|one| Arc::new(one.masking(secrets.clone())));
+                        let at = http_at.as_ref().map_or(at, |http| http.span().start);
+                        (made.map(|one| one as Arc<_>), at)
                     }
                     (Some(_), Some(_)) => {
                         let message =
@@ -361,6 +377,10 @@ impl Configuration {
                     }
                 };
             let handler = handler.map_err(|message| failure(at, &message, HELP_FORMS))?;
+            let handler = match missing {
+                None => handler,
+                Some(missing) => Arc::new(Incomplete::new(missing.to_string())),
+            };
             if let Some(queue) = &queue
                 && !queues.contains_key(queue.get_ref())
             {
@@ -378,21 +398,22 @@ impl Configuration {
             let handler = Limited::new(handler, queue.map(Spanned::into_inner), at_target);
             activities.insert(name, Arc::new(handler));
         }
-        let mut servers = BTreeMap::new();
-        for (name, metrics) in file.metrics {
-            let at = metrics.span().start;
-            let Metrics { url, headers } = metrics.into_inner();
-            let server = MetricsServer::new(&url, &headers).map_err(|message| {
-                failure(at, &message, "give the address of a server that speaks Prometheus' HTTP API, such as `url = \"http://prometheus:9090\"`")
-            })?;
-            servers.insert(name, server);
-        }
         let hosts = match &file.health.hosts {
             None => Hosts::default(),
             Some(hosts) => Hosts::new(hosts.get_ref().iter().map(String::as_str))
                 .map_err(|message| failure(hosts.span().start, &message, HELP_HOSTS))?,
         };
-        Ok(Self { activities, queues, hosts, servers, trust, guard, secrets })
+        let missing = reading.missing;
+        Ok(Self { activities, queues, hosts, servers, trust, guard, secrets, missing })
+    }
+
+    /// Whether every secret is there that activities and metrics servers need. Who has work done asks this first;
+    /// an activity that lacks one fails, and does nothing.
+    ///
+    /// # Errors
+    /// With the first that is not there, and its place.
+    pub fn complete(&self) -> Result<(), ConfigurationFailure> {
+        self.missing.first().cloned().map_or(Ok(()), Err)
     }
 
     /// The health check, which may contact the listed hosts, and use the configured activities and metrics servers.
@@ -401,6 +422,7 @@ impl Configuration {
     /// In words, when the machine offers no HTTP client.
     pub fn health_check(&self) -> Result<HealthCheck, String> {
         HealthCheck::new(self.hosts.clone(), self.activities.clone(), self.servers.clone())?
+            .masking(self.secrets.clone())
             .trusting(self.trust.clone())
     }
 
@@ -502,6 +524,80 @@ environment = { TOKEN = \"s3cret\", PLAIN = \"plain\" }
     }
 
     #[tokio::test]
+    async fn a_secret_is_given_to_programs_and_requests_and_masked_where_it_comes_back() {
+        use axum::{Router, http::HeaderMap, routing::post};
+        let echo = |headers: HeaderMap, body: String| async move {
+            format!("{} {body}", headers["authorization"].to_str().unwrap())
+        };
+        let host = crate::activity::tests::serve(Router::new().route("/", post(echo))).await;
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("token"), "s3cret\n").unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let text = format!(
+            "
+[activity.ask.http]
+url = \"http://{host}/\"
+headers = {{ Authorization = \"Bearer ${{file:token}}\" }}
+body = {{ form = {{ t = \"${{file:token}}\", target = \"${{target}}\" }} }}
+[activity.show]
+command = [\"sh\", \"-c\", \"[ $TOKEN = s3cret ]; echo $? $TOKEN $PLAIN $MY_PATH\"]
+environment = {{ TOKEN = \"${{file:token}}\", PLAIN = \"$${{x}}\", MY_PATH = \"${{env:PATH}}\" }}
+[metrics.main]
+url = \"http://h\"
+headers = {{ Authorization = \"Bearer ${{file:token}}\" }}
+"
+        );
+        let parsed =
+            Configuration::parse(&text, Path::new("holdpoint.toml"), directory.path()).unwrap();
+        parsed.complete().unwrap();
+        let hidden = "*".repeat(path.len());
+        let expected = [
+            json!({ "status": 200, "body": "Bearer ****** t=******&target=m1" }),
+            json!({ "stdout": format!("0 ****** ${{x}} {hidden}\n"), "stderr": "" }),
+        ];
+        for ((_, activity), expected) in parsed.activities().zip(expected) {
+            let asked = crate::activity::tests::attempt(json!({ "target": "m1" }));
+            assert_eq!(activity.attempt(asked).await, Outcome::Completed(expected));
+        }
+        assert_eq!(parsed.secrets().hide("s3cret"), "******");
+        assert!(!format!("{parsed:?}").contains("s3cret"));
+    }
+
+    #[tokio::test]
+    async fn without_its_secret_nothing_is_done_and_the_place_is_told() {
+        let text = "
+[activity.ask]
+http = { url = \"http://127.0.0.1:1\", headers = { A = \"b\", T = \"${file:no/token}\" } }
+[activity.show]
+command = [\"true\"]
+environment = { T = \"${env:HOLDPOINT_NO_SUCH}\" }
+[metrics.main]
+url = \"http://h\"
+headers = { T = \"${env:HOLDPOINT_NO_SUCH}\" }
+";
+        let parsed = parse(text).unwrap();
+        assert_eq!(
+            parsed.missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                "holdpoint.toml:3:63: the file `/no/token` cannot be read: No such file or directory (os error 2)",
+                "holdpoint.toml:6:21: the variable `HOLDPOINT_NO_SUCH` is not set",
+                "holdpoint.toml:9:17: the variable `HOLDPOINT_NO_SUCH` is not set",
+            ]
+        );
+        assert_eq!(parsed.complete(), Err(parsed.missing[0].clone()));
+        assert!(parsed.servers.is_empty());
+        for (name, activity) in parsed.activities() {
+            let asked = crate::activity::tests::attempt(json!({}));
+            match activity.attempt(asked).await {
+                Outcome::Failed { error, retryable: false } => {
+                    assert!(error.starts_with("a secret is not there: holdpoint.toml:"), "{error}");
+                }
+                outcome => panic!("{name}: {outcome:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn a_shell_reads_what_the_operator_says() {
         for (shell, done) in [("true", true), ("false", false), ("[\"/bin/sh\", \"-c\"]", true)] {
             let text = format!(
@@ -567,6 +663,39 @@ at_once_at_target = 3
                 "[activity.a]\nhttp = { url = \"http://h\", redirect_to = [\"http://i\"] }",
                 (2, 8),
                 "`http://i` is no host",
+            ),
+            (
+                "[activity.a]\nhttp = { url = \"http://${env:A}/\" }",
+                (2, 8),
+                "`${env:A}` is a secret",
+            ),
+            ("[activity.a]\ncommand = [\"a\", \"${file:b}\"]", (2, 11), "`${file:b}` is a secret"),
+            (
+                "[activity.a]\ncommand = [\"a\"]\nenvironment = { A = \"${b}\" }",
+                (3, 21),
+                "the variable `A` has a field",
+            ),
+            (
+                "[activity.a]\ncommand = [\"a\"]\nenvironment = { A = \"${vault:b}\" }",
+                (3, 21),
+                "`${vault:b}` is no secret",
+            ),
+            ("[metrics.m]\nurl = \"http://h\"\nheaders = { A = \"${b}\" }", (1, 1), "no input"),
+            (
+                "[activity.a.http]\nurl = \"http://h\"\nbody = { text = \"a\", json = 1 }",
+                (3, 8),
+                "more than one way",
+            ),
+            (
+                "[activity.a.http]\nurl = \"http://h\"\nbody = { json = [1979-05-27] }",
+                (3, 8),
+                "no dates",
+            ),
+            ("[activity.a.http]\nurl = \"http://h\"\nbody = { type = \"a\" }", (3, 8), "no `text`"),
+            (
+                "[activity.a.http]\nurl = \"http://h\"\nbody = { form = { a = \"${\" } }",
+                (3, 23),
+                "closed",
             ),
             ("[tls]\nca = [\"no/such/file\"]", (2, 6), "`/no/such/file`"),
             ("[tls]\nca = [\"etc/passwd\"]", (2, 6), "no certificate"),

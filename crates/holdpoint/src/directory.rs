@@ -11,8 +11,9 @@
 
 use std::{
     ffi::OsStr,
-    fs,
-    io::{self, Read},
+    fs::{self, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -251,7 +252,10 @@ impl DataDirectory {
             Err(failure) => return Err(failure.into()),
         }
         if !kept {
-            fs::write(&file, configuration).map_err(io)?;
+            // Secrets may come to stand in it.
+            let mut options = OpenOptions::new();
+            let made = options.write(true).create_new(true).mode(0o600).open(&file);
+            made.and_then(|mut made| made.write_all(configuration.as_bytes())).map_err(io)?;
         }
         if !path.join(SECRET_KEY_FILE).exists() {
             keys::make(path, name)?;
@@ -360,7 +364,8 @@ impl DataDirectory {
 
     /// Opens the log and prepares an engine on it: with the read model beside it, the definition
     /// language, the configured activities and the health check. [`DataDirectory::log`] says what
-    /// `user` is.
+    /// `user` is. Who has work done looks first whether the configuration is
+    /// [complete](Configuration::complete).
     ///
     /// # Errors
     /// See [`DirectoryFailure`].
@@ -424,6 +429,8 @@ fn read_configuration(path: &Path) -> Result<Configuration, DirectoryFailure> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     /// What is in a directory, and in its files.
@@ -444,6 +451,8 @@ mod tests {
         let made = DataDirectory::init(&path).await.unwrap();
         assert_eq!(made.path(), path);
         let opened = DataDirectory::open(&path).unwrap();
+        let mode = fs::metadata(path.join(CONFIGURATION_FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         let engine = opened.engine("test").await.unwrap().start().await.unwrap();
         assert!(engine.projects().is_empty());
         engine.shutdown().await;

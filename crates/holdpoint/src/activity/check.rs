@@ -13,6 +13,7 @@ use super::{
     failed,
     hosts::Hosts,
     judge::{Judge, Pace, Verdict},
+    mask::Secrets,
     probe::{Clients, Instruments, MetricsServer, Probe},
     trust::Trust,
 };
@@ -80,7 +81,15 @@ impl HealthCheck {
         servers: BTreeMap<String, MetricsServer>,
     ) -> Result<Self, String> {
         let clients = Clients::new(Trust::default())?;
-        Ok(Self { instruments: Instruments { clients, hosts, activities, servers } })
+        let secrets = Secrets::default();
+        Ok(Self { instruments: Instruments { clients, hosts, activities, servers, secrets } })
+    }
+
+    /// Masks these in what metrics servers answer.
+    #[must_use]
+    pub fn masking(mut self, secrets: Secrets) -> Self {
+        self.instruments.secrets = secrets;
+        self
     }
 
     /// The same, that trusts these authorities where it goes by `https`.

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -68,12 +69,22 @@ pub struct CommandActivity {
     script: Vec<String>,
     arguments: Vec<Template>,
     directory: PathBuf,
-    environment: BTreeMap<String, String>,
+    environment: Environment,
     secrets: Secrets,
     files: Option<EvidenceStore>,
     outputs: Option<Outputs>,
     is_final: Vec<i32>,
     guard: Guard,
+}
+
+/// The variables of a program. Who prints them sees their names.
+#[derive(Clone, Default)]
+struct Environment(BTreeMap<String, String>);
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 impl CommandActivity {
@@ -108,7 +119,7 @@ impl CommandActivity {
             script: Vec::new(),
             arguments,
             directory: directory.into(),
-            environment: BTreeMap::new(),
+            environment: Environment::default(),
             secrets: Secrets::default(),
             files: None,
             outputs: None,
@@ -187,7 +198,7 @@ impl CommandActivity {
     /// Gives the program these variables besides.
     #[must_use]
     pub fn environment(mut self, environment: BTreeMap<String, String>) -> Self {
-        self.environment = environment;
+        self.environment = Environment(environment);
         self
     }
 
@@ -215,7 +226,7 @@ impl CommandActivity {
         }
         command
             .current_dir(&self.directory)
-            .envs(&self.environment)
+            .envs(&self.environment.0)
             .env("HOLDPOINT_IDEMPOTENCY_KEY", &attempt.idempotency_key)
             .env("HOLDPOINT_RUN", attempt.run.to_string())
             .env("HOLDPOINT_ACTIVITY", &attempt.activity)
@@ -226,7 +237,7 @@ impl CommandActivity {
             .process_group(0)
             .kill_on_drop(true);
         for variable in OPERATORS {
-            if !self.environment.contains_key(variable) {
+            if !self.environment.0.contains_key(variable) {
                 command.env_remove(variable);
             }
         }
@@ -595,8 +606,13 @@ mod tests {
             for code in ["0", "1"] {
                 let activity = CommandActivity::new(&argv(&["sh", "-c", script]), "/")
                     .unwrap()
-                    .environment([("code".to_owned(), code.to_owned())].into())
+                    .environment(
+                        [("code", code), ("token", "hidden")]
+                            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                            .into(),
+                    )
                     .masking(Secrets::new(["s3cret".to_owned()]));
+                assert!(!format!("{activity:?}").contains("hidden"));
                 let recorded = format!("{:?}", activity.attempt(attempt(json!({}))).await);
                 assert!(!recorded.contains("s3c"), "{recorded}");
             }

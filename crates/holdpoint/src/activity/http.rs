@@ -7,12 +7,20 @@ use holdpoint_core::Outcome;
 use holdpoint_engine::{ActivityHandler, Attempt};
 use reqwest::{
     Client, Method, Url,
-    header::{HeaderMap, HeaderName, HeaderValue},
+    header::{HOST, HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::{Value, json};
 use serde_json_path::JsonPath;
 
-use super::{failed, hosts::Hosts, template::Template, trust::Trust, unsent::told};
+use super::{
+    body::Body,
+    failed,
+    hosts::Hosts,
+    mask::{Masking, Secrets},
+    template::Template,
+    trust::Trust,
+    unsent::told,
+};
 
 /// How much of an answer is recorded, in bytes, and read where all of it would be.
 const ANSWER_MAX: usize = 4_096;
@@ -20,9 +28,9 @@ const ANSWER_MAX: usize = 4_096;
 /// How much of an answer is read, in bytes, where something is looked up in it.
 const LOOKED_UP_MAX: usize = 1024 * 1024;
 
-/// Sends an HTTP request with the activity's input as its JSON body and the idempotency key in
-/// the header `Idempotency-Key`: an attempt is done when the answer has an expected status, and its
-/// body says so too, where it is asked.
+/// Sends an HTTP request with the activity's input, or what is made of it, in its body and the
+/// idempotency key in the header `Idempotency-Key`: an attempt is done when the answer has an expected
+/// status, and its body says so too, where it is asked.
 ///
 /// An answer of 400 to 499 that is not expected is final, except 408, 425 and 429; every other
 /// failure is worth another attempt.
@@ -31,11 +39,13 @@ pub struct HttpActivity {
     client: Client,
     method: Method,
     url: Template,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, Template)>,
+    body: Body,
     expect: Vec<u16>,
     outcome: Option<(JsonPath, AnswerOutcome)>,
     output: Option<JsonPath>,
     hosts: Hosts,
+    secrets: Secrets,
 }
 
 /// What an [`HttpActivity`] sends, and what it makes of the answer, as the operator configures it.
@@ -45,8 +55,10 @@ pub struct HttpRequest {
     pub method: String,
     /// The address, with `${field}`s from the activity's input; `http` or `https`.
     pub url: String,
-    /// Further headers, sent as they are.
-    pub headers: BTreeMap<String, String>,
+    /// Further headers. A field stands in one as it is: as a part of one line.
+    pub headers: BTreeMap<String, Template>,
+    /// What it carries.
+    pub body: Body,
     /// The statuses that mean "done"; 200 to 299 when empty.
     pub expect: Vec<u16>,
     /// What in the body says how the work ended; the status alone when `None`.
@@ -103,7 +115,8 @@ impl HttpActivity {
                 url.source()
             ));
         }
-        let headers = headers(&request.headers)?;
+        let headers = header_templates(&request.headers)?;
+        request.body.check()?;
         if let Some(status) = request.expect.iter().find(|status| !(100..600).contains(*status)) {
             return Err(format!("`{status}` is not an HTTP status"));
         }
@@ -117,7 +130,15 @@ impl HttpActivity {
         let output = request.output.as_deref().map(path).transpose()?;
         let client = trust.client(secure, request.redirect_to.clone())?;
         let (expect, hosts) = (request.expect.clone(), request.hosts.clone());
-        Ok(Self { client, method, url, headers, expect, outcome, output, hosts })
+        let (body, secrets) = (request.body.clone(), Secrets::default());
+        Ok(Self { client, method, url, headers, body, expect, outcome, output, hosts, secrets })
+    }
+
+    /// Masks these in what is answered, before anything is made of it.
+    #[must_use]
+    pub fn masking(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
     }
 
     fn is_expected(&self, status: u16) -> bool {
@@ -129,33 +150,86 @@ impl HttpActivity {
     }
 }
 
-/// Headers, as the operator configures them.
-pub(super) fn headers(given: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
+/// Headers, as the operator configures them. What none can have is found now, except in what fills a field.
+fn header_templates(
+    given: &BTreeMap<String, Template>,
+) -> Result<Vec<(HeaderName, Template)>, String> {
+    let mut headers = Vec::new();
     for (name, value) in given {
-        let (Ok(key), Ok(text)) =
-            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
-        else {
-            return Err(format!("`{name}: {value}` is not an HTTP header"));
-        };
-        headers.insert(key, text);
+        let key = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| format!("`{name}` is not the name of a header"))?;
+        // A server finds by it which of its sites is meant.
+        if key == HOST && !value.is_literal() {
+            return Err(
+                "the header `Host` has a field: which host is asked is not for a run to say"
+                    .to_owned(),
+            );
+        }
+        if let Some(text) = value.text() {
+            header_value(name, text)?;
+        }
+        headers.push((key, value.clone()));
     }
     Ok(headers)
 }
 
-/// The beginning of an answer's body, so many bytes at most.
+/// Headers that are the same for every request.
+pub(super) fn headers(given: &BTreeMap<String, Template>) -> Result<HeaderMap, String> {
+    let templates = header_templates(given)?;
+    if let Some((name, _)) = templates.iter().find(|(_, value)| !value.is_literal()) {
+        return Err(format!("the header `{name}` has a field, and there is no input to fill it"));
+    }
+    filled(&templates, &Value::Null)
+}
+
+fn filled(templates: &[(HeaderName, Template)], input: &Value) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, template) in templates {
+        let text = template.fill(input, acceptable_in_header)?;
+        headers.insert(name, header_value(name.as_str(), &text)?);
+    }
+    Ok(headers)
+}
+
+/// A header's value, which may be secret: nothing prints it.
+fn header_value(name: &str, text: &str) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| format!("the value of the header `{name}` {NOT_IN_HEADERS}"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// What is wrong with a text that no header can have.
+pub(crate) const NOT_IN_HEADERS: &str =
+    "has a line break, or another character that no header can have";
+
+/// Whether a header can have this value.
+pub(crate) fn is_header_value(text: &str) -> bool {
+    HeaderValue::from_str(text).is_ok()
+}
+
+/// What a field may put into a header: nothing that would end its line and begin another.
+fn acceptable_in_header(_: &str, value: &str) -> Result<String, String> {
+    if is_header_value(value) { Ok(value.to_owned()) } else { Err(format!("it {NOT_IN_HEADERS}")) }
+}
+
+/// The beginning of an answer's body, so many bytes at most, with secrets masked before it is cut off.
 pub(super) async fn read(
     mut answer: reqwest::Response,
     most: usize,
+    secrets: &Secrets,
 ) -> Result<Vec<u8>, reqwest::Error> {
+    let mut masking = Masking::new(secrets);
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
-        bytes.extend_from_slice(&chunk);
+        bytes.extend(masking.take(&chunk));
         if bytes.len() > most {
             bytes.truncate(most);
-            break;
+            return Ok(bytes);
         }
     }
+    bytes.extend(masking.end());
+    bytes.truncate(most);
     Ok(bytes)
 }
 
@@ -181,22 +255,27 @@ fn acceptable_in_url(before: &str, value: &str) -> Result<String, String> {
     if value == "." || value == ".." {
         return Err("it would lead elsewhere".to_owned());
     }
+    Ok(percent_encoded(value))
+}
+
+/// The text as one value in an address or a form.
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();
-    for byte in value.bytes() {
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
             encoded.push_str(&format!("%{byte:02X}"));
         }
     }
-    Ok(encoded)
+    encoded
 }
 
 #[async_trait]
 impl ActivityHandler for HttpActivity {
     async fn attempt(&self, attempt: Attempt) -> Outcome {
-        let filled = self.url.fill(&attempt.input, acceptable_in_url);
-        let url = match filled.and_then(|url| {
+        let url = self.url.fill(&attempt.input, acceptable_in_url);
+        let url = match url.and_then(|url| {
             Url::parse(&url).map_err(|error| format!("`{url}` is not an address: {error}"))
         }) {
             Ok(url) => url,
@@ -205,15 +284,17 @@ impl ActivityHandler for HttpActivity {
         if let Err(reason) = self.may(&url) {
             return failed(reason, false);
         }
-        let sent = self
+        let asked = self
             .client
             .request(self.method.clone(), url.clone())
-            .headers(self.headers.clone())
-            .header("Idempotency-Key", &attempt.idempotency_key)
-            .json(&attempt.input)
-            .send()
-            .await;
-        let answer = match sent {
+            .header("Idempotency-Key", &attempt.idempotency_key);
+        let asked = filled(&self.headers, &attempt.input)
+            .and_then(|headers| self.body.put(asked, &headers, &attempt.input));
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(reason) => return failed(reason, false),
+        };
+        let answer = match asked.send().await {
             Ok(answer) => answer,
             Err(error) => return failed(told(&error), true),
         };
@@ -221,7 +302,7 @@ impl ActivityHandler for HttpActivity {
         let looks_up = self.outcome.is_some() || self.output.is_some();
         let most = if looks_up { LOOKED_UP_MAX } else { ANSWER_MAX };
         // One byte more tells that there is more.
-        let bytes = match read(answer, most.saturating_add(1)).await {
+        let bytes = match read(answer, most.saturating_add(1), &self.secrets).await {
             Ok(bytes) => bytes,
             Err(error) => return failed(told(&error), true),
         };
@@ -306,11 +387,15 @@ mod tests {
         *,
     };
 
+    fn template(text: &str) -> Template {
+        Template::parse(text).unwrap()
+    }
+
     fn request(url: &str) -> HttpRequest {
         HttpRequest {
             method: "POST".to_owned(),
             url: url.to_owned(),
-            headers: BTreeMap::from([("x-team".to_owned(), "core".to_owned())]),
+            headers: BTreeMap::from([("x-team".to_owned(), template("core"))]),
             hosts: Hosts::new(["127.0.0.1", "h"]).unwrap(),
             ..HttpRequest::default()
         }
@@ -336,6 +421,75 @@ mod tests {
         assert_eq!(output["body"]["key"], "run/effect");
         assert_eq!(output["body"]["team"], "core");
         assert_eq!(output["body"]["body"], json!({ "target": host, "name": "a/b" }));
+    }
+
+    #[tokio::test]
+    async fn a_field_adds_nothing_to_a_header_but_its_value() {
+        let names = |headers: HeaderMap| async move {
+            let told = headers.iter().map(|(name, value)| format!("{name}: {value:?}"));
+            told.collect::<Vec<_>>().join("\n")
+        };
+        let host = serve(Router::new().route("/", post(names))).await;
+        let headers = BTreeMap::from([("x-who".to_owned(), template("by ${who} at ${n}"))]);
+        let sends = activity(&HttpRequest { headers, ..request("http://${target}/") }).unwrap();
+        for (who, sent) in [
+            ("ada; x-admin: 1", true),
+            ("ada\r\nx-admin: 1", false),
+            ("ada\nx-admin: 1", false),
+            ("ada\rx-admin: 1", false),
+            ("ada\0", false),
+            ("\u{7f}", false),
+        ] {
+            let input = json!({ "target": host, "who": who, "n": 3 });
+            match sends.attempt(attempt(input)).await {
+                Outcome::Completed(output) if sent => {
+                    let told = output["body"].as_str().unwrap();
+                    assert!(told.contains("x-who: \"by ada; x-admin: 1 at 3\""), "{told}");
+                    assert!(!told.contains("\nx-admin"), "{told}");
+                }
+                Outcome::Failed { error, retryable: false } if !sent => {
+                    assert!(error.contains("no header can have"), "{error}");
+                }
+                outcome => panic!("{who:?}: {outcome:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_in_an_answer_is_masked_however_it_comes() {
+        use axum::{body::Body as Answer, http::StatusCode};
+        // In two pieces; across the end of what is recorded; as JSON, where it is escaped; and in an error.
+        let across = format!("{}s3\"cret", "x".repeat(ANSWER_MAX - 3));
+        for (status, pieces) in [
+            (200, vec!["told s3\"c".to_owned(), "ret".to_owned()]),
+            (200, vec![across.clone()]),
+            (500, vec![across]),
+            (200, vec!["{\"a\": \"s3\\\"".to_owned(), "cret\"}".to_owned()]),
+            (404, vec!["no s3%22cret here, s3\\\"cret".to_owned()]),
+        ] {
+            let answer = move || async move {
+                let pieces = pieces.into_iter().map(Ok::<_, std::io::Error>);
+                let body = Answer::from_stream(futures::stream::iter(pieces));
+                (StatusCode::from_u16(status).unwrap(), body)
+            };
+            let host = serve(Router::new().route("/", post(answer))).await;
+            let sends = activity(&request("http://${target}/")).unwrap();
+            let sends = sends.masking(Secrets::new(["s3\"cret".to_owned()]));
+            let told = format!("{:?}", sends.attempt(attempt(json!({ "target": host }))).await);
+            assert!(told.contains("***") && !told.contains("s3"), "{told}");
+        }
+    }
+
+    #[test]
+    fn nothing_prints_a_header() {
+        let secret =
+            Template::with_secrets("Bearer ${env:T}", |_| Ok("s3cret".to_owned())).unwrap();
+        let headers = BTreeMap::from([("authorization".to_owned(), secret.clone())]);
+        let body = Body::Form(BTreeMap::from([("token".to_owned(), secret)]));
+        let request = HttpRequest { headers: headers.clone(), body, ..request("http://h/") };
+        let all = format!("{request:?} {:?}", activity(&request).unwrap());
+        assert!(!all.contains("s3cret") && all.contains("${env:T}"), "{all}");
+        assert!(!format!("{:?}", super::headers(&headers).unwrap()).contains("s3cret"));
     }
 
     #[tokio::test]
@@ -505,7 +659,22 @@ mod tests {
         for outcome in [outcome("state", vec![json!("done")]), outcome("$.state", vec![])] {
             assert!(activity(&HttpRequest { outcome, ..good.clone() }).is_err());
         }
-        let headers = BTreeMap::from([("a b".to_owned(), String::new())]);
-        assert!(activity(&HttpRequest { headers, ..good }).is_err());
+        let headers = BTreeMap::from([("a b".to_owned(), template(""))]);
+        assert!(activity(&HttpRequest { headers, ..good.clone() }).is_err());
+        let text = |content_type: &str| Body::Text {
+            text: template(""),
+            content_type: content_type.to_owned(),
+        };
+        assert!(activity(&HttpRequest { body: text("a\nb"), ..good.clone() }).is_err());
+        for (name, value, refused) in [
+            ("x-a", "a\r\nx-b: c", true),
+            ("host", "${target}", true),
+            ("Host", "other", false),
+            ("x-a", "${target}", false),
+        ] {
+            let headers = BTreeMap::from([(name.to_owned(), template(value))]);
+            let found = activity(&HttpRequest { headers, ..good.clone() });
+            assert_eq!(found.is_err(), refused, "{name}: {value}");
+        }
     }
 }

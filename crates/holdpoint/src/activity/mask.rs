@@ -1,4 +1,8 @@
-//! Keeps secrets out of what is recorded of a program's output.
+//! Keeps secrets out of what is recorded of what programs write and servers answer.
+
+use serde_json::Value;
+
+use super::http::percent_encoded;
 
 /// What stands for each byte of a secret.
 const MASK: u8 = b'*';
@@ -14,20 +18,31 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// These values; empty ones are none. Line ends behind one are no part of it: it is often read
-    /// from a file that ends with one, and written without.
+    /// These values, also as they stand in JSON and in an address; empty ones are none. Line ends behind one
+    /// are no part of it: it is often read from a file that ends with one, and written without.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let values =
-            values.into_iter().map(|value| value.trim_end_matches(['\r', '\n']).to_owned());
-        let mut values: Vec<Vec<u8>> =
-            values.map(String::into_bytes).filter(|value| !value.is_empty()).collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Self(values)
+        let mut all = Vec::new();
+        for value in values {
+            let value = value.trim_end_matches(['\r', '\n']);
+            let quoted = Value::from(value).to_string();
+            let in_json = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            let in_json = in_json.unwrap_or(value);
+            for form in [value, in_json, &percent_encoded(value)] {
+                all.push(form.as_bytes().to_owned());
+            }
+        }
+        all.retain(|value| !value.is_empty());
+        all.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        all.dedup();
+        Self(all)
     }
 
     /// A text with every secret in it masked, character by character of the mask.
     #[must_use]
     pub fn hide(&self, text: &str) -> String {
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
         let mut masking = Masking::new(self);
         let mut bytes = masking.take(text.as_bytes());
         bytes.extend(masking.end());
@@ -117,6 +132,8 @@ mod tests {
         }
         assert!(!format!("{secrets:?}").contains("s3cret"));
         assert_eq!(secrets.hide("ä s3cret!"), "** ******!");
+        let quoted = Secrets::new(["\"a b".to_owned()]);
+        assert_eq!(quoted.hide("\"a b \\\"a b %22a%20b \""), "**** ***** ******** \"");
     }
 
     #[test]

@@ -15,7 +15,10 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{hosts::Hosts, http, judge::Measured, trust::Trust, unsent::told};
+use super::{
+    hosts::Hosts, http, judge::Measured, mask::Secrets, template::Template, trust::Trust,
+    unsent::told,
+};
 
 /// No measurement waits longer for its answer; one by an activity has the time of the check.
 const MEASUREMENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -107,7 +110,7 @@ impl MetricsServer {
     ///
     /// # Errors
     /// In words, when the address or a header is not well-formed.
-    pub fn new(url: &str, headers: &BTreeMap<String, String>) -> Result<Self, String> {
+    pub fn new(url: &str, headers: &BTreeMap<String, Template>) -> Result<Self, String> {
         let base =
             Url::parse(url).map_err(|error| format!("`{url}` is not an address: {error}"))?;
         if !matches!(base.scheme(), "http" | "https")
@@ -152,6 +155,7 @@ pub(super) struct Instruments {
     pub(super) hosts: Hosts,
     pub(super) activities: BTreeMap<String, Arc<dyn ActivityHandler>>,
     pub(super) servers: BTreeMap<String, MetricsServer>,
+    pub(super) secrets: Secrets,
 }
 
 impl Instruments {
@@ -264,7 +268,9 @@ impl Instruments {
         let answered = timeout(MEASUREMENT_TIMEOUT, async {
             let answer = asked.await.map_err(|error| told(&error))?;
             let status = answer.status();
-            let body = http::read(answer, ANSWER_MAX).await.map_err(|error| told(&error))?;
+            let body = http::read(answer, ANSWER_MAX, &self.secrets)
+                .await
+                .map_err(|error| told(&error))?;
             Ok::<_, String>((status, body))
         });
         let (status, body) = match answered.await {

@@ -1,21 +1,29 @@
 //! Texts with `${field}` in them, filled from an activity's input.
 //!
 //! The operator writes the template; a run's input only fills its fields, and each use of a
-//! template says what a value may contain there.
+//! template says what a value may contain there. Secrets are a part of the text before anything is filled.
+
+use std::fmt;
 
 use serde_json::Value;
 
-/// A text with fields to be filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template {
+/// A text with fields to be filled in. Whoever prints it sees it as it was written, without the values of secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Template {
     source: String,
     parts: Vec<Part>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
     Field(String),
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
 }
 
 impl Template {
@@ -24,7 +32,21 @@ impl Template {
     ///
     /// # Errors
     /// When a field is not closed, or its name is none.
-    pub(crate) fn parse(source: &str) -> Result<Self, String> {
+    pub fn parse(source: &str) -> Result<Self, String> {
+        Self::with_secrets(source, |reference| {
+            Err(format!(
+                "`${{{reference}}}` is a secret: those may stand in headers, in a body and in `environment`, \
+                 and nowhere else, as others see addresses and arguments"
+            ))
+        })
+    }
+
+    /// As [`Template::parse`], with secrets: the value of `${env:NAME}` is what `secret` answers to `env:NAME`.
+    /// Nothing in it is a field.
+    pub(crate) fn with_secrets(
+        source: &str,
+        mut secret: impl FnMut(&str) -> Result<String, String>,
+    ) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut text = String::new();
         let mut rest = source;
@@ -39,6 +61,11 @@ impl Template {
             let (field, after) = after
                 .split_once('}')
                 .ok_or_else(|| format!("a field in `{source}` is not closed with `}}`"))?;
+            rest = after;
+            if field.contains(':') {
+                text.push_str(&secret(field)?);
+                continue;
+            }
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
             if !field.split('.').all(|step| !step.is_empty() && step.chars().all(plain)) {
                 return Err(format!("`${{{field}}}` in `{source}` does not name a field"));
@@ -47,7 +74,6 @@ impl Template {
                 parts.push(Part::Text(std::mem::take(&mut text)));
             }
             parts.push(Part::Field(field.to_owned()));
-            rest = after;
         }
         text.push_str(rest);
         if !text.is_empty() {
@@ -61,6 +87,23 @@ impl Template {
         &self.source
     }
 
+    /// The field that is all there is of it.
+    pub(crate) fn only_field(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [Part::Field(field)] => Some(field),
+            _ => None,
+        }
+    }
+
+    /// The text itself, where there is no field to fill.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// The text before the first field.
     pub(crate) fn literal_start(&self) -> &str {
         match self.parts.first() {
@@ -71,7 +114,7 @@ impl Template {
 
     /// Whether there is no field to fill.
     pub(crate) fn is_literal(&self) -> bool {
-        self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+        self.text().is_some()
     }
 
     /// Fills the fields from `input`. `accept` is given the text so far and a value, and answers
@@ -101,13 +144,20 @@ impl Template {
     }
 }
 
-fn value_of(field: &str, input: &Value) -> Result<String, String> {
+/// What the input has at `field`, of whatever kind.
+///
+/// # Errors
+/// When it has nothing there.
+pub(crate) fn member<'a>(field: &str, input: &'a Value) -> Result<&'a Value, String> {
     let found = field.split('.').try_fold(input, |value, step| value.get(step));
-    match found {
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
-        Some(_) => Err(format!("the input's `{field}` is neither a text, a number nor a boolean")),
-        None => Err(format!("the input has no `{field}`")),
+    found.ok_or_else(|| format!("the input has no `{field}`"))
+}
+
+fn value_of(field: &str, input: &Value) -> Result<String, String> {
+    match member(field, input)? {
+        Value::String(text) => Ok(text.clone()),
+        value @ (Value::Number(_) | Value::Bool(_)) => Ok(value.to_string()),
+        _ => Err(format!("the input's `{field}` is neither a text, a number nor a boolean")),
     }
 }
 
@@ -135,9 +185,18 @@ mod tests {
 
     #[test]
     fn what_is_no_template_is_named() {
-        for bad in ["${target", "${}", "${a..b}", "${a b}", "${a/b}"] {
+        for bad in ["${target", "${}", "${a..b}", "${a b}", "${a/b}", "${env:A}"] {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_text_whatever_is_in_it() {
+        let secret = |reference: &str| Ok(format!("<{reference}>${{target}}$"));
+        let template = Template::with_secrets("a ${env:T}${target}", secret).unwrap();
+        let filled = template.fill(&json!({ "target": "m1" }), |_, value| Ok(value.to_owned()));
+        assert_eq!(filled.as_deref(), Ok("a <env:T>${target}$m1"));
+        assert_eq!(format!("{template:?}"), "\"a ${env:T}${target}\"");
     }
 
     #[test]
