@@ -144,6 +144,7 @@ fn a_file_that_is_gone_is_missed() {
         ("log/tail/00000001/db", 3),
         ("log/tail/00000001", 3),
         ("log/format", 3),
+        ("log/head", 3),
         ("log", 2),
         ("holdpoint.toml", 2),
     ] {
@@ -305,8 +306,8 @@ fn a_few_words_for_each_kind_of_trouble() {
     };
     assert_snapshot!(shown(&write("log/head", "")), @r#"
     $ holdpoint list
-    error: the log in `./holdpoint-data/log` is damaged: neither note in `head` can be read; if the rest is known to be good, `head` can be deleted
-    help: copy the whole directory before anything else; then check the disk and restore a backup; `docs/format.md`, section "Opening", says what each check means
+    error: `head` of the log in `./holdpoint-data/log` cannot be read: it says how far the log had come, and without it a loss at the end would not be noticed
+    help: put the file back if it was moved; otherwise `holdpoint salvage` makes a new directory, with a new `head`, of all that verifies: compare where that ends with a checkpoint or a backup before you go on with it
     [exit 3]
     "#);
     assert_snapshot!(shown(&write("log/format", "holdpoint log 99\n")), @"

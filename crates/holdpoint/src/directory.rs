@@ -31,7 +31,7 @@ use crate::{
     activity::{HEALTH_CHECK, HTTP_CHECK},
     configuration::{self, Configuration, ConfigurationFailure},
     evidence::EVIDENCE,
-    keys::{self, PUBLIC_KEY_FILE, SECRET_KEY_FILE, SigningKeyFailure},
+    keys::{self, NEW_SECRET_KEY_FILE, PUBLIC_KEY_FILE, SECRET_KEY_FILE, SigningKeyFailure},
     output::OUTPUT,
 };
 
@@ -50,6 +50,7 @@ pub fn is_own_file(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
         [CONFIGURATION_FILE, LOG, EVIDENCE, OUTPUT, SECRET_KEY_FILE, PUBLIC_KEY_FILE]
             .contains(&name)
+            || name == NEW_SECRET_KEY_FILE
             || name.starts_with(READ_MODEL)
     })
 }

@@ -17,6 +17,9 @@ use holdpoint_log::key::{KeyFailure, KeyName, PublicKey, SigningKey};
 /// The file of the secret key in a data directory.
 pub const SECRET_KEY_FILE: &str = "checkpoint.key";
 
+/// The secret key while it is being written: half of one must not pass for one that was damaged.
+pub(crate) const NEW_SECRET_KEY_FILE: &str = "checkpoint.key.new";
+
 /// The file of the public key in a data directory.
 pub const PUBLIC_KEY_FILE: &str = "checkpoint.pub";
 
@@ -85,11 +88,16 @@ pub(crate) fn make(directory: &Path, name: KeyName) -> Result<PublicKey, Signing
             return Err(SigningKeyFailure::AlreadyThere { path: file.clone() });
         }
     }
+    let new = directory.join(NEW_SECRET_KEY_FILE);
+    if new.exists() {
+        fs::remove_file(&new).map_err(io)?;
+    }
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(io)?;
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&new).map_err(io)?;
     file.write_all(key.to_secret_text().expose().as_bytes()).map_err(io)?;
     file.write_all(b"\n").map_err(io)?;
     file.sync_all().map_err(io)?;
+    fs::rename(&new, &path).map_err(io)?;
     fs::write(&public, format!("{}\n", key.public_key())).map_err(io)?;
     File::open(&public).and_then(|file| file.sync_all()).map_err(io)?;
     File::open(directory).and_then(|file| file.sync_all()).map_err(io)?;

@@ -314,6 +314,10 @@ fn copy_log(
         return Err(OpenFailure::NotThere { directory: from.to_owned() }.into());
     }
     let _lock = lock::hold_off(from, &from.join("lock"))?;
+    let head = source.head();
+    if HeadFile::read(&head).map_err(at(&head))?.is_none() {
+        return Err(source.head_lost().into());
+    }
     let staging = Staging::make(to)?;
     let mut copies = Vec::new();
     let path = staging.directory().path().to_owned();

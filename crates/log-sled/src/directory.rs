@@ -127,14 +127,18 @@ impl Directory {
 
     /// Makes the files of an empty log. What an earlier attempt left is used or replaced.
     pub(crate) fn fill(&self) -> Result<(), OpenFailure> {
+        let path = self.head();
+        let mut head = HeadFile::open(&path).map_err(at(&path))?;
+        // A log that lost `format` and `head` must not pass for one that was being made.
+        if head.noted().is_none() && !self.is_empty()? {
+            return Err(self.head_lost());
+        }
         let sealed = self.sealed();
         make_directory(&sealed).map_err(at(&sealed))?;
         let tails = self.tails();
         if !tail::path_of(&tails, FIRST_TAIL).exists() {
             drop(Tail::make(&tails, FIRST_TAIL)?);
         }
-        let path = self.head();
-        let mut head = HeadFile::open(&path).map_err(at(&path))?;
         if head.noted().is_none() {
             let empty = Head { sequence: Sequence::ZERO, root: MerkleTree::new().root() };
             head.note(Note { head: empty, tail: FIRST_TAIL, segment: 0, closed: Print::default() })
@@ -152,20 +156,38 @@ impl Directory {
         sync(&self.path).map_err(at(&self.path))
     }
 
-    /// Opens the note of how far the log had come. A file whose notes cannot be read is refused:
-    /// without it a loss at the end would not be noticed.
-    pub(crate) fn open_head(&self) -> Result<HeadFile, OpenFailure> {
+    /// Whether there is neither a segment nor, in a tail, an event.
+    fn is_empty(&self) -> Result<bool, OpenFailure> {
+        let (sealed, tails) = (self.sealed(), self.tails());
+        match fs::read_dir(&sealed).map(|mut segments| segments.next().is_none()) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(OpenFailure::Io { path: sealed, source }),
+        }
+        for number in tail::list(&tails).map_err(at(&tails))?.numbers {
+            self.inspect(number, None)?;
+            let tail = Tail::open(&tails, number)?;
+            let newest = tail.store.block_first(Sequence(u64::MAX));
+            if newest.map_err(|failure| tail::failed(tail.path(), failure))?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Opens the note of how far the log had come, which every log has: it is written before
+    /// `format`.
+    pub(crate) fn open_head(&self) -> Result<(HeadFile, Note), OpenFailure> {
         let path = self.head();
         let head = HeadFile::open(&path).map_err(at(&path))?;
-        if head.noted().is_none() {
-            if head.is_there() {
-                let reason = "neither note in `head` can be read; if the rest is known to be good, \
-                              `head` can be deleted";
-                return Err(self.damaged(None, reason.to_owned()));
-            }
-            tracing::warn!("`head` is missing: a loss at the end of the log would not be noticed");
-        }
-        Ok(head)
+        let noted = head.noted().ok_or_else(|| self.head_lost())?;
+        Ok((head, noted))
+    }
+
+    /// That the note of how far the log had come is missing, or cannot be read.
+    pub(crate) fn head_lost(&self) -> OpenFailure {
+        OpenFailure::HeadLost { directory: self.path.clone(), is_there: self.head().exists() }
     }
 
     /// Checks the files of a tail as far as that is possible without touching them.

@@ -56,6 +56,19 @@ pub enum OpenFailure {
         /// What is wrong.
         reason: String,
     },
+    /// The file is gone or unreadable that says how far the log had come.
+    #[error(
+        "`head` of the log in `{}` {}: it says how far the log had come, and without it a loss at \
+         the end would not be noticed",
+        .directory.display(),
+        if *.is_there { "cannot be read" } else { "is missing" }
+    )]
+    HeadLost {
+        /// The log's directory.
+        directory: PathBuf,
+        /// Whether the file is there.
+        is_there: bool,
+    },
     /// The storage answered with an error.
     #[error("`{}` cannot be used: {source}", .path.display())]
     Io {
@@ -93,6 +106,11 @@ impl OpenFailure {
             Self::Damaged { .. } => {
                 "copy the whole directory before anything else; then check the disk and restore a \
                  backup; `docs/format.md`, section \"Opening\", says what each check means"
+            }
+            Self::HeadLost { .. } => {
+                "put the file back if it was moved; otherwise `holdpoint salvage` makes a new \
+                 directory, with a new `head`, of all that verifies: compare where that ends with a \
+                 checkpoint or a backup before you go on with it"
             }
             Self::Io { .. } => "check the path, its permissions and the space on its disk",
         }

@@ -65,11 +65,6 @@ impl HeadFile {
         }
     }
 
-    /// Whether the file is there.
-    pub(crate) const fn is_there(&self) -> bool {
-        self.file.is_some()
-    }
-
     /// The last note.
     pub(crate) const fn noted(&self) -> Option<Note> {
         self.noted

@@ -57,13 +57,11 @@ pub(crate) fn open(directory: &Directory) -> Result<Opened, OpenFailure> {
 }
 
 fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, OpenFailure> {
-    let mut head_file = directory.open_head()?;
-    let noted = head_file.noted();
-    let noted_head = noted.map_or_else(nothing, |note| note.head);
+    let (mut head_file, noted) = directory.open_head()?;
     let tails = directory.tails();
     let Listing { mut numbers, leftovers, .. } = tail::list(&tails).map_err(at(&tails))?;
     for number in &numbers {
-        directory.inspect(*number, noted)?;
+        directory.inspect(*number, Some(noted))?;
     }
     let Sealed { segments, superseded } = segments::open_all(&directory.sealed())
         .map_err(|(path, failure)| sealed_failed(directory, &path, failure))?;
@@ -72,10 +70,10 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
         fs::remove_dir_all(leftover).map_err(at(leftover))?;
     }
     let sealed = segments.last().map_or_else(MerkleTree::new, |last| last.after.clone());
-    check_sealed(directory, &segments, noted_head)?;
+    check_sealed(directory, &segments, noted.head)?;
     if numbers.is_empty() {
-        scan::check_noted(sealed.size(), noted_head).map_err(|damage| found(directory, damage))?;
-        let first = noted.map_or(1, |note| note.tail + 1);
+        scan::check_noted(sealed.size(), noted.head).map_err(|damage| found(directory, damage))?;
+        let first = noted.tail + 1;
         drop(Tail::make(&tails, first)?);
         numbers.push(first);
     }
@@ -109,7 +107,7 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
             fs::remove_dir_all(&dropped).map_err(at(&dropped))?;
         }
     }
-    scan::check_noted(tree.size(), noted_head).map_err(|damage| found(directory, damage))?;
+    scan::check_noted(tree.size(), noted.head).map_err(|damage| found(directory, damage))?;
     let Some((Full { tail, .. }, tail_bytes)) = used.pop() else {
         return Err(directory.damaged(None, "there is no tail".to_owned()));
     };
@@ -134,7 +132,7 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
 /// What a tail has to go on from.
 struct Before<'a> {
     tree: &'a MerkleTree,
-    noted: Option<Note>,
+    noted: Note,
     /// Whether a commit before it is incomplete, so that nothing may follow.
     incomplete: bool,
 }
@@ -152,9 +150,10 @@ fn open_tail(
 ) -> Result<Option<OpenTail>, OpenFailure> {
     let tails = directory.tails();
     let path = tail::path_of(&tails, number);
-    let closed = before.noted.filter(|note| note.tail == number).map(|note| note.closed);
-    if closed.is_some_and(|closed| closed != Print::default())
-        && closed == Some(Print::of(&path).map_err(at(&path))?)
+    let Note { tail, closed, .. } = before.noted;
+    if tail == number
+        && closed != Print::default()
+        && closed == Print::of(&path).map_err(at(&path))?
     {
         return read_tail(directory, number, before);
     }
@@ -186,17 +185,11 @@ fn read_tail(
     if is_sealed(&tail, last).map_err(|failure| tail::failed(tail.path(), failure))? {
         return Ok(None);
     }
-    let noted = before.noted.map_or_else(nothing, |note| note.head);
-    let (contents, dropped) = read(directory, &tail, before.tree.clone(), noted)?;
+    let (contents, dropped) = read(directory, &tail, before.tree.clone(), before.noted.head)?;
     if contents.tree.size() > last.0 && before.incomplete {
         return Err(directory.damaged(Some(last.next()), "a commit before it is incomplete".into()));
     }
     Ok(Some((tail, contents, dropped)))
-}
-
-/// The head of a log of which nothing was noted.
-fn nothing() -> Head {
-    Head { sequence: Sequence::ZERO, root: MerkleTree::new().root() }
 }
 
 /// Checks what is sealed against the note, where the noted event is sealed.

@@ -21,12 +21,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use holdpoint_core::Version;
+use holdpoint_core::{Sequence, Version};
 use holdpoint_log::{
     Append, AppendFailure, EventLog,
     conformance::{event, noise, stream},
+    verify,
 };
-use holdpoint_log_sled::{Options, SledLog};
+use holdpoint_log_sled::{NewLog, OpenFailure, Options, SledLog, restore};
 use support::{
     log::{Acknowledged, check, count, open, say},
     replay::{self, Call, Disk, Left, What},
@@ -35,8 +36,8 @@ use support::{
 use tokio::task::JoinSet;
 
 const DIRECTORY: &str = "HOLDPOINT_TEST_FAULTS_DIRECTORY";
-/// Set where the life is a long one.
-const LONG: &str = "HOLDPOINT_TEST_FAULTS_LONG";
+/// Which life it is.
+const LIFE: &str = "HOLDPOINT_TEST_FAULTS_LIFE";
 /// Of so many calls one is tried; 1 tries all.
 const STEP: &str = "HOLDPOINT_TEST_FAULTS_STEP";
 const STEP_DEFAULT: usize = 7;
@@ -54,11 +55,26 @@ const LONG_TAIL_BYTES_MAX: u64 = 2_000_000;
 const LONG_APPENDS: u64 = 100;
 const STREAMS: u64 = 2;
 
+/// What the recorded process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// Makes a log, opens it three times, and seals and merges.
+    Short,
+    /// Goes on until sled writes parts of its file again.
+    Long,
+    /// Makes a log, a backup of it twice, and logs of the backup and of its events.
+    Copying,
+}
+
 /// The process that is recorded, or that meets errors.
 #[test]
 fn writer() {
     let Some(path) = env::var_os(DIRECTORY).map(PathBuf::from) else { return };
-    let is_long = env::var_os(LONG).is_some();
+    let life = env::var(LIFE).unwrap();
+    if life == "Copying" {
+        return tokio::runtime::Runtime::new().unwrap().block_on(copy(&path));
+    }
+    let is_long = life == "Long";
     let (lives, tail_bytes_max) =
         if is_long { (1, LONG_TAIL_BYTES_MAX) } else { (3, TAIL_BYTES_MAX) };
     let options = Options { tail_bytes_max, segment_bytes: 10 * TAIL_BYTES_MAX };
@@ -81,6 +97,66 @@ fn writer() {
             }
         }
     });
+}
+
+// The directories of copies, beside that of the log.
+const BACKUP: &str = "backup";
+const RESTORED: &str = "restored";
+const IMPORTED: &str = "imported";
+
+/// Makes a log in `path`, and copies of it beside it.
+async fn copy(path: &Path) {
+    let options = Options { tail_bytes_max: TAIL_BYTES_MAX, segment_bytes: 0 };
+    let log = open(path, options).await.unwrap();
+    let beside = |name: &str| path.with_file_name(name);
+    for life in 0..2 {
+        assert!(append_some(&log, life, 3).await);
+        let made = log.backup(beside(BACKUP), |_, _| ()).await.unwrap();
+        say(&format!("copied {BACKUP} {}", made.head.sequence));
+    }
+    let restored = restore(beside(BACKUP), beside(RESTORED), |_, _| ()).await.unwrap();
+    say(&format!("copied {RESTORED} {}", restored.events));
+    import(&log, &beside(IMPORTED)).await;
+    say(&format!("copied {IMPORTED} {}", restored.events));
+}
+
+/// Makes a log in `to` of the events of another.
+async fn import(log: &SledLog, to: &Path) {
+    let mut new = NewLog::create(to).unwrap();
+    for record in log.read(Sequence::ZERO, usize::MAX).await.unwrap() {
+        new.push(&record.bytes).unwrap();
+    }
+    assert_eq!(new.finish().unwrap(), log.head().await.unwrap());
+}
+
+/// Opens those copies that a cut has left, which must have what they were said to have, and makes
+/// all of them anew.
+async fn check_copies(directory: &Path, said: &[(String, u64)]) {
+    let log = open(&directory.join("log"), Options::default()).await.unwrap();
+    let head = log.head().await.unwrap();
+    let mut there = Vec::new();
+    for name in [BACKUP, RESTORED, IMPORTED] {
+        let path = directory.join(name);
+        let needed = said.iter().filter(|(copy, _)| copy == name).map(|(_, events)| *events).max();
+        match SledLog::open(&path, "test").await {
+            Ok(copy) => {
+                let events = verify(&copy).await.unwrap().events;
+                assert!(events >= needed.unwrap_or(0), "{name}: {events} of {needed:?}");
+                there.push(name);
+            }
+            Err(OpenFailure::NotThere { .. }) if needed.is_none() => {}
+            Err(failure) => panic!("{name}: {failure}"),
+        }
+    }
+    let backup = directory.join(BACKUP);
+    let made = log.backup(&backup, |_, _| ()).await.unwrap();
+    assert_eq!(made.head, head);
+    if !there.contains(&RESTORED) {
+        restore(&backup, directory.join(RESTORED), |_, _| ()).await.unwrap();
+    }
+    if !there.contains(&IMPORTED) {
+        import(&log, &directory.join(IMPORTED)).await;
+    }
 }
 
 /// Gives the log time to merge segments. It does not when an error kept it from it.
@@ -173,20 +249,20 @@ fn note(said: &str, acknowledged: &mut Acknowledged) {
 }
 
 /// A recorded life of a log in the directory `log` of a disk.
-fn record(directory: &Path, shim: &Shim, is_long: bool) -> Vec<Call> {
+fn record(directory: &Path, shim: &Shim, life: Life) -> Vec<Call> {
     let (root, trace) = (directory.join("recorded"), directory.join("record"));
     fs::create_dir(&root).unwrap();
     let trace_to = trace.to_str().unwrap().to_owned();
     let mut environment = shim.environment(&root, &[("HOLDPOINT_SHIM_TRACE", trace_to)]);
-    environment.extend(is_long.then(|| (LONG, "yes".to_owned())));
+    environment.push((LIFE, format!("{life:?}")));
     run(&root.join("log"), &environment, "recorded");
     assert!(fs::read_dir(root.join("log/sealed")).unwrap().count() > 0, "nothing was sealed");
     let calls = replay::read(&trace, &root);
-    if is_long {
-        assert!(writes_again(&calls), "no part of sled's file was written again");
-    } else {
-        let merged = |call: &Call| call.path.ends_with("sealed/merged.new");
-        assert!(calls.iter().any(merged), "nothing was merged");
+    let merged = |call: &Call| call.path.ends_with("sealed/merged.new");
+    match life {
+        Life::Short => assert!(calls.iter().any(merged), "nothing was merged"),
+        Life::Long => assert!(writes_again(&calls), "no part of sled's file was written again"),
+        Life::Copying => {}
     }
     calls
 }
@@ -222,13 +298,26 @@ struct Tally {
     refused: usize,
 }
 
+/// What was said up to a call.
+#[derive(Debug, Default)]
+struct Said {
+    acknowledged: Acknowledged,
+    /// The copies that were made, and how many events each has.
+    copied: Vec<(String, u64)>,
+}
+
 /// Opens what a cut leaves of `disk`. Whether it may refuse is for `left` to say: after a kill,
 /// and when nothing but what was synced is left, it must open.
-async fn cut(disk: &Disk, left: Left, at: &str, acknowledged: &Acknowledged, tally: &mut Tally) {
+async fn cut(life: Life, disk: &Disk, left: Left, at: &str, said: &Said, tally: &mut Tally) {
     let directory = tempfile::tempdir().unwrap();
     disk.leave(left, directory.path());
-    match check(&directory.path().join("log"), acknowledged).await {
-        Ok(_) => tally.opened += 1,
+    match check(&directory.path().join("log"), &said.acknowledged).await {
+        Ok(_) => {
+            tally.opened += 1;
+            if life == Life::Copying {
+                check_copies(directory.path(), &said.copied).await;
+            }
+        }
         Err(refusal) if refusal.starts_with("refused") && matches!(left, Left::SomePages(_)) => {
             println!("{at}, {left:?}: {refusal}");
             tally.refused += 1;
@@ -239,26 +328,35 @@ async fn cut(disk: &Disk, left: Left, at: &str, acknowledged: &Acknowledged, tal
 
 #[tokio::test]
 async fn cut_off_after_every_call_a_log_keeps_what_was_acknowledged() {
-    cut_off_after_calls(false, count(STEP, STEP_DEFAULT)).await;
+    cut_off_after_calls(Life::Short, count(STEP, STEP_DEFAULT)).await;
 }
 
 #[tokio::test]
 async fn cut_off_in_a_long_life_a_log_keeps_what_was_acknowledged() {
     let step = count(STEP, STEP_DEFAULT);
-    cut_off_after_calls(true, if step == 1 { 1 } else { LONG_STEP * step }).await;
+    cut_off_after_calls(Life::Long, if step == 1 { 1 } else { LONG_STEP * step }).await;
 }
 
-async fn cut_off_after_calls(is_long: bool, step: usize) {
+#[tokio::test]
+async fn cut_off_while_it_is_made_a_log_or_a_copy_of_one_is_made_again() {
+    cut_off_after_calls(Life::Copying, count(STEP, STEP_DEFAULT)).await;
+}
+
+async fn cut_off_after_calls(life: Life, step: usize) {
     let directory = tempfile::tempdir().unwrap();
     let Some(shim) = shim(directory.path()) else { return };
-    let calls = record(directory.path(), &shim, is_long);
+    let calls = record(directory.path(), &shim, life);
     let mut disk = Disk::empty();
-    let mut acknowledged = Acknowledged::new();
+    let mut said = Said::default();
     let [mut killed, mut torn, mut synced, mut mixed] = [(); 4].map(|()| Tally::default());
     for (n, call) in calls.iter().enumerate() {
         let at = format!("call {n} of {}", calls.len());
-        if let What::Say(said) = &call.what {
-            note(said, &mut acknowledged);
+        if let What::Say(line) = &call.what {
+            note(line, &mut said.acknowledged);
+            for copied in line.lines().filter_map(|line| line.strip_prefix("copied ")) {
+                let (copy, events) = copied.split_once(' ').unwrap();
+                said.copied.push((copy.to_owned(), events.parse().unwrap()));
+            }
             continue;
         }
         let tried = n % step == 0;
@@ -266,7 +364,7 @@ async fn cut_off_after_calls(is_long: bool, step: usize) {
             let half = bytes.get(..bytes.len() / 2).unwrap().to_vec();
             let what = What::Write { offset: *offset, bytes: half };
             disk.apply(&Call { path: call.path.clone(), what });
-            cut(&disk, Left::Everything, &at, &acknowledged, &mut torn).await;
+            cut(life, &disk, Left::Everything, &at, &said, &mut torn).await;
         }
         disk.apply(call);
         for (left, tally) in [
@@ -274,8 +372,10 @@ async fn cut_off_after_calls(is_long: bool, step: usize) {
             (Left::Synced, &mut synced),
             (Left::SomePages(n as u64), &mut mixed),
         ] {
-            if tried && Disk::changes(left, &call.what) {
-                cut(&disk, left, &at, &acknowledged, tally).await;
+            // What pages of tails are left is the subject of the other lives.
+            let is_meant = life != Life::Copying || !matches!(left, Left::SomePages(_));
+            if tried && is_meant && Disk::changes(left, &call.what) {
+                cut(life, &disk, left, &at, &said, tally).await;
             }
         }
     }
@@ -291,8 +391,11 @@ async fn fail(shim: &Shim, error: &str, n: usize) -> (usize, usize) {
     let at = format!("{error} at call {n}");
     let root = tempfile::tempdir().unwrap();
     let log = root.path().join("log");
-    let change =
-        [("HOLDPOINT_SHIM_FAIL_AT", n.to_string()), ("HOLDPOINT_SHIM_FAIL_WITH", error.to_owned())];
+    let change = [
+        ("HOLDPOINT_SHIM_FAIL_AT", n.to_string()),
+        ("HOLDPOINT_SHIM_FAIL_WITH", error.to_owned()),
+        (LIFE, format!("{:?}", Life::Short)),
+    ];
     let environment = shim.environment(root.path(), &change);
     let said = {
         let (log, at) = (log.clone(), at.clone());
@@ -310,7 +413,7 @@ async fn fail(shim: &Shim, error: &str, n: usize) -> (usize, usize) {
 async fn failing_at_any_call_a_log_accepts_nothing_and_keeps_what_was_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let Some(shim) = shim(directory.path()) else { return };
-    let calls = record(directory.path(), &shim, false);
+    let calls = record(directory.path(), &shim, Life::Short);
     let step = count(STEP, STEP_DEFAULT);
     let calls = calls.iter().filter(|call| !matches!(call.what, What::Say(_)));
     let mut runs = Vec::new();

@@ -13,7 +13,7 @@ use holdpoint_log::{
     conformance::{append, event, noise, stream},
     verify,
 };
-use holdpoint_log_sled::{OpenFailure, SledLog};
+use holdpoint_log_sled::{ArchiveFailure, OpenFailure, SledLog, restore, salvage};
 
 /// Every file under `path`, without the lock, which says who tried.
 fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -173,7 +173,7 @@ async fn what_looks_damaged_is_refused_and_left_alone() {
     closed_log(&whole, 120).await;
     closed_log(&dir.path().join("older"), 3).await;
     type Damage = (&'static str, fn(&Path));
-    let damages: [Damage; 9] = [
+    let damages: [Damage; 7] = [
         ("no db", |path| fs::remove_file(path.join("tail/00000001/db")).unwrap()),
         ("no sled", |path| fs::remove_dir_all(path.join("tail/00000001")).unwrap()),
         ("empty db", |path| fs::write(path.join("tail/00000001/db"), "").unwrap()),
@@ -189,13 +189,7 @@ async fn what_looks_damaged_is_refused_and_left_alone() {
             )
             .unwrap();
         }),
-        ("no head and half a db", |path| {
-            fs::remove_file(path.join("head")).unwrap();
-            let db = fs::File::options().write(true).open(path.join("tail/00000001/db")).unwrap();
-            db.set_len(db.metadata().unwrap().len() / 2).unwrap();
-        }),
         ("blobs", |path| fs::write(path.join("tail/00000001/blobs/1"), "").unwrap()),
-        ("head", |path| fs::write(path.join("head"), vec![7; 5000]).unwrap()),
     ];
     for (n, (what, damage)) in damages.iter().enumerate() {
         let path = dir.path().join(n.to_string());
@@ -208,6 +202,58 @@ async fn what_looks_damaged_is_refused_and_left_alone() {
     }
     let log = SledLog::open(&whole, "test").await.unwrap();
     assert_eq!(verify(&log).await.unwrap().events, 120);
+}
+
+#[tokio::test]
+async fn a_log_without_the_note_of_its_end_is_refused_and_salvaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    closed_log(&whole, 30).await;
+    let losses: [fn(&Path); 4] = [
+        |path| fs::remove_file(path.join("head")).unwrap(),
+        |path| fs::write(path.join("head"), vec![7; 5000]).unwrap(),
+        // Without it an event at the end could be cut off, and the rest would look whole.
+        |path| {
+            fs::remove_file(path.join("head")).unwrap();
+            fs::remove_file(path.join("format")).unwrap();
+        },
+        |path| {
+            fs::write(path.join("head"), "").unwrap();
+            fs::remove_file(path.join("format")).unwrap();
+        },
+    ];
+    for (n, lose) in losses.iter().enumerate() {
+        let path = dir.path().join(n.to_string());
+        copy(&whole, &path);
+        lose(&path);
+        let has_format = path.join("format").exists();
+        let before = content(&path);
+        // What lost `format` as well passes for a log that was being made, but not for an empty one.
+        let failure = if has_format {
+            refused(&path).await
+        } else {
+            SledLog::create(&path, "test").await.unwrap_err()
+        };
+        let OpenFailure::HeadLost { is_there, .. } = &failure else { panic!("{n}: {failure}") };
+        assert_eq!(*is_there, path.join("head").exists());
+        assert!(failure.to_string().contains("`head`"), "{failure}");
+        assert!(failure.help().contains("salvage"), "{}", failure.help());
+        if has_format {
+            let (copy, to) = (dir.path().join(format!("copy {n}")), |_, _| ());
+            let failure = restore(&path, &copy, to).await.unwrap_err();
+            let is_told = matches!(failure, ArchiveFailure::Log(OpenFailure::HeadLost { .. }));
+            assert!(is_told && !copy.exists(), "{failure}");
+            assert!(content(&path) == before);
+        }
+
+        let salvaged = dir.path().join(format!("salvaged {n}"));
+        let beside = dir.path().join("unplaced");
+        let saved = salvage(&path, &salvaged, &beside, |_, _| ()).unwrap();
+        assert_eq!(saved.head.sequence.0, 30);
+        assert!(saved.findings.iter().any(|finding| finding.contains("head")), "{saved:?}");
+        let log = SledLog::open(&salvaged, "test").await.unwrap();
+        assert_eq!(verify(&log).await.unwrap().events, 30);
+    }
 }
 
 #[tokio::test]
@@ -238,7 +284,6 @@ async fn what_a_crash_leaves_is_no_damage() {
             fs::write(path, "damaged").unwrap();
         }
     }
-    fs::remove_file(dir.path().join("head")).unwrap();
     fs::remove_file(dir.path().join("lock")).unwrap();
     for round in 0..3 {
         let log = SledLog::open(dir.path(), "test").await.unwrap();

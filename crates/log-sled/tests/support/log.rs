@@ -37,7 +37,11 @@ pub(crate) fn say(line: &str) {
 /// log does not open; otherwise how many events it has.
 pub(crate) async fn check(path: &Path, acknowledged: &Acknowledged) -> Result<u64, String> {
     let log = match open(path, small(SMALL_TAILS)).await {
-        Err(failure @ (OpenFailure::Damaged { .. } | OpenFailure::UnknownFormat { .. })) => {
+        Err(
+            failure @ (OpenFailure::Damaged { .. }
+            | OpenFailure::HeadLost { .. }
+            | OpenFailure::UnknownFormat { .. }),
+        ) => {
             return Err(format!("refused: {failure}"));
         }
         opened => opened.unwrap(),

@@ -18,11 +18,12 @@ impl Shim {
         if !cfg!(target_os = "linux") {
             return Err("the library that stands before the C library is for Linux".to_owned());
         }
-        let library = directory.join("shim.so");
+        let (library, source) = (directory.join("shim.so"), directory.join("shim.c"));
+        std::fs::write(&source, include_str!("shim.c")).map_err(|error| error.to_string())?;
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-o"])
             .arg(&library)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/shim.c"))
+            .arg(&source)
             .args(["-ldl", "-lpthread"])
             .output();
         match compiled {
