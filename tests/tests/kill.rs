@@ -17,10 +17,12 @@ use serde_json::{Value, json};
 const KILLS_MIN: usize = 30;
 
 /// How many rounds are played at most; far more than it takes.
-const ROUNDS_MAX: usize = 200;
+const ROUNDS_MAX: u64 = 200;
 
-/// No process lives longer than this before it is killed.
+/// A process lives no longer than this before it is killed, the first time.
 const LIFE_MS_MAX: u64 = 400;
+/// How much longer it may live each time it came to no end: a busy machine needs long for anything.
+const LIFE_MS_MORE: u64 = 50;
 
 const CONFIGURATION: &str = r#"
 [activity.deploy]
@@ -67,10 +69,11 @@ impl Trial {
 
     /// Runs a command and kills it at a random moment; answers with its output when it came to
     /// its end before.
-    fn run_and_kill(&mut self, arguments: &[&str]) -> Option<String> {
+    fn run_and_kill(&mut self, arguments: &[&str], round: u64) -> Option<String> {
         let mut child = self.data.start(arguments);
         // The moment of the kill is what is random here; nothing is waited for.
-        thread::sleep(Duration::from_millis(self.random.u64(0..LIFE_MS_MAX)));
+        let life = self.random.u64(0..LIFE_MS_MAX + round * LIFE_MS_MORE);
+        thread::sleep(Duration::from_millis(life));
         let ended = child.try_wait().unwrap().is_some();
         if !ended {
             child.kill().unwrap();
@@ -89,8 +92,8 @@ impl Trial {
     fn insist(&mut self, arguments: &[&str]) -> Value {
         let id = uuid_from(&mut self.random);
         let arguments = [arguments, &["--command-id", &id, "--json"]].concat();
-        for _ in 0..ROUNDS_MAX {
-            let answer = self.run_and_kill(&arguments);
+        for round in 0..ROUNDS_MAX {
+            let answer = self.run_and_kill(&arguments, round);
             self.look();
             if let Some(answer) = answer {
                 let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -176,7 +179,7 @@ async fn what_is_killed_at_any_moment_goes_on_where_it_was() {
         }
         let mut rounds = 0;
         let run = loop {
-            trial.run_and_kill(&["work"]);
+            trial.run_and_kill(&["work"], rounds);
             trial.look();
             compare(&machines, &trial.history).await;
             let run = trial.run(&number);
