@@ -132,6 +132,7 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
                 roles: ["technician".parse().unwrap()].into(),
                 qualified: Some("electrical".parse().unwrap()),
                 note: Some(text("both feeds measured")),
+                executes: false,
             }),
         ),
         (

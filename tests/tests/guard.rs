@@ -22,7 +22,7 @@ start: work
 states:
   work:
     do:
-      activity: { run: beat, repeatable: false }
+      activity: { run: beat, settle: { from: requester } }
     on: { succeeded: done, failed: broken }
   done: { end: done }
   broken: { end: broken }

@@ -277,9 +277,10 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
     }
     let remedy = match refusal.code {
         RefusalCode::NotMember => "`holdpoint project show` lists the members",
-        RefusalCode::NotEligible | RefusalCode::SelfApproval | RefusalCode::NotQualified => {
-            "`holdpoint show RUN` says who could"
-        }
+        RefusalCode::NotEligible
+        | RefusalCode::SelfApproval
+        | RefusalCode::NotQualified
+        | RefusalCode::MayNotSettle => "`holdpoint show RUN` says who could",
         RefusalCode::AlreadyVoted => "`holdpoint show RUN` says whose vote is still open",
         RefusalCode::AmbiguousBranch => "name the hold: `holdpoint show RUN` says which are open",
         RefusalCode::NotAwaited | RefusalCode::NotUnknown => {

@@ -384,7 +384,11 @@ states:
     do: { activity: { run: deploy, settle: { run: look } } }
     on: { succeeded: notify, failed: broken }
   notify:
-    do: { activity: { run: notify, with: { release: '${states.ship.output.json.release}' }, repeatable: false } }
+    do:
+      activity:
+        run: notify
+        with: { release: '${states.ship.output.json.release}' }
+        settle: { from: role:engineer }
     on: { succeeded: done, failed: broken }
   done: { end: done }
   broken: { end: broken }
@@ -450,26 +454,33 @@ fn after_a_crash_the_check_says_what_was_done_or_a_person_does() {
 
     stuck at `notify`: a person must decide how it goes on
       unknown  how attempt 1 at `notify#1` (`notify`) ended, since [time] UTC: the engine stopped during the attempt
-    next: say what became of `notify#1`: it was done, it failed, or do it again: `holdpoint settle 1 done|failed|again --effect notify#1 --reason TEXT`
+               who may say what became of it: role engineer, but not the requester
+               can: bob, cy, eve
+    next: as role engineer, but not the requester, say what became of `notify#1`: it was done, it failed, or do it again: `holdpoint settle 1 done|failed|again --effect notify#1 --reason TEXT`
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint list
     RUN  TITLE  DEFINITION  STATE   STATUS  REQUESTER  UPDATED (UTC)
     1    Ship   ship v1     notify  stuck   ada        [time]
     ");
-    place.sh("settle 1 done --reason seen --effect ship#1 --as ada").fails_well(1, &"another");
-    place.sh("settle 1 done --reason seen --as bob").fails_well(1, &"not responsible");
-    place.sh("settle 1 failed --output 1 --reason seen --as ada").fails_well(2, &"an output");
+    place.sh("settle 1 done --reason seen --effect ship#1 --as bob").fails_well(1, &"another");
+    place.sh("settle 1 failed --output 1 --reason seen --as bob").fails_well(2, &"an output");
     assert_snapshot!(place.shows(&[
         "settle 1 done --reason 'the mail is there' --as ada",
-        "settle 1 done --reason again --as ada",
+        "settle 1 done --reason 'the mail is there' --as bob",
+        "settle 1 done --reason again --as bob",
         "history 1"
     ]), @r#"
     $ holdpoint settle 1 done --reason 'the mail is there' --as ada
+    error[HP1080]: `ada` may not say what became of an attempt: `ada` is not asked
+    help: role engineer, but not the requester: bob, cy, eve
+    [exit 1]
+
+    $ holdpoint settle 1 done --reason 'the mail is there' --as bob
     settled run 1: Ship
     it has ended: done
 
-    $ holdpoint settle 1 done --reason again --as ada
+    $ holdpoint settle 1 done --reason again --as bob
     error[HP1007]: the run has ended with `done`
     help: `holdpoint history RUN` says how it ended; nothing is done about it any more but in a run of its own
     [exit 1]
@@ -487,10 +498,10 @@ fn after_a_crash_the_check_says_what_was_done_or_a_person_does() {
       [time]  engine  `notify` asked for `notify`
       [time]  engine  began `notify` for notify#1
       [time]  engine  nobody knows how attempt 1 at notify#1 ended: the engine stopped during the attempt
-      [time]  ada     settled that attempt 1 at notify#1 had done it: the mail is there
-      [time]  ada     the work of `notify` succeeded
-      [time]  ada     it reached `done`
-      [time]  ada     it ended: done
+      [time]  bob     settled that attempt 1 at notify#1 had done it: the mail is there
+      [time]  bob     the work of `notify` succeeded
+      [time]  bob     it reached `done`
+      [time]  bob     it ended: done
 
     times are UTC; with `--json` every event is printed as it is stored
     "#);

@@ -87,7 +87,7 @@ pub use refusal::{Refusal, RefusalCode};
 pub use remains::Remains;
 pub use run::{DefinitionRef, Run, RunAnswer};
 pub use selector::{MalformedSelector, Selector};
-pub use settlement::{Ruling, Settled, Settlement};
+pub use settlement::{Ruling, Settled, SettledBy, Settlement, Settlers};
 pub use substitute::{NewSubstitution, Substitution, Substitutions};
 pub use view::{RunStatus, RunSummary, RunView};
 pub use workflow::{IllegalEvent, LoadFailure, Loader, Moment, Started, Workflow};

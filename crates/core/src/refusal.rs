@@ -59,11 +59,13 @@ pub enum RefusalCode {
     LockedByOther,
     /// The run cannot be loaded.
     Unloadable,
+    /// It is for others to say what became of an attempt.
+    MayNotSettle,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -91,6 +93,7 @@ impl RefusalCode {
         Self::NewerWork,
         Self::LockedByOther,
         Self::Unloadable,
+        Self::MayNotSettle,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -124,6 +127,7 @@ impl RefusalCode {
             Self::NewerWork => "HP1060",
             Self::LockedByOther => "HP1061",
             Self::Unloadable => "HP1032",
+            Self::MayNotSettle => "HP1080",
         }
     }
 }

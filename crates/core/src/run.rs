@@ -483,8 +483,12 @@ impl Run {
                     Some(Unsettled { reason, since: meta.time, counts, asked: None });
                 Ok(())
             }
-            RunEvent::AttemptSettled { effect, attempt, settled, detail, retry_at, .. } => {
-                self.settled(&effect, attempt, settled, detail, retry_at).map_err(illegal)
+            RunEvent::AttemptSettled { effect, attempt, settled, detail, retry_at, by, .. } => {
+                self.settled(&effect, attempt, settled, detail, retry_at).map_err(illegal)?;
+                if let Some(by) = by {
+                    workflow.settled(&mut self.state, &effect, &by.member)?;
+                }
+                Ok(())
             }
             RunEvent::ChildStarted { effect, run } => {
                 if run != self.id().child(&effect) || self.children.contains_key(&effect) {

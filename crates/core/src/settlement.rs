@@ -1,7 +1,17 @@
 //! How it is settled what became of an attempt whose end nobody knows: by a check, or by a person.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::{
+    command::Actor,
+    id::{MemberId, QualificationName, RoleName},
+    project::{OWNER, Project},
+    refusal::{Refusal, RefusalCode},
+    view::Candidate,
+};
 
 /// What a check found out about work whose end nobody knows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -85,6 +95,76 @@ pub enum Settled {
     Again,
     /// It is still not known: the work is tried again if it may be repeated, or a person decides.
     Unknown,
+}
+
+/// The person who said what became of an attempt, with what made them one who may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettledBy {
+    /// Who.
+    pub member: MemberId,
+    /// The roles that they held then.
+    pub roles: BTreeSet<RoleName>,
+    /// The qualification relied upon, valid then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qualified: Option<QualificationName>,
+}
+
+/// Who may say at a moment what became of an attempt whose end nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlers {
+    /// In words, such as `role operator, but not the requester`.
+    pub whom: String,
+    /// The members who are asked; what keeps one of them from it is what they lack.
+    pub candidates: Vec<Candidate>,
+    /// In what they must be qualified.
+    pub qualified: Option<QualificationName>,
+}
+
+impl Settlers {
+    /// Who may where nothing else is said, in words.
+    pub const BY_DEFAULT: &str = "role owner, but not the requester";
+
+    /// Those who may where nothing else is said: the owners of the project, but not who submitted the
+    /// run.
+    #[must_use]
+    pub fn by_default(requester: &Actor, project: &Project) -> Self {
+        let owners = project.members().iter().filter(|(_, member)| member.has_role(OWNER));
+        let candidates = owners.map(|(id, _)| {
+            let own = requester.member() == Some(id);
+            let lacks = own.then(|| "submitted the run and nobody decides on their own".to_owned());
+            Candidate { member: id.clone(), lacks }
+        });
+        Self::new(Self::BY_DEFAULT, candidates.collect())
+    }
+
+    /// These members, described by these words; those who may come first.
+    #[must_use]
+    pub fn new(whom: impl Into<String>, mut candidates: Vec<Candidate>) -> Self {
+        candidates.sort_by_key(|candidate| candidate.lacks.is_some());
+        Self { whom: whom.into(), candidates, qualified: None }
+    }
+
+    /// Those who may now.
+    pub fn able(&self) -> impl Iterator<Item = &MemberId> {
+        self.candidates.iter().filter(|one| one.lacks.is_none()).map(|one| &one.member)
+    }
+
+    /// Refuses a member who may not, naming who may.
+    pub(crate) fn admit(&self, id: &MemberId) -> Result<(), Refusal> {
+        let why = match self.candidates.iter().find(|one| one.member == *id) {
+            Some(Candidate { lacks: None, .. }) => return Ok(()),
+            Some(Candidate { lacks: Some(lacks), .. }) => lacks.clone(),
+            None => "is not asked".to_owned(),
+        };
+        let could: Vec<&str> = self.able().map(MemberId::as_str).collect();
+        let could = if could.is_empty() {
+            "; no member of the project can do that now".to_owned()
+        } else {
+            format!(": {}", could.join(", "))
+        };
+        let message = format!("`{id}` may not say what became of an attempt: `{id}` {why}");
+        Err(Refusal::new(RefusalCode::MayNotSettle, message).needs(format!("{}{could}", self.whom)))
+    }
 }
 
 #[cfg(test)]

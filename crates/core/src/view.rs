@@ -472,7 +472,7 @@ pub struct SubstituteView {
 }
 
 /// A member who could meet a condition, or what keeps them from it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Candidate {
     /// Who.
     pub member: MemberId,
@@ -594,6 +594,10 @@ pub struct UnknownView {
     /// What the check said that did not know either.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
+    /// Who may say what became of it, such as `role operator, but not the requester`.
+    pub whom: String,
+    /// Who could now, and of those who nearly could, what they lack.
+    pub candidates: Vec<Candidate>,
 }
 
 /// One target of a rollout.

@@ -20,7 +20,7 @@ use crate::{
     conflict::Turn,
     effect::{Effect, Restraint},
     event::{EventData, EventType, NewEvent, TypedEvent},
-    id::{Digest, EffectId, ProjectId, RunId},
+    id::{Digest, EffectId, MemberId, ProjectId, RunId},
     lock::Claims,
     lockdown::Prospect,
     migration::{Migrating, misfit},
@@ -28,6 +28,7 @@ use crate::{
     plan::Planned,
     project::Project,
     refusal::Refusal,
+    settlement::Settlers,
     view::{RunStatus, RunSummary, RunView},
 };
 
@@ -207,6 +208,22 @@ pub trait Workflow: Send + Sync + 'static {
         None
     }
 
+    /// Who may say what became of an attempt at an activity, where nobody knows; the owners of the
+    /// project but not the requester, where a workflow does not say.
+    fn settlers(
+        &self,
+        _state: &Self::State,
+        _effect: &EffectId,
+        _at: &Moment<'_>,
+    ) -> Option<Settlers> {
+        None
+    }
+
+    /// Takes note that a member has said what became of an attempt: that is part of the history, as
+    /// [`RunEvent::AttemptSettled`](crate::RunEvent::AttemptSettled), and what follows from it is the
+    /// workflow's, such as that they count among those who carry the run out.
+    fn settled(&self, _state: &mut Self::State, _effect: &EffectId, _by: &MemberId) {}
+
     /// The names of the states that a run can be in, for a workflow that has such.
     fn states(&self) -> Vec<&str> {
         Vec::new()
@@ -362,6 +379,18 @@ pub trait DynWorkflow: Send + Sync {
     fn undoable(&self, state: &DynState) -> Vec<Undoable>;
     /// See [`Workflow::reach`].
     fn reach(&self, effect: &EffectId) -> Option<Reach>;
+    /// See [`Workflow::settlers`].
+    fn settlers(&self, state: &DynState, effect: &EffectId, at: &Moment<'_>) -> Option<Settlers>;
+    /// See [`Workflow::settled`].
+    ///
+    /// # Errors
+    /// When the state is of another kind of workflow.
+    fn settled(
+        &self,
+        state: &mut DynState,
+        effect: &EffectId,
+        by: &MemberId,
+    ) -> Result<(), IllegalEvent>;
     /// See [`Workflow::states`].
     fn states(&self) -> Vec<&str>;
     /// See [`Workflow::adopt`].
@@ -497,6 +526,21 @@ impl<W: Workflow> DynWorkflow for W {
 
     fn reach(&self, effect: &EffectId) -> Option<Reach> {
         Workflow::reach(self, effect)
+    }
+
+    fn settlers(&self, state: &DynState, effect: &EffectId, at: &Moment<'_>) -> Option<Settlers> {
+        Workflow::settlers(self, state.typed()?, effect, at)
+    }
+
+    fn settled(
+        &self,
+        state: &mut DynState,
+        effect: &EffectId,
+        by: &MemberId,
+    ) -> Result<(), IllegalEvent> {
+        let state = state.typed_mut().ok_or_else(|| IllegalEvent::new("settled", FOREIGN_STATE))?;
+        Workflow::settled(self, state, effect, by);
+        Ok(())
     }
 
     fn states(&self) -> Vec<&str> {

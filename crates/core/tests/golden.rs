@@ -18,7 +18,7 @@ use golden::{Golden, Stored};
 use holdpoint_core::{
     Actor, Authentication, BaselineRef, CommandId, DefinitionRef, Digest, EffectId, EventId,
     LockdownScope, NewEvent, PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence, Settled,
-    Substitution, Version,
+    SettledBy, Substitution, Version,
     conflict::{Conflict, Overlap, Relation},
     project::Qualification,
     run::{Parent, RunEvent},
@@ -246,6 +246,7 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
                 output: Some(json!({ "release": 7 })),
                 detail: Some("release 7 is there".to_owned()),
                 retry_at: None,
+                by: None,
             },
         ),
         (
@@ -257,6 +258,23 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
                 output: None,
                 detail: None,
                 retry_at: Some("2026-01-05T09:00:02.5Z".parse().unwrap()),
+                by: None,
+            },
+        ),
+        (
+            "holdpoint.activity.settled.by-a-person",
+            RunEvent::AttemptSettled {
+                effect: effect(),
+                attempt: 2,
+                settled: Settled::Failed,
+                output: None,
+                detail: Some("the machine is gone".to_owned()),
+                retry_at: None,
+                by: Some(SettledBy {
+                    member: "eve".parse().unwrap(),
+                    roles: ["operator".parse().unwrap()].into(),
+                    qualified: Some("network".parse().unwrap()),
+                }),
             },
         ),
         (

@@ -17,6 +17,7 @@ use crate::{
     phrase,
     risk::{Factor, Method, RiskModel},
     rollout_model::{Order, Rollout},
+    settlers,
     substitutes::Substitutes,
     tasks::Task,
     waiver::{Afterwards, Waiver},
@@ -469,7 +470,7 @@ fn of_rule(rule: &Rule) -> Facts {
 }
 
 fn of_work(prefix: &str, work: &Work) -> Facts {
-    let Work { run, with, timeout, limits, retry, settle, repeatable } = work;
+    let Work { run, with, timeout, limits, retry, settle, settlers: _, repeatable } = work;
     let mut found = facts([
         (&format!("{prefix}activity"), run.clone()),
         (&format!("{prefix}given to the worker"), phrase::tree(with)),
@@ -482,6 +483,7 @@ fn of_work(prefix: &str, work: &Work) -> Facts {
     if settle.is_some() || !repeatable {
         let what = format!("{prefix}when its end is unknown");
         found.insert(what, phrase::unknown(work));
+        found.insert(format!("{prefix}who may say what became of it"), settlers::words(work));
     }
     if let Some(Settle { run: _, with: _, timeout, retry }) = settle {
         found.extend(facts([

@@ -138,6 +138,12 @@ codes! {
     EvidenceAfterVotes = "HP2035", Error;
     /// A waiver covers a condition that the hold does not have.
     WaiverScope = "HP2036", Error;
+    /// Nobody could ever say what became of work of which nobody knows whether it was done.
+    NobodyCanSettle = "HP2040", Error;
+    /// Nobody could say what became of work in the runs that one member submits.
+    LoneSettler = "HP2041", Warning;
+    /// It is said who says what became of work that is simply done again.
+    NeverSettled = "HP2042", Error;
     /// A health check takes some value for good and for bad.
     BothGoodAndBad = "HP2046", Error;
     /// A text that should say which items are meant, and does not.

@@ -122,6 +122,10 @@ pub struct Confirmation {
     /// What was done, or how it was seen to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whether who confirms it counts among those who carry the run out from then on. They did not,
+    /// in histories from before that was so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executes: bool,
 }
 
 /// Who has sent a signal, with the facts by which holds may take it.

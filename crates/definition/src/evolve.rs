@@ -162,7 +162,11 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             evidence::attached(state, event, meta.time, meta.actor)
         }
         (Place::Hold(open), Event::TaskConfirmed(confirmation)) => {
-            tasks::confirm(open, confirmation, meta.time)
+            tasks::confirm(open, confirmation, meta.time)?;
+            if confirmation.executes {
+                state.executors.insert(confirmation.member.clone());
+            }
+            Ok(())
         }
         (Place::Hold(open), Event::TaskReopened { hold, task, .. }) if open.hold == *hold => {
             open.confirmed.retain(|one| one.task != *task);

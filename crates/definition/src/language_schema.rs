@@ -11,8 +11,8 @@ mod tests {
     use super::*;
     use crate::{
         syntax, syntax_approval, syntax_check, syntax_child, syntax_conflicts, syntax_health,
-        syntax_hold, syntax_lock, syntax_parallel, syntax_risk, syntax_rollout, syntax_targets,
-        syntax_window, syntax_work,
+        syntax_hold, syntax_lock, syntax_parallel, syntax_risk, syntax_rollout, syntax_settle,
+        syntax_targets, syntax_window, syntax_work,
     };
 
     /// Every key of the language is in the schema with its description, and no other.
@@ -43,7 +43,7 @@ mod tests {
             ("/definitions/branch", syntax_parallel::BRANCH),
             ("/definitions/do", syntax_work::DO),
             ("/definitions/activity", syntax_work::WORK),
-            ("/definitions/settle", syntax_work::SETTLE),
+            ("/definitions/settle", syntax_settle::SETTLE),
             ("/definitions/retry", syntax_work::RETRY),
             ("/definitions/rollout", syntax_work::ROLLOUT),
             ("/definitions/targets", syntax_targets::TARGETS),

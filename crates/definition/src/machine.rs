@@ -7,8 +7,8 @@ use std::{
 
 use holdpoint_core::{
     Action, Activity, Claims, Command, Digest, Effect, EffectId, EffectKind, IllegalEvent,
-    Migrating, Moment, Planned, Prospect, Refusal, RefusalCode, Restraint, RunStatus, RunSummary,
-    RunView, Started, Workflow,
+    MemberId, Migrating, Moment, Planned, Prospect, Refusal, RefusalCode, Restraint, RunStatus,
+    RunSummary, RunView, Settlers, Started, Workflow,
     newer_work::{Reach, Undoable},
     workflow::Meta,
 };
@@ -23,7 +23,7 @@ use crate::{
     requirements::Kept,
     risk, rollout, rollout_control, rollout_plan,
     rollout_state::RolloutState,
-    rollout_unbegun, schema, settling,
+    rollout_unbegun, schema, settlers, settling,
     state::{Place, State},
     view,
 };
@@ -226,6 +226,14 @@ impl Workflow for Definition {
 
     fn reach(&self, effect: &EffectId) -> Option<Reach> {
         rollout_control::reach(&self.model, effect)
+    }
+
+    fn settlers(&self, state: &State, effect: &EffectId, at: &Moment<'_>) -> Option<Settlers> {
+        settlers::of(&self.model, state, effect, at)
+    }
+
+    fn settled(&self, state: &mut State, _: &EffectId, by: &MemberId) {
+        state.executors.insert(by.clone());
     }
 
     fn states(&self) -> Vec<&str> {

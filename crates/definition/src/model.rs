@@ -17,6 +17,7 @@ use crate::{
     parallel_model::{All, Within},
     risk::RiskModel,
     rollout_model::Rollout,
+    settlers::Settlers,
     template::{Template, Tree},
 };
 
@@ -116,6 +117,8 @@ pub(crate) struct Work {
     pub(crate) limits: TimeLimits,
     pub(crate) retry: RetryPolicy,
     pub(crate) settle: Option<Settle>,
+    /// Who says what became of it when nobody knows, where that is said.
+    pub(crate) settlers: Option<Settlers>,
     /// Whether it may be done again while nobody knows whether it was done.
     pub(crate) repeatable: bool,
 }

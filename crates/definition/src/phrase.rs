@@ -13,6 +13,7 @@ use crate::{
     model::{StateKind, Term, Timed, Wave, Work},
     parallel_model::{All, Join, Others},
     rollout_model::{GateModel, Most, Rollout, WaveEntry},
+    settlers,
     syntax_evidence::size_in_words,
     template::{Template, Tree},
     window_model::{CALENDAR, CalendarNamed, Closing, Missed, Times},
@@ -377,7 +378,12 @@ pub(crate) fn work(work: &Work) -> String {
 
 /// What becomes of work when nobody knows whether it was done.
 pub(crate) fn unknown(work: &Work) -> String {
-    let then = if work.repeatable { "it is done again" } else { "a person decides" };
+    let whom = settlers::words(work);
+    let then = if work.repeatable {
+        "it is done again".to_owned()
+    } else {
+        format!("a person decides: {whom}")
+    };
     match &work.settle {
         None => format!("when nobody knows whether it was done, {then}"),
         Some(check) => format!(

@@ -1,13 +1,17 @@
 //! What a definition says about work of which nobody knows whether it was done.
 
-use holdpoint_core::{SettleCheck, Settling};
+use holdpoint_core::{QualificationName, SettleCheck, Settling};
 use serde_json::Value;
 
 use crate::{expr::Vars, model::Work, template::COMPUTED_BYTES_MAX};
 
-/// Whether the check can be asked: what it is given must not fail to be filled in when it is
+/// Whether the check, and people, can be asked: what is computed for that must not fail when it is
 /// needed.
 pub(crate) fn check(work: &Work, vars: &Vars<'_>) -> Result<(), String> {
+    if let Some(qualified) = work.settlers.as_ref().and_then(|one| one.qualified.as_ref()) {
+        let domain: Result<QualificationName, _> = qualified.render_text(vars)?.parse();
+        domain.map_err(|error| format!("in `qualified` of `settle`: {error}"))?;
+    }
     match work.settle.as_ref().and_then(|settle| settle.with.as_ref()) {
         Some(with) => with
             .render(vars, COMPUTED_BYTES_MAX)

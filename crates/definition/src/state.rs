@@ -75,7 +75,8 @@ pub struct State {
     pub(crate) evidence: BTreeMap<String, Evidence>,
     /// Who has amended the input.
     pub(crate) editors: BTreeSet<MemberId>,
-    /// Who carries the run out: those who have steered its rollouts.
+    /// Who carries the run out: those who have steered its rollouts, confirmed its tasks, or said what
+    /// became of its work.
     pub(crate) executors: BTreeSet<MemberId>,
     /// What must still be done for approvals that were given on conditions.
     pub(crate) duties: Vec<Duty>,

@@ -196,7 +196,7 @@ fn read_not(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Exclusion>> {
 }
 
 /// Who may steer: `requester`, roles and members.
-fn read_controllers(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Controller>> {
+pub(crate) fn read_controllers(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<Controller>> {
     let items = items(node);
     if items.is_empty() {
         reader

@@ -6,11 +6,11 @@ use jiff::SignedDuration;
 use crate::{
     diagnostics::DiagnosticCode as Code,
     hold_model::Approver,
-    model::{Settle, StateKind, Timed, Wave, Work},
+    model::{StateKind, Timed, Wave, Work},
     node::{Kind, Node},
     rollout_model::{Controller, GateModel, Order, Rollout, WaveEntry},
     syntax::{Fields, Reader},
-    syntax_child, syntax_health, syntax_rollout, syntax_targets, syntax_window,
+    syntax_child, syntax_health, syntax_rollout, syntax_settle, syntax_targets, syntax_window,
     template::Tree,
 };
 
@@ -26,7 +26,6 @@ pub(crate) const WORK: &[&str] = &[
     "settle",
     "repeatable",
 ];
-pub(crate) const SETTLE: &[&str] = &["run", "with", "timeout", "retry"];
 pub(crate) const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay", "jitter"];
 pub(crate) const ROLLOUT: &[&str] = &[
     "targets",
@@ -49,7 +48,6 @@ pub(crate) const ROLLOUT: &[&str] = &[
 ];
 
 pub(crate) const TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(10);
-const SETTLE_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(1);
 const DELAY_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
 const DELAY_MAX_DEFAULT: SignedDuration = SignedDuration::from_mins(1);
 /// What is in flight is looked through for every event, so it is bounded unless the author knows.
@@ -123,8 +121,8 @@ pub(crate) fn work(
         Some(node) => read_retry(node, reader),
     };
     let settle = match fields.get("settle") {
-        None => Some(None),
-        Some(node) => read_settle(node, run.as_deref(), also, reader).map(Some),
+        None => Some((None, None)),
+        Some(node) => syntax_settle::read(node, run.as_deref(), also, reader),
     };
     let repeatable = match fields.get("repeatable").map(|node| (&node.kind, node)) {
         None => Some(None),
@@ -134,9 +132,22 @@ pub(crate) fn work(
             None
         }
     };
-    let settle = settle?;
-    // Who has a check wants to know before anything is done a second time.
-    let repeatable = repeatable?.unwrap_or(settle.is_none());
+    let (settle, settlers) = settle?;
+    // Who has a check, or names who decides, wants to know before anything is done a second time.
+    let repeatable = repeatable?.unwrap_or(fields.get("settle").is_none());
+    if let (true, None, Some(_), Some(node)) =
+        (repeatable, &settle, &settlers, fields.get("settle"))
+    {
+        reader
+            .findings
+            .add(
+                Code::NeverSettled,
+                &node.span,
+                "nobody is ever asked what became of the work: it is simply done again",
+            )
+            .help("leave `repeatable` out, or `settle`; or name an activity that looks (`run`)");
+        return None;
+    }
     let limits = TimeLimits { start: start?, whole: whole?, heartbeat: heartbeat? };
     Some(Work {
         run: run?,
@@ -145,56 +156,21 @@ pub(crate) fn work(
         limits,
         retry: retry?,
         settle,
+        settlers,
         repeatable,
     })
 }
 
-fn read_with(node: &Node, also: &[&'static str], reader: &mut Reader<'_>) -> Option<Tree> {
+pub(crate) fn read_with(
+    node: &Node,
+    also: &[&'static str],
+    reader: &mut Reader<'_>,
+) -> Option<Tree> {
     if matches!(node.kind, Kind::Map(_)) {
         return reader.tree(node, also);
     }
     reader.wrong(node, "`with` is a mapping: what the worker is given");
     None
-}
-
-fn read_settle(
-    node: &Node,
-    work: Option<&str>,
-    also: &[&'static str],
-    reader: &mut Reader<'_>,
-) -> Option<Settle> {
-    let fields = reader.fields(node, "`settle`", SETTLE)?;
-    let run = fields.need(reader, "run").and_then(|node| {
-        let name = reader.name(node, "an activity")?;
-        if work == Some(name.as_str()) {
-            reader
-                .findings
-                .add(
-                    Code::SettlesItself,
-                    &node.span,
-                    format!("`{name}` is asked whether it was done by being done again"),
-                )
-                .help(
-                    "name an activity that only looks; for work that may be done twice, leave \
-                     `settle` out",
-                );
-            return None;
-        }
-        Some(name)
-    });
-    let with = match fields.get("with") {
-        None => Some(None),
-        Some(node) => read_with(node, also, reader).map(Some),
-    };
-    let timeout = match fields.get("timeout") {
-        None => Some(SETTLE_TIMEOUT_DEFAULT),
-        Some(node) => fixed(node, "`timeout`", reader),
-    };
-    let retry = match fields.get("retry") {
-        None => Some(RetryPolicy::never()),
-        Some(node) => read_retry(node, reader),
-    };
-    Some(Settle { run: run?, with: with?, timeout: timeout?, retry: retry? })
 }
 
 /// A duration that stands in the definition itself.
@@ -218,7 +194,7 @@ pub(crate) fn fixed(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<
     }
 }
 
-fn read_retry(node: &Node, reader: &mut Reader<'_>) -> Option<RetryPolicy> {
+pub(crate) fn read_retry(node: &Node, reader: &mut Reader<'_>) -> Option<RetryPolicy> {
     let fields = reader.fields(node, "`retry`", RETRY)?;
     let attempts =
         fields.need(reader, "attempts").and_then(|node| reader.count(node, "`attempts`"));

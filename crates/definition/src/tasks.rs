@@ -211,6 +211,7 @@ impl<'a> Draft<'a> {
             roles: member.roles.clone(),
             qualified: asked.qualified.clone(),
             note: note.map(str::to_owned),
+            executes: true,
         }));
         self.release();
         Ok(())

@@ -103,6 +103,8 @@ const UNSEEN: &[&str] = &[
     "rule-needs-too-many",
     "rules-share-too-few",
     "run-expires-into-a-hold",
+    "settled-by-nobody",
+    "settled-never",
     "share-of-no-roster",
     "start-unknown",
     "state-named-twice-in-branches",

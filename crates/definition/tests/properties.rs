@@ -60,7 +60,7 @@ states:
         waves: [2, 100%]
         max_failed: 2
         max_parallel: 2
-        each: { run: deploy, settle: { run: look, with: { at: '${target}' } } }
+        each: { run: deploy, settle: { run: look, with: { at: '${target}' }, from: [requester, role:engineer], not: [executors] } }
         healthy: { http: 'http://${target}/', for: '${has(states.ask.output) ? input.bake : input.bake}' }
         rollback: { run: restore, retry: { attempts: 2 } }
     on: { succeeded: done, rolled_back: ask, failed: ask }

@@ -2,17 +2,19 @@
 //! again, or a person decides.
 
 use holdpoint_core::{
-    Action, EffectId, Outcome, RefusalCode, Ruling, RunStatus, Settlement,
+    Action, EffectId, Moment, Outcome, RefusalCode, Ruling, Run, RunStatus, Settlement, Vote,
+    event::Event,
     run::DueStep,
     testing::{Bench, types},
 };
+use holdpoint_definition::Definition;
 use serde_json::{Value, json};
 
-use crate::common::{data, done, ended, flaky, refused, secs, submitted};
+use crate::common::{data, done, ended, faults, flaky, people, refused, secs, submitted, workflow};
 
 /// A definition of one activity that is said to be so.
-fn ship(says: &str) -> Bench {
-    let source = format!(
+fn shipping(says: &str) -> String {
+    format!(
         "
 workflow: ship
 version: 1
@@ -36,8 +38,12 @@ states:
   odd: {{ end: odd }}
   broken: {{ end: broken }}
 "
-    );
-    submitted(&source, "ada", json!({}))
+    )
+}
+
+/// A run of it that `bob` has submitted.
+fn ship(says: &str) -> Bench {
+    submitted(&shipping(says), "bob", json!({}))
 }
 
 const CHECKED: &str = "settle: { run: look }";
@@ -166,7 +172,7 @@ fn what_nobody_knows_and_must_not_be_repeated_rests_until_a_person_decides() {
         assert_eq!(view.unknown[0].found.is_some(), says == CHECKED);
         assert!(view.next_steps[0].text.contains("say what became of `ship#1`"), "{view:?}");
 
-        refused(bench.act("bob", ruled(Ruling::Again)), RefusalCode::NotEligible);
+        refused(bench.act("bob", ruled(Ruling::Again)), RefusalCode::MayNotSettle);
         refused(bench.act("zed", ruled(Ruling::Again)), RefusalCode::NotMember);
         let silent =
             Action::Settle { effect: None, ruling: Ruling::Failed, reason: " ".to_owned() };
@@ -246,7 +252,7 @@ states:
   undone: { end: undone }
   failed: { end: failed }
 ";
-    let mut bench = submitted(source, "ada", json!({}));
+    let mut bench = submitted(source, "bob", json!({}));
     let a = "roll#1/a/deploy";
     bench.attempt(a, lost()).unwrap();
     let DueStep::Settle { check, attempt, .. } = step(&bench) else { panic!("{:?}", bench.due()) };
@@ -290,4 +296,244 @@ fn what_was_not_done_is_not_tried_again_when_the_time_of_all_attempts_is_over() 
     let DueStep::Attempt { until: None, .. } = step(&bench) else {
         panic!("a person gives it its whole time anew: {:?}", bench.due())
     };
+}
+
+/// Everybody of the project, and somebody who is not of it.
+const EVERYBODY: [&str; 7] = ["ada", "bob", "cy", "dora", "eve", "fay", "zed"];
+
+#[test]
+fn who_may_settle_is_who_the_definition_names_and_nobody_their_own_run_unless_it_says_so() {
+    for (says, requester, may) in [
+        ("repeatable: false", "bob", &["ada"] as &[&str]),
+        // The only owner has submitted it.
+        ("repeatable: false", "ada", &[]),
+        (CHECKED, "bob", &["ada"]),
+        ("settle: { from: role:engineer }", "bob", &["ada", "cy", "eve"]),
+        ("settle: { from: [role:board, member:fay] }", "eve", &["dora", "fay"]),
+        ("settle: { from: requester }", "fay", &["fay"]),
+        ("settle: { from: [requester, role:owner] }", "bob", &["ada", "bob"]),
+        ("settle: { from: role:engineer, not: [] }", "bob", &["ada", "bob", "cy", "eve"]),
+        ("settle: { from: [requester, role:board], not: [requester] }", "eve", &["dora"]),
+        ("settle: { not: [executors] }", "ada", &["ada"]),
+        ("settle: { from: role:engineer, qualified: network }", "bob", &["ada", "eve"]),
+        ("settle: { from: role:engineer, qualified: '${requester}' }", "bob", &[]),
+        ("settle: { run: look, from: role:board, not: [] }", "dora", &["dora", "eve"]),
+    ] {
+        let rest = || {
+            let mut bench = submitted(&shipping(says), requester, json!({}));
+            bench.attempt("ship#1", lost()).unwrap();
+            bench
+        };
+        let bench = rest();
+        let view = bench.view();
+        let able: Vec<&str> = view.unknown[0]
+            .candidates
+            .iter()
+            .filter(|one| one.lacks.is_none())
+            .map(|one| one.member.as_str())
+            .collect();
+        assert_eq!(able, may, "{says}, submitted by {requester}");
+        let asks = view
+            .next_steps
+            .iter()
+            .any(|step| matches!(step.ask, Some(holdpoint_core::NextAsk::Settle { .. })));
+        let waits = view.unknown[0].asks.is_none();
+        assert_eq!(asks, waits && !may.is_empty(), "{says}: {:?}", view.next_steps);
+        for who in EVERYBODY {
+            let mut bench = rest();
+            let answer = bench.act(who, ruled(Ruling::Failed));
+            if may.contains(&who) {
+                let event = data(&answer.unwrap()[0]);
+                assert_eq!(event["by"]["member"], who, "{says}");
+                let qualified =
+                    if says.contains("qualified") { json!("network") } else { Value::Null };
+                assert_eq!(event["by"]["qualified"], qualified);
+                assert!(event["by"]["roles"].is_array());
+            } else if who == "zed" {
+                refused(answer, RefusalCode::NotMember);
+            } else {
+                let refusal = refused(answer, RefusalCode::MayNotSettle);
+                let named = may.iter().all(|one| refusal.needed[0].contains(one));
+                assert!(named, "{says}: {refusal:?}");
+                let nobody = refusal.needed[0].contains("no member of the project");
+                assert_eq!(nobody, may.is_empty(), "{refusal:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_step_of_a_rollout_says_who_settles_it() {
+    let source = "
+workflow: roll
+version: 1
+title: Roll
+start: roll
+states:
+  roll:
+    do:
+      rollout:
+        targets: [a/b]
+        steps:
+          pre_check: { run: ready, settle: { from: member:cy, not: [] } }
+          drain: { run: drain, settle: { from: member:dora, not: [] } }
+          deploy: { run: deploy, settle: { from: member:eve, not: [] } }
+          verify: { run: verify, settle: { from: member:fay, not: [] } }
+          undrain: { run: undrain, repeatable: false }
+        switch: { run: turn }
+        switch_back: { run: turn-back, settle: { from: requester } }
+    on: { succeeded: done, rolled_back: undone, failed: failed }
+  done: { end: done }
+  undone: { end: undone }
+  failed: { end: failed }
+";
+    let mut bench = submitted(source, "bob", json!({}));
+    for (step, who) in [
+        ("pre_check", "cy"),
+        ("drain", "dora"),
+        ("deploy", "eve"),
+        ("verify", "fay"),
+        ("undrain", "ada"),
+    ] {
+        bench.attempt(&format!("roll#1/a/b/{step}"), lost()).unwrap();
+        refused(bench.act("bob", ruled(Ruling::Failed)), RefusalCode::MayNotSettle);
+        bench.act(who, ruled(Ruling::Done { output: Value::Null })).unwrap();
+    }
+    // To switch may be repeated; to switch back says who.
+    bench
+        .attempt(
+            "roll#1/switch/deploy",
+            Outcome::Failed { error: "no".to_owned(), retryable: false },
+        )
+        .unwrap();
+    assert_eq!(bench.open_activities()[0].0, "roll#1/switch/restore");
+    bench.attempt("roll#1/switch/restore", lost()).unwrap();
+    refused(bench.act("ada", ruled(Ruling::Failed)), RefusalCode::MayNotSettle);
+    bench.act("bob", ruled(Ruling::Done { output: Value::Null })).unwrap();
+}
+
+/// Work that is settled, and then judged by those who did not carry it out.
+const JUDGED: &str = "
+workflow: judged
+version: 1
+title: Judged
+start: prepare
+states:
+  prepare:
+    hold: { task: { cabling: { title: Connect it, from: role:engineer } } }
+    on: { released: charge }
+  charge:
+    do: { activity: { run: charge, settle: { from: role:board } } }
+    on: { succeeded: look, failed: look }
+  look:
+    hold: { approval: { rules: { peer: { from: [role:engineer, role:board], need: 1 } }, not: [executors] } }
+    on: { released: done, rejected: done }
+  done: { end: done }
+";
+
+#[test]
+fn who_confirms_a_task_or_settles_work_carries_the_run_out_and_in_old_histories_did_not() {
+    let mut bench = submitted(JUDGED, "ada", json!({}));
+    bench.act("cy", Action::Done { hold: None, task: None, note: None }).unwrap();
+    bench.attempt("charge#1", lost()).unwrap();
+    bench.act("dora", ruled(Ruling::Again)).unwrap();
+    bench.attempt("charge#1", lost()).unwrap();
+    bench.act("eve", ruled(Ruling::Failed)).unwrap();
+    for who in ["cy", "dora", "eve"] {
+        let refusal = refused(bench.approve(who), RefusalCode::SelfApproval);
+        assert!(refusal.message.contains("carries the run out"), "{refusal}");
+    }
+
+    // As it was written before that was recorded.
+    let definition = workflow(JUDGED);
+    let old: Vec<Event> = bench
+        .history()
+        .iter()
+        .map(|event| {
+            let mut event = serde_json::to_value(event).unwrap();
+            let data = event["data"].as_object_mut().unwrap();
+            data.remove("by");
+            data.remove("executes");
+            serde_json::from_value(event).unwrap()
+        })
+        .collect();
+    let mut run = Run::begin(&*definition, &old[0]).unwrap();
+    old[1..].iter().for_each(|event| run.evolve(&*definition, event).unwrap());
+    let project = people();
+    let at = Moment { now: bench.now(), project: &project };
+    for who in ["cy", "dora", "eve"] {
+        let vote = Action::Vote {
+            hold: None,
+            vote: Vote::Approve,
+            reason: None,
+            duties: Vec::new(),
+            in_place_of: None,
+            plans: Default::default(),
+        };
+        let command = bench.command(who, vote);
+        run.decide(&*definition, &command, &at).unwrap();
+    }
+    bench.approve("bob").unwrap();
+}
+
+#[test]
+fn who_settles_is_told_and_compared() {
+    let of = |settle: &str| {
+        let source = JUDGED.replace("settle: { from: role:board }", settle);
+        Definition::parse("x.yaml", &source).unwrap().definition
+    };
+    let told = of(
+        "settle: { run: look, from: [requester, role:board], not: [executors], qualified: money }",
+    )
+    .explain();
+    assert!(
+        told.contains(
+            "a person decides: the requester or role board, qualified in money, but not the executors"
+        ),
+        "{told}"
+    );
+    let told = of("repeatable: false").explain();
+    assert!(told.contains("a person decides: role owner, but not the requester"), "{told}");
+    let differs: Vec<String> = of("repeatable: false")
+        .compare(&of("settle: { from: role:board }"))
+        .iter()
+        .map(|change| format!("{change:?}"))
+        .collect();
+    assert!(
+        differs.iter().any(|one| one.contains("who may say what became of it")
+            && one.contains("role owner, but not the requester")
+            && one.contains("role board, but not the requester")),
+        "{differs:#?}"
+    );
+    assert_eq!(of("repeatable: false").compare(&of("settle: { from: role:owner }")), []);
+}
+
+#[test]
+fn what_nobody_could_settle_is_found() {
+    for (says, expected) in [
+        ("settle: { from: requester, not: [requester] }", "error[HP2040]"),
+        ("settle: { from: [requester, requester], not: [executors, requester] }", "error[HP2040]"),
+        ("settle: {}", "error[HP2003]"),
+        ("settle: { timeout: 1m, from: role:board }", "error[HP2003]"),
+        ("settle: { from: role:board }, repeatable: true", "error[HP2042]"),
+        ("settle: { from: [] }", "error[HP2020]"),
+        ("settle: { from: group:board }", "error[HP2019]"),
+        ("settle: { from: role:board, not: [friends] }", "error[HP2019]"),
+        ("settle: { qualified: 'A b' }", "error[HP2006]"),
+    ] {
+        let found = faults(&JUDGED.replace("settle: { from: role:board }", says));
+        assert!(found.contains(expected), "{says}: {found}");
+    }
+    for (says, warned) in [
+        ("settle: { from: member:ada }", true),
+        ("settle: { from: [member:ada, requester, member:ada], not: [requester] }", true),
+        ("settle: { from: [member:ada, requester] }", false),
+        ("settle: { from: [member:ada, member:bob] }", false),
+        ("settle: { from: [member:ada, role:owner] }", false),
+        ("settle: { from: member:ada, not: [] }", false),
+    ] {
+        let source = JUDGED.replace("settle: { from: role:board }", says);
+        let found = Definition::parse("x.yaml", &source).unwrap().warnings.to_string();
+        assert_eq!(found.contains("HP2041"), warned, "{says}: {found}");
+    }
 }

@@ -80,7 +80,7 @@ fn a_hold_is_released_when_every_task_that_applies_is_done() {
         data(&events[0]),
         json!({
             "hold": "prepare", "task": "cabling", "member": "bob", "roles": ["engineer"],
-            "qualified": "network",
+            "qualified": "network", "executes": true,
         })
     );
     assert_eq!(waits(&bench), [("cabling".to_owned(), 1), ("labels".to_owned(), 1)]);

@@ -252,7 +252,7 @@ fn an_unknown_end_counts_as_begun() {
     assert_eq!(open(&bench), ["go#1/a/restore"]);
 
     // Where it must not be repeated, a person says what became of it.
-    let source = SOURCE.replacen("run: deploy,", "run: deploy, repeatable: false,", 1);
+    let source = SOURCE.replacen("run: deploy,", "run: deploy, settle: { from: requester },", 1);
     let mut bench = submitted(&source, "ada", json!({}));
     end(&mut bench, "go#1/a/deploy", unknown());
     by_ada(&mut bench, Steering::Abort);

@@ -16,5 +16,6 @@ mod items;
 mod lockdown;
 mod play;
 mod properties;
+mod settling;
 mod shipped;
 mod substitutes;

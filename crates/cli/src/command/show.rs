@@ -527,6 +527,26 @@ fn unknown_in_words(one: &UnknownView) -> String {
     if let Some(found) = &one.found {
         text.push_str(&format!("           the check: {}\n", line(found)));
     }
+    text.push_str(&format!("           who may say what became of it: {}\n", line(&one.whom)));
+    let can: Vec<&str> = one
+        .candidates
+        .iter()
+        .filter(|candidate| candidate.lacks.is_none())
+        .map(|candidate| candidate.member.as_str())
+        .collect();
+    text.push_str(&match can.as_slice() {
+        [] => "           nobody in the project can now\n".to_owned(),
+        can => format!("           can: {}\n", can.join(", ")),
+    });
+    for candidate in &one.candidates {
+        if let Some(lacks) = &candidate.lacks {
+            text.push_str(&format!(
+                "           cannot: {}, who {}\n",
+                candidate.member,
+                line(lacks)
+            ));
+        }
+    }
     text
 }
 

@@ -13,6 +13,7 @@ use crate::{
     event::{NewEvent, Version},
     id::{EffectId, RunId},
     refusal::{Refusal, RefusalCode},
+    settlement::SettledBy,
     workflow::{DecideFailure, DynWorkflow, Meta, Moment},
 };
 
@@ -30,6 +31,8 @@ pub(super) struct Decision<'a> {
     events: Vec<NewEvent>,
     /// Whether the workflow has decided something, so that it may ask for something else than before.
     told: bool,
+    /// The person who says what became of an attempt, where one does.
+    pub(super) settled_by: Option<SettledBy>,
 }
 
 impl<'a> Decision<'a> {
@@ -39,7 +42,15 @@ impl<'a> Decision<'a> {
         command: &'a Command,
         at: &'a Moment<'a>,
     ) -> Self {
-        Self { run: run.clone(), workflow, command, at, events: Vec::new(), told: false }
+        Self {
+            run: run.clone(),
+            workflow,
+            command,
+            at,
+            events: Vec::new(),
+            told: false,
+            settled_by: None,
+        }
     }
 
     pub(super) fn record(&mut self, event: &RunEvent) -> Result<(), DecideFailure> {

@@ -12,7 +12,7 @@ use crate::{
     conflict::Conflict,
     event::EventType,
     id::{DefinitionName, EffectId, RoleName, RunId},
-    settlement::Settled,
+    settlement::{Settled, SettledBy},
 };
 
 /// The facts that every run has, whatever its workflow.
@@ -181,6 +181,10 @@ pub enum RunEvent {
         /// When the next attempt is due; absent when there is to be none, or none yet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
+        /// The person who says so, who counts among those who carry the run out from then on. Absent
+        /// where a check does, and in histories from before that was recorded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<SettledBy>,
     },
     /// The run moved on while an attempt was under way; its outcome no longer counts.
     #[serde(rename = "holdpoint.activity.abandoned")]

@@ -13,11 +13,10 @@ use super::{
 };
 use crate::{
     effect::{Activity, EffectKind},
-    id::{EffectId, MemberId},
+    id::EffectId,
     next_step::{NextAsk, NextStep},
-    project::OWNER,
     refusal::{Refusal, RefusalCode},
-    settlement::{Ruling, Settled, Settlement},
+    settlement::{Ruling, Settled, SettledBy, Settlement, Settlers},
     view::UnknownView,
     workflow::{DecideFailure, DynWorkflow, Moment},
 };
@@ -125,12 +124,23 @@ impl Decision<'_> {
         ruling: &Ruling,
         reason: &str,
     ) -> Result<Option<EffectId>, DecideFailure> {
-        self.may_rule()?;
+        let Some(id) = self.command.actor.member() else {
+            let message = "the engine does not decide for people";
+            return Err(Refusal::new(RefusalCode::NotMember, message).into());
+        };
+        let member = self.at.project.member(id)?;
+        let (effect, attempt) = self.meant(effect)?;
+        let settlers = self.run.settlers(self.workflow, &effect, self.at);
+        settlers.admit(id)?;
         if reason.trim().is_empty() {
             let message = "it takes a reason to say what became of an attempt";
             return Err(Refusal::new(RefusalCode::InvalidInput, message).into());
         }
-        let (effect, attempt) = self.meant(effect)?;
+        self.settled_by = Some(SettledBy {
+            member: id.clone(),
+            roles: member.roles.clone(),
+            qualified: settlers.qualified,
+        });
         let reason = Some(reason.to_owned());
         match ruling {
             Ruling::Done { output } => {
@@ -149,28 +159,6 @@ impl Decision<'_> {
                 self.settle_as(&effect, attempt, Settled::Again, None, reason, now)
             }
         }
-    }
-
-    /// Who says what became of an attempt: the requester, or an owner of the project.
-    fn may_rule(&self) -> Result<(), Refusal> {
-        let requester = self.run.requester().member();
-        let Some(id) = self.command.actor.member() else {
-            let message = "the engine does not decide for people";
-            return Err(Refusal::new(RefusalCode::NotMember, message));
-        };
-        let member = self.at.project.member(id)?;
-        if requester == Some(id) || member.has_role(OWNER) {
-            return Ok(());
-        }
-        let owners = self.at.project.members().iter().filter(|(_, one)| one.has_role(OWNER));
-        let mut could: Vec<&MemberId> = requester.into_iter().collect();
-        could.extend(owners.map(|(id, _)| id).filter(|id| requester != Some(*id)));
-        let could: Vec<&str> = could.into_iter().map(MemberId::as_str).collect();
-        let message = format!("`{id}` may not say what became of an attempt");
-        Err(Refusal::new(RefusalCode::NotEligible, message).needs(format!(
-            "the requester or a member with the role `{OWNER}`: {}",
-            could.join(", ")
-        )))
     }
 
     /// The attempt that is meant, of those whose end nobody knows.
@@ -237,6 +225,7 @@ impl Decision<'_> {
             output: output.cloned(),
             detail: detail.clone(),
             retry_at,
+            by: self.settled_by.clone(),
         })?;
         let effect = effect.clone();
         let action = match settled {
@@ -255,6 +244,13 @@ impl Decision<'_> {
 }
 
 impl Run {
+    /// Who may say what became of an attempt at an activity that the run asks for.
+    fn settlers(&self, workflow: &dyn DynWorkflow, effect: &EffectId, at: &Moment<'_>) -> Settlers {
+        workflow
+            .settlers(&self.state, effect, at)
+            .unwrap_or_else(|| Settlers::by_default(self.requester(), at.project))
+    }
+
     /// Adds how an attempt was settled.
     pub(super) fn settled(
         &mut self,
@@ -340,7 +336,10 @@ impl Run {
                 Some(_) => None,
                 None => continue,
             };
+            let settlers = self.settlers(workflow, &effect, at);
             view.unknown.push(UnknownView {
+                whom: settlers.whom,
+                candidates: settlers.candidates,
                 effect,
                 activity: activity.name,
                 attempt: progress.attempts,
@@ -354,9 +353,14 @@ impl Run {
         let steps: Vec<NextStep> = rest
             .take(5)
             .map(|one| {
-                let effect = one.effect.clone();
+                let (effect, whom) = (one.effect.clone(), &one.whom);
+                if one.candidates.iter().all(|candidate| candidate.lacks.is_some()) {
+                    return NextStep::told(format!(
+                        "nobody in the project can say now what became of `{effect}`: it takes {whom}"
+                    ));
+                }
                 let text = format!(
-                    "say what became of `{effect}`: it was done, it failed, or do it again"
+                    "as {whom}, say what became of `{effect}`: it was done, it failed, or do it again"
                 );
                 NextStep::ask(text, NextAsk::Settle { effect })
             })
