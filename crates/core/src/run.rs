@@ -4,7 +4,10 @@
 //! were answered, and how far the attempts at its activities have come. The workflow keeps the
 //! rest and never sees attempts: it asks for an effect and is told how it ended.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +17,7 @@ use crate::{
     answers::{Answers, answer_in, answered, answered_by},
     baseline::BaselineRef,
     command::{Action, Actor, Command},
-    effect::{Activity, Again, ChildRun, Effect, EffectKind, SettleCheck},
+    effect::{Activity, Again, ChildRun, Effect, EffectKind, Restraint, SettleCheck},
     event::{Event, EventData, EventType, NewEvent, Sequence, TypedEvent, Version},
     id::{CommandId, DefinitionName, Digest, EffectId, ProjectId, RunId},
     lock::Claims,
@@ -26,6 +29,9 @@ use crate::{
     workflow::{DecideFailure, DynState, DynWorkflow, IllegalEvent, Meta, Moment, Started},
 };
 
+mod attempts;
+#[cfg(feature = "test-util")]
+mod checking;
 mod decision;
 mod event;
 mod migrating;
@@ -34,6 +40,7 @@ mod restraining;
 mod settling;
 mod snapshot;
 
+use attempts::Attempts;
 use decision::{Decision, check_depth};
 pub use event::RunEvent;
 use queueing::Queued;
@@ -208,7 +215,7 @@ pub struct Run {
     updated: Timestamp,
     at: RunAnswer,
     answers: Arc<Answers>,
-    progress: Arc<BTreeMap<EffectId, Progress>>,
+    progress: Attempts,
     children: Arc<BTreeMap<EffectId, Child>>,
     state: DynState,
 }
@@ -310,7 +317,7 @@ impl Run {
             updated: beginning.started,
             at: RunAnswer { version: Version::ZERO, sequence: Sequence::ZERO },
             answers: Arc::default(),
-            progress: Arc::default(),
+            progress: Attempts::default(),
             children: Arc::default(),
             state,
             beginning: Arc::new(beginning),
@@ -448,7 +455,7 @@ impl Run {
                 self.attempt_not_begun(&effect, attempt).map_err(illegal)
             }
             RunEvent::AttemptStarted { effect, attempt, .. } => {
-                let progress = Arc::make_mut(&mut self.progress).entry(effect).or_default();
+                let mut progress = self.progress.get(&effect).cloned().unwrap_or_default();
                 if progress.running || attempt != progress.attempts.saturating_add(1) {
                     return Err(illegal(format!("attempt {attempt} is not the next")));
                 }
@@ -458,29 +465,33 @@ impl Run {
                 progress.unsettled = None;
                 progress.since.get_or_insert(meta.time);
                 progress.queued = None;
+                self.progress.set(effect, progress);
                 Ok(())
             }
             RunEvent::AttemptCompleted { effect, attempt, .. }
             | RunEvent::AttemptAbandoned { effect, attempt } => {
                 self.running(&effect, attempt).map_err(illegal)?;
-                Arc::make_mut(&mut self.progress).remove(&effect);
+                self.progress.remove(&effect);
                 Ok(())
             }
             RunEvent::AttemptFailed { effect, attempt, retry_at, .. } => {
-                let progress = self.running(&effect, attempt).map_err(illegal)?;
+                let mut progress = self.running(&effect, attempt).map_err(illegal)?.clone();
                 progress.running = false;
                 progress.failures = progress.failures.saturating_add(1);
                 progress.retry_at = retry_at;
                 if retry_at.is_none() {
-                    Arc::make_mut(&mut self.progress).remove(&effect);
+                    self.progress.remove(&effect);
+                } else {
+                    self.progress.set(effect, progress);
                 }
                 Ok(())
             }
             RunEvent::AttemptUnknown { effect, attempt, reason, counts } => {
-                let progress = self.running(&effect, attempt).map_err(illegal)?;
+                let mut progress = self.running(&effect, attempt).map_err(illegal)?.clone();
                 progress.running = false;
                 progress.unsettled =
                     Some(Unsettled { reason, since: meta.time, counts, asked: None });
+                self.progress.set(effect, progress);
                 Ok(())
             }
             RunEvent::AttemptSettled { effect, attempt, settled, detail, retry_at, by, .. } => {
@@ -516,9 +527,9 @@ impl Run {
         }
     }
 
-    fn running(&mut self, effect: &EffectId, attempt: u32) -> Result<&mut Progress, String> {
-        Arc::make_mut(&mut self.progress)
-            .get_mut(effect)
+    fn running(&self, effect: &EffectId, attempt: u32) -> Result<&Progress, String> {
+        self.progress
+            .get(effect)
             .filter(|progress| progress.running && progress.attempts == attempt)
             .ok_or_else(|| format!("attempt {attempt} at `{effect}` is not under way"))
     }
@@ -674,60 +685,71 @@ impl Run {
     #[must_use]
     pub fn due(&self, workflow: &dyn DynWorkflow) -> Vec<Due> {
         let restraints = workflow.restraints(&self.state);
-        let waits = |effect: &EffectId| {
-            let again = restraints.get(effect).map(|restraint| restraint.again);
-            again == Some(Again::Waits) && self.progress.get(effect).is_some_and(Progress::is_begun)
-        };
-        workflow
-            .pending(&self.state)
-            .into_iter()
-            .map(|Effect { id, kind }| {
-                let step = match kind {
-                    EffectKind::Timer { due } => DueStep::Fire { at: due },
-                    EffectKind::Child(child) => match self.children.get(&id) {
-                        Some(Child { run, .. }) => DueStep::Await { run: *run, stop: child.stop },
-                        None => DueStep::Start { run: self.id().child(&id), child },
-                    },
-                    EffectKind::Watch { seen } => DueStep::Watch { seen },
-                    EffectKind::Activity(activity) => match self.progress.get(&id) {
-                        Some(progress) if progress.running => {
-                            DueStep::UnderWay { attempt: progress.attempts }
-                        }
-                        Some(progress) => progress
-                            .unsettled
-                            .as_ref()
-                            .and_then(|unsettled| {
-                                settling::step(unsettled, &activity, progress.attempts)
-                            })
-                            .unwrap_or_else(|| DueStep::Attempt {
-                                until: progress.until(&activity),
-                                activity: Box::new(activity),
-                                attempt: progress.attempts.saturating_add(1),
-                                not_before: progress.retry_at,
-                                queued: progress.queued_since(),
-                            }),
-                        None => DueStep::Attempt {
-                            activity: Box::new(activity),
-                            attempt: 1,
-                            not_before: None,
-                            until: None,
-                            queued: None,
-                        },
-                    },
-                };
-                Due { effect: id, step }
-            })
-            .filter(|due| !matches!(due.step, DueStep::Attempt { .. }) || !waits(&due.effect))
-            .collect()
+        let pending = workflow.pending(&self.state).into_iter();
+        pending.filter_map(|one| self.due_for(one, |id| restraints.get(id).copied())).collect()
     }
 
-    /// Whether what the workflow says for less is what [`DynWorkflow::pending`] says.
-    #[cfg(feature = "test-util")]
-    pub(crate) fn asks_for_what_is_pending(&self, workflow: &dyn DynWorkflow) -> bool {
-        let pending = workflow.pending(&self.state);
-        workflow.asks(&self.state) == pending.iter().map(|one| one.id.clone()).collect()
-            && pending.iter().all(|one| workflow.owed(&self.state, &one.id).as_ref() == Some(one))
-            && self.keeps_to_restraints(workflow)
+    /// What there is to do about one effect: what [`Run::due`] says of it, for less.
+    #[must_use]
+    pub fn due_of(&self, workflow: &dyn DynWorkflow, effect: &EffectId) -> Option<Due> {
+        let owed = workflow.owed(&self.state, effect)?;
+        self.due_for(owed, |id| workflow.restraint(&self.state, id))
+    }
+
+    /// What there is to do about what the workflow asks for; nothing where that waits until the run goes
+    /// on.
+    fn due_for(
+        &self,
+        Effect { id, kind }: Effect,
+        restraint: impl FnOnce(&EffectId) -> Option<Restraint>,
+    ) -> Option<Due> {
+        let step = match kind {
+            EffectKind::Timer { due } => DueStep::Fire { at: due },
+            EffectKind::Child(child) => match self.children.get(&id) {
+                Some(Child { run, .. }) => DueStep::Await { run: *run, stop: child.stop },
+                None => DueStep::Start { run: self.id().child(&id), child },
+            },
+            EffectKind::Watch { seen } => DueStep::Watch { seen },
+            EffectKind::Activity(activity) => match self.progress.get(&id) {
+                Some(progress) if progress.running => {
+                    DueStep::UnderWay { attempt: progress.attempts }
+                }
+                Some(progress) => progress
+                    .unsettled
+                    .as_ref()
+                    .and_then(|unsettled| settling::step(unsettled, &activity, progress.attempts))
+                    .unwrap_or_else(|| DueStep::Attempt {
+                        until: progress.until(&activity),
+                        activity: Box::new(activity),
+                        attempt: progress.attempts.saturating_add(1),
+                        not_before: progress.retry_at,
+                        queued: progress.queued_since(),
+                    }),
+                None => DueStep::Attempt {
+                    activity: Box::new(activity),
+                    attempt: 1,
+                    not_before: None,
+                    until: None,
+                    queued: None,
+                },
+            },
+        };
+        let waits = matches!(step, DueStep::Attempt { .. })
+            && self.is_begun(&id)
+            && restraint(&id).is_some_and(|one| one.again == Again::Waits);
+        (!waits).then_some(Due { effect: id, step })
+    }
+
+    /// The ids of the effects that the workflow may ask for otherwise than `before`, which became this
+    /// run by events that the same workflow decided; `None` where that cannot be told for less than by
+    /// comparing all. How far attempts have come is not compared. See [`crate::Workflow::changed`].
+    #[must_use]
+    pub fn changed_since(
+        &self,
+        workflow: &dyn DynWorkflow,
+        before: &Self,
+    ) -> Option<BTreeSet<EffectId>> {
+        workflow.changed(&before.state, &self.state)
     }
 
     /// Whether what the run has seen of the project, and asks for `watch` to be told of, is no longer

@@ -242,7 +242,7 @@ impl Bench {
         };
         let subject = self.run.as_ref().map_or_else(|| RunId::from(command.id), Run::id);
         let stream = StreamId { project: self.project.id().clone(), run: Some(subject) };
-        let first = self.history.len();
+        let (first, before) = (self.history.len(), self.run.clone());
         let request = command.actor.member().map(|_| command.request());
         let now = self.now;
         for mut pending in
@@ -266,8 +266,8 @@ impl Bench {
             let evolved = format!("{:?}", self.run());
             assert_eq!(format!("{decided:?}"), evolved, "it is not the run that was decided");
         }
-        let same = self.run().asks_for_what_is_pending(&*self.workflow);
-        assert!(same, "`asks` or `owed` says something else than `pending`");
+        let contradiction = self.run().contradiction(&*self.workflow, before.as_ref());
+        assert_eq!(contradiction, None, "the workflow contradicts itself");
         self.check_replay();
         Ok(self.history[first..].to_vec())
     }

@@ -162,6 +162,20 @@ pub trait Workflow: Send + Sync + 'static {
         BTreeMap::new()
     }
 
+    /// The restraint of one effect: what [`restraints`](Self::restraints) says of it, for less.
+    fn restraint(&self, state: &Self::State, effect: &EffectId) -> Option<Restraint> {
+        self.restraints(state).remove(effect)
+    }
+
+    /// The ids of all effects that one of two states asks for and the other does not, or asks for
+    /// otherwise, or under another [restraint](Self::restraints); it may name more. `after` came of
+    /// `before` by events. `None`, where that cannot be told for less than by comparing all, is always
+    /// right: saying more pays where a run may have thousands of activities under way, as what has not
+    /// changed is not looked at then.
+    fn changed(&self, _before: &Self::State, _after: &Self::State) -> Option<BTreeSet<EffectId>> {
+        None
+    }
+
     /// Whether what an [`EffectKind::Watch`](crate::EffectKind::Watch) has seen is no longer so for the
     /// run. It is asked where the project [differs](crate::Project::differs) from that, as it may for
     /// another reason than one which matters here.
@@ -367,6 +381,10 @@ pub trait DynWorkflow: Send + Sync {
     fn asks(&self, state: &DynState) -> BTreeSet<EffectId>;
     /// See [`Workflow::restraints`].
     fn restraints(&self, state: &DynState) -> BTreeMap<EffectId, Restraint>;
+    /// See [`Workflow::restraint`].
+    fn restraint(&self, state: &DynState, effect: &EffectId) -> Option<Restraint>;
+    /// See [`Workflow::changed`].
+    fn changed(&self, before: &DynState, after: &DynState) -> Option<BTreeSet<EffectId>>;
     /// See [`Workflow::has_changed`].
     fn has_changed(&self, state: &DynState, watch: &EffectId, at: &Moment<'_>) -> bool;
     /// See [`Workflow::claims`].
@@ -498,6 +516,14 @@ impl<W: Workflow> DynWorkflow for W {
     fn restraints(&self, state: &DynState) -> BTreeMap<EffectId, Restraint> {
         let state = state.typed::<W::State>();
         state.map(|state| Workflow::restraints(self, state)).unwrap_or_default()
+    }
+
+    fn restraint(&self, state: &DynState, effect: &EffectId) -> Option<Restraint> {
+        state.typed::<W::State>().and_then(|state| Workflow::restraint(self, state, effect))
+    }
+
+    fn changed(&self, before: &DynState, after: &DynState) -> Option<BTreeSet<EffectId>> {
+        Workflow::changed(self, before.typed::<W::State>()?, after.typed::<W::State>()?)
     }
 
     fn has_changed(&self, state: &DynState, watch: &EffectId, at: &Moment<'_>) -> bool {

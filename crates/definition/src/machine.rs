@@ -21,7 +21,7 @@ use crate::{
     event::DefinitionEvent,
     evidence, evolve, lockdown, locking, migrating, parallel,
     requirements::Kept,
-    risk, rollout, rollout_control, rollout_plan,
+    risk, rollout, rollout_control, rollout_moves, rollout_plan,
     rollout_state::RolloutState,
     rollout_unbegun, schema, settlers, settling,
     state::{Place, State},
@@ -168,24 +168,39 @@ impl Workflow for Definition {
     }
 
     fn owed(&self, state: &State, effect: &EffectId) -> Option<Effect> {
-        let step = match &state.place {
-            Place::Rollout { state: name } => rollout::owed(&self.model, state, name, effect),
-            _ => None,
+        let Place::Rollout { state: name } = &state.place else {
+            return Workflow::pending(self, state).into_iter().find(|one| one.id == *effect);
         };
-        step.or_else(|| Workflow::pending(self, state).into_iter().find(|one| one.id == *effect))
+        let step = rollout::owed(&self.model, state, name, effect);
+        step.or_else(|| self.rollout_timers(state).into_iter().find(|one| one.id == *effect))
     }
 
     fn asks(&self, state: &State) -> BTreeSet<EffectId> {
-        let pending = match &state.place {
-            Place::Rollout { .. } => {
-                let mut timers = deadlines::pending(&self.model, state);
-                timers.extend(state.rollout.iter().flat_map(RolloutState::window_effects));
-                timers
-            }
-            _ => Workflow::pending(self, state),
+        if !matches!(state.place, Place::Rollout { .. }) {
+            return Workflow::pending(self, state).into_iter().map(|one| one.id).collect();
+        }
+        let timers = self.rollout_timers(state).into_iter().map(|one| one.id);
+        timers.chain(state.rollout.iter().flat_map(RolloutState::asks)).collect()
+    }
+
+    fn changed(&self, before: &State, after: &State) -> Option<BTreeSet<EffectId>> {
+        let (Place::Rollout { .. }, Place::Rollout { .. }) = (&before.place, &after.place) else {
+            return None;
         };
-        let steps = state.rollout.iter().filter(|_| matches!(state.place, Place::Rollout { .. }));
-        pending.into_iter().map(|one| one.id).chain(steps.flat_map(rollout::asks)).collect()
+        let mut changed = rollout_moves::changed(before, after)?;
+        for state in [before, after] {
+            changed.extend(self.rollout_timers(state).into_iter().map(|one| one.id));
+        }
+        Some(changed)
+    }
+
+    fn restraint(&self, state: &State, effect: &EffectId) -> Option<Restraint> {
+        match (&state.place, &state.rollout) {
+            (Place::Rollout { .. }, Some(rollout)) => {
+                rollout_unbegun::restraint_of(rollout, effect)
+            }
+            _ => Workflow::restraints(self, state).remove(effect),
+        }
     }
 
     fn restraints(&self, state: &State) -> BTreeMap<EffectId, Restraint> {
@@ -270,6 +285,15 @@ impl Workflow for Definition {
 
     fn summary(&self, state: &State, _: &Moment<'_>) -> RunSummary {
         view::summary(&self.model, state)
+    }
+}
+
+impl Definition {
+    /// What a run that does a rollout asks for besides its steps.
+    fn rollout_timers(&self, state: &State) -> Vec<Effect> {
+        let mut timers = deadlines::pending(&self.model, state);
+        timers.extend(state.rollout.iter().flat_map(RolloutState::timers));
+        timers
     }
 }
 

@@ -272,29 +272,37 @@ pub(crate) fn pending(model: &Model, state: &State, name: &str) -> Vec<Effect> {
         return Vec::new();
     };
     let steps = now.active.iter().filter_map(|index| {
-        let step = now.step(*index)?;
+        let step = now.step(index)?;
         // The plan has filled in each of these before, with the same values.
-        let activity = activity(rollout, now, *index, step, state).ok()?;
-        let id = now.effect(*index, step);
+        let activity = activity(rollout, now, index, step, state).ok()?;
+        let id = now.effect(index, step);
         Some(Effect { id, kind: EffectKind::Activity(activity) })
     });
-    steps.chain(bake(now)).collect()
+    steps.chain(now.bake()).collect()
 }
 
-/// The timer that ends the bake that is under way, if one is.
-fn bake(now: &RolloutState) -> Option<Effect> {
-    match now.between {
-        Between::Baking { until } if now.paused.is_none() => {
-            Some(Effect { id: now.bake_effect(), kind: EffectKind::Timer { due: until } })
+impl RolloutState {
+    /// The timer that ends the bake that is under way, if one is.
+    fn bake(&self) -> Option<Effect> {
+        match self.between {
+            Between::Baking { until } if self.paused.is_none() => {
+                Some(Effect { id: self.bake_effect(), kind: EffectKind::Timer { due: until } })
+            }
+            _ => None,
         }
-        _ => None,
     }
-}
 
-/// The ids of what a rollout is owed, without filling anything in.
-pub(crate) fn asks(now: &RolloutState) -> impl Iterator<Item = EffectId> {
-    let steps = now.active.iter().filter_map(|index| Some(now.effect(*index, now.step(*index)?)));
-    steps.chain(bake(now).map(|bake| bake.id))
+    /// What wakes it.
+    pub(crate) fn timers(&self) -> Vec<Effect> {
+        let mut timers = self.window_effects();
+        timers.extend(self.bake());
+        timers
+    }
+
+    /// The ids of the steps that it is owed, without filling anything in.
+    pub(crate) fn asks(&self) -> impl Iterator<Item = EffectId> {
+        self.active.iter().filter_map(|index| Some(self.effect(index, self.step(index)?)))
+    }
 }
 
 /// The step that is under way under this id, as [`pending`] has it.

@@ -370,7 +370,7 @@ fn retry(draft: &mut Draft<'_>, target: Option<&str>, reason: Option<&str>) -> R
                 .needs("a target that has failed is tried again by its name"));
         };
         let index = named(rollout, name)?;
-        let failed = rollout.phase(index).has_failed() && !rollout.queue.contains(&index);
+        let failed = rollout.phase(index).has_failed() && !rollout.queue.contains(index);
         if !failed {
             return Err(not_now(rollout, index, "tried again"));
         }
@@ -427,7 +427,7 @@ fn may_put_aside(rollout: &RolloutState, index: u32, how: &str) -> Result<(), Re
         Course::RollingOut if forward => Ok(()),
         // Whether it was begun is known to the run alone, and a pause has it say so.
         Course::RollingOut
-            if rollout.active.contains(&index)
+            if rollout.active.contains(index)
                 && rollout.is_at_first_step(index)
                 && rollout.paused.is_none() =>
         {
@@ -449,7 +449,7 @@ fn not_now(rollout: &RolloutState, index: u32, how: &str) -> Refusal {
     let target = rollout.target(index);
     let is = rollout.phase(index).as_str().replace('_', " ");
     let refusal = not_awaited(format!("the target `{target}` cannot be {how}: it is {is}"));
-    if rollout.active.contains(&index) {
+    if rollout.active.contains(index) {
         refusal.needs("wait until what is done to it has ended")
     } else {
         refusal

@@ -78,7 +78,7 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
             parallel: usize::try_from(rollout.undo_parallel).unwrap_or(usize::MAX),
         },
         phases: vec![Phase::Waiting; targets.len()],
-        targets,
+        targets: targets.into(),
         waves,
         wave: 0,
         between: Between::Wave,
@@ -110,6 +110,7 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
         },
         undo_below: 0,
         undo_from: 0,
+        moves: Default::default(),
     });
     state.place = Place::Rollout { state: name.clone() };
     Ok(())
@@ -149,14 +150,16 @@ pub(crate) fn evolve(state: &mut State, event: &Event, meta: &Meta<'_>) -> Resul
         Event::TargetHealthy(of) => {
             let index = expect(rollout, of, &[Phase::Checking, Phase::Unclear])?;
             rollout.unclear.remove(&index);
-            rollout.details.remove(&index);
+            rollout.details.remove(index);
             rollout.leave(index, Phase::Healthy);
         }
         Event::TargetFailed(of) => target_failed(rollout, of)?,
         Event::TargetInconclusive(of) => {
             let index = expect(rollout, of, &[Phase::Checking])?;
             rollout.unclear.insert(index);
-            rollout.details.extend(of.detail.clone().map(|detail| (index, detail)));
+            if let Some(detail) = &of.detail {
+                rollout.details.insert(index, detail.clone());
+            }
             rollout.leave(index, Phase::Unclear);
         }
         Event::NotBegun { targets, .. } => rollout_unbegun::evolve(rollout, targets)?,
@@ -172,8 +175,8 @@ pub(crate) fn evolve(state: &mut State, event: &Event, meta: &Meta<'_>) -> Resul
             if path.undo_next(rollout.phase(index)).is_some() {
                 return Err(format!("the target `{}` is not restored yet", of.target));
             }
-            rollout.drained.remove(&index);
-            rollout.unrestored.remove(&index);
+            rollout.drained.remove(index);
+            rollout.unrestored.remove(index);
             let forward = rollout.course == Course::RollingOut;
             let phase = if forward { Phase::FailedUndone } else { Phase::Restored };
             rollout.leave(index, phase);
@@ -183,7 +186,9 @@ pub(crate) fn evolve(state: &mut State, event: &Event, meta: &Meta<'_>) -> Resul
                 [Phase::UndoDraining, Phase::Restoring, Phase::UndoUndraining, Phase::Returning];
             let index = expect(rollout, of, &phases)?;
             rollout.stuck.insert(index, rollout.phase(index));
-            rollout.unrestored.extend(of.detail.clone().map(|detail| (index, detail)));
+            if let Some(detail) = &of.detail {
+                rollout.unrestored.insert(index, detail.clone());
+            }
             rollout.leave(index, Phase::Stuck);
         }
         Event::TargetRechecked(_)
@@ -281,7 +286,7 @@ pub(crate) fn advance(rollout: &mut RolloutState, index: u32) {
         match path.undo_next(phase) {
             Some(next) => rollout.begin(index, next),
             // Nothing restores it, so it is as the rollout has left it.
-            None if rollout.details.contains_key(&index) => rollout.leave(index, Phase::Failed),
+            None if rollout.details.contains(index) => rollout.leave(index, Phase::Failed),
             None => rollout.leave(index, Phase::Unchecked),
         }
         return;
@@ -318,7 +323,7 @@ fn step_done(rollout: &mut RolloutState, of: &OfTarget, step: &str) -> Result<u3
         return Err(format!("the target `{}` is {phase:?}", of.target));
     }
     if matches!(phase, Phase::Undraining | Phase::Returning) {
-        rollout.drained.remove(&index);
+        rollout.drained.remove(index);
     }
     Ok(index)
 }
@@ -355,7 +360,7 @@ fn see_to(rollout: &mut RolloutState, event: &Event) -> Result<(), String> {
         Event::TargetRechecked(of) => {
             let index = expect(rollout, of, &[Phase::Unclear])?;
             rollout.unclear.remove(&index);
-            rollout.details.remove(&index);
+            rollout.details.remove(index);
             again(&mut rollout.again, index);
             rollout.begin(index, Phase::Checking);
             rollout.fill();
@@ -364,7 +369,7 @@ fn see_to(rollout: &mut RolloutState, event: &Event) -> Result<(), String> {
             let phases = [Phase::Stuck, Phase::Failed, Phase::FailedUndone];
             let index = expect(rollout, of, &phases)?;
             if let Some(phase) = rollout.stuck.remove(&index) {
-                rollout.unrestored.remove(&index);
+                rollout.unrestored.remove(index);
                 again(&mut rollout.undone_again, index);
                 rollout.begin(index, phase);
                 return Ok(());
@@ -397,7 +402,7 @@ fn see_to(rollout: &mut RolloutState, event: &Event) -> Result<(), String> {
         }
         Event::TargetTakenOver(of) => {
             let (index, _) = put_aside(rollout, of)?;
-            rollout.drained.remove(&index);
+            rollout.drained.remove(index);
             rollout.taken_over = rollout.taken_over.saturating_add(1);
             rollout.leave(index, Phase::TakenOver);
         }
@@ -413,12 +418,12 @@ fn put_aside(rollout: &mut RolloutState, of: &OfTarget) -> Result<(u32, Phase), 
     let phase = rollout.phase(index);
     let failed = phase.has_failed() || phase == Phase::Stuck;
     if rollout.course == Course::RollingOut {
-        let counted = failed && !rollout.queue.contains(&index);
+        let counted = failed && !rollout.queue.contains(index);
         rollout.failed = rollout.failed.saturating_sub(u32::from(counted));
     } else if phase != Phase::Stuck {
         return Err(format!("the target `{}` is {phase:?}", of.target));
     }
-    rollout.queue.remove(&index);
+    rollout.queue.remove(index);
     rollout.unclear.remove(&index);
     rollout.stuck.remove(&index);
     Ok((index, phase))

@@ -15,8 +15,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event_data::{CheckTimes, Gate, OfTarget},
     model::Wave,
+    rollout_moves::Moves,
     rollout_steps::{Path, Phase, Step},
     rollout_window::RolloutWindow,
+    sharing::{SharedMap, SharedSet},
+    target_names::TargetNames,
 };
 
 /// The name of what comes after the last target, in a rollout with a `switch`.
@@ -28,7 +31,7 @@ pub(crate) struct RolloutState {
     pub(crate) state: String,
     pub(crate) visit: u32,
     /// The targets, and the switch after them if there is one.
-    pub(crate) targets: Arc<Vec<String>>,
+    pub(crate) targets: TargetNames,
     /// How many targets are done by the end of each wave; the switch is a wave of its own.
     pub(crate) waves: Arc<Vec<u32>>,
     /// What lies between a wave and the next.
@@ -58,19 +61,19 @@ pub(crate) struct RolloutState {
     pub(crate) next: u32,
     /// The targets that are to be begun before that: people want them tried again, or they were asked
     /// for and taken back.
-    pub(crate) queue: BTreeSet<u32>,
+    pub(crate) queue: SharedSet,
     /// The targets that are worked on.
-    pub(crate) active: BTreeSet<u32>,
+    pub(crate) active: SharedSet,
     /// Where targets were whose first step is asked for, or the first that undoes them, unless they
     /// waited.
     #[serde(default)]
-    pub(crate) before: BTreeMap<u32, Phase>,
+    pub(crate) before: SharedMap<Phase>,
     /// The targets whose check told nothing.
     pub(crate) unclear: BTreeSet<u32>,
     /// The targets that could not be undone, and the step that failed.
     pub(crate) stuck: BTreeMap<u32, Phase>,
     /// The targets that were taken out of service and are not back yet.
-    pub(crate) drained: BTreeSet<u32>,
+    pub(crate) drained: SharedSet,
     /// How many have failed and were not seen to since.
     pub(crate) failed: u32,
     /// How many of those are as they failed: nothing has undone them.
@@ -84,9 +87,9 @@ pub(crate) struct RolloutState {
     /// How often undoing a target was tried again.
     pub(crate) undone_again: BTreeMap<u32, u32>,
     /// What went wrong at a target on the way forward; it stays when the target is restored.
-    pub(crate) details: BTreeMap<u32, String>,
+    pub(crate) details: SharedMap<String>,
     /// Why a target could not be restored at the last attempt.
-    pub(crate) unrestored: BTreeMap<u32, String>,
+    pub(crate) unrestored: SharedMap<String>,
     pub(crate) course: Course,
     /// Who has paused it.
     pub(crate) paused: Option<Pause>,
@@ -101,6 +104,9 @@ pub(crate) struct RolloutState {
     pub(crate) undo_below: u32,
     /// When undoing: how many were begun.
     pub(crate) undo_from: u32,
+    /// Which targets have moved lately.
+    #[serde(skip)]
+    pub(crate) moves: Moves,
 }
 
 /// How a rollout is undone.
@@ -162,7 +168,7 @@ impl RolloutState {
 
     /// The name of a target.
     pub(crate) fn target(&self, index: u32) -> &str {
-        self.targets.get(at(index)).map_or("", String::as_str)
+        self.targets.name(index)
     }
 
     /// Whether this is the switch, and no target.
@@ -179,6 +185,7 @@ impl RolloutState {
     pub(crate) fn set(&mut self, index: u32, phase: Phase) {
         let Some(place) = self.phases.get_mut(at(index)) else { return };
         let before = std::mem::replace(place, phase);
+        self.moves.add(index);
         if before == Phase::Failed {
             self.down = self.down.saturating_sub(1);
         }
@@ -233,20 +240,17 @@ impl RolloutState {
 
     /// The target and step of an effect that is under way.
     pub(crate) fn find(&self, effect: &EffectId) -> Option<(u32, Step)> {
-        self.active.iter().find_map(|index| {
-            // To name the effects of all that are worked on would cost more than to look at them.
-            if !effect.as_str().contains(self.target(*index)) {
-                return None;
-            }
-            let step = self.step(*index)?;
-            (self.effect(*index, step) == *effect).then_some((*index, step))
-        })
+        // A target may have any name, and a step none with a stroke.
+        let (place, _) = effect.as_str().rsplit_once('/')?;
+        let place = place.strip_prefix(self.state.as_str())?.strip_prefix('#')?;
+        let index = self.targets.index_of(place.split_once('/')?.1)?;
+        let step = self.step(index)?;
+        (self.effect(index, step) == *effect).then_some((index, step))
     }
 
     /// The number of a target, by its name.
     pub(crate) fn index_of(&self, name: &str) -> Option<u32> {
-        let at = self.targets.iter().position(|target| target == name)?;
-        u32::try_from(at).ok()
+        self.targets.index_of(name)
     }
 
     /// An event's account of a target.
@@ -262,15 +266,15 @@ impl RolloutState {
 
     /// Ends the work at a target and begins with whatever has room now.
     pub(crate) fn leave(&mut self, index: u32, phase: Phase) {
-        self.active.remove(&index);
-        self.before.remove(&index);
+        self.active.remove(index);
+        self.before.remove(index);
         self.set(index, phase);
         self.fill();
     }
 
     /// What went wrong at a target, the last first.
     pub(crate) fn error(&self, index: u32) -> Option<String> {
-        match (self.unrestored.get(&index), self.details.get(&index)) {
+        match (self.unrestored.get(index), self.details.get(index)) {
             (Some(last), Some(first)) => Some(format!("{last} (before that: {first})")),
             (one, other) => one.or(other).cloned(),
         }
@@ -299,7 +303,7 @@ impl RolloutState {
             && !self.rests_forward()
             && self.has_room_for(index)
         {
-            if !self.queue.remove(&index) {
+            if !self.queue.remove(index) {
                 self.next = index.saturating_add(1);
             }
             self.begin_first(index, self.path.first(self.is_switch(index)));
@@ -310,7 +314,7 @@ impl RolloutState {
     fn candidate(&self) -> Option<u32> {
         let end = self.wave_end(self.wave);
         let next = || (self.next..end).find(|index| self.phase(*index) == Phase::Waiting);
-        self.queue.first().copied().or_else(next)
+        self.queue.first().or_else(next)
     }
 
     fn has_room_for(&self, index: u32) -> bool {
@@ -334,7 +338,7 @@ impl RolloutState {
     pub(crate) fn is_at_first_step(&self, index: u32) -> bool {
         let phase = self.phase(index);
         if phase.is_undoing() {
-            self.before.contains_key(&index)
+            self.before.contains(index)
         } else {
             phase == self.path.first(self.is_switch(index))
         }
@@ -342,7 +346,7 @@ impl RolloutState {
 
     /// Begins with a step at a target.
     pub(crate) fn begin(&mut self, index: u32, phase: Phase) {
-        self.before.remove(&index);
+        self.before.remove(index);
         if matches!(phase, Phase::Draining | Phase::UndoDraining) {
             self.drained.insert(index);
         }
@@ -352,9 +356,12 @@ impl RolloutState {
 
     /// Undoes in reverse order: strictly so, when one is undone at a time.
     fn fill_back(&mut self) {
+        let may_begin = |one: &Self| one.undo_below > 0 && one.active.len() < one.undo.parallel;
         // To undo a target while something still deploys to it would race.
-        let busy = |one: &Self| one.active.iter().any(|index| !one.phase(*index).is_undoing());
-        while self.undo_below > 0 && self.active.len() < self.undo.parallel && !busy(self) {
+        if !may_begin(self) || self.active.iter().any(|index| !self.phase(index).is_undoing()) {
+            return;
+        }
+        while may_begin(self) {
             let index = self.undo_below.saturating_sub(1);
             // A wave begins when all of the one before are undone.
             let waits = !self.active.is_empty() || !self.stuck.is_empty();
@@ -381,7 +388,7 @@ impl RolloutState {
     /// What undoes a target first, if something does.
     pub(crate) fn undo_first(&self, index: u32) -> Option<Phase> {
         let path = self.path.of(self.is_switch(index));
-        path.undo_first(self.phase(index), self.drained.contains(&index))
+        path.undo_first(self.phase(index), self.drained.contains(index))
     }
 
     /// Turns the rollout round, or stops it. Steps that are under way end first: to restore a
@@ -391,18 +398,17 @@ impl RolloutState {
         self.course = course;
         self.between = Between::Wave;
         let queued = std::mem::take(&mut self.queue);
-        let failed = queued.iter().filter(|index| self.phase(**index).has_failed()).count();
+        let failed = queued.iter().filter(|index| self.phase(*index).has_failed()).count();
         self.failed = self.failed.saturating_add(u32::try_from(failed).unwrap_or(u32::MAX));
         let unclear = std::mem::take(&mut self.unclear);
         let checking: Vec<u32> = self
             .active
             .iter()
-            .copied()
             .filter(|index| self.phase(*index) == Phase::Checking)
             .chain(unclear)
             .collect();
         for index in checking {
-            self.active.remove(&index);
+            self.active.remove(index);
             self.set(index, Phase::Unchecked);
         }
         self.undo_below = self.next;
@@ -439,7 +445,7 @@ impl RolloutState {
         let gone = self.failed.saturating_add(self.skipped);
         let last = self.count().saturating_sub(1);
         let unswitched =
-            self.is_switch(last) && self.phase(last).has_failed() && !self.queue.contains(&last);
+            self.is_switch(last) && self.phase(last).has_failed() && !self.queue.contains(last);
         self.failed >= self.failures_max || (self.failed > 0 && gone >= all) || unswitched
     }
 

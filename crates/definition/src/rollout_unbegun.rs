@@ -22,10 +22,18 @@ pub(crate) fn restraints(rollout: &RolloutState) -> BTreeMap<EffectId, Restraint
         return BTreeMap::new();
     }
     let restrained = rollout.active.iter().filter_map(|index| {
-        let (restraint, step) = (restraint(rollout, *index)?, rollout.step(*index)?);
-        Some((rollout.effect(*index, step), restraint))
+        let (restraint, step) = (restraint(rollout, index)?, rollout.step(index)?);
+        Some((rollout.effect(index, step), restraint))
     });
     restrained.collect()
+}
+
+/// What may begin of one step, as [`restraints`] has it.
+pub(crate) fn restraint_of(rollout: &RolloutState, effect: &EffectId) -> Option<Restraint> {
+    if rollout.is_free() {
+        return None;
+    }
+    restraint(rollout, rollout.find(effect)?.0)
 }
 
 /// What may begin of the step that is asked for at a target.
@@ -49,11 +57,10 @@ pub(crate) fn not_begun(
 ) -> Result<Option<String>, Refusal> {
     let none = || not_awaited("the rollout asks for nothing of the kind");
     let rollout = draft.state.rollout.as_ref().ok_or_else(none)?;
-    let meant = rollout.active.iter().filter(|index| {
-        let step = rollout.step(**index);
-        step.is_some_and(|step| effects.contains(&rollout.effect(**index, step)))
-    });
-    let targets: Vec<String> = meant.map(|index| rollout.target(*index).to_owned()).collect();
+    let meant: BTreeSet<u32> =
+        effects.iter().filter_map(|effect| Some(rollout.find(effect)?.0)).collect();
+    let targets: Vec<String> =
+        meant.into_iter().map(|index| rollout.target(index).to_owned()).collect();
     if targets.is_empty() {
         return Err(none());
     }
@@ -64,15 +71,13 @@ pub(crate) fn not_begun(
 
 /// Adds that steps were not begun.
 pub(crate) fn evolve(rollout: &mut RolloutState, named: &[String]) -> Result<(), String> {
-    let active: BTreeMap<String, u32> =
-        rollout.active.iter().map(|index| (rollout.target(*index).to_owned(), *index)).collect();
     for target in named {
-        let index = active.get(target).filter(|index| {
-            let restraint = restraint(rollout, **index).filter(|_| !rollout.is_free());
-            restraint.is_some_and(|restraint| restraint.if_begun)
+        let index = rollout.index_of(target).filter(|index| {
+            let asked = rollout.step(*index).is_some() && !rollout.is_free();
+            asked && restraint(rollout, *index).is_some_and(|restraint| restraint.if_begun)
         });
         let index = index.ok_or_else(|| format!("nothing is taken back at `{target}`"))?;
-        take_back(rollout, *index);
+        take_back(rollout, index);
     }
     rollout.fill();
     Ok(())
@@ -93,11 +98,11 @@ fn take_back(rollout: &mut RolloutState, index: u32) {
         rollout.set(index, done);
         return advance(rollout, index);
     }
-    let before = rollout.before.remove(&index).unwrap_or(Phase::Waiting);
+    let before = rollout.before.remove(index).unwrap_or(Phase::Waiting);
     if matches!(phase, Phase::Draining | Phase::UndoDraining) {
-        rollout.drained.remove(&index);
+        rollout.drained.remove(index);
     }
-    rollout.active.remove(&index);
+    rollout.active.remove(index);
     rollout.set(index, before);
     if phase.is_undoing() {
         rollout.undo_below = rollout.undo_below.max(index.saturating_add(1));

@@ -6,6 +6,7 @@ use holdpoint_core::{Claims, Moment, Remains, RunStatus, Seen, StreamId, Version
 use crate::{
     failure::QueryFailure,
     load::{Library, LiveRun, READ_LIMIT},
+    owed::Owed,
     query::RunRow,
     read_model::RunRecord,
 };
@@ -18,7 +19,8 @@ impl Library {
     pub(crate) fn record(&self, live: &LiveRun) -> Result<RunRecord, QueryFailure> {
         let run = &live.run;
         let project = self.projects.get(run.project()).ok_or(QueryFailure::NoSuchRun(run.id()))?;
-        Ok(live.record(&Moment { now: run.updated(), project: &project }, &live.due()))
+        let owed = live.due().as_deref().ok().map(Owed::of);
+        Ok(live.record(&Moment { now: run.updated(), project: &project }, owed.as_ref()))
     }
 
     /// What the read model keeps of a run that cannot be loaded, as far as its history replays or speaks for

@@ -41,6 +41,7 @@ mod locks;
 mod masking;
 mod migrating;
 mod newer_work;
+mod owed;
 mod projects;
 pub mod query;
 mod read_model;

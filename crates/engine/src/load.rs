@@ -14,7 +14,6 @@ use holdpoint_core::{
     workflow::{DecideFailure, DynWorkflow},
 };
 use holdpoint_log::EventLog;
-use jiff::Timestamp;
 
 use crate::{
     broken::BROKEN,
@@ -22,6 +21,7 @@ use crate::{
     failure::QueryFailure,
     files::EvidenceFiles,
     guard::guard,
+    owed::{Owed, Survey},
     projects::Projects,
     query::{AsOf, RunRow},
     read_model::{Located, RunRecord},
@@ -57,6 +57,29 @@ impl LiveRun {
     /// See [`Run::due`].
     pub(crate) fn due(&self) -> Result<Vec<Due>, IllegalEvent> {
         guard("pending", || self.run.due(&*self.workflow))
+    }
+
+    /// Looks at what the run is owed: at all, or at some effects.
+    pub(crate) fn survey(&self, effects: Option<BTreeSet<EffectId>>) -> Survey {
+        let due = match &effects {
+            None => self.due(),
+            Some(effects) => guard("owed", || {
+                let due = |effect| self.run.due_of(&*self.workflow, effect);
+                effects.iter().filter_map(due).collect()
+            }),
+        };
+        Survey { effects, due }
+    }
+
+    /// Whether an attempt is under way, as far as the run knows.
+    pub(crate) fn is_under_way(&self, effect: &EffectId, attempt: u32) -> bool {
+        let due = guard("owed", || self.run.due_of(&*self.workflow, effect));
+        due.ok().flatten().is_some_and(|due| due.step == DueStep::UnderWay { attempt })
+    }
+
+    /// See [`Run::changed_since`].
+    pub(crate) fn changed_since(&self, before: &Run) -> Option<BTreeSet<EffectId>> {
+        guard("changed", || self.run.changed_since(&*self.workflow, before)).ok().flatten()
     }
 
     /// See [`Run::claims`]. A run whose definition cannot say what it holds keeps nothing from others.
@@ -141,7 +164,7 @@ impl LiveRun {
 
     /// The activities that the run asks for now, each once.
     pub(crate) fn activities(&self) -> Vec<String> {
-        self.due().as_deref().map(asked_for).unwrap_or_default()
+        self.due().as_deref().map(Owed::of).unwrap_or_default().activities()
     }
 
     /// What a list says of it.
@@ -160,56 +183,19 @@ impl LiveRun {
         }
     }
 
-    /// What the read model keeps of the run, which is owed `due`.
-    pub(crate) fn record(
-        &self,
-        at: &Moment<'_>,
-        due: &Result<Vec<Due>, IllegalEvent>,
-    ) -> RunRecord {
-        let mut wake_at: Option<Timestamp> = None;
+    /// What the read model keeps of the run; `None` says that its definition cannot say what it is owed.
+    pub(crate) fn record(&self, at: &Moment<'_>, owed: Option<&Owed>) -> RunRecord {
         // A run that is broken, or whose definition cannot say what it owes, is taken up by the next
         // start, which may have a definition that can.
-        let mut working = due.is_err() || self.broken.is_some();
-        let mut watches = Seen::default();
-        for due in due.iter().flatten() {
-            let at = match &due.step {
-                DueStep::Fire { at } => Some(*at),
-                DueStep::Watch { seen } => {
-                    watches.add(seen.clone());
-                    None
-                }
-                DueStep::Attempt { not_before, .. } => {
-                    working = true;
-                    *not_before
-                }
-                // What has become of a run that was started is looked at by the next start.
-                DueStep::UnderWay { .. }
-                | DueStep::Settle { .. }
-                | DueStep::Start { .. }
-                | DueStep::Await { .. } => {
-                    working = true;
-                    None
-                }
-                DueStep::Rest { .. } => None,
-            };
-            wake_at = [wake_at, at].into_iter().flatten().min();
-        }
+        let working = self.broken.is_some() || owed.is_none_or(Owed::is_working);
+        let watches = owed.map(Owed::seen).unwrap_or_default();
+        let wake_at = owed.and_then(Owed::wake_at);
         let RunSummary { title, state, status } = self.summary(at);
         let mut row = RunRow::of(0, &self.run, status, title, state);
-        row.activities = due.as_deref().map(asked_for).unwrap_or_default();
+        row.activities = owed.map(Owed::activities).unwrap_or_default();
         row.lockdowns = watches.lockdowns.iter().copied().collect();
         RunRecord { row, wake_at, watches, working, claims: self.claims() }
     }
-}
-
-/// The activities that are owed, each once.
-fn asked_for(due: &[Due]) -> Vec<String> {
-    let names = due.iter().filter_map(|due| match &due.step {
-        DueStep::Attempt { activity, .. } => Some(activity.name.as_str()),
-        DueStep::Settle { check, .. } => Some(check.name.as_str()),
-        _ => None,
-    });
-    names.collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect()
 }
 
 /// A run that was loaded.

@@ -16,6 +16,7 @@ use crate::{
     failure::{CommandFailure, QueryFailure},
     limit_desk::Permit,
     load::LiveRun,
+    owed::{Owed, Times},
 };
 
 /// Where the answer to a command goes.
@@ -121,8 +122,12 @@ pub(crate) struct Slot {
     pub alone: usize,
     /// How often in a row the run was read again because an append of its failed.
     pub reloads: u32,
-    /// Whether machines are owed work by the run's state.
-    pub working: bool,
+    /// What the run is owed, as far as its definition can say it.
+    pub owed: Option<Owed>,
+    /// When something is to be done about what it is owed.
+    pub wakes: Times,
+    /// The effects for which machines are owed work that this engine can have done.
+    pub working: HashSet<EffectId>,
     /// The version at which the read model has a snapshot.
     pub snapshot: Version,
     /// Whether the run is on the shard's list of those that may leave memory.
@@ -144,7 +149,9 @@ impl Slot {
             claims: None,
             alone: 0,
             reloads: 0,
-            working: false,
+            owed: None,
+            wakes: Times::default(),
+            working: HashSet::new(),
             snapshot: Version::ZERO,
             listed: false,
         }
@@ -156,6 +163,7 @@ impl Slot {
             && self.waiting.is_empty()
             && self.attempts.is_empty()
             && self.errands.is_empty()
-            && (!self.working || self.live.as_ref().is_some_and(|live| live.broken.is_some()))
+            && (self.working.is_empty()
+                || self.live.as_ref().is_some_and(|live| live.broken.is_some()))
     }
 }

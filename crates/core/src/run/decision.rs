@@ -28,7 +28,11 @@ pub(super) struct Decision<'a> {
     pub(super) workflow: &'a dyn DynWorkflow,
     pub(super) command: &'a Command,
     pub(super) at: &'a Moment<'a>,
+    /// The run as it was.
+    before: &'a Run,
     events: Vec<NewEvent>,
+    /// The activities whose attempts have come further.
+    touched: BTreeSet<EffectId>,
     /// Whether the workflow has decided something, so that it may ask for something else than before.
     told: bool,
     /// The person who says what became of an attempt, where one does.
@@ -37,7 +41,7 @@ pub(super) struct Decision<'a> {
 
 impl<'a> Decision<'a> {
     pub(super) fn new(
-        run: &Run,
+        run: &'a Run,
         workflow: &'a dyn DynWorkflow,
         command: &'a Command,
         at: &'a Moment<'a>,
@@ -47,18 +51,33 @@ impl<'a> Decision<'a> {
             workflow,
             command,
             at,
+            before: run,
             events: Vec::new(),
+            touched: BTreeSet::new(),
             told: false,
             settled_by: None,
         }
     }
 
     pub(super) fn record(&mut self, event: &RunEvent) -> Result<(), DecideFailure> {
+        self.touched.extend(event.effect().cloned());
         let event = new_event(event)?;
         let meta = Meta { time: self.at.now, actor: &self.command.actor };
         self.run.apply(self.workflow, &event.kind, &event.data, &meta)?;
         self.events.push(event);
         Ok(())
+    }
+
+    /// Whether the workflow asks for an effect, after what is decided.
+    pub(super) fn asks_for(&self, effect: &EffectId) -> bool {
+        self.workflow.owed(&self.run.state, effect).is_some()
+    }
+
+    /// The effects of which anything may be otherwise after what is decided; `None` where it may be any.
+    pub(super) fn changed(&self) -> Option<BTreeSet<EffectId>> {
+        let mut changed = self.run.changed_since(self.workflow, self.before)?;
+        changed.extend(self.touched.iter().cloned());
+        Some(changed)
     }
 
     /// Has the workflow decide a command.
@@ -237,7 +256,7 @@ impl<'a> Decision<'a> {
         let activity = self.next_attempt(effect, attempt)?;
         if self.is_over(effect)? {
             // It was asked for by an earlier version, which would have begun it.
-            return self.restrain();
+            return self.restrain(true);
         }
         self.record(&RunEvent::AttemptStarted {
             effect: effect.clone(),
@@ -310,13 +329,13 @@ impl<'a> Decision<'a> {
             Outcome::Unknown { reason } => {
                 let (reason, counts) = (reason.clone(), false);
                 self.record(&RunEvent::AttemptUnknown { effect, attempt, reason, counts })?;
-                self.restrain()?;
+                self.restrain(false)?;
                 Ok(None)
             }
             Outcome::Unanswered { error } => {
                 let (reason, counts) = (error.clone(), true);
                 self.record(&RunEvent::AttemptUnknown { effect, attempt, reason, counts })?;
-                self.restrain()?;
+                self.restrain(false)?;
                 Ok(None)
             }
         }
@@ -359,11 +378,11 @@ impl<'a> Decision<'a> {
     /// and so must not ask for again, or the engine would do it for ever.
     pub(super) fn finish(mut self, answered: Option<&EffectId>) -> Result<Decided, DecideFailure> {
         if self.told {
-            self.restrain()?;
+            self.restrain(false)?;
         }
-        let asked = if self.told { self.workflow.asks(&self.run.state) } else { BTreeSet::new() };
         if let Some(effect) = answered
-            && asked.contains(effect)
+            && self.told
+            && self.asks_for(effect)
         {
             return Err(broken(
                 "pending",
@@ -371,14 +390,7 @@ impl<'a> Decision<'a> {
             )
             .into());
         }
-        let abandoned: Vec<(EffectId, u32)> = self
-            .run
-            .progress
-            .iter()
-            .filter(|(effect, progress)| self.told && progress.running && !asked.contains(*effect))
-            .map(|(effect, progress)| (effect.clone(), progress.attempts))
-            .collect();
-        for (effect, attempt) in abandoned {
+        for (effect, attempt) in self.abandoned() {
             self.record(&RunEvent::AttemptAbandoned { effect, attempt })?;
         }
         let Self { mut run, events, .. } = self;
@@ -387,6 +399,32 @@ impl<'a> Decision<'a> {
             run.updated = self.at.now;
         }
         Ok(Decided { events, run })
+    }
+}
+
+impl Decision<'_> {
+    /// The attempts that are under way and were for what the workflow asks for no more.
+    fn abandoned(&self) -> Vec<(EffectId, u32)> {
+        if !self.told {
+            return Vec::new();
+        }
+        let running = |effect: EffectId| {
+            let progress = self.run.progress.get(&effect).filter(|one| one.running)?;
+            Some((effect, progress.attempts))
+        };
+        match self.changed() {
+            Some(changed) => {
+                let lost = changed.into_iter().filter(|effect| !self.asks_for(effect));
+                lost.filter_map(running).collect()
+            }
+            None => {
+                // It is asked in any case: a workflow that cannot say it is found out before anything is kept.
+                let asked = self.workflow.asks(&self.run.state);
+                let effects = self.run.progress.iter().map(|(effect, _)| effect);
+                let lost = effects.filter(|effect| !asked.contains(*effect));
+                lost.cloned().filter_map(running).collect()
+            }
+        }
     }
 }
 

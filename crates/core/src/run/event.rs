@@ -223,6 +223,27 @@ const TYPES: [&str; 15] = [
 ];
 
 impl RunEvent {
+    /// The effect whose attempts the event is about, if it is about some.
+    pub(super) const fn effect(&self) -> Option<&EffectId> {
+        match self {
+            Self::AttemptQueued { effect, .. }
+            | Self::AttemptNotBegun { effect, .. }
+            | Self::AttemptStarted { effect, .. }
+            | Self::AttemptCompleted { effect, .. }
+            | Self::AttemptFailed { effect, .. }
+            | Self::AttemptUnknown { effect, .. }
+            | Self::AttemptSettled { effect, .. }
+            | Self::AttemptAbandoned { effect, .. } => Some(effect),
+            Self::Started { .. }
+            | Self::Migrated { .. }
+            | Self::Conflicts { .. }
+            | Self::TimerFired { .. }
+            | Self::ChildStarted { .. }
+            | Self::ChildRefused { .. }
+            | Self::ChildEnded { .. } => None,
+        }
+    }
+
     /// Whether `kind` is one of these, rather than one of the workflow's own.
     #[must_use]
     pub fn is_type(kind: &EventType) -> bool {

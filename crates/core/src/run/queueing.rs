@@ -1,7 +1,5 @@
 //! Attempts that wait for their turn, because no more of their kind may be under way.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -101,12 +99,13 @@ impl Run {
         effect: EffectId,
         queued: Queued,
     ) -> Result<(), String> {
-        let progress = Arc::make_mut(&mut self.progress).entry(effect).or_default();
+        let mut progress = self.progress.get(&effect).cloned().unwrap_or_default();
         let next = progress.attempts.saturating_add(1);
         if progress.running || progress.queued.is_some() || queued.attempt != next {
             return Err(format!("attempt {} does not begin to wait", queued.attempt));
         }
         progress.queued = Some(queued);
+        self.progress.set(effect, progress);
         Ok(())
     }
 
@@ -120,7 +119,7 @@ impl Run {
         if !self.progress.get(effect).is_some_and(is_next) {
             return Err(format!("attempt {attempt} at `{effect}` is not to begin"));
         }
-        Arc::make_mut(&mut self.progress).remove(effect);
+        self.progress.remove(effect);
         Ok(())
     }
 }

@@ -39,7 +39,7 @@ impl Run {
     }
 
     /// Whether there was an attempt at an activity.
-    fn is_begun(&self, effect: &EffectId) -> bool {
+    pub(super) fn is_begun(&self, effect: &EffectId) -> bool {
         self.progress.get(effect).is_some_and(Progress::is_begun)
     }
 
@@ -52,6 +52,10 @@ impl Run {
 
     /// Whether it is at work on nothing but what is tried again when it goes on.
     pub(super) fn waits_to_go_on(&self, workflow: &dyn DynWorkflow) -> bool {
+        // What is under way is more than that, and is asked for.
+        if self.progress.running() > 0 {
+            return false;
+        }
         let restraints = workflow.restraints(&self.state);
         let waits = |(effect, one): (&EffectId, &Restraint)| {
             one.again == Again::Waits && self.is_begun(effect)
@@ -73,13 +77,21 @@ impl Run {
 }
 
 impl Decision<'_> {
-    fn restraints(&self) -> BTreeMap<EffectId, Restraint> {
-        self.workflow.restraints(&self.run.state)
+    /// The restraints of what may have come under one by the decision, or those of `all` that is asked for.
+    fn restraints(&self, all: bool) -> BTreeMap<EffectId, Restraint> {
+        let changed = self.changed().filter(|_| !all);
+        let Some(changed) = changed else { return self.workflow.restraints(&self.run.state) };
+        let of = |effect| self.restraint(&effect).map(|restraint| (effect, restraint));
+        changed.into_iter().filter_map(of).collect()
+    }
+
+    fn restraint(&self, effect: &EffectId) -> Option<Restraint> {
+        self.workflow.restraint(&self.run.state, effect)
     }
 
     /// Whether nothing follows another attempt at an activity than its failure.
     pub(super) fn is_last(&self, effect: &EffectId) -> bool {
-        self.restraints().get(effect).is_some_and(|one| one.again == Again::Never)
+        self.restraint(effect).is_some_and(|one| one.again == Again::Never)
     }
 
     /// Whether an attempt may not begin, and what it was for is to be ended instead.
@@ -87,7 +99,7 @@ impl Decision<'_> {
     /// # Errors
     /// A refusal when it may begin later.
     pub(super) fn is_over(&self, effect: &EffectId) -> Result<bool, Refusal> {
-        let Some(restraint) = self.restraints().get(effect).copied() else { return Ok(false) };
+        let Some(restraint) = self.restraint(effect) else { return Ok(false) };
         match (self.run.is_begun(effect), restraint.again) {
             (false, _) => Ok(restraint.if_begun),
             (true, Again::Begins) => Ok(false),
@@ -100,15 +112,14 @@ impl Decision<'_> {
     }
 
     /// Takes back what is asked for only if it was begun, and ends what would be tried again and may
-    /// not.
-    pub(super) fn restrain(&mut self) -> Result<(), DecideFailure> {
+    /// not: of what the decision has changed, as for the rest that was done before, or of `all`.
+    pub(super) fn restrain(&mut self, all: bool) -> Result<(), DecideFailure> {
         loop {
-            let restraints = self.restraints();
+            let restraints = self.restraints(all);
             if restraints.is_empty() {
                 return Ok(());
             }
-            let asked = self.workflow.asks(&self.run.state);
-            if let Some(effect) = restraints.keys().find(|effect| !asked.contains(*effect)) {
+            if let Some(effect) = restraints.keys().find(|effect| !self.asks_for(effect)) {
                 let reason = format!("the workflow restrains `{effect}` and does not ask for it");
                 return Err(broken("restraints", reason).into());
             }
@@ -128,7 +139,7 @@ impl Decision<'_> {
             }
             for effect in over {
                 // What was told of another may have ended it.
-                if self.workflow.owed(&self.run.state, &effect).is_some() {
+                if self.asks_for(&effect) {
                     self.end_untried(effect)?;
                 }
             }
@@ -138,7 +149,7 @@ impl Decision<'_> {
     fn take_back(&mut self, effects: BTreeSet<EffectId>) -> Result<(), DecideFailure> {
         for effect in &effects {
             // What waits for its turn waits no more.
-            if self.run.progress.contains_key(effect) {
+            if self.run.progress.get(effect).is_some() {
                 self.record(&RunEvent::AttemptNotBegun {
                     effect: effect.clone(),
                     attempt: 1,
@@ -147,8 +158,7 @@ impl Decision<'_> {
             }
         }
         self.tell(Action::NotBegun { effects: effects.clone() })?;
-        let asked = self.workflow.asks(&self.run.state);
-        match effects.intersection(&asked).next() {
+        match effects.iter().find(|effect| self.asks_for(effect)) {
             None => Ok(()),
             Some(effect) => {
                 let reason =
@@ -175,7 +185,7 @@ impl Decision<'_> {
             error: error.clone(),
         })?;
         self.tell(Action::Failed { effect: effect.clone(), error })?;
-        if self.workflow.asks(&self.run.state).contains(&effect) {
+        if self.asks_for(&effect) {
             let reason =
                 format!("the workflow still asks for `{effect}` after it was told its end");
             return Err(broken("pending", reason).into());

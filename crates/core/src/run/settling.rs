@@ -1,7 +1,5 @@
 //! Deciding what became of an attempt whose end nobody knows.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -260,10 +258,11 @@ impl Run {
         detail: Option<String>,
         retry_at: Option<Timestamp>,
     ) -> Result<(), String> {
-        let all = Arc::make_mut(&mut self.progress);
-        let progress = all
-            .get_mut(effect)
+        let mut progress = self
+            .progress
+            .get(effect)
             .filter(|progress| progress.attempts == attempt && !progress.running)
+            .cloned()
             .ok_or_else(|| format!("attempt {attempt} at `{effect}` has no unknown end"))?;
         let unsettled = progress
             .unsettled
@@ -271,7 +270,8 @@ impl Run {
             .ok_or_else(|| format!("the end of attempt {attempt} at `{effect}` is known"))?;
         match (settled, retry_at) {
             (Settled::Done | Settled::Failed, None) => {
-                all.remove(effect);
+                self.progress.remove(effect);
+                return Ok(());
             }
             (Settled::NotDone | Settled::Unknown, Some(at)) => {
                 if unsettled.counts {
@@ -288,12 +288,14 @@ impl Run {
             (Settled::Unknown, None) => unsettled.asked = Some(detail.unwrap_or_default()),
             (settled, _) => return Err(format!("`{settled:?}` does not say what comes next")),
         }
+        self.progress.set(effect.clone(), progress);
         Ok(())
     }
 
     /// Whether the run waits for nothing but people who say what became of attempts.
     pub(super) fn rests(&self, workflow: &dyn DynWorkflow) -> bool {
-        if self.progress.values().all(|progress| progress.unsettled.is_none()) {
+        // What is under way is asked for.
+        if self.progress.unsettled() == 0 || self.progress.running() > 0 {
             return false;
         }
         let mut rests = false;

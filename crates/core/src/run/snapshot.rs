@@ -50,7 +50,7 @@ impl Run {
             updated: self.updated,
             at: self.at,
             answers: Answers::clone(&self.answers),
-            progress: BTreeMap::clone(&self.progress),
+            progress: self.progress.to_map(),
             parent: self.parent().cloned(),
             children: BTreeMap::clone(&self.children),
             state: workflow.snapshot(&self.state)?,
@@ -92,7 +92,7 @@ impl Run {
             updated: snapshot.updated,
             at: snapshot.at,
             answers: Arc::new(snapshot.answers),
-            progress: Arc::new(snapshot.progress),
+            progress: snapshot.progress.into(),
             children: Arc::new(snapshot.children),
             state: workflow.restore(&snapshot.state)?,
         })

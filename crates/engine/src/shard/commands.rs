@@ -1,10 +1,13 @@
 //! The commands of a shard's runs: decided, sent to the log, and answered when they are durable.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use holdpoint_core::{
-    EventId, IllegalEvent, Moment, Run, RunAnswer, RunId, Sequence, StreamId, Version,
-    run::{Decided, Due},
+    EffectId, EventId, IllegalEvent, Moment, Run, RunAnswer, RunId, Sequence, StreamId, Version,
+    run::Decided,
     workflow::{DecideFailure, DynWorkflow},
 };
 use holdpoint_log::{Append, AppendFailure};
@@ -18,6 +21,7 @@ use crate::{
     files,
     guard::guard,
     load::{Library, LiveRun},
+    owed::{Owed, Survey},
     read_model::{Subject, Update},
     slot::{Begin, Phase, Slot, Step, Waiting},
 };
@@ -113,11 +117,11 @@ impl Shard {
             slot.live = Some(LiveRun { run, workflow, broken: None });
             slot.phase = Phase::Ready;
         }
-        let due = self.tell_read_model(run, first, answer.sequence, coming.last).await;
+        let survey = self.tell_read_model(run, first, answer.sequence, coming.last, None).await;
         self.acknowledged.raise(answer.sequence);
         let _ = begin.reply.send(Ok(answer));
         self.tell_parent(run);
-        self.settle_due(run, self.clock.now(), due);
+        self.settle_survey(run, self.clock.now(), survey);
         self.pump(run);
         self.evict().await;
     }
@@ -246,7 +250,7 @@ impl Shard {
     ) {
         let Some(slot) = self.slots.get_mut(&run) else { return };
         slot.phase = Phase::Ready;
-        slot.refused.clear();
+        let mut again: BTreeSet<EffectId> = slot.refused.drain().collect();
         slot.reloads = 0;
         slot.alone = slot.alone.saturating_sub(accepted.len());
         let Some(live) = &mut slot.live else { return };
@@ -259,10 +263,24 @@ impl Shard {
         let answers = accepted.iter().filter_map(|one| {
             one.request.map(|request| (one.command.id, request, answer(one.end)))
         });
-        (live.run, live.workflow) = (coming.run, coming.workflow);
+        let same_workflow = Arc::ptr_eq(&live.workflow, &coming.workflow);
+        let was = std::mem::replace(&mut live.run, coming.run);
+        live.workflow = coming.workflow;
         live.run.appended(last, answers);
+        // What people do may be about anything.
+        let own = accepted.iter().map(|one| match &one.then {
+            Then::Own(step) => Some(step.effect().clone()),
+            Then::Reply(_) => None,
+        });
+        let own: Option<Vec<EffectId>> = own.collect();
+        let own = own.filter(|_| same_workflow && slot.owed.is_some());
+        let effects = own.and_then(|own| {
+            again.extend(own);
+            again.extend(live.changed_since(&was)?);
+            Some(again)
+        });
         self.acknowledged.raise(last);
-        let due = self.tell_read_model(run, first, last, event).await;
+        let survey = self.tell_read_model(run, first, last, event, effects).await;
         let mut begun = Vec::new();
         let mut ended = Vec::new();
         for Accepted { end, then, .. } in accepted {
@@ -290,14 +308,16 @@ impl Shard {
         }
         for (effect, attempt, activity) in begun {
             // A later command of the same append may have abandoned it, or the engine is leaving.
-            if self.effects == Effects::Perform && self.is_under_way(run, &effect, attempt) {
+            let live = self.slots.get(&run).and_then(|slot| slot.live.as_ref());
+            let is_under_way = live.is_some_and(|live| live.is_under_way(&effect, attempt));
+            if self.effects == Effects::Perform && is_under_way {
                 self.start_attempt(run, effect, attempt, activity);
             } else if let Some(slot) = self.slots.get_mut(&run) {
                 slot.stepping.remove(&effect);
             }
         }
         self.tell_parent(run);
-        self.settle_due(run, self.clock.now(), due);
+        self.settle_survey(run, self.clock.now(), survey);
         self.pump(run);
         self.evict().await;
     }
@@ -372,23 +392,27 @@ impl Shard {
     }
 
     /// Tells of durable events, whatever they are: everyone who asks waits for them. Answers with
-    /// what the run is owed now.
+    /// what the run is owed now, of all effects or of those that may have changed.
     async fn tell_read_model(
         &mut self,
         run: RunId,
         first: Sequence,
         last: Sequence,
         event: EventId,
-    ) -> Result<Vec<Due>, IllegalEvent> {
-        let live = self.slots.get(&run).and_then(|slot| slot.live.as_ref());
-        let due = live.map_or_else(|| Ok(Vec::new()), LiveRun::due);
-        let record = live.and_then(|live| {
+        effects: Option<BTreeSet<EffectId>>,
+    ) -> Option<Survey> {
+        let mut survey = None;
+        let record = self.slots.get_mut(&run).and_then(|slot| {
+            let live = slot.live.as_ref()?;
+            let found = survey.insert(live.survey(effects));
+            slot.owed = Owed::after(slot.owed.take(), found);
             let project = self.library.projects.get(live.run.project())?;
-            Some(live.record(&Moment { now: live.run.updated(), project: &project }, &due))
+            let at = Moment { now: live.run.updated(), project: &project };
+            Some(live.record(&at, slot.owed.as_ref()))
         });
         let subject = record.map_or(Subject::Unreadable, |record| Subject::Run(Box::new(record)));
         self.read_model.tell(Update::Committed { first, last, event, subject }).await;
-        due
+        survey
     }
 }
 

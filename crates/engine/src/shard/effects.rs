@@ -1,11 +1,11 @@
 //! What the runs of a shard are owed: timers and attempts, begun and ended.
 
-use std::{collections::HashMap, sync::Arc};
-
-use holdpoint_core::{
-    Action, Activity, EffectId, IllegalEvent, Moment, Outcome, ProjectId, RunId,
-    run::{Due, DueStep},
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
 };
+
+use holdpoint_core::{Action, Activity, EffectId, Moment, Outcome, ProjectId, RunId, run::DueStep};
 use jiff::Timestamp;
 
 use super::{Shard, turns::turn};
@@ -17,8 +17,8 @@ use crate::{
     deciding::own_command,
     limit_desk::Permit,
     limits::Ticket,
-    load::LiveRun,
     locks::LockNews,
+    owed::{Owed, Survey},
     slot::{Phase, Slot, Step, Waiting},
 };
 
@@ -29,43 +29,67 @@ impl Shard {
     }
 
     pub(super) fn settle_at(&mut self, run: RunId, now: Timestamp) {
-        let live = self.slots.get(&run).and_then(|slot| slot.live.as_ref());
-        if let Some(due) = live.map(LiveRun::due) {
-            self.settle_due(run, now, due);
+        let Some(slot) = self.slots.get_mut(&run) else { return };
+        let survey = slot.live.as_ref().map(|live| live.survey(None));
+        if let Some(survey) = &survey {
+            slot.owed = Owed::after(None, survey);
         }
+        self.settle_survey(run, now, survey);
     }
 
-    /// As [`Shard::settle`], when it is known what the run is owed.
-    pub(super) fn settle_due(
-        &mut self,
-        run: RunId,
-        now: Timestamp,
-        due: Result<Vec<Due>, IllegalEvent>,
-    ) {
+    /// As [`Shard::settle`], of some effects: of the others there is nothing that was not seen to.
+    pub(super) fn settle_some(&mut self, run: RunId, effects: BTreeSet<EffectId>) {
+        let live = self.slots.get(&run).and_then(|slot| slot.live.as_ref());
+        let survey = live.map(|live| live.survey(Some(effects)));
+        self.settle_survey(run, self.clock.now(), survey);
+    }
+
+    /// Sees to what was found that the run is owed.
+    pub(super) fn settle_survey(&mut self, run: RunId, now: Timestamp, survey: Option<Survey>) {
+        let Some(Survey { effects: looked_at, due }) = survey else { return };
         if self.effects == Effects::LeaveAlone {
             return self.list_if_quiet(run);
         }
         let Some(slot) = self.slots.get_mut(&run) else { return };
         let Some(live) = &mut slot.live else { return };
-        let due = due.unwrap_or_else(|illegal| {
-            tracing::error!(%run, error = %illegal, "a run is held by its definition's defect");
-            live.broken = Some(illegal.to_string());
-            Vec::new()
-        });
-        slot.working = false;
-        let project = self.library.projects.get(live.run.project());
-        let mut wake: Option<Timestamp> = None;
-        let mut wake_at = |at: Timestamp| wake = Some(wake.map_or(at, |wake| wake.min(at)));
-        slot.attempts.retain(|effect, handle| {
-            let wanted = due.iter().any(|due| {
-                due.effect == *effect
-                    && matches!(due.step, DueStep::UnderWay { .. } | DueStep::Settle { .. })
-            });
-            if !wanted {
-                handle.abort();
+        let (looked_at, due) = match due {
+            Ok(due) => (looked_at, due),
+            Err(illegal) => {
+                tracing::error!(%run, error = %illegal, "a run is held by its definition's defect");
+                live.broken = Some(illegal.to_string());
+                (None, Vec::new())
             }
-            wanted
-        });
+        };
+        let project = self.library.projects.get(live.run.project());
+        let goes_on =
+            |step: &DueStep| matches!(step, DueStep::UnderWay { .. } | DueStep::Settle { .. });
+        let going_on: HashSet<&EffectId> =
+            due.iter().filter(|due| goes_on(&due.step)).map(|due| &due.effect).collect();
+        match &looked_at {
+            None => {
+                slot.working.clear();
+                slot.wakes.clear();
+                slot.attempts.retain(|effect, handle| {
+                    let wanted = going_on.contains(effect);
+                    if !wanted {
+                        handle.abort();
+                    }
+                    wanted
+                });
+            }
+            Some(effects) => {
+                for effect in effects {
+                    slot.working.remove(effect);
+                    slot.wakes.remove(effect);
+                    if !going_on.contains(effect)
+                        && let Some(handle) = slot.attempts.remove(effect)
+                    {
+                        handle.abort();
+                    }
+                }
+            }
+        }
+        drop(going_on);
         let mut errands = Vec::new();
         // The attempts that are to begin, at once or later.
         let mut asked = HashMap::new();
@@ -76,7 +100,7 @@ impl Shard {
             }
             let own = match due.step {
                 DueStep::Fire { at } if at > now => {
-                    wake_at(at);
+                    slot.wakes.set(effect, at);
                     continue;
                 }
                 DueStep::Watch { seen }
@@ -101,7 +125,7 @@ impl Shard {
                         && live.broken.is_none()
                         && !slot.refused.contains(&effect)
                     {
-                        slot.working = true;
+                        slot.working.insert(effect.clone());
                         if !slot.attempts.contains_key(&effect) && !slot.stepping.contains(&effect)
                         {
                             let asked = Attempt {
@@ -124,12 +148,12 @@ impl Shard {
                     continue;
                 }
                 DueStep::Attempt { not_before: Some(at), .. } if at > now => {
-                    slot.working = true;
-                    wake_at(at);
+                    slot.working.insert(effect.clone());
+                    slot.wakes.set(effect, at);
                     continue;
                 }
                 DueStep::Attempt { mut activity, attempt, until, queued, .. } => {
-                    slot.working = true;
+                    slot.working.insert(effect.clone());
                     let ticket = Ticket { run, effect: effect.clone(), attempt };
                     let handler = self.handlers.get(&activity.name);
                     let takes = || handler.map(|one| one.takes(&activity.input));
@@ -152,7 +176,7 @@ impl Shard {
                         let step = Step::Attempt { effect: effect.clone(), attempt, activity };
                         (Action::AttemptStarted { effect: effect.clone(), attempt }, step)
                     } else {
-                        last.into_iter().for_each(&mut wake_at);
+                        last.into_iter().for_each(|at| slot.wakes.set(effect.clone(), at));
                         continue;
                     }
                 }
@@ -161,7 +185,7 @@ impl Shard {
                     continue;
                 }
                 DueStep::UnderWay { attempt } => {
-                    slot.working = true;
+                    slot.working.insert(effect.clone());
                     if slot.attempts.contains_key(&effect) {
                         continue;
                     }
@@ -180,7 +204,20 @@ impl Shard {
                 slot.waiting.push_back(Waiting::Own { command, step });
             }
         }
-        slot.permits.retain(|effect, permit| asked.get(effect).is_some_and(|n| permit.is_for(*n)));
+        let is_wanted = |effect: &EffectId, permit: &Permit| {
+            asked.get(effect).is_some_and(|attempt| permit.is_for(*attempt))
+        };
+        match &looked_at {
+            None => slot.permits.retain(|effect, permit| is_wanted(effect, permit)),
+            Some(effects) => {
+                for effect in effects {
+                    if slot.permits.get(effect).is_some_and(|permit| !is_wanted(effect, permit)) {
+                        slot.permits.remove(effect);
+                    }
+                }
+            }
+        }
+        let wake = slot.wakes.first();
         for (effect, step) in errands {
             match step {
                 DueStep::Start { child, run: other } => self.start_run(run, effect, other, child),
@@ -276,8 +313,9 @@ impl Shard {
         {
             self.set_wake(run, None);
             if let Some(slot) = self.slots.get_mut(&run) {
-                slot.refused.clear();
-                self.settle(run);
+                let mut effects: BTreeSet<EffectId> = slot.refused.drain().collect();
+                effects.extend(slot.wakes.come(now).cloned());
+                self.settle_some(run, effects);
                 self.pump(run);
             } else {
                 self.load(run);
@@ -331,11 +369,5 @@ impl Shard {
         let command = Box::new(own_command(action));
         slot.waiting.push_back(Waiting::Own { command, step: Step::Ended { effect } });
         self.pump(run);
-    }
-
-    pub(super) fn is_under_way(&self, run: RunId, effect: &EffectId, attempt: u32) -> bool {
-        let live = self.slots.get(&run).and_then(|slot| slot.live.as_ref());
-        let due = live.and_then(|live| live.due().ok()).unwrap_or_default();
-        due.contains(&Due { effect: effect.clone(), step: DueStep::UnderWay { attempt } })
     }
 }

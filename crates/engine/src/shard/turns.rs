@@ -1,6 +1,6 @@
 //! Attempts that wait for their turn, where their number is limited.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use holdpoint_core::{Action, EffectId};
 
@@ -37,7 +37,7 @@ impl Shard {
         let Some(permit) = permit.filter(|one| one.is_for(ticket.attempt)) else { return };
         permit.granted = true;
         if slot.phase == Phase::Ready {
-            self.settle(ticket.run);
+            self.settle_some(ticket.run, BTreeSet::from([ticket.effect.clone()]));
             self.pump(ticket.run);
         }
     }

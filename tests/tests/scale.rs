@@ -1,0 +1,119 @@
+//! What a rollout costs a target when an engine does it: as much with many targets as with few, however
+//! many are worked on at once. How long it takes is printed, and not asserted, as the machine may be busy.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use holdpoint::{
+    activity::HTTP_CHECK,
+    core::{
+        Actor, Authentication, CommandId, Outcome, ProjectAction, ProjectCommand, ProjectId,
+        RunStatus, StreamId, Version,
+    },
+    definition::{LANGUAGE, Language},
+    engine::{ActivityHandler, Attempt, Engine, Submission},
+    log::MemoryLog,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+fn definition(parallel: &str) -> String {
+    format!(
+        "
+workflow: scale
+version: 1
+title: Scale
+input: {{ type: object, properties: {{ targets: {{ type: array, items: {{ type: string }} }} }} }}
+start: roll
+states:
+  roll:
+    do:
+      rollout:
+        targets: '${{input.targets}}'
+        waves: [1%, 25%, 100%]
+        max_parallel: {parallel}
+        each: {{ run: deploy, with: {{ to: '${{target}}.example.com' }} }}
+        healthy: {{ http: 'http://${{target}}/health', for: 1s }}
+        rollback: {{ run: restore }}
+    on: {{ succeeded: done, rolled_back: failed, failed: failed }}
+  done: {{ end: done }}
+  failed: {{ end: failed }}
+"
+    )
+}
+
+/// Does all that it is asked to, after as many turns of others as its target's number says: so that ends
+/// come one by one, and not all in one append.
+struct Simulated;
+
+#[async_trait]
+impl ActivityHandler for Simulated {
+    async fn attempt(&self, attempt: Attempt) -> Outcome {
+        for _ in 0..attempt.effect.as_str().len() % 7 {
+            tokio::task::yield_now().await;
+        }
+        Outcome::Completed(json!({ "verdict": "passed" }))
+    }
+}
+
+async fn roll_out(targets: u32, parallel: &str) -> (usize, Duration) {
+    let engine = Engine::builder()
+        .log(Arc::new(MemoryLog::new()))
+        .loader(Arc::new(Language))
+        .activity("deploy", Arc::new(Simulated))
+        .activity(HTTP_CHECK, Arc::new(Simulated))
+        .start()
+        .await
+        .unwrap();
+    let id = || CommandId::from_uuid(Uuid::now_v7());
+    let ada = Actor::Member("ada".parse().unwrap());
+    let auth = || Authentication::new("test");
+    let project: ProjectId = "lab".parse().unwrap();
+    let action = ProjectAction::Create { title: "A lab".to_owned() };
+    let command =
+        ProjectCommand { id: id(), actor: ada.clone(), auth: auth(), trace: None, action };
+    engine.change_project(&project, command).await.unwrap();
+    let source = definition(parallel);
+    engine.publish(&project, id(), ada.clone(), auth(), LANGUAGE, &source).await.unwrap();
+    let names: Vec<String> = (0..targets).map(|n| format!("target-{n:05}")).collect();
+    let submission = Submission {
+        command: id(),
+        actor: ada,
+        auth: auth(),
+        trace: None,
+        definition: "scale".parse().unwrap(),
+        version: None,
+        input: json!({ "targets": names }),
+    };
+    let begun = Instant::now();
+    let run = engine.submit(&project, submission).await.unwrap().run;
+    engine.idle().await.unwrap();
+    let took = begun.elapsed();
+    let done = RunStatus::Ended { outcome: "done".to_owned() };
+    assert_eq!(engine.run(run).await.unwrap().row.status, done);
+    let stream = StreamId { project, run: Some(run) };
+    let events = engine.log().read_stream(&stream, Version::ZERO, usize::MAX).await.unwrap().len();
+    engine.shutdown().await;
+    (events, took)
+}
+
+#[tokio::test]
+async fn an_engine_takes_a_target_among_many_as_among_few() {
+    println!("parallel  targets  events/target  us/target");
+    // Where nothing is optimized, many take a while.
+    let sizes: &[u32] = if cfg!(debug_assertions) { &[100] } else { &[100, 1_000, 10_000] };
+    for parallel in ["1", "50", "all"] {
+        for &targets in sizes {
+            let (events, took) = roll_out(targets, parallel).await;
+            let each = events as f64 / f64::from(targets);
+            let micros = took.as_micros() as f64 / f64::from(targets);
+            println!("{parallel:8} {targets:8} {each:14.2} {micros:10.1}");
+            assert!(each < 6.5, "two attempts, each begun and done, and what came of each");
+        }
+    }
+}
