@@ -33,6 +33,7 @@ fuzz:
 # docs/performance.md.
 speed:
 	cargo test --release -p holdpoint-definition --test definition -- large:: scale:: --nocapture
+	cargo test --release -p holdpoint-tests --test scale -- --nocapture
 
 # What survives kills, errors and failures of power; docs/durability.md. Where the power cannot be
 # cut, that part says SKIPPED, or fails when HOLDPOINT_REQUIRE_POWER_CUT is set.
