@@ -304,6 +304,7 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
         RefusalCode::NotMigratable => "`holdpoint definitions list` has the versions there are",
         RefusalCode::EvidenceDamaged => "`holdpoint verify` says which files are damaged",
         RefusalCode::BelowBaseline => "`holdpoint baseline show` has what is demanded",
+        RefusalCode::NotOverridable => "`holdpoint show RUN` says how it stands to its baseline",
         RefusalCode::NotReleased => "`holdpoint list` has the runs",
         RefusalCode::NotSubstitute | RefusalCode::CountsOnce => {
             "`holdpoint project substitute list` says who votes in whose place"

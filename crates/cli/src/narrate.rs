@@ -8,8 +8,8 @@ use holdpoint::{
         project::ProjectEvent, run::RunEvent,
     },
     definition::{
-        Attached, Ballot, Because, Confirmation, DefinitionEvent, OfTarget, Opened, Past, Risk,
-        Verdict,
+        Attached, Ballot, Because, Confirmation, DefinitionEvent, MetByRelease, OfTarget, Opened,
+        OverrideEnd, Overriding, Past, Risk, Verdict,
     },
 };
 use serde_json::Value;
@@ -292,7 +292,7 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::DutyDischarged { duty, roles, note, .. } => {
             format!("discharged duty {duty}{}: {note}", held(roles))
         }
-        DefinitionEvent::BaselineMet { hold, requirements, overridden } => {
+        DefinitionEvent::BaselineMet(MetByRelease { hold, requirements, overridden }) => {
             let listed = |names: &BTreeSet<String>| {
                 names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
             };
@@ -308,6 +308,19 @@ fn of_definition(event: &DefinitionEvent) -> String {
                     "`{hold}` meets {met} of the baseline, and goes without {without}: its window was overridden"
                 ),
             }
+        }
+        DefinitionEvent::RequirementOverridden(Overriding {
+            requirement, roles, reason, ..
+        }) => format!(
+            "overrode `{requirement}` of the baseline for this run{}: {reason}",
+            held(roles)
+        ),
+        DefinitionEvent::OverrideWithdrawn(OverrideEnd { requirement, roles, reason, .. }) => {
+            format!(
+                "withdrew the override of `{requirement}` of the baseline{}{}",
+                held(roles),
+                reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
+            )
         }
         DefinitionEvent::BaselineHeld { state, lacking } => {
             let all: Vec<_> = lacking.iter().map(|(name, why)| format!("{name} ({why})")).collect();

@@ -474,3 +474,134 @@ fn programs_read_it_too() {
     assert_eq!(shown["baseline"]["source"], RULES);
     assert_eq!(place.must("baseline show --revision 1 --source"), RULES);
 }
+
+/// The work lies behind a hold of its own, so that a run can be migrated on its way to it.
+fn slow(version: u32, need: u32) -> String {
+    format!(
+        "
+workflow: slow
+version: {version}
+title: Slow
+start: agree
+states:
+  agree:
+    hold: {{ approval: {{ rules: {{ peer: {{ from: role:engineer, need: {need} }} }}, not: [requester] }} }}
+    on: {{ released: later, rejected: refused }}
+  later:
+    hold: {{ signal: {{ name: go }} }}
+    on: {{ released: install }}
+  install:
+    do: {{ activity: {{ run: install }} }}
+    on: {{ succeeded: done, failed: refused }}
+  done: {{ end: done }}
+  refused: {{ end: refused }}
+"
+    )
+}
+
+#[test]
+fn a_requirement_is_overridden_for_one_run() {
+    let _filters = filters();
+    let place = place();
+    place.must("project member add hal --role head --as ada");
+    place.write("slow-1.yaml", slow(1, 1));
+    place.write("slow-2.yaml", slow(2, 2));
+    let named = "not: [requester] }\n    override: role:head\n    except";
+    place.write("rules.yaml", RULES.replace("not: [requester] }\n    except", named));
+    for file in ["slow-1", "slow-2"] {
+        place.must(&format!("definitions publish {file}.yaml --as ada"));
+    }
+    place.must("submit slow --version 1 --as ada");
+    place.must("approve 1 --as bob");
+    place.must("baseline publish rules.yaml --reason 'an audit asks for it' --as eve");
+    place.must("migrate 1 --to 2 --reason 'the new rules' --as mig");
+    assert_snapshot!(place.shows(&[
+        "signal 1 go --as ada",
+        "override 1 --requirement four-eyes --reason 'it burns' --as bob",
+        "override 1 --requirement tested --reason 'it burns' --as hal",
+        "override 1 --requirement four-eyes --hold later --reason 'it burns' --as hal",
+        "override 1 --requirement four-eyes --reason 'it burns' --as hal",
+        "show 1",
+        "withdraw 1 --requirement four-eyes --as hal",
+        "history 1",
+    ]), @r"
+    $ holdpoint signal 1 go --as ada
+    signalled run 1: Slow
+    held at `later`
+      waiting  `four-eyes` of the baseline house-rules: nothing has met it yet
+               can override it: hal
+    next: override `four-eyes` of the baseline for this run, with a reason, as role head, not requester or editors: `holdpoint override 1 --requirement four-eyes --reason TEXT`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint override 1 --requirement four-eyes --reason 'it burns' --as bob
+    error[HP1002]: `bob` may not override `four-eyes` of the baseline for a run
+    help: role head, not requester or editors: hal
+    [exit 1]
+
+    $ holdpoint override 1 --requirement tested --reason 'it burns' --as hal
+    error[HP1031]: nobody may override `tested` for one run
+    help: the baseline would have to name who may: `override`
+    [exit 1]
+
+    $ holdpoint override 1 --requirement four-eyes --hold later --reason 'it burns' --as hal
+    error: the argument `--requirement <NAME>` cannot be used with `--hold <HOLD>`
+    help: the usage is `holdpoint override --reason <REASON> --requirement <NAME> --as <MEMBER> <RUN>`
+    [exit 2]
+
+    $ holdpoint override 1 --requirement four-eyes --reason 'it burns' --as hal
+    overrode a requirement of run 1: Slow
+    working at `install`
+      waiting  no activity `install` is configured here
+    next: configure it in the directory's `holdpoint.toml`, then run `holdpoint work`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint show 1
+    run 1: Slow
+    id        [uuid]
+    project   lab
+    workflow  slow v2 (sha256:[digest])
+    submitted [time] UTC by ada
+    updated   [time] UTC, version 17
+    input     none
+
+    working at `install`
+      waiting  no activity `install` is configured here
+    next: configure it in the directory's `holdpoint.toml`, then run `holdpoint work`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    baseline  house-rules, revision 1
+      overridden      four-eyes: hal has overridden it for this run: it burns
+      not applicable  tested: the definition has no such work
+
+    $ holdpoint withdraw 1 --requirement four-eyes --as hal
+    error[HP1031]: the work that `four-eyes` stands before has begun, and none can begin any more
+    help: `holdpoint show RUN` says how it stands to its baseline
+    [exit 1]
+
+    $ holdpoint history 1
+    run 1: Slow
+      [time]  ada  submitted it to slow v1
+      [time]  ada  it reached `agree`
+      [time]  ada  held at `agree` for 1 of rule peer
+      [time]  bob  approved `agree` (role engineer)
+      [time]  bob  `agree` was released
+      [time]  bob  it reached `later`
+      [time]  bob  held at `later`
+      [time]  mig  migrated it from v1 to v2 at `later`: the new rules
+      [time]  mig  it reached `later` again, time 2
+      [time]  mig  held at `later`
+      [time]  ada  signalled `go`
+      [time]  ada  `later` took the signal `go`
+      [time]  ada  `later` was released
+      [time]  ada  the baseline keeps it before `install`: four-eyes (nothing has met it yet)
+      [time]  hal  overrode `four-eyes` of the baseline for this run (role head): it burns
+      [time]  hal  it reached `install`
+      [time]  hal  `install` asked for `install`
+
+    times are UTC; with `--json` every event is printed as it is stored
+    ");
+    let shown = place.ask("show 1");
+    let one = &shown["view"]["baseline"]["requirements"][0];
+    assert_eq!((&one["status"], &one["met"]), (&"overridden".into(), &false.into()));
+    assert_eq!(one["overridden_by"], "hal");
+}

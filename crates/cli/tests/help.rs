@@ -38,10 +38,10 @@ fn the_top_level() {
       approve      Approve what runs are held for
       reject       Reject what runs are held for
       veto         Stop the release of runs until you lift the veto, or are overruled
-      withdraw     Take your approval back, or lift your veto
+      withdraw     Take your approval back, lift your veto, or end an override of the baseline
       overrule     Set a veto of another member aside
       object       Object to what goes on by itself unless somebody does
-      override     Let a run go on although the window that it waits for is closed
+      override     Let a run go on in spite of a closed window or a requirement of its baseline
       recount      Count the votes on a hold with the project's members as they are now
       recheck      Have a check of a hold made again
       discharge    Say that a duty has been done

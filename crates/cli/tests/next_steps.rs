@@ -416,3 +416,36 @@ states:
     place.must("work");
     offers(&place, &["promote 1 --state left-do", "abort 1 --reason so --state right-do"]);
 }
+
+#[test]
+fn a_run_that_rests_for_what_its_baseline_demands() {
+    let states = |need: u32| {
+        format!(
+            "
+start: ask
+states:
+  ask:
+    hold: {{ approval: {{ rules: {{ peers: {{ from: role:engineer, need: {need} }} }}, not: [requester] }} }}
+    on: {{ released: later, rejected: refused }}
+  later: {{ hold: {{ signal: {{ name: go }} }}, on: {{ released: tell }} }}
+  tell: {{ do: {{ activity: {{ run: tell }} }}, on: {{ succeeded: done, failed: refused }} }}
+"
+        )
+    };
+    let place = place(&states(1), &[("tell", "exit 0")], "");
+    place.must("approve 1 --as eve");
+    let newer = format!(
+        "workflow: flow\nversion: 2\ntitle: Flow\ninput: {{ type: object, properties: {{ n: {{ type: integer }} }} }}\n{}  done: {{ end: done }}\n  refused: {{ end: refused }}\n",
+        states(2)
+    );
+    place.write("newer.yaml", newer);
+    place.must("definitions publish newer.yaml --as ada");
+    place.write(
+        "rules.yaml",
+        "baseline: rules\ntitle: Rules\nrequirements:\n  four-eyes: { approval: { from: role:engineer, need: 2 }, override: role:head }\n",
+    );
+    place.must("baseline publish rules.yaml --reason so --as ada");
+    place.must("migrate 1 --to 2 --reason so --as ada");
+    place.must("signal 1 go --as ada");
+    offers(&place, &["override 1 --requirement four-eyes --reason so", "cancel 1 --reason so"]);
+}

@@ -261,6 +261,21 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// Take a requirement of its baseline off this run.
+    OverrideRequirement {
+        /// Which.
+        requirement: String,
+        /// Why.
+        reason: String,
+    },
+    /// Demand again what was taken off this run.
+    WithdrawOverride {
+        /// Which requirement.
+        requirement: String,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Say that a duty has been done.
     Discharge {
         /// The duty's number in the run.
@@ -516,10 +531,12 @@ impl Action {
         match self {
             Self::Vote { reason, .. }
             | Self::Withdraw { reason, .. }
+            | Self::WithdrawOverride { reason, .. }
             | Self::Steer { reason, .. } => reason.as_deref(),
             Self::Overrule { reason: text, .. }
             | Self::Object { reason: text, .. }
             | Self::Override { reason: text, .. }
+            | Self::OverrideRequirement { reason: text, .. }
             | Self::Discharge { note: text, .. }
             | Self::Amend { reason: text, .. }
             | Self::BreakLock { reason: text, .. }
@@ -566,6 +583,8 @@ impl Action {
             | Self::Recount { .. }
             | Self::Recheck { .. }
             | Self::Override { .. }
+            | Self::OverrideRequirement { .. }
+            | Self::WithdrawOverride { .. }
             | Self::Discharge { .. }
             | Self::Attach { .. }
             | Self::Done { .. }

@@ -115,6 +115,10 @@ impl MigrationPlan {
         let known = members(before.input);
         let added = members(after.input).into_iter().filter(|one| !known.contains(one)).collect();
         let mut falls: Vec<String> = before.view.holds.iter().flat_map(what_falls).collect();
+        for one in before.view.baseline.iter().flat_map(|baseline| &baseline.requirements) {
+            let by = one.overridden_by.as_ref();
+            falls.extend(by.map(|by| format!("the override of `{}` by {by}", one.name)));
+        }
         if before.view.rollout.is_some() && after.view.rollout.is_none() {
             falls.push(
                 "the rollout that was done: it cannot be rolled back by `holdpoint rollback`"

@@ -85,6 +85,11 @@ pub enum NextAsk {
         /// The state that waits for it.
         hold: String,
     },
+    /// Take a requirement of its baseline off the run.
+    OverrideRequirement {
+        /// Which.
+        requirement: String,
+    },
     /// Send a signal.
     Signal {
         /// Its name.

@@ -49,6 +49,8 @@ pub enum RefusalCode {
     NotMigratable,
     /// The definition does not keep to the project's baseline.
     BelowBaseline,
+    /// The requirement of the baseline cannot be overridden for the run, or not any more.
+    NotOverridable,
     /// A file of evidence that the hold demands is not what was attached.
     EvidenceDamaged,
     /// What is voted on is not the plan that would be carried out.
@@ -65,7 +67,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -88,6 +90,7 @@ impl RefusalCode {
         Self::CountsOnce,
         Self::NotMigratable,
         Self::BelowBaseline,
+        Self::NotOverridable,
         Self::EvidenceDamaged,
         Self::OtherPlan,
         Self::NewerWork,
@@ -122,6 +125,7 @@ impl RefusalCode {
             Self::CountsOnce => "HP1014",
             Self::NotMigratable => "HP1018",
             Self::BelowBaseline => "HP1030",
+            Self::NotOverridable => "HP1031",
             Self::EvidenceDamaged => "HP1045",
             Self::OtherPlan => "HP1040",
             Self::NewerWork => "HP1060",

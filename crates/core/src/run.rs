@@ -596,6 +596,8 @@ impl Run {
             | Action::Recount { .. }
             | Action::Recheck { .. }
             | Action::Override { .. }
+            | Action::OverrideRequirement { .. }
+            | Action::WithdrawOverride { .. }
             | Action::Discharge { .. }
             | Action::Attach { .. }
             | Action::Done { .. }

@@ -208,6 +208,9 @@ pub struct RequirementView {
     pub met: bool,
     /// How so.
     pub why: String,
+    /// Who has taken it off this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overridden_by: Option<MemberId>,
 }
 
 /// Work that failed.

@@ -16,6 +16,7 @@ use crate::{
     hold_model::{Amended, Approval, Approver, Exclusion, Hold, listed},
     model::{Model, StateKind, StateModel, Target},
     node, read_into,
+    requirement_override::Overriders,
     risk::RiskModel,
     substitutes::Substitutes,
     syntax_baseline,
@@ -44,6 +45,8 @@ pub(crate) struct Requirement {
     pub(crate) waivable: bool,
     /// The definitions of which it is not demanded, and why.
     pub(crate) except: BTreeMap<String, String>,
+    /// Who may take it off one run.
+    pub(crate) overriders: Option<Overriders>,
 }
 
 /// What must lie before work.
@@ -256,13 +259,8 @@ impl Requirement {
         baseline: &str,
         findings: &mut Findings,
     ) -> (String, Standing) {
-        let work: Vec<_> = model
-            .states
-            .iter()
-            .filter(|(_, state)| {
-                WorkKind::of(&state.kind).is_some_and(|kind| self.before.contains(&kind))
-            })
-            .collect();
+        let work: Vec<_> =
+            model.states.iter().filter(|(_, state)| self.is_before(&state.kind)).collect();
         let ways = self.ways(model);
         let past: Vec<_> = work
             .iter()
@@ -383,7 +381,12 @@ impl Requirement {
 
     fn work<'m>(&self, model: &'m Model) -> impl Iterator<Item = &'m StateKind> {
         let kinds = model.states.values().map(|state| &state.kind);
-        kinds.filter(|kind| WorkKind::of(kind).is_some_and(|kind| self.before.contains(&kind)))
+        kinds.filter(|kind| self.is_before(kind))
+    }
+
+    /// Whether it stands before work of this kind.
+    pub(crate) fn is_before(&self, kind: &StateKind) -> bool {
+        WorkKind::of(kind).is_some_and(|kind| self.before.contains(&kind))
     }
 
     /// Whether the work itself sees to it.
@@ -434,6 +437,9 @@ impl Requirement {
         }
         if approval.amended == Some(Amended::Keep) {
             return weaker("its approvals stand for a text that was amended".to_owned());
+        }
+        if matches!(approval.drifted, Some((Amended::Keep, _))) {
+            return weaker("its approvals stand for a plan that has drifted".to_owned());
         }
         if *need > 1 && approval.substitutes() == Substitutes::Each {
             return weaker("one person may count for several by `substitutes: each`".to_owned());
@@ -518,6 +524,9 @@ impl Requirement {
         };
         if self.waivable {
             text.push_str("; a hold that was waived counts");
+        }
+        if let Some(overriders) = &self.overriders {
+            text.push_str(&format!("; {} may override it for one run", overriders.in_words()));
         }
         for (definition, reason) in &self.except {
             text.push_str(&format!("; not of `{definition}`: {reason}"));

@@ -16,8 +16,9 @@ use serde_json::Value;
 
 use crate::{
     event_data::{
-        Attached, Ballot, Because, CheckTimes, Confirmation, Gate, OfTarget, OpenCheck, OpenRule,
-        OpenTask, Opened, Past, Risk, Sender, Verdict,
+        Attached, Ballot, Because, CheckTimes, Confirmation, Gate, MetByRelease, OfTarget,
+        OpenCheck, OpenRule, OpenTask, Opened, OverrideEnd, Overriding, Past, Risk, Sender,
+        Verdict,
     },
     lockdown::HeldBy,
     plan_targets::PlannedOf,
@@ -178,16 +179,7 @@ pub enum DefinitionEvent {
     },
     /// A hold has what its baseline demands, and is about to be released.
     #[serde(rename = "holdpoint.baseline.met")]
-    BaselineMet {
-        /// Which hold.
-        hold: String,
-        /// The requirements that are met by that.
-        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-        requirements: BTreeSet<String>,
-        /// Those that are not, as the hold's window was overridden.
-        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-        overridden: BTreeSet<String>,
-    },
+    BaselineMet(MetByRelease),
     /// What its baseline demands keeps the run from entering a state in which work is begun.
     #[serde(rename = "holdpoint.baseline.held")]
     BaselineHeld {
@@ -196,6 +188,12 @@ pub enum DefinitionEvent {
         /// The requirements, each with how it stands; at least one.
         lacking: BTreeMap<String, String>,
     },
+    /// A requirement of its baseline was taken off the run.
+    #[serde(rename = "holdpoint.baseline.overridden")]
+    RequirementOverridden(Overriding),
+    /// What was taken off the run is demanded of it again.
+    #[serde(rename = "holdpoint.baseline.override_withdrawn")]
+    OverrideWithdrawn(OverrideEnd),
     /// The input was replaced while a hold was open, which goes on with what follows from the new one.
     #[serde(rename = "holdpoint.run.amended")]
     Amended {

@@ -57,6 +57,48 @@ pub struct OpenCheck {
     pub valid_ms: Option<u64>,
 }
 
+/// A hold that has what its baseline demands, and is about to be released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetByRelease {
+    /// Which hold.
+    pub hold: String,
+    /// The requirements that are met by that.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub requirements: BTreeSet<String>,
+    /// Those that are not, as the hold's window was overridden.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub overridden: BTreeSet<String>,
+}
+
+/// That a requirement of its baseline was taken off a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overriding {
+    /// Which.
+    pub requirement: String,
+    /// By whom.
+    pub member: MemberId,
+    /// All that the member held then.
+    pub roles: BTreeSet<RoleName>,
+    /// The digest of the input, with which alone it counts.
+    pub digest: Digest,
+    /// Why.
+    pub reason: String,
+}
+
+/// That what was taken off a run is demanded of it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideEnd {
+    /// Which requirement.
+    pub requirement: String,
+    /// By whom.
+    pub member: MemberId,
+    /// All that the member held then.
+    pub roles: BTreeSet<RoleName>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// The risk of a run, with what it follows from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Risk {

@@ -57,7 +57,6 @@ impl DefinitionEvent {
             | Self::CheckAsked { hold, .. }
             | Self::HoldFailed { hold, .. }
             | Self::HoldReleased { hold }
-            | Self::BaselineMet { hold, .. }
             | Self::TaskReopened { hold, .. }
             | Self::WaiverGiven { hold, .. }
             | Self::HoldWaived { hold, .. }
@@ -71,6 +70,7 @@ impl DefinitionEvent {
             | Self::ConflictsChecked { hold, .. }
             | Self::ConflictAccepted { hold, .. }
             | Self::HoldExpired { hold, .. } => Some(hold),
+            Self::BaselineMet(release) => Some(&release.hold),
             Self::TaskConfirmed(confirmation) => Some(&confirmation.hold),
             Self::ApprovalGranted(ballot)
             | Self::ApprovalRejected(ballot)
@@ -87,7 +87,9 @@ impl DefinitionEvent {
             | Self::TargetStepDone { of, .. }
             | Self::TargetTakenOver(of) => Some(&of.state),
             // These are the run's as a whole.
-            Self::DutyOpened(_)
+            Self::RequirementOverridden(_)
+            | Self::OverrideWithdrawn(_)
+            | Self::DutyOpened(_)
             | Self::DutyDischarged { .. }
             | Self::LockBroken { .. }
             | Self::DutyOverdue { .. }

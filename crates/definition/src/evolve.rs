@@ -20,7 +20,7 @@ use crate::{
     lockdown,
     locking::{self, Locking},
     model::{CANCELLED, Model, StateKind, Work},
-    overruled, parallel_state, requirements, rollout_evolve,
+    overruled, parallel_state, requirement_override, requirements, rollout_evolve,
     state::{Failure, Place, Signal, State},
     tasks,
     waiver::{self, Waived},
@@ -210,11 +210,14 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
                 leads(model, state, named) && state.owed_before(model, named).next().is_none();
             lockdown::evolve(state, event, leads)
         }
-        (_, Event::BaselineMet { .. }) => requirements::evolve(state, event, false, meta.time),
+        (_, Event::BaselineMet(_)) => requirements::evolve(state, event, false, meta.time),
         (_, Event::BaselineHeld { state: named, .. }) => {
             let leads =
                 leads(model, state, named) && state.owed_before(model, named).next().is_none();
             requirements::evolve(state, event, leads, meta.time)
+        }
+        (_, Event::RequirementOverridden(_) | Event::OverrideWithdrawn(_)) => {
+            requirement_override::evolve(state, event, meta.time)
         }
         (_, Event::Commented { .. }) => Ok(()),
         (

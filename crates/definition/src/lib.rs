@@ -81,6 +81,7 @@ mod past_check;
 mod phrase;
 mod plan_targets;
 mod planned_times;
+mod requirement_override;
 mod requirements;
 mod risk;
 mod rollout;
@@ -139,8 +140,8 @@ pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::DefinitionEvent;
 pub use event_data::{
-    Attached, Ballot, Because, CheckTimes, Confirmation, Gate, InPlaceOf, OfTarget, OpenCheck,
-    OpenRule, OpenTask, Opened, Past, Risk, Sender, Verdict,
+    Attached, Ballot, Because, CheckTimes, Confirmation, Gate, InPlaceOf, MetByRelease, OfTarget,
+    OpenCheck, OpenRule, OpenTask, Opened, OverrideEnd, Overriding, Past, Risk, Sender, Verdict,
 };
 pub use language_schema::SCHEMA;
 pub use lockdown::HeldBy;

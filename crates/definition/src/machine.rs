@@ -320,6 +320,12 @@ impl Draft<'_> {
             Action::Override { hold, reason } => {
                 self.override_window(hold.as_deref(), reason)?;
             }
+            Action::OverrideRequirement { requirement, reason } => {
+                self.override_requirement(requirement, reason)?;
+            }
+            Action::WithdrawOverride { requirement, reason } => {
+                self.withdraw_override(requirement, reason.as_deref())?;
+            }
             Action::Discharge { duty, note } => self.discharge(*duty, note)?,
             Action::Attach { name, evidence, note } => {
                 self.attach(name, evidence, note.as_deref())?;

@@ -68,6 +68,8 @@ pub(crate) fn adopt(
         one.state = renamed(&one.state);
     }
     state.kept.renamed(renamed);
+    // They were given for what the run was.
+    state.kept.overridden.clear();
     state.left = BTreeMap::new();
     for (name, outcome) in &old.left {
         let known = state.left.entry(renamed(name)).or_insert_with(|| outcome.clone());

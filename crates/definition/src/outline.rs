@@ -358,8 +358,10 @@ impl Event {
             | Self::TaskConfirmed(_)
             | Self::TaskReopened { .. }
             | Self::WaiverGiven { .. }
-            | Self::BaselineMet { .. }
+            | Self::BaselineMet(_)
             | Self::BaselineHeld { .. }
+            | Self::RequirementOverridden(_)
+            | Self::OverrideWithdrawn(_)
             | Self::DutyOverdue { .. }
             | Self::Commented { .. }
             | Self::NotObjected { .. }

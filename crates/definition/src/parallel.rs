@@ -54,7 +54,9 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         Action::Signal { name, data } => return signal(draft, name, data),
         Action::Steer { steering, state, .. } => steered(draft, *steering, state.as_deref())?,
         Action::Amend { input, reason } => return amend(draft, input, reason),
-        Action::Discharge { .. } => {
+        Action::Discharge { .. }
+        | Action::OverrideRequirement { .. }
+        | Action::WithdrawOverride { .. } => {
             draft.act(action)?;
             for (path, _) in owned(draft.state.leaves()) {
                 within(draft, &path, |draft| {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdpoint_core::{
     BaselineRef, Digest, MemberId, Moment, Project, PublishedBaseline, Refusal,
-    view::{BaselineView, ConditionStatus, HoldView, RequirementView},
+    view::{BaselineView, Candidate, ConditionStatus, HoldView, RequirementView},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,12 +20,13 @@ use crate::{
     decide::{Draft, invalid},
     diagnostics::Diagnostics,
     event::DefinitionEvent as Event,
-    event_data::OpenRule,
+    event_data::{MetByRelease, OpenRule},
     event_place::cut,
     evidence,
     hold_model::{Approval, Hold},
     hold_state::HoldState,
     model::{Model, StateKind},
+    requirement_override::Overridden,
     state::{Place, State},
     view::condition,
 };
@@ -39,6 +40,9 @@ pub(crate) struct Kept {
     /// The outcomes of the states that were left last, each since it was entered last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) outcomes: BTreeMap<String, String>,
+    /// What was taken off the run, by requirement.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) overridden: BTreeMap<String, Overridden>,
 }
 
 /// That a hold was released with what a requirement demands.
@@ -111,7 +115,7 @@ pub(crate) struct Stands {
 
 impl Stands {
     /// Whether work begins that it stands before.
-    const fn lets_work_begin(&self) -> bool {
+    pub(crate) const fn lets_work_begin(&self) -> bool {
         match self.status {
             ConditionStatus::NotApplicable
             | ConditionStatus::Met
@@ -177,6 +181,11 @@ impl<'a> Judging<'a> {
         let is_met = met.is_some_and(|(_, mark)| mark.overridden.is_none());
         if let Some(reason) = one.except.get(model.name.as_str()) {
             return stands(ConditionStatus::Overridden, reason.clone(), is_met);
+        }
+        // Also where it need not have been, and where nobody could tell whether it is demanded.
+        if let Some(Overridden { by, reason, .. }) = state.overridden(&one.name) {
+            let why = format!("{by} has overridden it for this run: {reason}");
+            return stands(ConditionStatus::Overridden, why, is_met || one.is_within_all(model));
         }
         let vars = state.vars();
         match one.condition(model).and_then(|when| when.map_or(Ok(true), |when| when.holds(&vars)))
@@ -283,7 +292,7 @@ fn seats(one: &Requirement, approval: &Approval, rules: &[OpenRule]) -> u32 {
 }
 
 impl<'a> Draft<'a> {
-    fn judging(&self) -> Option<Result<Judging<'_>, String>> {
+    pub(crate) fn judging(&self) -> Option<Result<Judging<'_>, String>> {
         Judging::of(self.model, &self.state, self.at.project)
     }
 
@@ -304,7 +313,11 @@ impl<'a> Draft<'a> {
             return;
         }
         let hold = open.hold.clone();
-        self.emit(Event::BaselineMet { hold, requirements: met, overridden: without });
+        self.emit(Event::BaselineMet(MetByRelease {
+            hold,
+            requirements: met,
+            overridden: without,
+        }));
     }
 
     /// Rests before a state in which work is begun while its baseline demands something.
@@ -371,9 +384,10 @@ pub(crate) fn evolve(
         return Err("the run is judged by no baseline".to_owned());
     };
     match (&mut state.place, event) {
-        (Place::Hold(open), Event::BaselineMet { hold, requirements, overridden })
-            if open.hold == *hold =>
-        {
+        (
+            Place::Hold(open),
+            Event::BaselineMet(MetByRelease { hold, requirements, overridden }),
+        ) if open.hold == *hold => {
             let by = open.window.as_ref().and_then(|window| window.overridden.clone());
             let marked = requirements.iter().map(|one| (one, None));
             for (one, overridden) in marked.chain(overridden.iter().map(|one| (one, by.clone()))) {
@@ -414,7 +428,8 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> Option<Base
             let of = |one: &Requirement| {
                 let Stands { status, why, met } = judging.stands(one);
                 let (name, title) = (one.name.clone(), one.title.clone());
-                RequirementView { name, title, status, met, why }
+                let overridden_by = state.overridden(&one.name).map(|one| one.by.clone());
+                RequirementView { name, title, status, met, why, overridden_by }
             };
             view.requirements = judging.baseline.requirements.iter().map(of).collect();
         }
@@ -429,7 +444,14 @@ pub(crate) fn hold_view(model: &Model, state: &State, at: &Moment<'_>) -> Option
         return None;
     }
     let name = &state.baseline.as_ref()?.name;
-    let now = match Judging::of(model, state, at.project)? {
+    let judging = Judging::of(model, state, at.project)?;
+    let could_override = |requirement: &str| -> Vec<Candidate> {
+        let one = judging.as_ref().ok().and_then(|judging| judging.baseline.get(requirement));
+        let overriders = one.and_then(|one| one.overriders.as_ref());
+        let could = overriders.map(|who| who.could(state, at.project)).unwrap_or_default();
+        could.into_iter().map(|member| Candidate { member, lacks: None }).collect()
+    };
+    let now = match &judging {
         Ok(judging) => judging
             .baseline
             .requirements
@@ -439,6 +461,7 @@ pub(crate) fn hold_view(model: &Model, state: &State, at: &Moment<'_>) -> Option
             .filter(|(_, stands)| !stands.lets_work_begin())
             .collect(),
         Err(why) => {
+            let why = why.clone();
             vec![(name.to_string(), Stands { status: ConditionStatus::Error, why, met: false })]
         }
     };
@@ -446,6 +469,7 @@ pub(crate) fn hold_view(model: &Model, state: &State, at: &Moment<'_>) -> Option
         let words = format!("`{requirement}` of the baseline {name}: {why}");
         let mut view = condition("baseline", &requirement, false, words);
         view.status = status;
+        view.candidates = could_override(&requirement);
         view
     });
     let conditions: Vec<_> = conditions.collect();

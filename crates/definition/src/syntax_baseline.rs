@@ -6,6 +6,7 @@ use crate::{
     baseline::{Baseline, Demanded, Requirement, WorkKind},
     diagnostics::{DiagnosticCode as Code, Findings},
     node::{Key, Kind, Node},
+    requirement_override::Overriders,
     syntax::{Fields, Reader, listed},
     syntax_approval::{items, read_approvers, read_not},
     window_model::calendar,
@@ -24,6 +25,7 @@ const REQUIREMENT: &[&str] = &[
     "except",
 ];
 const APPROVAL: &[&str] = &["from", "need", "qualified", "not"];
+const OVERRIDE: &[&str] = &["from", "not"];
 const DEMANDS: &[&str] = &["approval", "evidence", "not_during"];
 
 /// Reads a baseline's shape. `None` when something is missing.
@@ -71,7 +73,12 @@ fn read_one(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<Requireme
         None => Some(None),
         Some(node) => reader.expr(node, &[]).map(|expr| Some(expr.text().trim().to_owned())),
     };
-    let demand = read_demand(key, &fields, reader);
+    let overriders = match fields.get("override") {
+        None => Some(None),
+        Some(node) => read_overriders(node, reader).map(Some),
+    };
+    let overriders = overriders?;
+    let demand = read_demand(key, &fields, overriders.as_ref(), reader);
     if let (Some(Demanded::NotDuring { .. }), Some(at)) = (&demand, fields.get("when")) {
         reader
             .findings
@@ -100,6 +107,7 @@ fn read_one(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<Requireme
         demand: demand?,
         waivable: waivable?,
         except: except?,
+        overriders,
     })
 }
 
@@ -130,7 +138,12 @@ fn read_before(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeSet<WorkKind
 }
 
 /// Reads what is demanded: exactly one thing, so that each has a standing of its own.
-fn read_demand(key: &Key, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Demanded> {
+fn read_demand(
+    key: &Key,
+    fields: &Fields<'_>,
+    overriders: Option<&Overriders>,
+    reader: &mut Reader<'_>,
+) -> Option<Demanded> {
     let given: Vec<&str> =
         DEMANDS.iter().copied().filter(|name| fields.get(name).is_some()).collect();
     if given.len() != 1 {
@@ -143,17 +156,6 @@ fn read_demand(key: &Key, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Optio
             )
             .help(format!("give exactly one of {}", listed(DEMANDS)));
         return None;
-    }
-    let overriders = fields.get("override");
-    if let (Some(at), None) = (overriders, fields.get("not_during")) {
-        reader
-            .findings
-            .add(
-                Code::UnknownKey,
-                &at.span,
-                "`override` says who may override `not_during`, and nothing else",
-            )
-            .help("leave it out; `except` says which definitions need not meet the requirement");
     }
     if let Some(node) = fields.get("approval") {
         return read_approval(node, reader);
@@ -170,11 +172,23 @@ fn read_demand(key: &Key, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Optio
             .help("name a calendar as `calendar:NAME`");
         return None;
     }
-    let overriders = match overriders {
-        None => Vec::new(),
-        Some(node) => read_approvers(node, reader)?,
-    };
+    let overriders = overriders.map(|one| one.from.clone()).unwrap_or_default();
     Some(Demanded::NotDuring { calendar: text.to_owned(), overriders })
+}
+
+/// Reads who may override: those who are named, or a mapping that says whom it excludes.
+fn read_overriders(node: &Node, reader: &mut Reader<'_>) -> Option<Overriders> {
+    let Kind::Map(_) = &node.kind else {
+        let not = Overriders::not_by_default();
+        return Some(Overriders { from: read_approvers(node, reader)?, not });
+    };
+    let fields = reader.fields(node, "an override of a baseline", OVERRIDE)?;
+    let from = fields.need(reader, "from").and_then(|node| read_approvers(node, reader));
+    let not = match fields.get("not") {
+        None => Some(Overriders::not_by_default()),
+        Some(node) => read_not(node, reader),
+    };
+    Some(Overriders { from: from?, not: not? })
 }
 
 fn read_approval(node: &Node, reader: &mut Reader<'_>) -> Option<Demanded> {

@@ -26,7 +26,7 @@ use crate::{
     lockdown, locking,
     model::{CANCELLED, Model},
     parallel_state::Fork,
-    phrase, requirements,
+    phrase, requirement_override, requirements,
     rollout_state::RolloutState,
     rollout_view, senders,
     state::{Place, State},
@@ -145,6 +145,7 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
         view.baseline = requirements::view(model, state, at);
     }
     view.next_steps.extend(lockdown::steps(model, state, at));
+    view.next_steps.extend(requirement_override::steps(model, state, at));
     if let Place::Child(child) = &state.place {
         let (name, verb) = (&child.definition, if child.stopping { "to stop" } else { "to end" });
         view.next_steps.push(NextStep::told(format!("wait for the run of `{name}` {verb}")));

@@ -301,7 +301,7 @@ fn a_baseline_that_says_nothing_clear_is_refused() {
         ("{ evidence: a, when: 'inptu.risk == 1' }", "HP2015"),
         ("{ evidence: a, when: '1 + 1' }", "HP2063"),
         ("{ evidence: a, when: 7 }", "HP2004"),
-        ("{ evidence: a, override: role:boss }", "HP2002"),
+        ("{ evidence: a, override: boss }", "HP2019"),
         ("{ evidence: a, waiver: perhaps }", "HP2004"),
         ("{ evidence: a, except: { b: '' } }", "HP2004"),
         ("{ approval: { from: role:engineer } }", "HP2003"),
@@ -346,4 +346,55 @@ fn a_hold_that_would_be_enough_and_is_left_otherwise_is_named_with_the_outcome()
         check("{ approval: { from: role:engineer, need: 1 } }", &source).findings.to_string();
     let told = "`ask` is enough only by `released`, and leads there by `waived`";
     assert!(found.contains(told), "{found}");
+}
+
+#[test]
+fn who_may_override_for_one_run_is_told_and_checked() {
+    let words = |requirement: &str| {
+        let found = baseline(requirement);
+        found.in_words().next().map(|(_, words)| words).unwrap()
+    };
+    for (override_, says) in [
+        ("role:head", "; role head, not requester or editors may override it for one run"),
+        (
+            "{ from: [role:head, member:ada], not: [requester] }",
+            "; role head or member ada, not requester may override it for one run",
+        ),
+        ("{ from: role:head, not: [] }", "; role head may override it for one run"),
+    ] {
+        let words = words(&format!("{{ evidence: report, override: {override_} }}"));
+        assert!(words.ends_with(says), "{words}");
+    }
+    for (override_, code) in [
+        ("everybody", "HP2019"),
+        ("[]", "HP2020"),
+        ("{ not: [requester] }", "HP2003"),
+        ("{ from: role:head, need: 2 }", "HP2002"),
+        ("{ from: role:head, not: [nobody] }", "HP2019"),
+    ] {
+        let source = format!(
+            "baseline: rules\ntitle: Rules\nrequirements:\n  one: {{ evidence: report, override: {override_} }}\n"
+        );
+        let found = Baseline::parse("rules.yaml", &source).unwrap_err();
+        let codes: Vec<_> = found.iter().map(|one| one.code.as_str()).collect();
+        assert!(codes.contains(&code), "{override_}: {codes:?}");
+    }
+}
+
+#[test]
+fn approvals_that_stand_for_another_plan_are_weaker() {
+    let source = |drifted: &str| {
+        definition(&format!(
+            "  ask: {{ hold: {{ approval: {{ rules: {{ a: {{ from: role:engineer, need: 1 }} }}{drifted} }} }}, on: {{ released: install, rejected: refused }} }}\n  install: {{ do: {{ rollout: {{ targets: {{ select: env=prod }}, approved_at: ask, waves: [100%], each: {{ run: install }} }} }}, on: {{ succeeded: done, failed: refused, drifted: ask }} }}"
+        ))
+    };
+    for (drifted, expected) in [
+        ("", Standing::Met),
+        (", drifted: reset", Standing::Met),
+        (", drifted: subset", Standing::Met),
+        (", drifted: keep", Standing::NotMet),
+    ] {
+        let found = standing("{ approval: { from: role:engineer, need: 1 } }", &source(drifted));
+        assert_eq!(found, expected, "{drifted}");
+    }
 }

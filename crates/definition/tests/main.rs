@@ -37,6 +37,7 @@ mod planned_times;
 mod plans;
 mod properties;
 mod reference;
+mod requirement_override;
 mod requirements;
 mod risk;
 mod rollout;

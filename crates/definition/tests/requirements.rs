@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::common::{done, ended, hours, last, open, people, refused, workflow};
 
-const RULES: &str = "
+pub(crate) const RULES: &str = "
 baseline: rules
 title: Rules
 requirements:
@@ -20,7 +20,7 @@ requirements:
 ";
 
 /// Everything that the rules demand, in a definition of its own names.
-const CHANGE: &str = "
+pub(crate) const CHANGE: &str = "
 workflow: change
 version: 1
 title: Change
@@ -64,7 +64,7 @@ states:
   refused: { end: refused }
 ";
 
-fn published(revision: u32, source: &str) -> ProjectEvent {
+pub(crate) fn published(revision: u32, source: &str) -> ProjectEvent {
     ProjectEvent::BaselinePublished {
         baseline: "rules".parse().unwrap(),
         revision,
@@ -75,7 +75,7 @@ fn published(revision: u32, source: &str) -> ProjectEvent {
     }
 }
 
-fn bench(rules: &str, change: &str, risk: &str) -> Bench {
+pub(crate) fn bench(rules: &str, change: &str, risk: &str) -> Bench {
     let mut bench = Bench::new(workflow(change), people());
     bench.happens(&published(1, rules));
     bench.submit("fay", json!({ "risk": risk })).unwrap();
@@ -83,24 +83,24 @@ fn bench(rules: &str, change: &str, risk: &str) -> Bench {
 }
 
 #[track_caller]
-fn of(bench: &Bench, name: &str) -> RequirementView {
+pub(crate) fn of(bench: &Bench, name: &str) -> RequirementView {
     let view = bench.view().baseline.expect("the run is judged");
     view.requirements.into_iter().find(|one| one.name == name).expect("a requirement")
 }
 
 #[track_caller]
-fn stands(bench: &Bench, expected: &[(&str, Status, &str)]) {
+pub(crate) fn stands(bench: &Bench, expected: &[(&str, Status, &str)]) {
     for (name, status, why) in expected {
         let one = of(bench, name);
         assert_eq!((one.status, one.why.as_str()), (*status, *why), "{name}");
     }
 }
 
-fn found(bad: i64) -> Outcome {
+pub(crate) fn found(bad: i64) -> Outcome {
     Outcome::Completed(json!({ "json": { "bad": bad } }))
 }
 
-fn report(bench: &mut Bench) {
+pub(crate) fn report(bench: &mut Bench) {
     let evidence = NewEvidence {
         digest: Digest::of(b"a report"),
         size: Some(8),
@@ -249,7 +249,7 @@ fn an_error_keeps_the_work_from_beginning() {
 }
 
 /// A definition that asks one where two must agree: it was published before the baseline.
-const OLD: &str = "
+pub(crate) const OLD: &str = "
 workflow: change
 version: 1
 title: Change
@@ -315,7 +315,7 @@ fn a_run_is_judged_by_the_baseline_that_it_began_with() {
 }
 
 /// The work lies behind a hold of its own, so that a run can be migrated on its way to it.
-const SLOW: &str = "
+pub(crate) const SLOW: &str = "
 workflow: change
 version: 1
 title: Change

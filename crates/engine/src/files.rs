@@ -49,6 +49,8 @@ pub(crate) const fn may_release(action: &Action) -> bool {
         Action::Start
         | Action::Object { .. }
         | Action::Recheck { .. }
+        | Action::OverrideRequirement { .. }
+        | Action::WithdrawOverride { .. }
         | Action::Discharge { .. }
         | Action::Reopen { .. }
         | Action::Waive { .. }

@@ -267,6 +267,10 @@ pub(crate) fn words(action: &Action) -> String {
         Action::Overrule { .. } => "overrule".to_owned(),
         Action::Object { .. } => "object".to_owned(),
         Action::Override { .. } => "override".to_owned(),
+        Action::OverrideRequirement { requirement, .. } => format!("override `{requirement}`"),
+        Action::WithdrawOverride { requirement, .. } => {
+            format!("withdraw the override of `{requirement}`")
+        }
         Action::Recount { .. } => "recount".to_owned(),
         Action::Recheck { .. } => "recheck".to_owned(),
         Action::Discharge { .. } => "discharge".to_owned(),

@@ -21,10 +21,10 @@ pub(crate) const ACTS: &[(&str, &str, &[&str])] = &[
     ("approve", "`approve`", &["by", "for", "hold", "reason", "duties"]),
     ("reject", "`reject`", &["by", "for", "hold", "reason"]),
     ("veto", "`veto`", &["by", "for", "hold", "reason"]),
-    ("withdraw", "`withdraw`", &["by", "for", "hold", "reason"]),
+    ("withdraw", "`withdraw`", &["by", "for", "hold", "requirement", "reason"]),
     ("overrule", "`overrule`", &["by", "veto_of", "hold", "reason"]),
     ("object", "`object`", &["by", "hold", "reason"]),
-    ("override", "`override`", &["by", "hold", "reason"]),
+    ("override", "`override`", &["by", "hold", "requirement", "reason"]),
     ("accept", "`accept`", &["by", "conflict", "reason"]),
     ("recount", "`recount`", &["by", "hold"]),
     ("recheck", "`recheck`", &["by", "hold", "check"]),
@@ -149,6 +149,19 @@ impl Given<'_> {
         Some(hold)
     }
 
+    /// A requirement of the baseline; what is said of a hold has no place beside it.
+    fn requirement(&self, file: &mut File<'_>, others: &[&str]) -> Option<String> {
+        for key in others {
+            if let Some(node) = self.get(key) {
+                let help = format!("leave `{key}` out: `requirement` is about the whole run");
+                file.reader.wrong(node, &help);
+                return None;
+            }
+        }
+        let name = self.get("requirement")?;
+        Some(file.reader.text(name, "the name of a requirement")?.to_owned())
+    }
+
     /// A reason; whether one is needed is the definition's to say.
     fn reason(&self, file: &mut File<'_>) -> Option<String> {
         Some(self.text(file, "reason")?.unwrap_or_default())
@@ -159,6 +172,10 @@ impl Given<'_> {
             "approve" => self.vote(file, Vote::Approve)?,
             "reject" => self.vote(file, Vote::Reject)?,
             "veto" => self.vote(file, Vote::Veto)?,
+            "withdraw" if self.get("requirement").is_some() => Action::WithdrawOverride {
+                requirement: self.requirement(file, &["for", "hold"])?,
+                reason: self.text(file, "reason")?,
+            },
             "withdraw" => {
                 let (hold, reason) = (self.hold(file)?, self.text(file, "reason")?);
                 Action::Withdraw { hold, in_place_of: self.in_place_of(file)?, reason }
@@ -169,6 +186,10 @@ impl Given<'_> {
                 reason: self.reason(file)?,
             },
             "object" => Action::Object { hold: self.hold(file)?, reason: self.reason(file)? },
+            "override" if self.get("requirement").is_some() => Action::OverrideRequirement {
+                requirement: self.requirement(file, &["hold"])?,
+                reason: self.reason(file)?,
+            },
             "override" => Action::Override { hold: self.hold(file)?, reason: self.reason(file)? },
             "accept" => {
                 let number = self.need(file, "conflict")?;

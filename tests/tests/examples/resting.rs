@@ -1,6 +1,7 @@
 //! Examples of what is recorded of a run that rests before a state, and of its baseline.
 
-use holdpoint_definition::{DefinitionEvent, HeldBy};
+use holdpoint_core::Digest;
+use holdpoint_definition::{DefinitionEvent, HeldBy, MetByRelease, OverrideEnd, Overriding};
 
 use super::text;
 
@@ -24,19 +25,38 @@ pub(crate) fn examples() -> Vec<(&'static str, DefinitionEvent)> {
         ),
         (
             "holdpoint.baseline.met",
-            DefinitionEvent::BaselineMet {
+            DefinitionEvent::BaselineMet(MetByRelease {
                 hold: text("authorize"),
                 requirements: [text("four-eyes"), text("tested")].into(),
                 overridden: [].into(),
-            },
+            }),
         ),
         (
             "holdpoint.baseline.met.overridden",
-            DefinitionEvent::BaselineMet {
+            DefinitionEvent::BaselineMet(MetByRelease {
                 hold: text("schedule"),
                 requirements: [].into(),
                 overridden: [text("freeze")].into(),
-            },
+            }),
+        ),
+        (
+            "holdpoint.baseline.overridden",
+            DefinitionEvent::RequirementOverridden(Overriding {
+                requirement: text("tested"),
+                member: "grace".parse().unwrap(),
+                roles: ["head".parse().unwrap()].into(),
+                digest: Digest::of(b"input"),
+                reason: text("Störung"),
+            }),
+        ),
+        (
+            "holdpoint.baseline.override_withdrawn",
+            DefinitionEvent::OverrideWithdrawn(OverrideEnd {
+                requirement: text("tested"),
+                member: "grace".parse().unwrap(),
+                roles: ["head".parse().unwrap()].into(),
+                reason: Some(text("there is a report after all")),
+            }),
         ),
         (
             "holdpoint.baseline.held",

@@ -50,10 +50,13 @@ pub(crate) enum Tell {
         #[arg(long, value_parser = words)]
         reason: String,
     },
-    /// Take your approval back, or lift your veto
+    /// Take your approval back, lift your veto, or end an override of the baseline
     Withdraw {
         #[command(flatten)]
         to: To,
+        /// The requirement of the baseline that is to be demanded of the run again
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["hold", "place"])]
+        requirement: Option<String>,
         /// The member in whose place you gave the vote
         #[arg(long = "for", value_name = "MEMBER")]
         place: Option<MemberId>,
@@ -79,10 +82,13 @@ pub(crate) enum Tell {
         #[arg(long, value_parser = words)]
         reason: String,
     },
-    /// Let a run go on although the window that it waits for is closed
+    /// Let a run go on in spite of a closed window or a requirement of its baseline
     Override {
         #[command(flatten)]
         to: To,
+        /// The requirement of the baseline that is not to be demanded of this run
+        #[arg(long, value_name = "NAME", conflicts_with = "hold")]
+        requirement: Option<String>,
         /// Why
         #[arg(long, value_parser = words)]
         reason: String,
@@ -273,9 +279,19 @@ impl Tell {
             Self::Veto { on, place, reason } => {
                 vote(on, Vote::Veto, Some(reason), Vec::new(), place, "vetoed")
             }
-            Self::Withdraw { to, place, reason } => about(to, "withdrew your vote on", &|hold| {
-                Action::Withdraw { hold, in_place_of: place.clone(), reason: reason.clone() }
-            }),
+            Self::Withdraw { to, requirement: Some(requirement), reason, .. } => {
+                about(to, "withdrew an override of", &|_| Action::WithdrawOverride {
+                    requirement: requirement.clone(),
+                    reason: reason.clone(),
+                })
+            }
+            Self::Withdraw { to, place, reason, .. } => {
+                about(to, "withdrew your vote on", &|hold| Action::Withdraw {
+                    hold,
+                    in_place_of: place.clone(),
+                    reason: reason.clone(),
+                })
+            }
             Self::Overrule { to, member, reason } => about(to, "overruled a veto on", &|hold| {
                 let (member, reason) = (member.clone(), reason.clone());
                 Action::Overrule { hold, member, reason }
@@ -283,7 +299,13 @@ impl Tell {
             Self::Object { to, reason } => {
                 about(to, "objected to", &|hold| Action::Object { hold, reason: reason.clone() })
             }
-            Self::Override { to, reason } => about(to, "overrode the window of", &|hold| {
+            Self::Override { to, requirement: Some(requirement), reason } => {
+                about(to, "overrode a requirement of", &|_| Action::OverrideRequirement {
+                    requirement: requirement.clone(),
+                    reason: reason.clone(),
+                })
+            }
+            Self::Override { to, reason, .. } => about(to, "overrode the window of", &|hold| {
                 Action::Override { hold, reason: reason.clone() }
             }),
             Self::Recount { to } => {

@@ -377,6 +377,9 @@ fn with_command(step: &NextStep, row: &RunRow, view: &RunView) -> String {
             format!("settle {number} done|failed|again --effect {effect} --reason TEXT")
         }
         Some(NextAsk::Recheck { check, hold }) => format!("recheck {number} {check}{}", at(hold)),
+        Some(NextAsk::OverrideRequirement { requirement }) => {
+            format!("override {number} --requirement {requirement} --reason TEXT")
+        }
         Some(NextAsk::AcceptConflict { number: with, .. }) => {
             format!("conflicts accept {number} --with {with} --reason TEXT")
         }
@@ -556,6 +559,7 @@ fn doing(condition: &ConditionView) -> &'static str {
         "evidence" => "attach",
         "task" => "confirm",
         "signal" => "send",
+        "baseline" => "override",
         _ => "release",
     }
 }
