@@ -1,24 +1,34 @@
 //! What every command needs: the directory and its engine, who acts, which project, which run.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use holdpoint::{
-    DataDirectory,
+    DataDirectory, DirectoryFailure,
     core::{Actor, Authentication, CommandId, Project, ProjectId, RunId},
+    directory::SOCKET,
     engine::{Effects, Engine, RunFilter},
+    log_sled::{OpenFailure, SledLog},
 };
 
 use crate::{
     GUARD,
-    arguments::Acting,
+    arguments::{Acting, Arguments},
     failure::{Failure, LIST_RUNS},
+    output::tell,
+    relay::{
+        Told, asking, command_id,
+        serving::{Live, Serving},
+    },
 };
 
 /// The fewest characters of a run's id that may stand for it.
 pub(crate) const ID_PART_MIN: usize = 6;
 
 /// What the global options say.
-#[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) directory: PathBuf,
     pub(crate) project: Option<ProjectId>,
@@ -27,6 +37,12 @@ pub(crate) struct Context {
     pub(crate) json: bool,
     /// What this process is, for those who find the directory in use.
     pub(crate) user: String,
+    /// Whether the process that has the directory may do the command.
+    pub(crate) relayed: bool,
+    /// What is open in this process already, where the command is done for another one.
+    pub(crate) live: Option<Live>,
+    /// Up to where an earlier process has told what happens.
+    pub(crate) after: Told,
 }
 
 /// Who acts, and the id under which the command is remembered.
@@ -42,8 +58,31 @@ impl Context {
     pub(crate) fn open(&self) -> Result<DataDirectory, Failure> {
         // The link is to the running program, also when its file was replaced meanwhile.
         let guard = vec!["/proc/self/exe".into(), GUARD.into()];
-        let directory = DataDirectory::open(&self.directory)?.with_patience(self.wait);
-        Ok(directory.guarded_by(guard))
+        Ok(DataDirectory::open(&self.directory)?.guarded_by(guard))
+    }
+
+    /// The log: the one that is open, or else opened. Where another process has it that takes commands of
+    /// others, the failure is the way there; what was done up to here is done there again.
+    pub(crate) async fn log(&self, directory: &DataDirectory) -> Result<Arc<SledLog>, Failure> {
+        if let Some(live) = &self.live {
+            return Ok(Arc::clone(&live.log));
+        }
+        let began = Instant::now();
+        loop {
+            let failure = match directory.log(&self.user).await {
+                Err(DirectoryFailure::Log(failure @ OpenFailure::InUse { .. })) => failure,
+                opened => return Ok(opened?),
+            };
+            if self.relayed
+                && let Some(stream) = asking::reach(&self.directory)
+            {
+                return Err(Failure::Served(stream));
+            }
+            if began.elapsed() >= self.wait {
+                return Err(in_use(&failure));
+            }
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
     }
 
     /// Opens the data directory, starts its engine, does `work` with it and shuts it down again,
@@ -53,14 +92,59 @@ impl Context {
         effects: Effects,
         work: impl AsyncFnOnce(&Engine) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        if let Some(live) = &self.live {
+            return work(&live.engine).await;
+        }
         let directory = self.open()?;
+        let log = self.log(&directory).await?;
         if effects == Effects::Perform {
             directory.configuration().complete()?;
         }
-        let engine = directory.engine(&self.user).await?.effects(effects).start().await?;
+        let builder = directory.engine_on(Arc::clone(&log) as _)?;
+        let engine = builder.effects(effects).start().await?;
+        let serving = match effects {
+            Effects::Perform => self.serve(Live { engine: engine.clone(), log }),
+            Effects::LeaveAlone => None,
+        };
         let worked = work(&engine).await;
+        if let Some(serving) = serving {
+            serving.close().await;
+        }
         engine.shutdown().await;
         worked
+    }
+
+    /// Takes commands of other processes, if the file system lets it.
+    fn serve(&self, live: Live) -> Option<Serving> {
+        let serving = Serving::start(&self.directory, live);
+        serving
+            .map_err(|error| {
+                tell(&format!(
+                    "no command from another terminal reaches this one: `{}` cannot be used: \
+                     {error}\n",
+                    self.directory.join(SOCKET).display()
+                ));
+            })
+            .ok()
+    }
+
+    /// What a command needs that is done for another process.
+    pub(crate) fn of_caller(
+        arguments: &Arguments,
+        directory: PathBuf,
+        live: Live,
+        after: Told,
+    ) -> Self {
+        Self {
+            directory,
+            project: arguments.project.clone(),
+            wait: Duration::ZERO,
+            json: arguments.json,
+            user: format!("holdpoint {}", arguments.command.name()),
+            relayed: false,
+            live: Some(live),
+            after,
+        }
     }
 
     /// As [`Context::with_engine`], for what neither does work nor waits for it.
@@ -155,6 +239,23 @@ impl Context {
     }
 }
 
+/// How often a log that is in use is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+
+/// Another process has the directory, and takes no commands, or not this one.
+fn in_use(failure: &OpenFailure) -> Failure {
+    let works = |user: &str| ["holdpoint work", "holdpoint watch"].contains(&user);
+    let help = match failure {
+        OpenFailure::InUse { user: Some(user), .. } if works(user) => {
+            "it does what runs ask for: `holdpoint watch RUN` shows one of them from here"
+        }
+        _ => {
+            "it takes no commands of others: wait for it, longer with `--wait SECONDS`, or stop it"
+        }
+    };
+    Failure::busy(failure.to_string(), help)
+}
+
 fn not_a_run(text: &str) -> Failure {
     Failure::usage(
         format!("`{text}` does not name a run"),
@@ -208,7 +309,7 @@ impl Acting {
         Ok(Who {
             actor: Actor::Member(member.clone()),
             auth: Authentication::new(format!("local:{}", user())),
-            command: self.command_id.unwrap_or_else(|| CommandId::from_uuid(uuid::Uuid::now_v7())),
+            command: self.command_id.unwrap_or_else(command_id),
         })
     }
 }

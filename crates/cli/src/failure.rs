@@ -9,7 +9,7 @@
 //! | 4 | another process works on the directory: nothing has changed, and another try may succeed |
 //! | 5 | `work` has done what it could, and runs wait for activities that are not configured here |
 
-use std::io::{self, Write};
+use std::{io, os::unix::net::UnixStream};
 
 use anstyle::{AnsiColor, Style};
 use holdpoint::{
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::{
     command::definitions::findings,
-    output::{count, line},
+    output::{count, line, tell},
 };
 
 /// A command that did not succeed.
@@ -50,6 +50,8 @@ pub(crate) enum Failure {
     Disproved(Told),
     /// Another process works on the directory.
     Busy(Told),
+    /// Another process works on the directory, and takes commands here.
+    Served(UnixStream),
     /// Runs wait for activities that are not configured here.
     Unconfigured(Told),
     /// Nobody reads what we write any more.
@@ -85,6 +87,10 @@ impl Failure {
         Self::Expectation(Told::new(message, help))
     }
 
+    pub(crate) fn busy(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Busy(Told::new(message, help))
+    }
+
     pub(crate) fn unconfigured(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Unconfigured(Told::new(message, help))
     }
@@ -112,7 +118,7 @@ impl Failure {
             Self::Refused(_) | Self::Expectation(_) | Self::Disproved(_) => 1,
             Self::Usage(_) | Self::Findings(_) | Self::Inventory(_) | Self::Calendar(_) => 2,
             Self::Storage(_) => 3,
-            Self::Busy(_) => 4,
+            Self::Busy(_) | Self::Served(_) => 4,
             Self::Unconfigured(_) => 5,
         }
     }
@@ -120,7 +126,7 @@ impl Failure {
     /// Tells the failure on standard error, as text or as a JSON document.
     pub(crate) fn tell(&self, json: bool) {
         let text = match (self, json) {
-            (Self::BrokenPipe, _) => return,
+            (Self::BrokenPipe | Self::Served(_), _) => return,
             (_, true) => format!("{:#}\n", self.as_json()),
             (Self::Refused(refusal), false) => {
                 in_words(Some(refusal.code.as_str()), &refusal.message, &remedies(refusal))
@@ -138,14 +144,13 @@ impl Failure {
                 false,
             ) => in_words(None, &told.message, &told.help),
         };
-        // When standard error is closed there is nobody left to tell.
-        drop(anstream::stderr().write_all(text.as_bytes()));
+        tell(&text);
     }
 
     fn as_json(&self) -> Value {
         let error = |kind: &str, told: &Told| json!({ "kind": kind, "message": told.message, "help": told.help });
         json!({ "error": match self {
-            Self::BrokenPipe => Value::Null,
+            Self::BrokenPipe | Self::Served(_) => Value::Null,
             Self::Refused(refusal) => json!({
                 "kind": "refused",
                 "code": refusal.code.as_str(),

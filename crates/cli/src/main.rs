@@ -7,6 +7,7 @@ mod demo;
 mod failure;
 mod narrate;
 mod output;
+mod relay;
 mod strict_json;
 mod text_file;
 mod usage;
@@ -17,6 +18,11 @@ use arguments::{Arguments, Command};
 use clap::Parser;
 use context::Context;
 use failure::Failure;
+use relay::{
+    Told,
+    asking::{Handed, hand_over},
+};
+use tokio::runtime::Runtime;
 
 /// The data directory, when none is named.
 const DIRECTORY_DEFAULT: &str = "./holdpoint-data";
@@ -49,14 +55,17 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|defect| tracing::error!("BUG: {defect}")));
     let json = arguments.json;
     let ended = std::panic::catch_unwind(|| {
-        tokio::runtime::Builder::new_multi_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::storage(format!("the program cannot start: {error}"), ""))
-            .and_then(|runtime| runtime.block_on(run(arguments)))
+            .map_err(|error| Failure::storage(format!("the program cannot start: {error}"), ""))?;
+        let ended = run(&runtime, arguments);
+        // What is still done for another process, or waits for standard input, is waited for by nobody.
+        runtime.shutdown_background();
+        ended
     });
     match ended.unwrap_or_else(|_| Err(Failure::defect())) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             failure.tell(json);
             ExitCode::from(failure.code())
@@ -64,7 +73,28 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), Failure> {
+/// Does the command, here or in the process that has the directory.
+fn run(runtime: &Runtime, mut arguments: Arguments) -> Result<ExitCode, Failure> {
+    let mut after = None;
+    loop {
+        let watches = matches!(arguments.command, Command::Watch(_));
+        match runtime.block_on(here(arguments, after)) {
+            Ok(()) => return Ok(ExitCode::SUCCESS),
+            Err(Failure::Served(stream)) => {
+                match hand_over(runtime.handle(), stream, watches, after)? {
+                    Handed::Ended(code) => return Ok(ExitCode::from(code)),
+                    Handed::NotBegun => {}
+                    Handed::GoOn(sequence) => after = Some(sequence),
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+        // The other process has ended: who has the directory now is looked at again.
+        arguments = Arguments::parse();
+    }
+}
+
+async fn here(arguments: Arguments, after: Told) -> Result<(), Failure> {
     let Arguments { dir, project, wait, json, command } = arguments;
     let default = match command {
         Command::Demo(_) => DEMO_DEFAULT,
@@ -74,7 +104,14 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let directory = dir.unwrap_or_else(|| PathBuf::from(default));
     let user = format!("holdpoint {}", command.name());
     let wait = Duration::from_secs(wait.into());
-    let context = Context { directory, project, wait, json, user };
+    let relayed = command.is_relayed();
+    let context = Context { directory, project, wait, json, user, relayed, live: None, after };
+    dispatch(context, command).await
+}
+
+/// Does a command: of this process, or of another whose words were parsed here.
+async fn dispatch(context: Context, command: Command) -> Result<(), Failure> {
+    let json = context.json;
     let answer = match command {
         Command::Init(arguments) => command::init::init(&context, arguments).await,
         Command::Project(command) => command::project::project(&context, command).await,

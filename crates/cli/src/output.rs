@@ -1,13 +1,15 @@
 //! What commands answer with, as text for people or as JSON for programs.
 
-use std::io::Write;
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use comfy_table::{Table, presets};
+use console::Term;
+use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, relay::caller};
 
 /// A command's answer, in both forms.
 #[derive(Debug)]
@@ -35,10 +37,53 @@ impl Answer {
 
 /// Writes to standard output; what is data goes nowhere else.
 pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
+    if let Some(caller) = caller::current() {
+        return Ok(caller.output(bytes)?);
+    }
     let mut out = anstream::stdout().lock();
     out.write_all(bytes)?;
     out.flush()?;
     Ok(())
+}
+
+/// Writes to standard error, as far as somebody reads it.
+pub(crate) fn tell(text: &str) {
+    drop(match caller::current() {
+        Some(caller) => caller.errors(text.as_bytes()),
+        None => anstream::stderr().write_all(text.as_bytes()),
+    });
+}
+
+/// Standard output for much data, byte for byte.
+pub(crate) fn data() -> Box<dyn Write> {
+    match caller::current() {
+        Some(caller) => Box::new(BufWriter::with_capacity(64 * 1024, caller.data())),
+        None => Box::new(BufWriter::new(io::stdout().lock())),
+    }
+}
+
+/// Standard output as something to draw on, and how many columns it has now; nothing where it is
+/// no terminal.
+pub(crate) fn picture() -> Option<(ProgressDrawTarget, Box<dyn Fn() -> u16>)> {
+    match caller::current() {
+        Some(caller) => caller.terminal().map(|terminal| {
+            let columns = terminal.columns;
+            let target = ProgressDrawTarget::term_like(Box::new(terminal));
+            (target, Box::new(move || columns) as _)
+        }),
+        None if io::stdout().is_terminal() => {
+            Some((ProgressDrawTarget::stdout(), Box::new(|| Term::stdout().size().1)))
+        }
+        None => None,
+    }
+}
+
+/// Standard error as something to show progress on; nothing is shown where it is no terminal.
+pub(crate) fn progress() -> ProgressDrawTarget {
+    let Some(caller) = caller::current() else { return ProgressDrawTarget::stderr() };
+    caller.error_terminal().map_or_else(ProgressDrawTarget::hidden, |terminal| {
+        ProgressDrawTarget::term_like(Box::new(terminal))
+    })
 }
 
 /// User's text as one line of ours: what would break the line, steer the terminal or change the

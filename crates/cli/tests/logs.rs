@@ -109,8 +109,6 @@ fn what_a_program_writes_is_followed_from_another_process() {
     run 1 implement#1/web-1/deploy | red
     run 1 implement#1/web-1/deploy | really?
     ");
-    // Whoever works on the directory now is not waited for by this alone.
-    place.sh("show 1 --wait 0").fails_well(4, &"show");
     for nothing in ["logs 2", "logs 1 web-9", "logs other/1", "logs --project other"] {
         assert!(place.must(nothing).starts_with("nothing"), "{nothing}");
     }

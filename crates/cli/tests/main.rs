@@ -34,6 +34,7 @@ mod plans;
 mod projects;
 mod proofs;
 mod publishing;
+mod relay;
 mod runs;
 mod scenarios;
 mod secrets;

@@ -354,7 +354,8 @@ fn a_few_words_for_each_kind_of_trouble() {
 fn commands_wait_for_each_other() {
     let place = place();
     let before = place.ask("list")["runs"].as_array().unwrap().len();
-    let children: Vec<_> = (0..6).map(|_| place.command(&words(SUBMIT)).spawn().unwrap()).collect();
+    let line = format!("{SUBMIT} --wait 300");
+    let children: Vec<_> = (0..6).map(|_| place.command(&words(&line)).spawn().unwrap()).collect();
     for child in children {
         let ran = crate::common::finish(child);
         assert_eq!(ran.code, Some(0), "{ran}");

@@ -7,6 +7,7 @@
 //! evidence/           the files of evidence that events name by their digests
 //! output/             what programs write while they run, to be followed; can be removed at any time
 //! read-model.sqlite   lists and lookups; derived from the log, can be deleted at any time
+//! control.sock        where a process that works takes commands of others; there while it works
 //! ```
 
 use std::{
@@ -39,6 +40,9 @@ use crate::{
 pub const CONFIGURATION_FILE: &str = "holdpoint.toml";
 /// No configuration is longer.
 const CONFIGURATION_BYTES_MAX: u64 = 1024 * 1024;
+/// The name of the socket on which a process that has a data directory may take commands of others. It
+/// is no part of what is kept.
+pub const SOCKET: &str = "control.sock";
 pub(crate) const LOG: &str = "log";
 /// How often a log that is in use is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
@@ -48,7 +52,7 @@ const READ_MODEL: &str = "read-model.sqlite";
 #[must_use]
 pub fn is_own_file(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        [CONFIGURATION_FILE, LOG, EVIDENCE, OUTPUT, SECRET_KEY_FILE, PUBLIC_KEY_FILE]
+        [CONFIGURATION_FILE, LOG, EVIDENCE, OUTPUT, SECRET_KEY_FILE, PUBLIC_KEY_FILE, SOCKET]
             .contains(&name)
             || name == NEW_SECRET_KEY_FILE
             || name.starts_with(READ_MODEL)

@@ -3,21 +3,22 @@
 use std::path::Path;
 
 use holdpoint::{backup::restore_directory, keys::SECRET_KEY_FILE, log::merkle::Hash};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::{
     context::Context,
     failure::Failure,
-    output::{Answer, count},
+    output::{Answer, count, progress},
+    relay::caller::place,
 };
 
 /// Brings a backup up to date, or makes one.
 pub(crate) async fn backup(context: &Context, to: &Path) -> Result<Answer, Failure> {
     let directory = context.open()?;
-    let log = directory.log(&context.user).await?;
+    let log = context.log(&directory).await?;
     let bar = bar();
-    let made = directory.backup(&log, to, shown_by(&bar)).await;
+    let made = directory.backup(&log, place(to)?, shown_by(&bar)).await;
     bar.finish_and_clear();
     let made = made?;
     let (log, evidence) = (made.log, made.evidence_added);
@@ -80,7 +81,7 @@ pub(crate) fn in_words(hash: &Hash) -> String {
 
 /// A bar on standard error, where that is a terminal.
 pub(crate) fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(None, progress());
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {eta} left");
     style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
 }

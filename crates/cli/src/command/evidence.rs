@@ -9,10 +9,10 @@ use std::{
 };
 
 use holdpoint::{
-    EvidenceFailure,
+    EvidenceFailure, EvidenceStore,
     core::{Action, Command, Digest, NewEvidence, RunId, event::TypedEvent as _},
     definition::{Attached, DefinitionEvent},
-    engine::{Effects, Engine},
+    engine::Engine,
     evidence::{Stored, kept},
 };
 use jiff::Timestamp;
@@ -24,6 +24,7 @@ use crate::{
     context::Context,
     failure::Failure,
     output::{Answer, count, table, time},
+    relay::caller::{self, place},
 };
 
 /// Attaches a file, or a reference to what is kept elsewhere.
@@ -34,17 +35,13 @@ pub(crate) async fn attach(context: &Context, arguments: Attach) -> Result<Answe
     if let Some(path) = &file {
         regular(path)?;
     }
-    let directory = context.open()?;
-    let store = directory.evidence();
-    let engine =
-        directory.engine(&context.user).await?.effects(Effects::LeaveAlone).start().await?;
-    let attached = async {
-        let run = context.run(&engine, &run.run).await?;
+    let store = context.open()?.evidence();
+    let attached = async |engine: &Engine| {
+        let run = context.run(engine, &run.run).await?;
         let (evidence, stored): (NewEvidence, Option<Stored>) = match (file, reference, sha256) {
             (Some(path), ..) => {
                 let file = name_of(&path)?;
-                let mut source = File::open(&path).map_err(|error| unreadable(&path, &error))?;
-                let stored = store.put(&mut source).map_err(|failure| match failure {
+                let stored = put(&store, &path).map_err(|failure| match failure {
                     EvidenceFailure::Source(error) => unreadable(&path, &error),
                     other => other.into(),
                 })?;
@@ -64,17 +61,26 @@ pub(crate) async fn attach(context: &Context, arguments: Attach) -> Result<Answe
         let action = Action::Attach { name, evidence, note };
         let command =
             Command { id: who.command, actor: who.actor, auth: who.auth, trace: None, action };
-        let sent = run::send(&engine, run, command, "attached evidence to").await;
+        let sent = run::send(engine, run, command, "attached evidence to").await;
         // What a refused command would have named must not stay. Where nobody knows what became of
-        // the command, the file does.
-        if let (Err(Failure::Refused(_)), Some(stored)) = (&sent, &stored) {
+        // the command, the file does; and where others may have put the same bytes meanwhile.
+        if let (Err(Failure::Refused(_)), Some(stored), None) = (&sent, &stored, caller::current())
+        {
             store.discard(stored)?;
         }
         sent
+    };
+    context.with_engine_at_rest(attached).await
+}
+
+/// Keeps a file that whoever calls has named.
+fn put(store: &EvidenceStore, path: &Path) -> Result<Stored, EvidenceFailure> {
+    match caller::current() {
+        Some(caller) => {
+            store.put(&mut caller.read(path, u64::MAX).map_err(EvidenceFailure::Source)?)
+        }
+        None => store.put(&mut File::open(path).map_err(EvidenceFailure::Source)?),
     }
-    .await;
-    engine.shutdown().await;
-    attached
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
@@ -91,6 +97,10 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 
 /// Checks that a path is that of a file with an end.
 fn regular(path: &Path) -> Result<(), Failure> {
+    // It has looked itself before it called.
+    if caller::current().is_some() {
+        return Ok(());
+    }
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     // What a directory is answered with, reading it says.
     if metadata.is_file() || metadata.is_dir() {
@@ -230,7 +240,8 @@ fn get(context: &Context, all: &[Shown], name: &str, out: &Path) -> Result<Answe
             format!("fetch {reference} and compare its digest with {}", what.digest),
         ));
     }
-    let file = File::create_new(out).map_err(|error| match error.kind() {
+    let place = place(out)?;
+    let file = File::create_new(&place).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::usage(
             format!("there is a file `{}` already", out.display()),
             "name a file that does not exist",
@@ -249,7 +260,7 @@ fn get(context: &Context, all: &[Shown], name: &str, out: &Path) -> Result<Answe
         Ok(size) => size,
         Err(failure) => {
             // What is not what was attached must not pass for it.
-            drop(fs::remove_file(out));
+            drop(fs::remove_file(&place));
             return Err(failure);
         }
     };

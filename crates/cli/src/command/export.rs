@@ -24,7 +24,8 @@ use crate::{
     command::backup::{bar, in_words},
     context::Context,
     failure::Failure,
-    output::{Answer, count},
+    output::{Answer, count, data},
+    relay::caller::place,
 };
 
 /// How many events are read at once.
@@ -33,13 +34,14 @@ const READ_LIMIT: usize = 1_000;
 /// Writes all events to standard output, or to a file.
 pub(crate) async fn export(context: &Context, file: Option<&Path>) -> Result<(), Failure> {
     let directory = context.open()?;
-    let log = directory.log(&context.user).await?;
+    let log = context.log(&directory).await?;
     let Some(path) = file else {
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = data();
         write_all(&log, &mut out).await?;
         return Ok(out.flush()?);
     };
-    let made = File::create_new(path).map_err(|error| match error.kind() {
+    let place = place(path)?;
+    let made = File::create_new(&place).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::usage(
             format!("there is a file `{}` already", path.display()),
             "name a file that does not exist",
@@ -56,7 +58,7 @@ pub(crate) async fn export(context: &Context, file: Option<&Path>) -> Result<(),
         Ok(written) => written,
         Err(failure) => {
             // Half an export must not pass for one.
-            drop(fs::remove_file(path));
+            drop(fs::remove_file(&place));
             return Err(failure);
         }
     };

@@ -19,6 +19,7 @@ use crate::{
     context::Context,
     failure::Failure,
     output::{Answer, count},
+    relay::caller::place,
     text_file,
 };
 
@@ -33,7 +34,7 @@ pub(crate) async fn prove(context: &Context, arguments: &Prove) -> Result<Answer
     };
     let directory = context.open()?;
     let key = directory.signing_key()?;
-    let log = directory.log(&context.user).await?;
+    let log = context.log(&directory).await?;
     let head = log.head().await?;
     let checkpoint = SignedCheckpoint::sign(head, &key);
     let (proof, what) = match (old, &arguments.event) {
@@ -126,7 +127,7 @@ pub(crate) fn unproven(failure: ProveFailure) -> Failure {
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text).map_err(|error| {
+    std::fs::write(place(file)?, text).map_err(|error| {
         Failure::usage(
             format!("the proof cannot be written to `{}`: {error}", file.display()),
             "name a file in a directory that you can write to",

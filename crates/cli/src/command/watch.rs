@@ -1,6 +1,6 @@
 //! `holdpoint watch`: does what runs ask for, as `holdpoint work` does, and shows one of them live.
 
-use std::{io::IsTerminal, time::Duration};
+use std::time::Duration;
 
 use holdpoint::{
     core::{Event, RunId, RunStatus, Sequence, view::RolloutView},
@@ -18,7 +18,8 @@ use crate::{
     context::Context,
     failure::Failure,
     narrate,
-    output::{at_its_end, count, line, print, time},
+    output::{at_its_end, count, line, picture, print, time},
+    relay::caller,
 };
 
 /// How many events are read at once.
@@ -41,12 +42,15 @@ pub(crate) async fn watch(context: &Context, arguments: &Watch) -> Result<(), Fa
     let (detail, interrupted) = context
         .with_engine(Effects::Perform, async |engine| {
             let run = context.run(engine, &arguments.run.run).await?;
-            let form = match (context.json, arguments.plain || !std::io::stdout().is_terminal()) {
-                (true, _) => Form::Json,
-                (false, true) => Form::Lines,
-                (false, false) => Form::Picture(picture_frame()),
+            let form = match picture().filter(|_| !arguments.plain) {
+                _ if context.json => Form::Json,
+                None => Form::Lines,
+                Some((target, columns)) => Form::Picture(picture_frame(target), columns),
             };
-            let after = engine.log().head().await?.sequence;
+            let after = match context.after {
+                Some(after) => after,
+                None => engine.log().head().await?.sequence,
+            };
             let outputs = Outputs::within(&context.directory);
             let mut watcher = Watcher { engine, outputs, run, after, form };
             let interrupted = tokio::select! {
@@ -55,7 +59,7 @@ pub(crate) async fn watch(context: &Context, arguments: &Watch) -> Result<(), Fa
                 interrupted = work::interruption() => interrupted.map(|()| true)?,
             };
             watcher.catch_up().await?;
-            if let Form::Picture(frame) = &watcher.form {
+            if let Form::Picture(frame, _) = &watcher.form {
                 frame.finish_and_clear();
             }
             Ok((engine.run(run).await?, interrupted))
@@ -120,15 +124,15 @@ async fn rests(engine: &Engine, run: RunId, follow: bool) -> Result<(), Failure>
 /// How what happens is shown.
 enum Form {
     /// Drawn on the terminal, again and again.
-    Picture(ProgressBar),
+    Picture(ProgressBar, Box<dyn Fn() -> u16>),
     /// A line for each event, and what an activity that failed said.
     Lines,
     /// Each event as it is stored.
     Json,
 }
 
-fn picture_frame() -> ProgressBar {
-    let frame = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+fn picture_frame(target: ProgressDrawTarget) -> ProgressBar {
+    let frame = ProgressBar::with_draw_target(None, target);
     // The template is fixed; a bar of the default style would do as well.
     frame.set_style(
         ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
@@ -154,10 +158,10 @@ impl Watcher<'_> {
                 Ok(detail) => detail,
                 Err(failure) => return failure,
             };
-            if let Form::Picture(frame) = &self.form {
-                let (_, columns) = console::Term::stdout().size();
+            if let Form::Picture(frame, columns) = &self.form {
+                let columns = columns();
                 let running = running(&self.outputs, self.run);
-                let lines = picture(&detail, &running, Timestamp::now());
+                let lines = pictured(&detail, &running, Timestamp::now());
                 let cut = lines.iter().map(|line| console::truncate_str(line, columns.into(), "…"));
                 frame.set_message(cut.collect::<Vec<_>>().join("\n"));
                 frame.tick();
@@ -181,7 +185,9 @@ impl Watcher<'_> {
     async fn catch_up(&mut self) -> Result<(), Failure> {
         loop {
             let records = self.engine.log().read(self.after, READ_LIMIT).await?;
-            let Some(last) = records.last() else { return Ok(()) };
+            let Some(last) = records.last() else {
+                return caller::current().map_or(Ok(()), |caller| caller.told(self.after));
+            };
             self.after = last.sequence;
             let events: Vec<Event> = records.iter().map(Record::event).collect::<Result<_, _>>()?;
             for (n, (record, event)) in records.iter().zip(&events).enumerate() {
@@ -189,7 +195,7 @@ impl Watcher<'_> {
                     continue;
                 }
                 match self.form {
-                    Form::Picture(_) => {}
+                    Form::Picture(..) => {}
                     Form::Lines => {
                         if let Some(words) = narrate::before(event, events.get(n.saturating_add(1)))
                         {
@@ -265,7 +271,7 @@ fn running(outputs: &Outputs, run: RunId) -> Vec<Running> {
 }
 
 /// A run at one moment, line by line.
-fn picture(detail: &RunDetail, running: &[Running], now: Timestamp) -> Vec<String> {
+fn pictured(detail: &RunDetail, running: &[Running], now: Timestamp) -> Vec<String> {
     let mut lines = vec![show::in_a_line(detail)];
     if let Some(deadline) = &detail.view.deadline {
         lines.push(format!(

@@ -22,6 +22,7 @@ use crate::{
     failure::Failure,
     narrate,
     output::{Answer, line, time},
+    relay::caller,
 };
 
 /// How many events are read at once.
@@ -84,6 +85,10 @@ pub(crate) fn unconfigured(rows: &[RunRow]) -> Option<Failure> {
 
 /// Waits for Ctrl-C, or for being asked to end.
 pub(crate) async fn interruption() -> Result<(), Failure> {
+    if let Some(caller) = caller::current() {
+        caller.interruption().await;
+        return Ok(());
+    }
     let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         pressed = tokio::signal::ctrl_c() => pressed?,

@@ -1,0 +1,213 @@
+//! The process that hands its command over to the one that has the directory.
+
+use std::{
+    env,
+    fs::{File, metadata},
+    io::{self, IsTerminal, Read, Write},
+    os::unix::{fs::MetadataExt, net::UnixStream},
+    path::Path,
+    process,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use console::Term;
+use holdpoint::core::Sequence;
+use tokio::runtime::Handle;
+
+use super::{
+    COMMAND, Told, command_id,
+    serving::environment,
+    socket,
+    wire::{About, Asked, CHUNK, Call, Said, Stream, Versions},
+};
+use crate::{arguments::Command, command::work, failure::Failure, text_file};
+
+/// What a program ends with that Ctrl-C ends.
+const INTERRUPTED: i32 = 130;
+
+/// What came of a command that was handed over.
+pub(crate) enum Handed {
+    /// It has ended with this exit code.
+    Ended(u8),
+    /// It was not begun: the other process was just ending.
+    NotBegun,
+    /// The other process has ended, and what happens was told up to here.
+    GoOn(Sequence),
+}
+
+/// A way to the process that has `directory`, if it takes commands of others.
+pub(crate) fn reach(directory: &Path) -> Option<UnixStream> {
+    let (_directory, path) = socket(directory).ok()?;
+    UnixStream::connect(path).ok()
+}
+
+/// Has the command of this process done at the other end of `stream`: prints what it prints, reads what
+/// it reads. `watches` says that Ctrl-C is not its end but a word to it.
+pub(crate) fn hand_over(
+    runtime: &Handle,
+    mut stream: UnixStream,
+    watches: bool,
+    after: Told,
+) -> Result<Handed, Failure> {
+    let acts = COMMAND.get().is_some();
+    let call = call(after)?;
+    let out = Arc::new(Mutex::new(stream.try_clone()?));
+    let say = |asked: &Asked| asked.write(&mut *out.lock().unwrap_or_else(PoisonError::into_inner));
+    // Whoever refuses need not hear the command first.
+    drop(say(&Asked::Command(Box::new(call))));
+    if watches {
+        let out = Arc::clone(&out);
+        runtime.spawn(async move {
+            if work::interruption().await.is_ok() {
+                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+                drop(Asked::Interrupt.write(&mut *out));
+            }
+            if work::interruption().await.is_ok() {
+                process::exit(INTERRUPTED);
+            }
+        });
+    }
+    let (mut output, mut errors) = (anstream::stdout(), anstream::stderr());
+    let (mut begun, mut told) = (false, None);
+    while let Ok(Some(said)) = Said::read(&mut stream) {
+        match said {
+            Said::Begun => begun = true,
+            Said::Refused { message, help } => return Err(Failure::busy(message, help)),
+            Said::Print(Stream::Output, bytes) => {
+                output.write_all(&bytes)?;
+                output.flush()?;
+            }
+            Said::Print(Stream::OutputAsIs, bytes) => {
+                let mut output = io::stdout();
+                output.write_all(&bytes)?;
+                output.flush()?;
+            }
+            // When standard error is closed there is nobody left to tell.
+            Said::Print(Stream::Errors, bytes) => drop(errors.write_all(&bytes)),
+            Said::Print(Stream::ErrorsAsIs, bytes) => drop(io::stderr().write_all(&bytes)),
+            // Whoever does not hear the rest has said why not, or has ended.
+            Said::Want { path, bytes_max } => drop(hand_in(&path, bytes_max, say)),
+            Said::At(sequence) => told = Some(sequence),
+            Said::End(code) => return Ok(Handed::Ended(code)),
+        }
+    }
+    match (begun, told) {
+        (false, _) => Ok(Handed::NotBegun),
+        (true, Some(sequence)) => Ok(Handed::GoOn(sequence)),
+        (true, None) => Err(unknown(acts)),
+    }
+}
+
+/// Nobody has said what came of the command.
+fn unknown(acts: bool) -> Failure {
+    let message = "the process that has the directory ended before it had answered";
+    if !acts {
+        return Failure::storage(message, "run the command again");
+    }
+    Failure::storage(
+        message,
+        format!(
+            "nobody knows whether the command was done: `holdpoint history` shows it. A command to \
+             one run can be sent again with `--command-id {}`: it is not done twice",
+            command_id()
+        ),
+    )
+}
+
+fn call(after: Told) -> Result<Call, Failure> {
+    let lost = |error: io::Error| {
+        Failure::usage(
+            format!("the directory that you are in cannot be used: {error}"),
+            "go to one that exists",
+        )
+    };
+    let directory = env::current_dir().map_err(lost)?;
+    let about = metadata(&directory).map_err(lost)?;
+    let about = About {
+        versions: Versions::own(),
+        command: command_id(),
+        file: (about.dev(), about.ino()),
+        environment: environment(),
+        output: io::stdout().is_terminal().then(|| Term::stdout().size()),
+        errors: io::stderr().is_terminal().then(|| Term::stderr().size()),
+        after,
+    };
+    Ok(Call { about, directory, words: env::args_os().collect() })
+}
+
+/// Sends a file: what was read of it already, as a pipe cannot be read twice.
+fn hand_in(path: &Path, bytes_max: u64, say: impl Fn(&Asked) -> io::Result<()>) -> io::Result<()> {
+    let source: io::Result<Box<dyn Read>> = match text_file::already_read(path) {
+        Some(text) => Ok(Box::new(io::Cursor::new(text))),
+        None if path == Path::new("-") => Ok(Box::new(io::stdin().lock())),
+        None => File::open(path).map(|file| Box::new(file) as _),
+    };
+    let failed = |error: &io::Error| say(&Asked::DataFailed(text_file::in_words(error)));
+    let mut source = match source {
+        Ok(source) => source.take(bytes_max.saturating_add(1)),
+        Err(error) => return failed(&error),
+    };
+    loop {
+        let mut part = Vec::new();
+        match source.by_ref().take(CHUNK as u64).read_to_end(&mut part) {
+            Ok(0) => return say(&Asked::DataEnd),
+            Ok(_) => say(&Asked::Data(part))?,
+            Err(error) => return failed(&error),
+        }
+    }
+}
+
+impl Command {
+    /// Whether the process that has the directory does it for another: what needs the directory for itself,
+    /// or none, is not done there.
+    pub(crate) const fn is_relayed(&self) -> bool {
+        match self {
+            Self::Project(_)
+            | Self::Items(_)
+            | Self::Conflicts(_)
+            | Self::Locks(_)
+            | Self::Definitions(_)
+            | Self::Calendar(_)
+            | Self::Baseline(_)
+            | Self::Lockdown(_)
+            | Self::Check(_)
+            | Self::Plan(_)
+            | Self::Submit(_)
+            | Self::Tell(_)
+            | Self::Steer(_)
+            | Self::Amend(_)
+            | Self::Migrate(_)
+            | Self::Attach(_)
+            | Self::Evidence(_)
+            | Self::Watch(_)
+            | Self::List(_)
+            | Self::Show(_)
+            | Self::History(_)
+            | Self::Verify(_)
+            | Self::Checkpoint(_)
+            | Self::Prove(_)
+            | Self::Backup { .. }
+            | Self::Export { .. } => true,
+            Self::Init(_)
+            | Self::Test(_)
+            | Self::Simulate(_)
+            | Self::Explain { .. }
+            | Self::Diff { .. }
+            | Self::Graph(_)
+            | Self::Fmt(_)
+            | Self::Schema
+            | Self::Work(_)
+            | Self::Logs(_)
+            | Self::Output { .. }
+            | Self::Restore { .. }
+            | Self::Import(_)
+            | Self::Salvage { .. }
+            | Self::Completions { .. }
+            | Self::Manpage { .. }
+            | Self::Bench(_)
+            | Self::BenchPart(_)
+            | Self::Demo(_)
+            | Self::DemoMachine(_) => false,
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What a command that is done for another process knows of it, and what reaches it.
+
+use std::{
+    cell::RefCell,
+    fs::metadata,
+    io::{self, Read, Write},
+    os::unix::{fs::MetadataExt, net::UnixStream},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, sync_channel},
+    },
+};
+
+use holdpoint::core::Sequence;
+use indicatif::TermLike;
+use tokio::sync::Notify;
+
+use super::wire::{About, Asked, CHUNK, Call, Said, Stream};
+use crate::failure::Failure;
+
+thread_local! {
+    static CALLER: RefCell<Option<Arc<Caller>>> = const { RefCell::new(None) };
+}
+
+/// How many parts of a file may wait for the command that reads it.
+const PARTS_MAX: usize = 4;
+
+/// The process for which a command is done.
+///
+/// What is printed to it waits until it takes it: that blocks the thread of this one command.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(super) about: About,
+    directory: PathBuf,
+    out: Mutex<UnixStream>,
+    parts: Mutex<Receiver<Part>>,
+    interrupted: Notify,
+}
+
+/// What comes of a file that was wanted.
+enum Part {
+    Bytes(Vec<u8>),
+    End,
+    Failed(String),
+}
+
+/// The process for which this thread's command is done, unless that is this one.
+pub(crate) fn current() -> Option<Arc<Caller>> {
+    CALLER.with_borrow(Clone::clone)
+}
+
+/// Has all that this thread does from now on be done for `caller`.
+pub(super) fn enter(caller: Arc<Caller>) {
+    CALLER.set(Some(caller));
+}
+
+/// Where a file is that is to be written.
+pub(crate) fn place(path: &Path) -> Result<PathBuf, Failure> {
+    current().map_or_else(|| Ok(path.to_owned()), |caller| caller.place(path))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Caller {
+    /// The process at the other end, and what takes what it says from `from` until it goes.
+    pub(super) fn new(
+        call: &Call,
+        stream: UnixStream,
+    ) -> (Arc<Self>, impl FnOnce(UnixStream) + Send + use<>) {
+        let (sender, parts) = sync_channel(PARTS_MAX);
+        let caller = Arc::new(Self {
+            about: call.about.clone(),
+            directory: call.directory.clone(),
+            out: Mutex::new(stream),
+            parts: Mutex::new(parts),
+            interrupted: Notify::new(),
+        });
+        let listener = Arc::downgrade(&caller);
+        let listen = move |mut from: UnixStream| {
+            while let Ok(Some(asked)) = Asked::read(&mut from) {
+                let part = match asked {
+                    Asked::Data(bytes) => Part::Bytes(bytes),
+                    Asked::DataEnd => Part::End,
+                    Asked::DataFailed(why) => Part::Failed(why),
+                    Asked::Interrupt => {
+                        listener.upgrade().iter().for_each(|one| one.interrupted.notify_one());
+                        continue;
+                    }
+                    // There is one command to a connection.
+                    Asked::Command(_) => return,
+                };
+                if sender.send(part).is_err() {
+                    return;
+                }
+            }
+        };
+        (caller, listen)
+    }
+
+    pub(super) fn say(&self, said: &Said) -> io::Result<()> {
+        said.write(&mut *locked(&self.out))
+    }
+
+    fn print(&self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        bytes.chunks(CHUNK).try_for_each(|part| self.say(&Said::Print(stream, part.to_vec())))
+    }
+
+    /// Prints to its standard output.
+    pub(crate) fn output(&self, bytes: &[u8]) -> io::Result<()> {
+        self.print(Stream::Output, bytes)
+    }
+
+    /// Prints to its standard error.
+    pub(crate) fn errors(&self, bytes: &[u8]) -> io::Result<()> {
+        self.print(Stream::Errors, bytes)
+    }
+
+    /// Its standard output, byte for byte.
+    pub(crate) fn data(self: Arc<Self>) -> impl Write {
+        Data(self)
+    }
+
+    /// The terminal that its standard output is, if it is one.
+    pub(crate) fn terminal(self: &Arc<Self>) -> Option<Terminal> {
+        self.about.output.map(|size| Terminal::of(self, Stream::OutputAsIs, size))
+    }
+
+    /// The terminal that its standard error is, if it is one.
+    pub(crate) fn error_terminal(self: &Arc<Self>) -> Option<Terminal> {
+        self.about.errors.map(|size| Terminal::of(self, Stream::ErrorsAsIs, size))
+    }
+
+    /// What a file has that was named to it, or its standard input, which is `-`. It reads the file
+    /// itself, as whoever calls would: from where it is, with what it may read. It sends at most
+    /// one byte more than `bytes_max`.
+    pub(crate) fn read(&self, path: &Path, bytes_max: u64) -> io::Result<impl Read> {
+        self.say(&Said::Want { path: path.to_owned(), bytes_max })?;
+        let parts = locked(&self.parts);
+        Ok(Incoming { parts, bytes: io::Cursor::default(), ended: false })
+    }
+
+    fn place(&self, path: &Path) -> Result<PathBuf, Failure> {
+        let there = metadata(&self.directory).map(|about| (about.dev(), about.ino()));
+        if there.ok() != Some(self.about.file) {
+            return Err(Failure::usage(
+                format!(
+                    "`{}` cannot be written: the process that has the data directory sees other \
+                     files than this one",
+                    path.display()
+                ),
+                "run the command where that process runs, or when it has ended",
+            ));
+        }
+        let place = self.directory.join(path);
+        // What these name is another thing in every process.
+        if ["/dev", "/proc"].iter().any(|own| place.starts_with(own)) {
+            return Err(Failure::usage(
+                format!("`{}` cannot be written by another process", path.display()),
+                "name a file, or leave it out to have standard output",
+            ));
+        }
+        Ok(place)
+    }
+
+    /// Waits for Ctrl-C, or for being asked to end.
+    pub(crate) async fn interruption(&self) {
+        self.interrupted.notified().await;
+    }
+
+    /// Says up to where it was told what happens.
+    pub(crate) fn told(&self, up_to: Sequence) -> Result<(), Failure> {
+        Ok(self.say(&Said::At(up_to))?)
+    }
+}
+
+struct Data(Arc<Caller>);
+
+impl Write for Data {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.print(Stream::OutputAsIs, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Incoming<'a> {
+    parts: MutexGuard<'a, Receiver<Part>>,
+    bytes: io::Cursor<Vec<u8>>,
+    ended: bool,
+}
+
+impl Read for Incoming<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while !self.ended {
+            let read = self.bytes.read(into)?;
+            if read > 0 || into.is_empty() {
+                return Ok(read);
+            }
+            match self.parts.recv() {
+                Ok(Part::Bytes(bytes)) => self.bytes = io::Cursor::new(bytes),
+                Ok(Part::End) => self.ended = true,
+                Ok(Part::Failed(why)) => return Err(io::Error::other(why)),
+                Err(_) => return Err(io::ErrorKind::BrokenPipe.into()),
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// A terminal of another process, on which pictures are drawn.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    caller: Arc<Caller>,
+    stream: Stream,
+    /// How large it was when the command began.
+    lines: u16,
+    pub(crate) columns: u16,
+    drawn: Mutex<Vec<u8>>,
+}
+
+impl Terminal {
+    fn of(caller: &Arc<Caller>, stream: Stream, (lines, columns): (u16, u16)) -> Self {
+        Self { caller: Arc::clone(caller), stream, lines, columns, drawn: Mutex::default() }
+    }
+
+    fn draw(&self, text: &str) -> io::Result<()> {
+        locked(&self.drawn).extend(text.as_bytes());
+        Ok(())
+    }
+
+    fn step(&self, n: usize, way: char) -> io::Result<()> {
+        if n == 0 { Ok(()) } else { self.draw(&format!("\u{1b}[{n}{way}")) }
+    }
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        self.columns
+    }
+
+    fn height(&self) -> u16 {
+        self.lines
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.step(n, 'A')
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.step(n, 'B')
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.step(n, 'C')
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.step(n, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.draw(text)?;
+        self.draw("\n")
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.draw(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.draw("\r\u{1b}[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let drawn = std::mem::take(&mut *locked(&self.drawn));
+        self.caller.print(self.stream, &drawn)
+    }
+}
