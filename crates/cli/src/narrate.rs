@@ -185,10 +185,10 @@ fn of_run(event: &RunEvent) -> String {
         RunEvent::AttemptNotBegun { effect, error, .. } => {
             format!("{effect} does not begin: {error}")
         }
-        RunEvent::AttemptStarted { effect, activity, attempt: 1 } => {
+        RunEvent::AttemptStarted { effect, activity, attempt: 1, .. } => {
             format!("began `{activity}` for {}", place(effect))
         }
-        RunEvent::AttemptStarted { effect, activity, attempt } => {
+        RunEvent::AttemptStarted { effect, activity, attempt, .. } => {
             format!(
                 "began `{activity}` for {} again, attempt {attempt}, with the same key",
                 place(effect)

@@ -16,6 +16,7 @@ mod check;
 mod checks;
 mod children;
 mod common;
+mod configured;
 mod conflicts;
 mod copies;
 mod definitions;

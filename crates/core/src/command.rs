@@ -495,6 +495,9 @@ pub enum Action {
         effect: EffectId,
         /// Counted from 1.
         attempt: u32,
+        /// What the activity's name means to whoever does it, where they say so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        configured: Option<Digest>,
     },
     /// An attempt at an activity is over.
     AttemptEnded {

@@ -644,8 +644,8 @@ impl Run {
             Action::AttemptNotBegun { effect, attempt } => {
                 Some(decision.not_begun(effect, *attempt)?)
             }
-            Action::AttemptStarted { effect, attempt } => {
-                decision.start_attempt(effect, *attempt)?;
+            Action::AttemptStarted { effect, attempt, configured } => {
+                decision.start_attempt(effect, *attempt, *configured)?;
                 None
             }
             Action::AttemptEnded { effect, attempt, outcome } => {

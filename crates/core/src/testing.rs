@@ -435,7 +435,8 @@ impl Bench {
         for due in self.due() {
             if let DueStep::Attempt { attempt, .. } = due.step {
                 let effect = due.effect;
-                let started = self.act("engine", Action::AttemptStarted { effect, attempt });
+                let started = self
+                    .act("engine", Action::AttemptStarted { effect, attempt, configured: None });
                 started.expect("what can be attempted begins");
             }
         }
@@ -455,7 +456,10 @@ impl Bench {
         };
         let mut events = match due {
             Some(DueStep::UnderWay { .. }) => Vec::new(),
-            _ => self.act("engine", Action::AttemptStarted { effect: effect.clone(), attempt })?,
+            _ => self.act(
+                "engine",
+                Action::AttemptStarted { effect: effect.clone(), attempt, configured: None },
+            )?,
         };
         events.extend(self.act("engine", Action::AttemptEnded { effect, attempt, outcome })?);
         Ok(events)

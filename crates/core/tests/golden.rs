@@ -182,11 +182,21 @@ fn run_examples() -> Vec<(&'static str, RunEvent)> {
             },
         ),
         (
+            "holdpoint.activity.started.configured",
+            RunEvent::AttemptStarted {
+                effect: effect(),
+                activity: "deploy".to_owned(),
+                attempt: 1,
+                configured: Some(Digest::of(b"{\"command\":[\"deploy\"]}")),
+            },
+        ),
+        (
             "holdpoint.activity.started",
             RunEvent::AttemptStarted {
                 effect: effect(),
                 activity: "deploy".to_owned(),
                 attempt: 1,
+                configured: None,
             },
         ),
         (

@@ -74,7 +74,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Act("ada", Action::Start)),
         1 => effect().prop_map(|effect| Step::Act("engine", Action::TimerFired { effect })),
         2 => (anyone, effect(), 0_u32..4).prop_map(|(who, effect, attempt)| {
-            Step::Act(who, Action::AttemptStarted { effect, attempt })
+            Step::Act(who, Action::AttemptStarted { effect, attempt, configured: None })
         }),
         2 => (effect(), 0_u32..4, outcome()).prop_map(|(effect, attempt, outcome)| {
             Step::Act("engine", Action::AttemptEnded { effect, attempt, outcome })
@@ -97,9 +97,10 @@ fn action_of(bench: &Bench, step: Step) -> Option<(&'static str, Action)> {
         Step::Advance(_) => return None,
     };
     bench.due().into_iter().find_map(|due| match (due.step, &outcome) {
-        (DueStep::Attempt { attempt, .. }, None) => {
-            Some(("engine", Action::AttemptStarted { effect: due.effect, attempt }))
-        }
+        (DueStep::Attempt { attempt, .. }, None) => Some((
+            "engine",
+            Action::AttemptStarted { effect: due.effect, attempt, configured: None },
+        )),
         (DueStep::UnderWay { attempt }, Some(outcome)) => {
             let outcome = outcome.clone();
             Some(("engine", Action::AttemptEnded { effect: due.effect, attempt, outcome }))

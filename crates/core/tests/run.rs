@@ -51,7 +51,7 @@ fn failed(error: &str) -> Outcome {
 }
 
 fn begin(effect: &str, attempt: u32) -> Action {
-    Action::AttemptStarted { effect: EffectId::new(effect), attempt }
+    Action::AttemptStarted { effect: EffectId::new(effect), attempt, configured: None }
 }
 
 fn end(effect: &str, attempt: u32, outcome: Outcome) -> Action {

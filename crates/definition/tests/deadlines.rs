@@ -91,7 +91,7 @@ fn work_is_given_up_when_its_time_is_over() {
 fn an_attempt_that_is_under_way_then_is_abandoned() {
     let mut bench = begun();
     let effect = holdpoint_core::EffectId::new("build#1");
-    bench.act("engine", Action::AttemptStarted { effect, attempt: 1 }).unwrap();
+    bench.act("engine", Action::AttemptStarted { effect, attempt: 1, configured: None }).unwrap();
     bench.advance(hours(1));
     assert_eq!(bench.status(), ended("late"));
     assert_eq!(bench.types().last().unwrap(), "activity.abandoned");

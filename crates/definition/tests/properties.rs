@@ -508,7 +508,10 @@ impl Watched {
     fn begin(&mut self, which: usize) -> Option<(EffectId, u32)> {
         let open = self.activities(false);
         let (effect, attempt) = open.get(which.checked_rem(open.len())?)?.clone();
-        self.send("engine", Action::AttemptStarted { effect: effect.clone(), attempt });
+        self.send(
+            "engine",
+            Action::AttemptStarted { effect: effect.clone(), attempt, configured: None },
+        );
         Some((effect, attempt))
     }
 

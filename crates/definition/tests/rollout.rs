@@ -262,7 +262,11 @@ fn turning_round_gives_checks_up() {
         ROLLOUT.replace("max_failed: 2", "max_failed: 1").replace("[1, 50%, 100%]", "[100%]");
     let mut bench = submitted(&source, "ada", names(3));
     deploy(&mut bench, "t1");
-    let started = Action::AttemptStarted { effect: EffectId::new(id("t1", "check")), attempt: 1 };
+    let started = Action::AttemptStarted {
+        effect: EffectId::new(id("t1", "check")),
+        attempt: 1,
+        configured: None,
+    };
     bench.act("engine", started).unwrap();
     let events = fail(&mut bench, "t2");
     assert_eq!(events, ["target.failed", "rollout.undo_started"]);

@@ -93,7 +93,7 @@ fn roll_out(targets: u64, parallel: &str) -> Took {
             };
             let outcome = Outcome::Completed(output);
             for action in [
-                Action::AttemptStarted { effect: effect.clone(), attempt },
+                Action::AttemptStarted { effect: effect.clone(), attempt, configured: None },
                 Action::AttemptEnded { effect, attempt, outcome },
             ] {
                 let at = Moment { now, project: &project };

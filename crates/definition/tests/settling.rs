@@ -87,7 +87,8 @@ fn the_check_is_asked_before_anything_is_done_again() {
     assert_eq!((activity.as_str(), check.name.as_str()), ("deploy", "look"));
     assert_eq!(check.input, shipped(), "it is given what the work was given");
     assert_eq!(bench.status(), RunStatus::Working);
-    let again = Action::AttemptStarted { effect: EffectId::new("ship#1"), attempt: 2 };
+    let again =
+        Action::AttemptStarted { effect: EffectId::new("ship#1"), attempt: 2, configured: None };
     refused(bench.act("engine", again), RefusalCode::NotAwaited);
 
     let done = Settlement::Done { output: shipped() };

@@ -69,7 +69,7 @@ fn what_nobody_has_begun_is_left_out_after_a_pause() {
 
 fn begin(bench: &mut Bench, effect: &str) {
     let effect = EffectId::new(effect);
-    bench.act("engine", Action::AttemptStarted { effect, attempt: 1 }).unwrap();
+    bench.act("engine", Action::AttemptStarted { effect, attempt: 1, configured: None }).unwrap();
 }
 
 fn end(bench: &mut Bench, effect: &str, outcome: Outcome) -> Vec<String> {
@@ -153,7 +153,8 @@ fn what_waits_for_its_turn_does_not_begin_after_a_failure_too_many() {
     // A worker who was about to have it does not get it.
     for effect in ["go#1/b/deploy", "go#1/c/deploy"] {
         let effect = EffectId::new(effect);
-        let started = bench.act("engine", Action::AttemptStarted { effect, attempt: 1 });
+        let started =
+            bench.act("engine", Action::AttemptStarted { effect, attempt: 1, configured: None });
         refused(started, RefusalCode::NotAwaited);
     }
     end(&mut bench, "go#1/a/restore", done());
@@ -230,7 +231,8 @@ fn a_failed_attempt_is_repeated_after_a_pause() {
         bench.advance(SignedDuration::from_mins(30));
         assert_eq!((open(&bench).len(), bench.status()), (0, RunStatus::Held));
         let effect = EffectId::new("go#1/a/deploy");
-        let started = bench.act("engine", Action::AttemptStarted { effect, attempt: 2 });
+        let started =
+            bench.act("engine", Action::AttemptStarted { effect, attempt: 2, configured: None });
         refused(started, RefusalCode::NotAwaited);
         by_ada(&mut bench, Steering::Resume);
         assert_eq!(open(&bench)[0], "go#1/a/deploy");

@@ -270,7 +270,12 @@ fn an_attempt_that_waits_for_its_turn_until_the_time_of_all_is_over_does_not_beg
 fn an_engine_that_was_away_for_longer_than_all_attempts_have_fails_the_work() {
     let mut bench = submitted(PATIENT, "ada", json!({}));
     let effect = EffectId::new("build#1");
-    bench.act("engine", Action::AttemptStarted { effect: effect.clone(), attempt: 1 }).unwrap();
+    bench
+        .act(
+            "engine",
+            Action::AttemptStarted { effect: effect.clone(), attempt: 1, configured: None },
+        )
+        .unwrap();
     bench.advance(secs(600));
     let outcome = Outcome::Unknown { reason: "the engine stopped".to_owned() };
     bench.act("engine", Action::AttemptEnded { effect, attempt: 1, outcome }).unwrap();
@@ -298,7 +303,7 @@ fn an_unknown_outcome_is_asked_again_under_the_same_id() {
 fn an_answer_to_what_is_not_asked_is_refused() {
     let mut bench = begin();
     for action in [
-        Action::AttemptStarted { effect: EffectId::new("build#2"), attempt: 1 },
+        Action::AttemptStarted { effect: EffectId::new("build#2"), attempt: 1, configured: None },
         Action::AttemptEnded { effect: EffectId::new("build#1"), attempt: 1, outcome: done() },
         Action::Completed { effect: EffectId::new("build#1"), output: Value::Null },
         Action::Failed { effect: EffectId::new("build#1"), error: String::new() },
@@ -465,7 +470,8 @@ fn the_requester_and_owners_may_cancel() {
 #[test]
 fn cancelling_gives_up_the_attempt_under_way() {
     let mut bench = begin();
-    let started = Action::AttemptStarted { effect: EffectId::new("build#1"), attempt: 1 };
+    let started =
+        Action::AttemptStarted { effect: EffectId::new("build#1"), attempt: 1, configured: None };
     bench.act("engine", started).unwrap();
     let events = bench.act("ada", cancel("wrong branch")).unwrap();
     assert_eq!(types(&events), ["run.cancelled", "run.ended", "activity.abandoned"]);

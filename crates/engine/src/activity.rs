@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdpoint_core::{EffectId, Outcome, ProjectId, RunId};
+use holdpoint_core::{Digest, EffectId, Outcome, ProjectId, RunId};
 use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::Value;
@@ -70,6 +70,12 @@ pub trait ActivityHandler: Send + Sync {
     /// What an attempt with this input takes up while it is under way: it begins when there is room.
     fn takes(&self, _input: &Value) -> Takes {
         Takes::default()
+    }
+
+    /// The digest of what the activity's name means here: of all that says what is done, and of no secret. Each attempt
+    /// records it, so that it can be told for ever whether something else was done under the same name.
+    fn configured(&self) -> Option<Digest> {
+        None
     }
 
     /// Does the work once and says how it ended.

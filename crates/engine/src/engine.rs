@@ -555,6 +555,12 @@ impl Engine {
         row.unconfigured = row.activities.iter().filter(missing).cloned().collect();
     }
 
+    /// The digest of what an activity's name means here, see [`ActivityHandler::configured`].
+    #[must_use]
+    pub fn configured(&self, activity: &str) -> Option<Digest> {
+        self.shared.handlers.get(activity)?.configured()
+    }
+
     /// The runs of a project that a lockdown of this scope would hold, or would let finish: the newest
     /// first. Every run that is not over is looked at.
     ///

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdpoint_core::Outcome;
+use holdpoint_core::{Digest, Outcome};
 use serde_json::Value;
 
 use crate::{
@@ -30,6 +30,10 @@ impl Masked {
 impl ActivityHandler for Masked {
     fn takes(&self, input: &Value) -> Takes {
         self.inner.takes(input)
+    }
+
+    fn configured(&self) -> Option<Digest> {
+        self.inner.configured()
     }
 
     async fn attempt(&self, attempt: Attempt) -> Outcome {

@@ -22,6 +22,7 @@ use crate::activity::{
 };
 use crate::{evidence::EvidenceStore, output::Outputs};
 
+mod digest;
 mod http;
 mod reading;
 
@@ -285,6 +286,8 @@ impl Configuration {
                 .map_err(|message| failure(queue.span().start, &message, HELP_QUEUE))?;
             queues.insert(name, limits);
         }
+        let names = file.secrets.iter().map(|name| name.get_ref().as_str()).collect();
+        let digests = digest::digests(text, &names);
         let mut activities: BTreeMap<String, Arc<dyn ActivityHandler>> = BTreeMap::new();
         for (name, entry) in entries {
             let at = name.span().start;
@@ -396,6 +399,10 @@ impl Configuration {
             }
             let at_target = at_once_at_target.map_or(1, Spanned::into_inner);
             let handler = Limited::new(handler, queue.map(Spanned::into_inner), at_target);
+            let handler = match digests.get(&name) {
+                Some(digest) => handler.configured(*digest),
+                None => handler,
+            };
             activities.insert(name, Arc::new(handler));
         }
         let hosts = match &file.health.hosts {

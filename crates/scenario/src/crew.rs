@@ -327,7 +327,10 @@ impl Crew {
                         continue;
                     }
                     let effect = due.effect.clone();
-                    play.act(Actor::Engine, Action::AttemptStarted { effect, attempt })?;
+                    play.act(
+                        Actor::Engine,
+                        Action::AttemptStarted { effect, attempt, configured: None },
+                    )?;
                     // Whoever takes its time gives signs of life.
                     let timeout = activity.time_left(until, play.now());
                     let Activity { name, input, .. } = &*activity;

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use holdpoint::{
-    core::{Event, ProjectId, RunId, Sequence, StreamId, Version},
+    core::{
+        Digest, Event, ProjectId, RunId, Sequence, StreamId, Version, event::TypedEvent,
+        run::RunEvent,
+    },
     engine::{Engine, RunFilter},
     log::Record,
 };
@@ -128,13 +131,33 @@ pub(crate) fn section(events: &[Event]) -> String {
     let who = |event: &Event| {
         event.actor.member().map_or_else(|| "engine".to_owned(), ToString::to_string)
     };
+    let changed = changed(events);
     let width = events.iter().map(|event| who(event).chars().count()).max().unwrap_or_default();
     events
         .iter()
         .enumerate()
         .filter_map(|(n, event)| {
-            let words = line(&narrate::before(event, events.get(n.saturating_add(1)))?);
+            let mut words = line(&narrate::before(event, events.get(n.saturating_add(1)))?);
+            if let Some(digest) = changed.get(&n) {
+                words.push_str(&format!(" (configured otherwise than before: {digest})"));
+            }
             Some(format!("  {}  {:width$}  {words}\n", time(event.time), who(event)))
         })
         .collect()
+}
+
+/// The attempts of which the activity's name meant something else than at the attempt before, by their places, with what it
+/// meant.
+fn changed(events: &[Event]) -> BTreeMap<usize, Digest> {
+    let mut last = BTreeMap::new();
+    let mut changed = BTreeMap::new();
+    for (n, event) in events.iter().enumerate() {
+        if let Ok(RunEvent::AttemptStarted { activity, configured: Some(now), .. }) =
+            RunEvent::from_parts(&event.kind, &event.data)
+            && last.insert(activity, now).is_some_and(|before| before != now)
+        {
+            changed.insert(n, now);
+        }
+    }
+    changed
 }

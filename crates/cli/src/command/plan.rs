@@ -1,5 +1,7 @@
 //! `holdpoint plan`: what a run would do at which target, in which order, with which arguments.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use holdpoint::{
     core::{
         Actor, Digest, MemberId, Moment, PlanApproval, Planned, Project, Refusal, RefusalCode,
@@ -38,14 +40,28 @@ pub(crate) async fn plan(context: &Context, arguments: input::Plan) -> Result<An
                 }
                 None => before_submission(context, engine, &arguments)?,
             };
-            let text = if plans.is_empty() {
+            let activities = activities(engine, &plans);
+            let mut text = if plans.is_empty() {
                 "no state of the definition rolls anything out, so there is no plan\n".to_owned()
             } else {
                 plans.iter().map(told).collect::<Vec<_>>().join("\n")
             };
-            Answer::new(text, &json!({ "plans": plans }))
+            for (name, digest) in &activities {
+                text.push_str(&format!("`{}` is configured here as {digest}\n", line(name)));
+            }
+            Answer::new(text, &json!({ "plans": plans, "activities": activities }))
         })
         .await
+}
+
+/// What the names of the activities mean here with which the plans are carried out, where that is said.
+fn activities(engine: &Engine, plans: &[Planned]) -> BTreeMap<String, Digest> {
+    let waves = plans.iter().filter_map(|one| one.plan.as_ref()).flat_map(|plan| &plan.waves);
+    let steps =
+        waves.flat_map(|wave| &wave.targets).flat_map(|one| one.steps.iter().chain(&one.undo));
+    let names: BTreeSet<&String> = steps.map(|step| &step.activity).collect();
+    let digest = |name: &String| Some((name.clone(), engine.configured(name)?));
+    names.into_iter().filter_map(digest).collect()
 }
 
 /// The plans of a run that would be submitted so.

@@ -11,7 +11,7 @@ use crate::{
     command::{Action, Command, Outcome},
     effect::{Activity, EffectKind, Settling},
     event::{NewEvent, Version},
-    id::{EffectId, RunId},
+    id::{Digest, EffectId, RunId},
     refusal::{Refusal, RefusalCode},
     settlement::SettledBy,
     workflow::{DecideFailure, DynWorkflow, Meta, Moment},
@@ -252,6 +252,7 @@ impl<'a> Decision<'a> {
         &mut self,
         effect: &EffectId,
         attempt: u32,
+        configured: Option<Digest>,
     ) -> Result<(), DecideFailure> {
         let activity = self.next_attempt(effect, attempt)?;
         if self.is_over(effect)? {
@@ -262,6 +263,7 @@ impl<'a> Decision<'a> {
             effect: effect.clone(),
             activity: activity.name,
             attempt,
+            configured,
         })
     }
 

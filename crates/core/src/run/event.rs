@@ -11,7 +11,7 @@ use crate::{
     baseline::BaselineRef,
     conflict::Conflict,
     event::EventType,
-    id::{DefinitionName, EffectId, RoleName, RunId},
+    id::{DefinitionName, Digest, EffectId, RoleName, RunId},
     settlement::{Settled, SettledBy},
 };
 
@@ -124,6 +124,9 @@ pub enum RunEvent {
         activity: String,
         /// Counted from 1.
         attempt: u32,
+        /// The digest of what that name meant to whoever did it, where they said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        configured: Option<Digest>,
     },
     /// An activity was done.
     #[serde(rename = "holdpoint.activity.completed")]

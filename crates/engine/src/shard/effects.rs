@@ -173,8 +173,10 @@ impl Shard {
                         (Action::AttemptNotBegun { effect: effect.clone(), attempt }, step)
                     } else if may_begin {
                         activity.timeout = activity.time_left(until, now);
+                        let configured = handler.and_then(|one| one.configured());
                         let step = Step::Attempt { effect: effect.clone(), attempt, activity };
-                        (Action::AttemptStarted { effect: effect.clone(), attempt }, step)
+                        let effect = effect.clone();
+                        (Action::AttemptStarted { effect, attempt, configured }, step)
                     } else {
                         last.into_iter().for_each(|at| slot.wakes.set(effect.clone(), at));
                         continue;
