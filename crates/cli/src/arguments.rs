@@ -14,7 +14,7 @@ use self::{
     baseline::BaselineCommand,
     calendar::CalendarCommand,
     conflicts::Conflicts,
-    evidence::{Attach, EvidenceCommand},
+    evidence::{Attach, EvidenceCommand, ShownBy},
     input::{Amend, Plan, Submit},
     items::ItemsCommand,
     lockdown::LockdownCommand,
@@ -441,6 +441,8 @@ pub(crate) enum ProjectCommand {
         #[arg(long, value_name = "TIME", value_parser = time)]
         until: Option<Timestamp>,
         #[command(flatten)]
+        shown: ShownBy,
+        #[command(flatten)]
         acting: Acting,
     },
     /// Revoke a member's qualifications in a domain
@@ -449,8 +451,21 @@ pub(crate) enum ProjectCommand {
         member: MemberId,
         /// The domain
         domain: QualificationName,
+        /// Why
+        #[arg(long, value_parser = words)]
+        reason: Option<String>,
         #[command(flatten)]
         acting: Acting,
+    },
+    /// Write the evidence of a member's qualification into a file, if it is what was recorded
+    Evidence {
+        /// Whose qualification it is
+        member: MemberId,
+        /// The domain: what was recorded last in it
+        domain: QualificationName,
+        /// The file to write, which must not exist
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
 }
 

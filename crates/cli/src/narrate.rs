@@ -76,13 +76,19 @@ fn of_project(event: &ProjectEvent) -> String {
                 .until
                 .map(|until| format!(" until {}", time(until)))
                 .unwrap_or_default();
+            let shown = qualification.evidence.as_ref().map(|shown| {
+                format!("{} ({})", crate::command::project::evidence_in_words(shown), shown.digest)
+            });
             format!(
-                "recorded that {member} is qualified in {}{from}{until}, attested by {}",
-                qualification.domain, qualification.issuer
+                "recorded that {member} is qualified in {}{from}{until}, attested by {}{}",
+                qualification.domain,
+                qualification.issuer,
+                shown.unwrap_or_default()
             )
         }
-        ProjectEvent::QualificationRevoked { member, domain } => {
-            format!("revoked {member}'s qualification in {domain}")
+        ProjectEvent::QualificationRevoked { member, domain, reason } => {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("revoked {member}'s qualification in {domain}{reason}")
         }
         ProjectEvent::PublishingGoverned { rule: Some(rule), reason } => {
             let states: Vec<_> = rule.states.iter().map(|state| format!("`{state}`")).collect();

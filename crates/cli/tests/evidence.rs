@@ -447,3 +447,88 @@ fn copies_have_the_files() {
     place.must("--dir again restore saved");
     place.must("--dir again verify");
 }
+
+#[test]
+fn a_qualification_has_evidence_that_is_shown_verified_and_backed_up() {
+    let _filters = filters();
+    let place = Place::lab();
+    place.write("card.pdf", "cy knows networks");
+    assert_snapshot!(place.shows(&[
+        "project qualify cy network --issuer CCIE --evidence card.pdf --as bob",
+        "project qualify cy network --issuer CCIE --evidence none.pdf --as ada",
+        "project qualify cy network --issuer CCIE --until 2030-01-01T00:00:00Z --evidence card.pdf --as ada",
+        "project evidence cy network --out copy.pdf",
+        "project evidence bob network --out other.pdf",
+        "project show",
+        "verify",
+        "project disqualify cy network --reason 'the card was withdrawn' --as ada",
+    ]), @"
+    $ holdpoint project qualify cy network --issuer CCIE --evidence card.pdf --as bob
+    error[HP1002]: `bob` may not change the project `lab`: that takes the role `owner`
+    help: ask an owner of the project: ada
+    [exit 1]
+
+    $ holdpoint project qualify cy network --issuer CCIE --evidence none.pdf --as ada
+    error: `none.pdf` cannot be read: there is no such file
+    help: name a file that can be read
+    [exit 2]
+
+    $ holdpoint project qualify cy network --issuer CCIE --until [time] --evidence card.pdf --as ada
+    `cy` is qualified in network until [time] (CCIE, shown by card.pdf)
+
+    $ holdpoint project evidence cy network --out copy.pdf
+    wrote the evidence qualification of cy in network to copy.pdf, [n] bytes
+    sha256:[digest]
+
+    $ holdpoint project evidence bob network --out other.pdf
+    error: no qualification of `bob` in network has evidence
+    help: `holdpoint project show` has the qualifications; `project qualify --evidence FILE` records evidence
+    [exit 2]
+
+    $ holdpoint project show
+    lab: The lab
+    created [time] UTC, 5 members, 1 published definition
+
+    MEMBER  NAME     ROLES     QUALIFICATIONS
+    ada     ada      owner
+    bob     bob      engineer  in network (CCIE)
+    cy      cy       engineer  in network until [time] (CCIE, shown by card.pdf)
+    dora    Dora D.
+    eve     eve      engineer  in network (CCIE)
+
+    $ holdpoint verify
+    the log is whole: 14 events in 1 stream, [n] bytes
+    every run replays: 0 runs
+    all evidence is whole: 1 file, [n] bytes
+    root sha256:[digest]
+
+    $ holdpoint project disqualify cy network --reason 'the card was withdrawn' --as ada
+    `cy` is no longer qualified in network
+    ");
+    assert_eq!(fs::read_to_string(place.path("copy.pdf")).unwrap(), "cy knows networks");
+    let history = place.must("history");
+    assert!(history.contains("attested by CCIE, shown by card.pdf (sha256:"), "{history}");
+    assert!(history.contains("qualification in network: the card was withdrawn"), "{history}");
+    place.must("backup copy");
+    let copied = EvidenceStore::within(&place.path("copy"));
+    copied.check(&Digest::of(b"cy knows networks")).unwrap();
+    // What is revoked is still what was shown once.
+    fs::write(kept(&place, "cy knows networks"), "cy knows nothing").unwrap();
+    let verified = place.sh("verify");
+    assert_eq!(verified.code, Some(3));
+    assert!(verified.errors.contains("`qualification of cy in network`"), "{}", verified.errors);
+}
+
+#[test]
+fn a_refused_qualification_leaves_no_file() {
+    let place = Place::lab();
+    place.write("card.pdf", "cy knows networks");
+    let before = place.truth();
+    place
+        .sh("project qualify cy network --issuer CCIE --evidence card.pdf --as bob")
+        .fails_well(1, &"no owner");
+    place
+        .sh("project qualify zed network --issuer CCIE --evidence card.pdf --as ada")
+        .fails_well(1, &"no member");
+    assert_same(&before, &place.truth(), &"what is refused");
+}

@@ -127,6 +127,7 @@ fn every_command_has_help() {
         "project role revoke",
         "project qualify",
         "project disqualify",
+        "project evidence",
         "locks",
         "locks break",
         "conflicts",

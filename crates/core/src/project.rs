@@ -13,6 +13,7 @@ use crate::{
     calendars::{Calendars, ReadCalendar},
     command::{Actor, Authentication, request_of},
     event::{Event, Sequence, TypedEvent, Version},
+    evidence::NewEvidence,
     id::{
         BaselineName, CalendarName, CommandId, DefinitionName, Digest, Digesting, MemberId,
         ProjectId, QualificationName, RoleName, RunId,
@@ -72,6 +73,9 @@ pub struct Qualification {
     /// The first moment at which it no longer holds; never, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// What shows it, such as a certificate: a file by its digest, or a reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<NewEvidence>,
 }
 
 impl Qualification {
@@ -173,6 +177,8 @@ pub enum ProjectAction {
         member: MemberId,
         /// In which domain.
         domain: QualificationName,
+        /// Why.
+        reason: Option<String>,
     },
     /// Publish a definition. Whether `source` is one is checked by the loader before.
     Publish {
@@ -390,20 +396,21 @@ impl Project {
                         format!("the qualification would end ({until}) before it begins ({from})"),
                     ));
                 }
+                qualification.evidence.as_ref().map_or(Ok(()), NewEvidence::check)?;
                 Ok(vec![ProjectEvent::QualificationRecorded {
                     member: member.clone(),
                     qualification: qualification.clone(),
                 }])
             }
-            ProjectAction::Disqualify { member, domain } => {
+            ProjectAction::Disqualify { member, domain, reason } => {
                 if !self.member(member)?.qualifications.iter().any(|held| held.domain == *domain) {
                     return Err(Refusal::new(
                         RefusalCode::NotFound,
                         format!("`{member}` has no qualification in `{domain}`"),
                     ));
                 }
-                let (member, domain) = (member.clone(), domain.clone());
-                Ok(vec![ProjectEvent::QualificationRevoked { member, domain }])
+                let (member, domain, reason) = (member.clone(), domain.clone(), reason.clone());
+                Ok(vec![ProjectEvent::QualificationRevoked { member, domain, reason }])
             }
             ProjectAction::PublishCalendar { calendar, digest, title, source } => {
                 Ok(vec![self.calendars.publish(calendar, *digest, title.as_deref(), source)?])
@@ -558,7 +565,7 @@ impl Project {
                 let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
                 held.qualifications.push(qualification);
             }
-            ProjectEvent::QualificationRevoked { member, domain } => {
+            ProjectEvent::QualificationRevoked { member, domain, .. } => {
                 let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
                 let before = held.qualifications.len();
                 held.qualifications.retain(|qualification| qualification.domain != domain);

@@ -131,6 +131,7 @@ pub fn project(members: &[(&str, &[&str], &[&str])]) -> Project {
                 issuer: "test".to_owned(),
                 from: None,
                 until: None,
+                evidence: None,
             };
             run(&mut made, owner, ProjectAction::Qualify { member: member.clone(), qualification });
         }

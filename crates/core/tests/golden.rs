@@ -17,8 +17,8 @@ use std::path::Path;
 use golden::{Golden, Stored};
 use holdpoint_core::{
     Actor, Authentication, BaselineRef, CommandId, DefinitionRef, Digest, EffectId, EventId,
-    LockdownScope, NewEvent, PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence, Settled,
-    SettledBy, Substitution, Version,
+    LockdownScope, NewEvent, NewEvidence, PendingEvent, ProjectEvent, ReleaseRule, RunId, Sequence,
+    Settled, SettledBy, Substitution, Version,
     conflict::{Conflict, Overlap, Relation},
     project::Qualification,
     run::{Parent, RunEvent},
@@ -330,6 +330,26 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
                     issuer: "Network school, certificate 12".to_owned(),
                     from: Some("2026-01-01T00:00:00Z".parse().unwrap()),
                     until: Some("2028-01-01T00:00:00Z".parse().unwrap()),
+                    evidence: None,
+                },
+            },
+        ),
+        (
+            "holdpoint.qualification.recorded.with-evidence",
+            ProjectEvent::QualificationRecorded {
+                member: member(),
+                qualification: Qualification {
+                    domain: "network".parse().unwrap(),
+                    issuer: "Network school, certificate 12".to_owned(),
+                    from: None,
+                    until: None,
+                    evidence: Some(NewEvidence {
+                        digest: Digest::of(b"certificate 12"),
+                        size: Some(14),
+                        file: Some("certificate-12.pdf".to_owned()),
+                        media_type: Some("application/pdf".to_owned()),
+                        reference: None,
+                    }),
                 },
             },
         ),
@@ -342,6 +362,7 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
                     issuer: "head of infrastructure".to_owned(),
                     from: None,
                     until: None,
+                    evidence: None,
                 },
             },
         ),
@@ -350,6 +371,15 @@ fn project_examples() -> Vec<(&'static str, ProjectEvent)> {
             ProjectEvent::QualificationRevoked {
                 member: member(),
                 domain: "network".parse().unwrap(),
+                reason: None,
+            },
+        ),
+        (
+            "holdpoint.qualification.revoked.with-a-reason",
+            ProjectEvent::QualificationRevoked {
+                member: member(),
+                domain: "network".parse().unwrap(),
+                reason: Some("the certificate was withdrawn".to_owned()),
             },
         ),
         (

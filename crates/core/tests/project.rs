@@ -8,8 +8,8 @@
 mod office;
 
 use holdpoint_core::{
-    Actor, Digest, Event, NewSubstitution, Project, ProjectAction, ProjectCommand, ProjectEvent,
-    Refusal, RefusalCode, Version,
+    Actor, Digest, Event, NewEvidence, NewSubstitution, Project, ProjectAction, ProjectCommand,
+    ProjectEvent, Refusal, RefusalCode, Version,
     event::TypedEvent,
     project::{Member, OWNER, Qualification},
     testing::uuid,
@@ -56,6 +56,7 @@ fn qualification(domain: &str, from: Option<&str>, until: Option<&str>) -> Quali
         issuer: "network school".to_owned(),
         from: from.map(time),
         until: until.map(time),
+        evidence: None,
     }
 }
 
@@ -65,7 +66,8 @@ fn qualify(name: &str, domain: &str, from: Option<&str>, until: Option<&str>) ->
 }
 
 fn disqualify(name: &str, domain: &str) -> ProjectAction {
-    ProjectAction::Disqualify { member: member(name), domain: domain.parse().unwrap() }
+    let (member, domain) = (member(name), domain.parse().unwrap());
+    ProjectAction::Disqualify { member, domain, reason: None }
 }
 
 fn publish(name: &str, version: u32, source: &str) -> ProjectAction {
@@ -171,6 +173,39 @@ fn what_cannot_be_is_refused() {
     }
     // A qualification that holds at no moment is none.
     refuse(&mut office, "ada", qualify("ben", "network", from, from), InvalidInput);
+}
+
+#[test]
+fn a_qualification_is_shown_by_evidence_that_is_some_and_kept_with_it() {
+    let file = |size, name: &str, reference: Option<&str>| NewEvidence {
+        digest: Digest::of(b"certificate"),
+        size,
+        file: Some(name.to_owned()).filter(|name| !name.is_empty()),
+        media_type: None,
+        reference: reference.map(str::to_owned),
+    };
+    let shown = |evidence| ProjectAction::Qualify {
+        member: member("cy"),
+        qualification: Qualification {
+            evidence: Some(evidence),
+            ..qualification("network", None, None)
+        },
+    };
+    let mut office = laboratory();
+    for wrong in [
+        file(Some(0), "a.pdf", None),
+        file(Some(11), "a/b.pdf", None),
+        file(None, "a.pdf", None),
+        file(None, "", Some("file:///etc/passwd")),
+    ] {
+        refuse(&mut office, "ada", shown(wrong), RefusalCode::InvalidInput);
+    }
+    let kept = file(Some(11), "a.pdf", None);
+    office.accept("ada", shown(kept.clone()));
+    office.accept("ada", shown(file(None, "", Some("https://certificates.example.com/12"))));
+    let held = &office.project().member(&member("cy")).unwrap().qualifications;
+    assert_eq!(held.len(), 2);
+    assert_eq!(held[0].evidence, Some(kept));
 }
 
 #[test]

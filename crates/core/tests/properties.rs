@@ -276,11 +276,12 @@ fn any_action() -> impl Strategy<Value = ProjectAction> {
             let issuer = "school".to_owned();
             ProjectAction::Qualify {
                 member,
-                qualification: Qualification { domain, issuer, from, until },
+                qualification: Qualification { domain, issuer, from, until, evidence: None },
             }
         }),
         2 => (who(), domain()).prop_map(|(member, domain)| {
-            ProjectAction::Disqualify { member, domain: domain.parse().unwrap() }
+            let reason = Some("no longer works here".to_owned());
+            ProjectAction::Disqualify { member, domain: domain.parse().unwrap(), reason }
         }),
         2 => (0_u32..3, ".{0,3}").prop_map(|(version, source)| ProjectAction::Publish {
             name: "change".parse().unwrap(),

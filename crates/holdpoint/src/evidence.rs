@@ -17,7 +17,9 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use holdpoint_core::{Digest, NewEvidence, RunId, Sequence, event::TypedEvent as _, id::Digesting};
+use holdpoint_core::{
+    Digest, NewEvidence, ProjectEvent, RunId, Sequence, event::TypedEvent as _, id::Digesting,
+};
 use holdpoint_definition::{Attached, DefinitionEvent};
 use holdpoint_engine::EvidenceFiles;
 use holdpoint_log::{EventLog, ReadFailure, Record};
@@ -379,12 +381,22 @@ pub struct Named {
 /// # Errors
 /// When the event cannot be read.
 pub fn named_in(record: &Record) -> Result<Option<(Digest, Named)>, ReadFailure> {
-    const KIND: &str = "holdpoint.evidence.attached";
+    const KINDS: [&str; 2] = ["holdpoint.evidence.attached", "holdpoint.qualification.recorded"];
     // Nearly all events are others; they need not be read.
-    if !std::str::from_utf8(&record.bytes).is_ok_and(|text| text.contains(KIND)) {
+    let text = std::str::from_utf8(&record.bytes).unwrap_or_default();
+    if !KINDS.iter().any(|kind| text.contains(kind)) {
         return Ok(None);
     }
     let event = record.event()?;
+    if let Ok(ProjectEvent::QualificationRecorded { member, qualification }) =
+        ProjectEvent::from_parts(&event.kind, &event.data)
+    {
+        let shown = qualification.evidence.filter(|shown| shown.reference.is_none());
+        return Ok(shown.map(|shown| {
+            let evidence = format!("qualification of {member} in {}", qualification.domain);
+            (shown.digest, Named { sequence: event.sequence, run: None, evidence })
+        }));
+    }
     Ok(match DefinitionEvent::from_parts(&event.kind, &event.data) {
         Ok(DefinitionEvent::EvidenceAttached(Attached {
             digest,

@@ -403,7 +403,8 @@ impl<'f> File<'f> {
     fn holding(&mut self, node: &Node, sheet: &mut Sheet) -> Option<()> {
         let mut qualification = |domain, from, until| {
             let issuer = "scenario".to_owned();
-            sheet.qualifications.push(Qualification { domain, issuer, from, until });
+            let evidence = None;
+            sheet.qualifications.push(Qualification { domain, issuer, from, until, evidence });
         };
         match &node.kind {
             Kind::Text(text) => {

@@ -40,6 +40,23 @@ pub(crate) struct Attach {
     pub(crate) acting: Acting,
 }
 
+/// What shows a qualification.
+#[derive(Debug, Args)]
+pub(crate) struct ShownBy {
+    /// The file that shows it, such as a certificate; it is copied into the data directory
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evidence: Option<PathBuf>,
+    /// The URL of what shows it, where that is kept elsewhere
+    #[arg(long, value_name = "URL", conflicts_with = "evidence", requires = "sha256")]
+    pub(crate) reference: Option<String>,
+    /// The SHA-256 digest of what is kept there
+    #[arg(long, value_name = "DIGEST", requires = "reference", value_parser = digest)]
+    pub(crate) sha256: Option<Digest>,
+    /// Its media type; what the name of the file suggests when absent
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) media_type: Option<String>,
+}
+
 /// Looks at evidence.
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvidenceCommand {

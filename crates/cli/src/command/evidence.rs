@@ -40,12 +40,8 @@ pub(crate) async fn attach(context: &Context, arguments: Attach) -> Result<Answe
         let run = context.run(engine, &run.run).await?;
         let (evidence, stored): (NewEvidence, Option<Stored>) = match (file, reference, sha256) {
             (Some(path), ..) => {
-                let file = name_of(&path)?;
-                let stored = put(&store, &path).map_err(|failure| match failure {
-                    EvidenceFailure::Source(error) => unreadable(&path, &error),
-                    other => other.into(),
-                })?;
-                (kept(&stored, &file, media_type), Some(stored))
+                let (evidence, stored) = keep(&store, &path, media_type)?;
+                (evidence, Some(stored))
             }
             (None, Some(reference), Some(digest)) => {
                 let reference = Some(reference);
@@ -83,6 +79,20 @@ fn put(store: &EvidenceStore, path: &Path) -> Result<Stored, EvidenceFailure> {
     }
 }
 
+/// Keeps a file, and says what is known of it then.
+pub(crate) fn keep(
+    store: &EvidenceStore,
+    path: &Path,
+    media_type: Option<String>,
+) -> Result<(NewEvidence, Stored), Failure> {
+    let file = name_of(path)?;
+    let stored = put(store, path).map_err(|failure| match failure {
+        EvidenceFailure::Source(error) => unreadable(path, &error),
+        other => other.into(),
+    })?;
+    Ok((kept(&stored, &file, media_type), stored))
+}
+
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let why = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -96,7 +106,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// Checks that a path is that of a file with an end.
-fn regular(path: &Path) -> Result<(), Failure> {
+pub(crate) fn regular(path: &Path) -> Result<(), Failure> {
     // It has looked itself before it called.
     if caller::current().is_some() {
         return Ok(());
@@ -235,11 +245,28 @@ fn get(context: &Context, all: &[Shown], name: &str, out: &Path) -> Result<Answe
         ));
     };
     if let Some(reference) = &what.reference {
-        return Err(Failure::usage(
-            format!("the evidence `{}` is not kept here", what.evidence),
-            format!("fetch {reference} and compare its digest with {}", what.digest),
-        ));
+        return Err(not_kept(&what.evidence, reference, &what.digest));
     }
+    let store = context.open()?.evidence();
+    write(&store, &what.evidence, &what.digest, what.media_type.as_deref(), out)
+}
+
+/// That the bytes are elsewhere.
+pub(crate) fn not_kept(evidence: &str, reference: &str, digest: &Digest) -> Failure {
+    Failure::usage(
+        format!("the evidence `{evidence}` is not kept here"),
+        format!("fetch {reference} and compare its digest with {digest}"),
+    )
+}
+
+/// Writes a file of evidence, if it is what was recorded.
+pub(crate) fn write(
+    store: &EvidenceStore,
+    evidence: &str,
+    digest: &Digest,
+    media_type: Option<&str>,
+    out: &Path,
+) -> Result<Answer, Failure> {
     let place = place(out)?;
     let file = File::create_new(&place).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::usage(
@@ -249,7 +276,7 @@ fn get(context: &Context, all: &[Shown], name: &str, out: &Path) -> Result<Answe
         _ => Failure::from(EvidenceFailure::Io { path: out.to_owned(), source: error }),
     })?;
     let mut writer = BufWriter::new(file);
-    let copied = context.open()?.evidence().copy_to(&what.digest, &mut writer);
+    let copied = store.copy_to(digest, &mut writer);
     let finished = copied.map_err(Failure::from).and_then(|size| {
         let flushed = writer.into_inner().map_err(io::IntoInnerError::into_error);
         flushed
@@ -265,18 +292,16 @@ fn get(context: &Context, all: &[Shown], name: &str, out: &Path) -> Result<Answe
         }
     };
     let text = format!(
-        "wrote the evidence {} to {}, {}\n{}\n",
-        what.evidence,
+        "wrote the evidence {evidence} to {}, {}\n{digest}\n",
         out.display(),
         count(size, "byte"),
-        what.digest
     );
     let json = json!({
-        "evidence": what.evidence,
+        "evidence": evidence,
         "file": out.display().to_string(),
         "size": size,
-        "digest": what.digest,
-        "media_type": what.media_type,
+        "digest": digest,
+        "media_type": media_type,
     });
     Answer::new(text, &json)
 }

@@ -1,20 +1,26 @@
 //! `holdpoint project`: projects, their members, roles and qualifications.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use holdpoint::{
-    core::{Project, ProjectAction, ProjectId, RoleName, project::Qualification},
+    core::{
+        MemberId, NewEvidence, Project, ProjectAction, ProjectId, QualificationName, RoleName,
+        project::Qualification,
+    },
     engine::Engine,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{Acting, MemberCommand, ProjectCommand, RoleCommand},
-    command::substitute::{substitute, substitution_in_words},
+    arguments::{Acting, MemberCommand, ProjectCommand, RoleCommand, evidence::ShownBy},
+    command::{
+        evidence,
+        substitute::{substitute, substitution_in_words},
+    },
     context::{Context, Who},
     failure::Failure,
-    output::{Answer, count, table, time},
+    output::{Answer, count, line, table, time},
 };
 
 /// Does what `command` says.
@@ -49,16 +55,16 @@ pub(crate) async fn project(context: &Context, command: ProjectCommand) -> Resul
             let done = format!("`{member}` no longer holds the role `{role}`");
             (ProjectAction::RevokeRole { member, role }, acting, done)
         }
-        ProjectCommand::Qualify { member, domain, issuer, from, until, acting } => {
-            let qualification = Qualification { domain, issuer, from, until };
-            let now = Timestamp::now();
-            let lapsed = if qualification.is_valid(now) { "" } else { ", which is not valid now" };
-            let done = format!("`{member}` is qualified {}{lapsed}", in_words(&qualification));
-            (ProjectAction::Qualify { member, qualification }, acting, done)
+        ProjectCommand::Qualify { member, domain, issuer, from, until, shown, acting } => {
+            let qualification = Qualification { domain, issuer, from, until, evidence: None };
+            return qualify(context, member, qualification, shown, &acting).await;
         }
-        ProjectCommand::Disqualify { member, domain, acting } => {
+        ProjectCommand::Evidence { member, domain, out } => {
+            return evidence_of(context, &member, &domain, &out).await;
+        }
+        ProjectCommand::Disqualify { member, domain, reason, acting } => {
             let done = format!("`{member}` is no longer qualified in {domain}");
-            (ProjectAction::Disqualify { member, domain }, acting, done)
+            (ProjectAction::Disqualify { member, domain, reason }, acting, done)
         }
     };
     let who = acting.who()?;
@@ -68,6 +74,73 @@ pub(crate) async fn project(context: &Context, command: ProjectCommand) -> Resul
             change(engine, project.id(), action, who, &done).await
         })
         .await
+}
+
+/// Records a qualification, with the file that shows it, if one is given.
+async fn qualify(
+    context: &Context,
+    member: MemberId,
+    qualification: Qualification,
+    shown: ShownBy,
+    acting: &Acting,
+) -> Result<Answer, Failure> {
+    let who = acting.who()?;
+    let ShownBy { evidence: file, reference, sha256, media_type } = shown;
+    file.as_deref().map_or(Ok(()), evidence::regular)?;
+    let store = context.open()?.evidence();
+    context
+        .with_engine_at_rest(async |engine| {
+            let project = context.project(engine)?;
+            let (evidence, stored) = match (&file, reference.zip(sha256)) {
+                (Some(path), _) => {
+                    let (evidence, stored) = evidence::keep(&store, path, media_type)?;
+                    (Some(evidence), Some(stored))
+                }
+                (None, Some((reference, digest))) => {
+                    let reference = Some(reference);
+                    let elsewhere =
+                        NewEvidence { digest, size: None, file: None, media_type, reference };
+                    (Some(elsewhere), None)
+                }
+                (None, None) => (None, None),
+            };
+            let qualification = Qualification { evidence, ..qualification };
+            let valid = qualification.is_valid(Timestamp::now());
+            let lapsed = if valid { "" } else { ", which is not valid now" };
+            let done = format!("`{member}` is qualified {}{lapsed}", in_words(&qualification));
+            let action = ProjectAction::Qualify { member, qualification };
+            let changed = change(engine, project.id(), action, who, &done).await;
+            // What a refused command would have named must not stay.
+            if let (Err(Failure::Refused(_)), Some(stored)) = (&changed, &stored) {
+                store.discard(stored)?;
+            }
+            changed
+        })
+        .await
+}
+
+/// Writes what shows a qualification into a file.
+async fn evidence_of(
+    context: &Context,
+    member: &MemberId,
+    domain: &QualificationName,
+    out: &Path,
+) -> Result<Answer, Failure> {
+    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let held = project.member(member)?.qualifications.iter().rev();
+    let shown = held.filter(|one| one.domain == *domain).find_map(|one| one.evidence.as_ref());
+    let Some(shown) = shown else {
+        return Err(Failure::usage(
+            format!("no qualification of `{member}` in {domain} has evidence"),
+            "`holdpoint project show` has the qualifications; `project qualify --evidence FILE` records evidence",
+        ));
+    };
+    let what = format!("qualification of {member} in {domain}");
+    if let Some(reference) = &shown.reference {
+        return Err(evidence::not_kept(&what, reference, &shown.digest));
+    }
+    let store = context.open()?.evidence();
+    evidence::write(&store, &what, &shown.digest, shown.media_type.as_deref(), out)
 }
 
 async fn create(
@@ -108,11 +181,18 @@ pub(crate) async fn change(
     )
 }
 
+/// What shows a qualification: the name of the file, or where it is kept.
+pub(crate) fn evidence_in_words(evidence: &NewEvidence) -> String {
+    let what = evidence.reference.as_ref().or(evidence.file.as_ref());
+    format!(", shown by {}", line(what.map_or("a file", String::as_str)))
+}
+
 fn in_words(qualification: &Qualification) -> String {
     let from = qualification.from.map(|from| format!(" from {}", time(from))).unwrap_or_default();
     let until =
         qualification.until.map(|until| format!(" until {}", time(until))).unwrap_or_default();
-    format!("in {}{from}{until} ({})", qualification.domain, qualification.issuer)
+    let shown = qualification.evidence.as_ref().map(evidence_in_words).unwrap_or_default();
+    format!("in {}{from}{until} ({}{shown})", qualification.domain, qualification.issuer)
 }
 
 async fn list(context: &Context) -> Result<Answer, Failure> {

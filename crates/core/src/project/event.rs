@@ -69,6 +69,9 @@ pub enum ProjectEvent {
         member: MemberId,
         /// In which domain.
         domain: QualificationName,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// A definition was published: runs can be started with it from now on.
     #[serde(rename = "holdpoint.definition.published")]
