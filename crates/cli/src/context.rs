@@ -10,7 +10,7 @@ use holdpoint::{
     DataDirectory, DirectoryFailure,
     core::{Actor, Authentication, CommandId, Project, ProjectId, RunId},
     directory::SOCKET,
-    engine::{Effects, Engine, RunFilter},
+    engine::{Effects, Engine, QueryFailure, RunFilter, StartFailure},
     log_sled::{OpenFailure, SledLog},
 };
 
@@ -64,12 +64,27 @@ impl Context {
     /// The log: the one that is open, or else opened. Where another process has it that takes commands of
     /// others, the failure is the way there; what was done up to here is done there again.
     pub(crate) async fn log(&self, directory: &DataDirectory) -> Result<Arc<SledLog>, Failure> {
+        self.opened(async || directory.log(&self.user).await).await
+    }
+
+    /// As [`Context::log`], for what only reads: it works also where the directory cannot be written to.
+    pub(crate) async fn log_to_read(
+        &self,
+        directory: &DataDirectory,
+    ) -> Result<Arc<SledLog>, Failure> {
+        self.opened(async || directory.log_to_read(&self.user).await).await
+    }
+
+    async fn opened(
+        &self,
+        open: impl AsyncFn() -> Result<Arc<SledLog>, DirectoryFailure>,
+    ) -> Result<Arc<SledLog>, Failure> {
         if let Some(live) = &self.live {
             return Ok(Arc::clone(&live.log));
         }
         let began = Instant::now();
         loop {
-            let failure = match directory.log(&self.user).await {
+            let failure = match open().await {
                 Err(DirectoryFailure::Log(failure @ OpenFailure::InUse { .. })) => failure,
                 opened => return Ok(opened?),
             };
@@ -153,6 +168,33 @@ impl Context {
         work: impl AsyncFnOnce(&Engine) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         self.with_engine(Effects::LeaveAlone, work).await
+    }
+
+    /// As [`Context::with_engine_at_rest`], for what only reads: it works also where the directory cannot be
+    /// written to.
+    pub(crate) async fn with_engine_to_read<T>(
+        &self,
+        work: impl AsyncFnOnce(&Engine) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if let Some(live) = &self.live {
+            return work(&live.engine).await;
+        }
+        let directory = self.open()?;
+        let start = async |log| {
+            let builder = directory.engine_to_read_on(log)?;
+            Ok::<_, Failure>(builder.effects(Effects::LeaveAlone).start().await)
+        };
+        let engine = match start(self.log_to_read(&directory).await?).await? {
+            // The log could be opened, but what is derived from it not be brought up to date.
+            Err(StartFailure::Query(QueryFailure::ReadModel(_))) => {
+                let log = self.opened(async || directory.log_from_copies().await).await?;
+                start(log).await??
+            }
+            started => started?,
+        };
+        let worked = work(&engine).await;
+        engine.shutdown().await;
+        worked
     }
 
     /// The project that is meant: the one that was named, or the only one.

@@ -46,6 +46,7 @@ mod storage;
 mod streams;
 mod substitutes;
 mod unloadable;
+mod unwritable;
 mod votes;
 mod waivers;
 mod windows;

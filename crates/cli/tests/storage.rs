@@ -233,6 +233,10 @@ fn the_read_model_is_built_again_without_a_word() {
 #[test]
 fn a_directory_that_cannot_be_written_to() {
     let place = place();
+    let expected: Vec<_> = ["list", "show 1", "verify", "history", "export"]
+        .into_iter()
+        .map(|line| (line, place.must(line)))
+        .collect();
     let (directories, files): (Vec<_>, Vec<_>) = content(&place.path(DATA))
         .into_keys()
         .partition(|path| place.path(DATA).join(path).is_dir());
@@ -267,15 +271,12 @@ fn a_directory_that_cannot_be_written_to() {
         }
         command.output().unwrap().into()
     };
-    for line in [
-        "list",
-        "show 1",
-        "approve 2 --as bob",
-        "verify",
-        "work",
-        "history",
-        "project create new --as ada",
-    ] {
+    for (line, expected) in expected {
+        let ran = run(line);
+        assert_eq!((ran.code, ran.errors.as_str()), (Some(0), ""), "{line}:\n{ran}");
+        assert_eq!(ran.output, expected, "{line}");
+    }
+    for line in ["approve 2 --as bob", "work", "project create new --as ada"] {
         let ran = run(line);
         ran.fails_well(3, &line);
         assert!(ran.errors.contains("ermission denied"), "{line}:\n{ran}");

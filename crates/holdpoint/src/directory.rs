@@ -46,7 +46,7 @@ pub const SOCKET: &str = "control.sock";
 pub(crate) const LOG: &str = "log";
 /// How often a log that is in use is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
-const READ_MODEL: &str = "read-model.sqlite";
+pub(crate) const READ_MODEL: &str = "read-model.sqlite";
 
 /// Whether `name` is one of the files that Holdpoint itself keeps in a data directory.
 #[must_use]
@@ -163,6 +163,10 @@ impl DirectoryFailure {
                 "when the directory's making was interrupted, finish it with `holdpoint --dir {} \
                  init`: nothing that is in it is lost",
                 directory.parent().unwrap_or(directory).display()
+            ),
+            Self::Log(failure @ OpenFailure::Io { .. }) => format!(
+                "{}; commands that only read, such as `holdpoint show`, work all the same",
+                failure.help()
             ),
             Self::Log(failure) => failure.help().to_owned(),
         }
@@ -347,9 +351,17 @@ impl DataDirectory {
     /// # Errors
     /// See [`DirectoryFailure`].
     pub async fn log(&self, user: &str) -> Result<Arc<SledLog>, DirectoryFailure> {
+        Ok(self.patiently(async || SledLog::open(self.path.join(LOG), user).await).await?)
+    }
+
+    /// Opens the log, again and again while another process has it, for as long as patience lasts.
+    pub(crate) async fn patiently(
+        &self,
+        open: impl AsyncFn() -> Result<SledLog, OpenFailure>,
+    ) -> Result<Arc<SledLog>, OpenFailure> {
         let began = Instant::now();
         loop {
-            match SledLog::open(self.path.join(LOG), user).await {
+            match open().await {
                 Err(OpenFailure::InUse { .. }) if began.elapsed() < self.patience => {
                     tokio::time::sleep(RETRY_AFTER).await;
                 }

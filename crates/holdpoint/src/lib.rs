@@ -94,6 +94,7 @@ pub mod directory;
 pub mod evidence;
 pub mod keys;
 pub mod output;
+mod reading;
 
 pub use backup::BackupFailure;
 pub use configuration::{Configuration, ConfigurationFailure};

@@ -69,6 +69,21 @@ pub enum OpenFailure {
         /// Whether the file is there.
         is_there: bool,
     },
+    /// The log's directory cannot be written to, and there is no room elsewhere for what must be copied
+    /// to read it.
+    #[error(
+        "the log in `{}` cannot be read without writing to it: `{}` has no room for a copy of its \
+         last part: {source}",
+        .directory.display(), .place.display()
+    )]
+    NoRoomToRead {
+        /// The log's directory.
+        directory: PathBuf,
+        /// Where the copy was to be.
+        place: PathBuf,
+        /// The error.
+        source: io::Error,
+    },
     /// The storage answered with an error.
     #[error("`{}` cannot be used: {source}", .path.display())]
     Io {
@@ -111,6 +126,9 @@ impl OpenFailure {
                 "put the file back if it was moved; otherwise `holdpoint salvage` makes a new \
                  directory, with a new `head`, of all that verifies: compare where that ends with a \
                  checkpoint or a backup before you go on with it"
+            }
+            Self::NoRoomToRead { .. } => {
+                "set TMPDIR to a directory on another disk, or in memory; or make room on this one"
             }
             Self::Io { .. } => "check the path, its permissions and the space on its disk",
         }

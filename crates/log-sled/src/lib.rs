@@ -29,6 +29,7 @@
 //! | `committer` | the one thread that writes |
 //! | `syncing` | the thread that makes a commit durable while the next is written |
 //! | `reader` | reading events, and the streams' events |
+//! | `reading` | opening a log whose directory cannot be written to |
 //! | `backup` | backing a log up while it is used, and restoring it |
 //! | `salvage` | saving what can still be read of a log that cannot be opened |
 //! | `rescue` | reading a tail that may be damaged |
@@ -53,6 +54,7 @@ mod options;
 mod parts;
 mod preflight;
 mod reader;
+mod reading;
 mod rescue;
 mod salvage;
 mod scan;

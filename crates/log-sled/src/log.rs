@@ -35,6 +35,7 @@ use crate::{
     options::Options,
     parts::Parts,
     reader::Cache,
+    reading::Scratch,
     sealer::{Full, Sealer},
     segment::Segment,
     syncing::Syncs,
@@ -53,7 +54,7 @@ const TILE_HASHES: u64 = 1 << TILE_LEVELS;
 #[derive(Debug)]
 pub struct SledLog {
     shared: Arc<Shared>,
-    /// Absent only while the log is being closed. It has no bound of its own: there are as many
+    /// Absent only while the log is being closed, and in one that is only read. It has no bound of its own: there are as many
     /// requests as callers, each of whom waits for the answer.
     requests: Option<Sender<Request>>,
     committer: Option<JoinHandle<()>>,
@@ -70,7 +71,16 @@ pub(crate) struct Shared {
     parts: Mutex<Parts>,
     head: Mutex<Head>,
     told: watch::Sender<Sequence>,
-    _lock: Lock,
+    held: Held,
+}
+
+/// What keeps others away for as long as the log is open.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// Nobody else can open it.
+    Alone { _lock: Lock },
+    /// Nobody can open it to write.
+    ToRead(Scratch),
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -79,6 +89,16 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    pub(crate) fn new(parts: Parts, head: Head, held: Held) -> Self {
+        Self {
+            cache: Cache::new(),
+            parts: Mutex::new(parts),
+            head: Mutex::new(head),
+            told: watch::Sender::new(head.sequence),
+            held,
+        }
+    }
+
     /// The durable end of the log. Only whoever has synced a commit changes it.
     pub(crate) fn head(&self) -> Head {
         *locked(&self.head)
@@ -213,6 +233,27 @@ impl SledLog {
         })
     }
 
+    /// A log to which nothing can be appended.
+    pub(crate) fn reading_only(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            requests: None,
+            committer: None,
+            sealer: None,
+            stop: Arc::default(),
+        }
+    }
+
+    /// A directory for temporary files that is removed with a log that was [opened to be
+    /// read](Self::open_to_read).
+    #[must_use]
+    pub fn scratch(&self) -> Option<&Path> {
+        match &self.shared.held {
+            Held::Alone { .. } => None,
+            Held::ToRead(scratch) => Some(scratch.path()),
+        }
+    }
+
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
     }
@@ -261,13 +302,7 @@ fn prepare(
     let Opened { parts, tail, tree, tail_bytes, head_file, segment, spare, unsealed } = opened;
     let head = Head { sequence: Sequence(tree.size()), root: tree.root() };
     let last = spare.as_ref().unwrap_or(&tail).number;
-    let shared = Arc::new(Shared {
-        cache: Cache::new(),
-        parts: Mutex::new(parts),
-        head: Mutex::new(head),
-        told: watch::Sender::new(head.sequence),
-        _lock: lock,
-    });
+    let shared = Arc::new(Shared::new(parts, head, Held::Alone { _lock: lock }));
     let (full, to_seal) = mpsc::channel();
     let (empty, spares) = mpsc::sync_channel(1);
     let sealer = Sealer {
@@ -303,7 +338,7 @@ fn prepare(
 }
 
 /// Runs `open` where it may wait for the disk.
-async fn blocking(
+pub(crate) async fn blocking(
     path: std::path::PathBuf,
     open: impl FnOnce(&Path, Directory) -> Result<SledLog, OpenFailure> + Send + 'static,
 ) -> Result<SledLog, OpenFailure> {
@@ -333,6 +368,10 @@ impl Drop for SledLog {
 #[async_trait]
 impl EventLog for SledLog {
     async fn append(&self, appends: Vec<Append>) -> Result<Vec<Sequence>, AppendFailure> {
+        if self.scratch().is_some() {
+            let reason = "it was opened to be read only".to_owned();
+            return Err(AppendFailure::ReadOnly { reason });
+        }
         let appends = Prepared::new(appends)?;
         let ended = || AppendFailure::Poisoned { reason: "the committer has ended".to_owned() };
         let (answer, answered) = oneshot::channel();

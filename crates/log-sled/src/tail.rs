@@ -91,6 +91,11 @@ pub(crate) const NEW: &str = "new";
 /// What the name of a tail begins with that is being removed.
 pub(crate) const DROPPED: &str = "dropped-";
 
+/// Whether a directory with this name is one that was being made or removed when the process ended.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    name == NEW || name.starts_with(DROPPED)
+}
+
 /// The directory of a tail.
 pub(crate) fn path_of(tails: &Path, number: u64) -> PathBuf {
     tails.join(format!("{number:08}"))
@@ -139,7 +144,7 @@ pub(crate) fn list(tails: &Path) -> std::io::Result<Listing> {
                 let name = name.to_string_lossy();
                 if let Some(number) = aside::number_of(&name) {
                     asides.push(Aside::of(tails, number));
-                } else if name == NEW || name.starts_with(DROPPED) {
+                } else if is_unfinished(&name) {
                     leftovers.push(entry.path());
                 } else if let Ok(number) = name.parse() {
                     numbers.push(number);

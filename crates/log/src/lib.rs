@@ -104,6 +104,12 @@ pub enum AppendFailure {
         /// Why.
         reason: String,
     },
+    /// The log accepts nothing for as long as it is open like this.
+    #[error("the log can only be read: {reason}")]
+    ReadOnly {
+        /// Why.
+        reason: String,
+    },
     /// The log has had an error and accepts nothing until it is reopened. Whether the events of
     /// the append that met the error are in the log is known only then.
     #[error("the log accepts nothing until it is reopened: {reason}")]

@@ -16,7 +16,7 @@ use crate::{
 /// Brings a backup up to date, or makes one.
 pub(crate) async fn backup(context: &Context, to: &Path) -> Result<Answer, Failure> {
     let directory = context.open()?;
-    let log = context.log(&directory).await?;
+    let log = context.log_to_read(&directory).await?;
     let bar = bar();
     let made = directory.backup(&log, place(to)?, shown_by(&bar)).await;
     bar.finish_and_clear();

@@ -164,7 +164,7 @@ fn below_in_words(below: &[Below]) -> String {
 
 async fn show(context: &Context, revision: Option<u32>, source: bool) -> Result<Answer, Failure> {
     context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_to_read(async |engine| {
             let project = context.project(engine)?;
             let published = match revision {
                 Some(revision) => project.baselines().find(revision)?,
@@ -232,7 +232,7 @@ fn shown(
 }
 
 async fn list(context: &Context) -> Result<Answer, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let all: Vec<_> = project.baselines().iter().collect();
     if all.is_empty() {
         let text = format!("no baseline was published in the project `{}`\n", project.id());

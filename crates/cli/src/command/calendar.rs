@@ -97,7 +97,7 @@ async fn publish(context: &Context, file: &Path, acting: &Acting) -> Result<Answ
 }
 
 async fn list(context: &Context, at: Timestamp) -> Result<Answer, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let mut rows = Vec::new();
     let mut json = Vec::new();
     for published in project.calendars().iter() {
@@ -129,7 +129,7 @@ async fn show(
     openings: &Openings,
     source: bool,
 ) -> Result<Answer, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let published = project.calendars().find(name)?;
     if source {
         let mut json = serde_json::to_value(published)?;

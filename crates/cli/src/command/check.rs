@@ -76,7 +76,7 @@ fn read_baseline(file: &Path) -> Result<Baseline, Failure> {
 
 /// The baseline that is in force in the project.
 async fn kept_baseline(context: &Context) -> Result<Baseline, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let published = project.baseline().ok_or_else(|| {
         Failure::usage(
             format!("no baseline is in force in the project `{}`", project.id()),

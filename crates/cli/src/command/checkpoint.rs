@@ -17,7 +17,7 @@ pub(crate) async fn checkpoint(
         return Answer::new(text, &json!({ "key": key.to_string() }));
     }
     let key = directory.signing_key()?;
-    let log = context.log(&directory).await?;
+    let log = context.log_to_read(&directory).await?;
     let signed = SignedCheckpoint::sign(log.head().await?, &key);
     let claimed = signed.claimed();
     let json = json!({

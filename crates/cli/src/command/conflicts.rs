@@ -48,7 +48,7 @@ async fn accept(context: &Context, asked: ConflictAccept) -> Result<Answer, Fail
 /// Lists the conflicts of a project, or of one run.
 async fn list(context: &Context, run: Option<&str>) -> Result<Answer, Failure> {
     let rows = context
-        .with_engine_at_rest(async |engine| match run {
+        .with_engine_to_read(async |engine| match run {
             None => Ok(engine.conflicts(&*context.project(engine)?, None).await?),
             Some(named) => {
                 let run = context.run(engine, named).await?;

@@ -104,7 +104,7 @@ async fn publish(
 }
 
 async fn list(context: &Context) -> Result<Answer, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let text = if project.definitions().next().is_none() {
         format!("no definition is published in the project `{}`\n", project.id())
     } else {
@@ -129,7 +129,7 @@ async fn show(
     name: &DefinitionName,
     version: Option<u32>,
 ) -> Result<Answer, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let found = project.definition(name, version)?;
     let mut json = serde_json::to_value(found)?;
     if let Value::Object(members) = &mut json {

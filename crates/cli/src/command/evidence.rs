@@ -139,7 +139,7 @@ pub(crate) async fn evidence(
     match command {
         EvidenceCommand::List { run } => {
             let all = context
-                .with_engine_at_rest(async |engine| {
+                .with_engine_to_read(async |engine| {
                     let run = context.run(engine, &run.run).await?;
                     attached(engine, run).await
                 })
@@ -148,7 +148,7 @@ pub(crate) async fn evidence(
         }
         EvidenceCommand::Get { run, name, out } => {
             let all = context
-                .with_engine_at_rest(async |engine| {
+                .with_engine_to_read(async |engine| {
                     let run = context.run(engine, &run.run).await?;
                     attached(engine, run).await
                 })

@@ -34,7 +34,7 @@ const READ_LIMIT: usize = 1_000;
 /// Writes all events to standard output, or to a file.
 pub(crate) async fn export(context: &Context, file: Option<&Path>) -> Result<(), Failure> {
     let directory = context.open()?;
-    let log = context.log(&directory).await?;
+    let log = context.log_to_read(&directory).await?;
     let Some(path) = file else {
         let mut out = data();
         write_all(&log, &mut out).await?;

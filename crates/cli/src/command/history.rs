@@ -25,7 +25,7 @@ const READ_LIMIT: usize = 1_000;
 /// Prints the history of a run, or of the project with all its runs.
 pub(crate) async fn history(context: &Context, arguments: &History) -> Result<(), Failure> {
     context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_to_read(async |engine| {
             let (project, run) = match &arguments.run {
                 Some(text) => {
                     let run = context.run(engine, text).await?;

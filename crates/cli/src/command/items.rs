@@ -248,7 +248,7 @@ fn some<T: ToString>(names: &BTreeSet<T>) -> String {
 
 async fn list(context: &Context, select: Option<&Selector>) -> Result<Answer, Failure> {
     let project: Arc<Project> =
-        context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+        context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let selected: Vec<_> = project
         .items()
         .iter()
@@ -283,7 +283,7 @@ pub(crate) fn listed<'i>(items: impl Iterator<Item = (&'i ItemName, &'i Item)>) 
 }
 
 async fn show(context: &Context, name: &ItemName) -> Result<Answer, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let Some(item) = project.items().get(name.as_str()) else {
         return Err(Failure::usage(
             format!("there is no item `{name}`"),

@@ -63,7 +63,7 @@ async fn overdue(
 /// Lists runs.
 pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, Failure> {
     let (rows, unloadable, several) = context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_to_read(async |engine| {
             let projects = Projects::meant(context, engine)?;
             let parent = match &arguments.children {
                 Some(run) => Some(context.run(engine, run).await?),

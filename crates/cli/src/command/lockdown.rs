@@ -152,7 +152,7 @@ async fn held(engine: &Engine, project: &Project, lockdown: u32) -> Result<Vec<u
 
 async fn list(context: &Context) -> Result<Answer, Failure> {
     let (project, holds) = context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_to_read(async |engine| {
             let project = context.project(engine)?;
             let mut holds = Vec::new();
             for one in project.lockdowns().iter() {

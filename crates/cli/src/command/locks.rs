@@ -26,7 +26,7 @@ pub(crate) async fn locks(context: &Context, locks: Locks) -> Result<Answer, Fai
 
 async fn list(context: &Context) -> Result<Answer, Failure> {
     let (rows, several) = context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_to_read(async |engine| {
             if let Some(name) = &context.project
                 && engine.project(name).is_none()
             {

@@ -26,7 +26,7 @@ use crate::{
 /// Shows the plans of a run, or of one that is not submitted yet.
 pub(crate) async fn plan(context: &Context, arguments: input::Plan) -> Result<Answer, Failure> {
     context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_to_read(async |engine| {
             let plans = match &arguments.run {
                 Some(run) => {
                     if !arguments.given.is_empty() {

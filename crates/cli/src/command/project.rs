@@ -196,7 +196,7 @@ fn in_words(qualification: &Qualification) -> String {
 }
 
 async fn list(context: &Context) -> Result<Answer, Failure> {
-    let projects = context.with_engine_at_rest(async |engine| Ok(engine.projects())).await?;
+    let projects = context.with_engine_to_read(async |engine| Ok(engine.projects())).await?;
     let text = if projects.is_empty() {
         "no projects\n".to_owned()
     } else {
@@ -230,7 +230,7 @@ fn as_json(project: &Project) -> Value {
 }
 
 async fn show(context: &Context) -> Result<Answer, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let now = Timestamp::now();
     let mut text = format!(
         "{}: {}\ncreated {} UTC, {}, {}\n\n",
@@ -265,7 +265,7 @@ async fn show(context: &Context) -> Result<Answer, Failure> {
 
 /// The roles, each with those who hold it.
 async fn roles(context: &Context) -> Result<Answer, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let mut roles: BTreeMap<&RoleName, Vec<&str>> = BTreeMap::new();
     for (id, member) in project.members() {
         for role in &member.roles {

@@ -34,7 +34,7 @@ pub(crate) async fn prove(context: &Context, arguments: &Prove) -> Result<Answer
     };
     let directory = context.open()?;
     let key = directory.signing_key()?;
-    let log = context.log(&directory).await?;
+    let log = context.log_to_read(&directory).await?;
     let head = log.head().await?;
     let checkpoint = SignedCheckpoint::sign(head, &key);
     let (proof, what) = match (old, &arguments.event) {

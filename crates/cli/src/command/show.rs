@@ -30,7 +30,7 @@ use crate::{
 pub(crate) async fn show(context: &Context, arguments: &Show) -> Result<Answer, Failure> {
     let as_of = arguments.at.as_deref().map(as_of).transpose()?;
     let (detail, found) = context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_to_read(async |engine| {
             let run = context.run(engine, &arguments.run.run).await?;
             let Some(as_of) = as_of else {
                 let mut detail = engine.run(run).await?;

@@ -90,7 +90,7 @@ pub(crate) fn substitution_in_words(one: &Substitution) -> String {
 }
 
 async fn list(context: &Context) -> Result<Answer, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let now = Timestamp::now();
     let all: Vec<&Substitution> = project.substitutions().iter().collect();
     let holds = |one: &Substitution| {

@@ -164,7 +164,7 @@ async fn verify_since(
 /// run through the definition it is pinned to.
 async fn verify_log(context: &Context, arguments: &Verify) -> Result<Answer, Failure> {
     let directory = context.open()?;
-    let log = context.log(&directory).await?;
+    let log = context.log_to_read(&directory).await?;
     let verified = log::verify(&*log).await?;
     let since = match &arguments.checkpoint {
         Some(file) => Some(verify_since(&directory, &log, arguments, file).await?),
