@@ -67,9 +67,8 @@ pub(crate) fn data() -> Box<dyn Write> {
 pub(crate) fn picture() -> Option<(ProgressDrawTarget, Box<dyn Fn() -> u16>)> {
     match caller::current() {
         Some(caller) => caller.terminal().map(|terminal| {
-            let columns = terminal.columns;
             let target = ProgressDrawTarget::term_like(Box::new(terminal));
-            (target, Box::new(move || columns) as _)
+            (target, Box::new(move || caller.columns()) as _)
         }),
         None if io::stdout().is_terminal() => {
             Some((ProgressDrawTarget::stdout(), Box::new(|| Term::stdout().size().1)))

@@ -13,7 +13,7 @@ use std::{
 
 use insta::{allow_duplicates, assert_snapshot};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{DATA, PATCH, Place, filters, finish, words};
 
@@ -39,6 +39,7 @@ const CONFIGURATION: &str = r#"
 [activity.ship]
 shell = true
 command = ["touch ../begun; until [ -e ../go-on ]; do sleep 0.01; done"]
+environment = { TOKEN = "${env:TOKEN}" }
 "#;
 
 /// A hold that asks for a file.
@@ -78,7 +79,8 @@ struct Working<'a>(&'a Place, Option<Child>);
 
 impl<'a> Working<'a> {
     fn new(place: &'a Place, line: &str) -> Self {
-        let child = place.command(&words(line)).spawn().unwrap();
+        // Whoever calls it need not have what only the work needs.
+        let child = place.command(&words(line)).env("TOKEN", "s3cret").spawn().unwrap();
         until("nobody listens", || place.path(DATA).join("control.sock").exists());
         Self(place, Some(child))
     }
@@ -591,6 +593,28 @@ fn whatever_comes_through_the_socket_leaves_the_work_alone() {
     drop(silent);
     place.write("go-on", "");
     place.must("watch 1 --expect completed");
+    working.ends();
+}
+
+#[test]
+fn whoever_stops_reading_keeps_nobody() {
+    let place = Place::lab();
+    let working = Working::new(&place, "work --follow");
+    // More than fits into what lies between the two processes and this one.
+    let input = json!({ "title": "Large", "items": vec!["x".repeat(200_000)] }).to_string();
+    for _ in 0..4 {
+        let line = "submit patch --input-file - --as ada";
+        assert_eq!(place.sh_with(line, input.as_bytes()).code, Some(0));
+    }
+    let mut reads = place.command(&words("export")).spawn().unwrap();
+    let mut out = reads.stdout.take().unwrap();
+    out.read_exact(&mut [0; 1]).unwrap();
+    place.must("approve 1 --as bob");
+    place.must("verify");
+    let mut rest = Vec::new();
+    out.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() > 800_000 && rest.ends_with(b"\n"), "{}", rest.len());
+    assert_eq!(finish(reads).code, Some(0));
     working.ends();
 }
 

@@ -24,6 +24,7 @@ use crate::{
     failure::Failure,
     narrate,
     output::{Answer, count, line, table, time},
+    relay::caller,
 };
 
 /// Shows a run, now or as it was.
@@ -223,6 +224,8 @@ fn next_steps(detail: &RunDetail) -> String {
         text.push_str(
             "next: configure it in the directory's `holdpoint.toml`, then run `holdpoint work`\n",
         );
+    } else if caller::current().is_some() {
+        // The process that has the directory does all that machines and the time are to do.
     } else if works(&view.status, &view.branches) && !view.state.is_empty() {
         text.push_str("next: run `holdpoint work`, which does what machines are to do\n");
     } else if lifted {

@@ -12,7 +12,10 @@ use std::{
 
 use console::Term;
 use holdpoint::core::Sequence;
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::{
     COMMAND, Told, command_id,
@@ -67,6 +70,17 @@ pub(crate) fn hand_over(
             }
         });
     }
+    if io::stdout().is_terminal() || io::stderr().is_terminal() {
+        let out = Arc::clone(&out);
+        runtime.spawn(async move {
+            let Ok(mut resized) = signal(SignalKind::window_change()) else { return };
+            while resized.recv().await.is_some() {
+                let (lines, columns) = size();
+                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+                drop(Asked::Size(lines, columns).write(&mut *out));
+            }
+        });
+    }
     let (mut output, mut errors) = (anstream::stdout(), anstream::stderr());
     let (mut begun, mut told) = (false, None);
     while let Ok(Some(said)) = Said::read(&mut stream) {
@@ -96,6 +110,11 @@ pub(crate) fn hand_over(
         (true, Some(sequence)) => Ok(Handed::GoOn(sequence)),
         (true, None) => Err(unknown(acts)),
     }
+}
+
+/// How large the terminal is, in lines and columns.
+fn size() -> (u16, u16) {
+    if io::stdout().is_terminal() { Term::stdout().size() } else { Term::stderr().size() }
 }
 
 /// Nobody has said what came of the command.
@@ -128,8 +147,8 @@ fn call(after: Told) -> Result<Call, Failure> {
         command: command_id(),
         file: (about.dev(), about.ino()),
         environment: environment(),
-        output: io::stdout().is_terminal().then(|| Term::stdout().size()),
-        errors: io::stderr().is_terminal().then(|| Term::stderr().size()),
+        output: io::stdout().is_terminal().then(size),
+        errors: io::stderr().is_terminal().then(size),
         after,
     };
     Ok(Call { about, directory, words: env::args_os().collect() })

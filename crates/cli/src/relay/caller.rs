@@ -36,7 +36,12 @@ pub(crate) struct Caller {
     out: Mutex<UnixStream>,
     parts: Mutex<Receiver<Part>>,
     interrupted: Notify,
+    /// How large its terminal is, if it has one: lines and columns.
+    size: Mutex<(u16, u16)>,
 }
+
+/// How large a terminal is of which nothing is known.
+const SIZE: (u16, u16) = (24, 80);
 
 /// What comes of a file that was wanted.
 enum Part {
@@ -77,6 +82,7 @@ impl Caller {
             out: Mutex::new(stream),
             parts: Mutex::new(parts),
             interrupted: Notify::new(),
+            size: Mutex::new(call.about.output.or(call.about.errors).unwrap_or(SIZE)),
         });
         let listener = Arc::downgrade(&caller);
         let listen = move |mut from: UnixStream| {
@@ -87,6 +93,12 @@ impl Caller {
                     Asked::DataFailed(why) => Part::Failed(why),
                     Asked::Interrupt => {
                         listener.upgrade().iter().for_each(|one| one.interrupted.notify_one());
+                        continue;
+                    }
+                    Asked::Size(lines, columns) => {
+                        listener.upgrade().iter().for_each(|one| {
+                            *locked(&one.size) = (lines, columns);
+                        });
                         continue;
                     }
                     // There is one command to a connection.
@@ -125,12 +137,17 @@ impl Caller {
 
     /// The terminal that its standard output is, if it is one.
     pub(crate) fn terminal(self: &Arc<Self>) -> Option<Terminal> {
-        self.about.output.map(|size| Terminal::of(self, Stream::OutputAsIs, size))
+        self.about.output.map(|_| Terminal::of(self, Stream::OutputAsIs))
     }
 
     /// The terminal that its standard error is, if it is one.
     pub(crate) fn error_terminal(self: &Arc<Self>) -> Option<Terminal> {
-        self.about.errors.map(|size| Terminal::of(self, Stream::ErrorsAsIs, size))
+        self.about.errors.map(|_| Terminal::of(self, Stream::ErrorsAsIs))
+    }
+
+    /// How many columns its terminal has now.
+    pub(crate) fn columns(&self) -> u16 {
+        locked(&self.size).1
     }
 
     /// What a file has that was named to it, or its standard input, which is `-`. It reads the file
@@ -218,15 +235,12 @@ impl Read for Incoming<'_> {
 pub(crate) struct Terminal {
     caller: Arc<Caller>,
     stream: Stream,
-    /// How large it was when the command began.
-    lines: u16,
-    pub(crate) columns: u16,
     drawn: Mutex<Vec<u8>>,
 }
 
 impl Terminal {
-    fn of(caller: &Arc<Caller>, stream: Stream, (lines, columns): (u16, u16)) -> Self {
-        Self { caller: Arc::clone(caller), stream, lines, columns, drawn: Mutex::default() }
+    fn of(caller: &Arc<Caller>, stream: Stream) -> Self {
+        Self { caller: Arc::clone(caller), stream, drawn: Mutex::default() }
     }
 
     fn draw(&self, text: &str) -> io::Result<()> {
@@ -241,11 +255,11 @@ impl Terminal {
 
 impl TermLike for Terminal {
     fn width(&self) -> u16 {
-        self.columns
+        self.caller.columns()
     }
 
     fn height(&self) -> u16 {
-        self.lines
+        locked(&self.caller.size).0
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
@@ -280,5 +294,78 @@ impl TermLike for Terminal {
     fn flush(&self) -> io::Result<()> {
         let drawn = std::mem::take(&mut *locked(&self.drawn));
         self.caller.print(self.stream, &drawn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdpoint::core::CommandId;
+
+    use super::*;
+    use crate::relay::wire::Versions;
+
+    fn call(directory: &Path, file: (u64, u64)) -> Call {
+        let about = About {
+            versions: Versions::own(),
+            command: CommandId::from_uuid(uuid::Uuid::now_v7()),
+            file,
+            environment: std::collections::BTreeMap::new(),
+            output: Some((24, 80)),
+            errors: None,
+            after: None,
+        };
+        Call { about, directory: directory.to_owned(), words: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn what_is_drawn_and_pressed_goes_to_and_fro() {
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let from = here.try_clone().unwrap();
+        let (caller, listen) = Caller::new(&call(Path::new("/"), (0, 0)), here);
+        let listening = std::thread::spawn(move || listen(from));
+        assert!(caller.error_terminal().is_none());
+        let terminal = caller.terminal().unwrap();
+        assert_eq!((terminal.height(), terminal.width()), (24, 80));
+        Asked::Size(50, 132).write(&mut there).unwrap();
+        Asked::Interrupt.write(&mut there).unwrap();
+        caller.interruption().await;
+        assert_eq!((terminal.height(), terminal.width()), (50, 132));
+
+        terminal.move_cursor_up(2).unwrap();
+        terminal.move_cursor_up(0).unwrap();
+        terminal.clear_line().unwrap();
+        terminal.write_line("picture").unwrap();
+        terminal.flush().unwrap();
+        let drawn = b"\x1b[2A\r\x1b[2Kpicture\n".to_vec();
+        let said = Said::read(&mut there).unwrap();
+        assert_eq!(said, Some(Said::Print(Stream::OutputAsIs, drawn)));
+
+        for part in [Asked::Data(b"ab".to_vec()), Asked::Data(b"c".to_vec()), Asked::DataEnd] {
+            part.write(&mut there).unwrap();
+        }
+        Asked::DataFailed("it is a directory".to_owned()).write(&mut there).unwrap();
+        let mut text = String::new();
+        caller.read(Path::new("a"), 10).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "abc");
+        let failed = caller.read(Path::new("b"), 10).unwrap().read_to_string(&mut text);
+        assert_eq!(failed.unwrap_err().to_string(), "it is a directory");
+        drop(there);
+        listening.join().unwrap();
+        assert!(caller.read(Path::new("c"), 10).is_err());
+    }
+
+    #[test]
+    fn files_are_written_only_where_the_caller_sees_them() {
+        let place = |path: &str, file| {
+            let (here, _there) = UnixStream::pair().unwrap();
+            Caller::new(&call(Path::new("/usr"), file), here).0.place(Path::new(path))
+        };
+        let about = metadata("/usr").unwrap();
+        let usr = (about.dev(), about.ino());
+        assert_eq!(place("a/b", usr).unwrap(), Path::new("/usr/a/b"));
+        assert_eq!(place("/tmp/b", usr).unwrap(), Path::new("/tmp/b"));
+        for (path, file) in [("a", (0, 0)), ("/tmp/b", (0, 0)), ("/dev/stdout", usr)] {
+            assert!(matches!(place(path, file), Err(Failure::Usage(_))), "{path}");
+        }
     }
 }

@@ -37,6 +37,8 @@ pub(super) enum Asked {
     DataFailed(String),
     /// Whoever called presses Ctrl-C.
     Interrupt,
+    /// The terminal has so many lines and columns now.
+    Size(u16, u16),
 }
 
 /// What the process answers that has the directory.
@@ -120,6 +122,9 @@ impl Asked {
             Self::DataEnd => frame(out, 3, b""),
             Self::DataFailed(why) => frame(out, 4, why.as_bytes()),
             Self::Interrupt => frame(out, 5, b""),
+            Self::Size(lines, columns) => {
+                frame(out, 6, &[lines.to_be_bytes(), columns.to_be_bytes()].concat())
+            }
         }
     }
 
@@ -132,6 +137,12 @@ impl Asked {
             3 => Self::DataEnd,
             4 => Self::DataFailed(text(bytes)?),
             5 => Self::Interrupt,
+            6 => match bytes.as_slice() {
+                [a, b, c, d] => {
+                    Self::Size(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
+                }
+                _ => return Err(malformed("a size that is none")),
+            },
             _ => return Err(malformed("a kind that is not known")),
         }))
     }
@@ -338,6 +349,7 @@ mod tests {
             Just(Asked::DataEnd),
             any::<String>().prop_map(Asked::DataFailed),
             Just(Asked::Interrupt),
+            any::<(u16, u16)>().prop_map(|(lines, columns)| Asked::Size(lines, columns)),
         ]
     }
 
