@@ -39,6 +39,7 @@ mod queueing;
 mod restraining;
 mod settling;
 mod snapshot;
+mod standing;
 
 use attempts::Attempts;
 use decision::{Decision, check_depth};
@@ -82,6 +83,9 @@ struct Progress {
     /// That nobody knows how the last attempt ended. A new start forgets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unsettled: Option<Unsettled>,
+    /// Since when it waits until people let the run go on, and its clocks stand still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stands_since: Option<Timestamp>,
 }
 
 impl Progress {
@@ -370,6 +374,7 @@ impl Run {
             &event.data,
             &Meta { time: event.time, actor: &event.actor },
         )?;
+        self.keep_clocks(workflow, event.time);
         self.moved_to(event)
     }
 

@@ -167,6 +167,13 @@ pub trait Workflow: Send + Sync + 'static {
         self.restraints(state).remove(effect)
     }
 
+    /// Whether people have stopped the run, or a part of it, so that clocks stand still: the time that
+    /// all attempts at an activity have together, and the time that one may wait for its turn, where the
+    /// activity's [restraint](Self::restraints) is that the next attempt [waits](crate::Again::Waits).
+    fn stands_still(&self, _state: &Self::State) -> bool {
+        false
+    }
+
     /// The ids of all effects that one of two states asks for and the other does not, or asks for
     /// otherwise, or under another [restraint](Self::restraints); it may name more. `after` came of
     /// `before` by events. `None`, where that cannot be told for less than by comparing all, is always
@@ -383,6 +390,8 @@ pub trait DynWorkflow: Send + Sync {
     fn restraints(&self, state: &DynState) -> BTreeMap<EffectId, Restraint>;
     /// See [`Workflow::restraint`].
     fn restraint(&self, state: &DynState, effect: &EffectId) -> Option<Restraint>;
+    /// See [`Workflow::stands_still`].
+    fn stands_still(&self, state: &DynState) -> bool;
     /// See [`Workflow::changed`].
     fn changed(&self, before: &DynState, after: &DynState) -> Option<BTreeSet<EffectId>>;
     /// See [`Workflow::has_changed`].
@@ -520,6 +529,10 @@ impl<W: Workflow> DynWorkflow for W {
 
     fn restraint(&self, state: &DynState, effect: &EffectId) -> Option<Restraint> {
         state.typed::<W::State>().and_then(|state| Workflow::restraint(self, state, effect))
+    }
+
+    fn stands_still(&self, state: &DynState) -> bool {
+        state.typed::<W::State>().is_some_and(|state| Workflow::stands_still(self, state))
     }
 
     fn changed(&self, before: &DynState, after: &DynState) -> Option<BTreeSet<EffectId>> {

@@ -184,6 +184,10 @@ impl Workflow for Definition {
         timers.chain(state.rollout.iter().flat_map(RolloutState::asks)).collect()
     }
 
+    fn stands_still(&self, state: &State) -> bool {
+        rollout_unbegun::is_paused(&state.place, state.rollout.as_ref())
+    }
+
     fn changed(&self, before: &State, after: &State) -> Option<BTreeSet<EffectId>> {
         let (Place::Rollout { .. }, Place::Rollout { .. }) = (&before.place, &after.place) else {
             return None;

@@ -14,6 +14,7 @@ use crate::{
     rollout_evolve::advance,
     rollout_state::{Course, RolloutState},
     rollout_steps::Phase,
+    state::Place,
 };
 
 /// The steps that may not begin as they are asked for.
@@ -26,6 +27,17 @@ pub(crate) fn restraints(rollout: &RolloutState) -> BTreeMap<EffectId, Restraint
         Some((rollout.effect(index, step), restraint))
     });
     restrained.collect()
+}
+
+/// Whether somebody has paused the rollout of a place, or of a branch.
+pub(crate) fn is_paused(place: &Place, rollout: Option<&RolloutState>) -> bool {
+    match place {
+        Place::Rollout { .. } => rollout.is_some_and(|rollout| rollout.paused.is_some()),
+        Place::All(fork) => {
+            fork.branches.values().any(|one| is_paused(&one.place, one.rollout.as_ref()))
+        }
+        _ => false,
+    }
 }
 
 /// What may begin of one step, as [`restraints`] has it.

@@ -33,6 +33,7 @@ mod machine;
 mod meaning;
 mod migrating;
 mod parallel;
+mod pausing;
 mod planned_times;
 mod plans;
 mod properties;

@@ -2,7 +2,8 @@
 //! allow it; or when somebody who may says so.
 
 use holdpoint_core::{
-    Action, ProjectEvent, RefusalCode, RunStatus, event::TypedEvent, run::DueStep, testing::Bench,
+    Action, ProjectEvent, RefusalCode, RunStatus, Steering, event::TypedEvent, run::DueStep,
+    testing::Bench,
 };
 use holdpoint_definition::{
     DefinitionEvent,
@@ -13,7 +14,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::common::{
-    cases, done, ended, fatal, hours, last, open, people, refused, submitted, targets, workflow,
+    cases, done, ended, fatal, hours, last, open, people, refused, steer, submitted, targets,
+    workflow,
 };
 
 /// On Tuesdays from 22:00 to 02:00. Every test begins on Monday, 5 January 2026, at 09:00.
@@ -546,6 +548,26 @@ fn a_freeze_during_the_work_pauses_it_and_an_override_lets_it_go_on() {
     assert_eq!(open(&bench), ["work#1/b/deploy"]);
     assert!(!bench.due().iter().any(|due| matches!(due.step, DueStep::Watch { .. })));
     refused(bench.act("dora", overriding("again")), RefusalCode::NotAwaited);
+}
+
+#[test]
+fn a_pause_keeps_no_window_open() {
+    for (closes, phase) in [("stop", "undoing"), ("pause", "paused"), ("finish", "paused")] {
+        let mut bench = rollout(closes);
+        until(&mut bench, "2026-01-06T22:00:00Z");
+        bench.begin_open();
+        bench.act("ada", steer(Steering::Pause, None, Some("an incident"))).unwrap();
+        bench.attempt("work#1/a/deploy", done()).unwrap();
+        until(&mut bench, "2026-01-07T03:00:00Z");
+        assert_eq!(bench.view().rollout.unwrap().phase, phase, "{closes}");
+        if closes == "stop" {
+            continue;
+        }
+        bench.act("ada", steer(Steering::Resume, None, None)).unwrap();
+        assert_eq!(open(&bench).is_empty(), closes == "pause", "{closes}");
+        until(&mut bench, "2026-01-13T22:00:00Z");
+        assert_eq!(open(&bench), ["work#1/b/deploy"], "{closes}");
+    }
 }
 
 #[test]

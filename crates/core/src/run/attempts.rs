@@ -14,6 +14,7 @@ pub(super) struct Attempts {
     of: RedBlackTreeMapSync<EffectId, Progress>,
     running: usize,
     unsettled: usize,
+    standing: usize,
 }
 
 impl Attempts {
@@ -41,12 +42,19 @@ impl Attempts {
         self.unsettled
     }
 
+    /// Of how many the clocks stand still.
+    pub(super) const fn standing(&self) -> usize {
+        self.standing
+    }
+
     /// States how far those at one activity have come.
     pub(super) fn set(&mut self, effect: EffectId, progress: Progress) {
         self.remove(&effect);
         self.running = self.running.saturating_add(usize::from(progress.running));
         let unsettled = usize::from(progress.unsettled.is_some());
         self.unsettled = self.unsettled.saturating_add(unsettled);
+        let standing = usize::from(progress.stands_since.is_some());
+        self.standing = self.standing.saturating_add(standing);
         self.of.insert_mut(effect, progress);
     }
 
@@ -56,6 +64,8 @@ impl Attempts {
         self.running = self.running.saturating_sub(usize::from(before.running));
         let unsettled = usize::from(before.unsettled.is_some());
         self.unsettled = self.unsettled.saturating_sub(unsettled);
+        let standing = usize::from(before.stands_since.is_some());
+        self.standing = self.standing.saturating_sub(standing);
         self.of.remove_mut(effect);
     }
 

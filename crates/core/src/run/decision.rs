@@ -64,6 +64,7 @@ impl<'a> Decision<'a> {
         let event = new_event(event)?;
         let meta = Meta { time: self.at.now, actor: &self.command.actor };
         self.run.apply(self.workflow, &event.kind, &event.data, &meta)?;
+        self.run.keep_clocks(self.workflow, self.at.now);
         self.events.push(event);
         Ok(())
     }
@@ -84,6 +85,7 @@ impl<'a> Decision<'a> {
     pub(super) fn pass_on(&mut self, command: &Command) -> Result<(), DecideFailure> {
         self.told = true;
         let decided = self.workflow.decide(&mut self.run.state, command, self.at)?;
+        self.run.keep_clocks(self.workflow, self.at.now);
         self.events.extend(decided);
         Ok(())
     }
