@@ -295,9 +295,11 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
             "`holdpoint show RUN` says what is owed, and who can discharge it"
         }
         RefusalCode::RunEnded => {
-            "`holdpoint history RUN` says how it ended; nothing is done about it any more but in a run of its own"
+            "`holdpoint history RUN` says how it ended, who ended it and why; what is still to be done takes a run of its own: `holdpoint submit DEFINITION`"
         }
-        RefusalCode::InvalidInput => "correct what was given, and send it again",
+        RefusalCode::InvalidInput => {
+            "correct what was given: `--help` after the command explains its arguments, `holdpoint definitions show NAME` has the input that a definition takes"
+        }
         RefusalCode::NotFound | RefusalCode::AlreadyExists => {
             "`holdpoint project show` lists members and roles, `holdpoint definitions list` the \
              definitions, `holdpoint calendar list` the calendars"

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use comfy_table::{Table, presets};
 use console::Term;
+use holdpoint::core::Digest;
 use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -83,6 +84,14 @@ pub(crate) fn progress() -> ProgressDrawTarget {
     caller.error_terminal().map_or_else(ProgressDrawTarget::hidden, |terminal| {
         ProgressDrawTarget::term_like(Box::new(terminal))
     })
+}
+
+/// The beginning of a digest, which tells it from others at sight.
+pub(crate) fn short(digest: &Digest) -> String {
+    const DIGITS: usize = 8;
+    let text = digest.to_string();
+    let (algorithm, digits) = text.split_once(':').unwrap_or_default();
+    format!("{algorithm}:{}…", digits.chars().take(DIGITS).collect::<String>())
 }
 
 /// User's text as one line of ours: what would break the line, steer the terminal or change the

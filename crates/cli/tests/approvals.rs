@@ -68,7 +68,7 @@ fn an_approval_is_given_on_conditions_vetoed_taken_back_and_released() {
                bob approved at [time] UTC
                can release it: cy, eve
                cannot: bob, who has approved
-      refused  the veto of dora is lifted or overruled: the key is in the log
+      refused  dora vetoed it, until that is lifted or overruled: the key is in the log
     next: approve or reject `ask`
     next: lift the veto on `ask`, as `dora`
     next: overrule the veto of `dora` on `ask`, with a reason, as role owner
@@ -81,7 +81,7 @@ fn an_approval_is_given_on_conditions_vetoed_taken_back_and_released() {
                bob approved at [time] UTC
                can release it: cy, eve
                cannot: bob, who has approved
-      refused  the veto of dora is lifted or overruled: the key is in the log
+      refused  dora vetoed it, until that is lifted or overruled: the key is in the log
     next: approve or reject `ask`
     next: lift the veto on `ask`, as `dora`
     next: overrule the veto of `dora` on `ask`, with a reason, as role owner
@@ -211,7 +211,7 @@ fn a_veto_is_overruled_and_votes_are_counted_anew() {
     held at `ask`
       met      1 of 1 approval by role engineer
                bob approved at [time] UTC
-      refused  the veto of dora is lifted or overruled: no
+      refused  dora vetoed it, until that is lifted or overruled: no
     next: count the votes on `ask` anew: the members have changed
     next: lift the veto on `ask`, as `dora`
     next: overrule the veto of `dora` on `ask`, with a reason, as role owner
@@ -222,7 +222,7 @@ fn a_veto_is_overruled_and_votes_are_counted_anew() {
     held at `ask`
       met      1 of 1 approval by role engineer
                bob approved at [time] UTC
-      refused  the veto of dora is lifted or overruled: no
+      refused  dora vetoed it, until that is lifted or overruled: no
     next: lift the veto on `ask`, as `dora`
     next: overrule the veto of `dora` on `ask`, with a reason, as role owner
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -282,7 +282,7 @@ fn an_input_is_amended_member_by_member_or_as_a_whole() {
     amended run 1: A careful change
     held at `ask`
       waiting  1 of 2 approvals by role engineer
-               bob approved at [time] UTC
+               bob approved at [time] UTC, on another text: sha256:[short], which is sha256:[short] now
                can release it: cy, eve
                cannot: bob, who has approved
     next: approve or reject `ask`
@@ -301,7 +301,7 @@ fn an_input_is_amended_member_by_member_or_as_a_whole() {
 
     held at `ask`
       waiting  1 of 2 approvals by role engineer
-               bob approved at [time] UTC
+               bob approved at [time] UTC, on another text: sha256:[short], which is sha256:[short] now
                can release it: cy, eve
                cannot: bob, who has approved
     next: approve or reject `ask`
@@ -323,7 +323,7 @@ fn an_input_is_amended_member_by_member_or_as_a_whole() {
       [time]  ada  it reached `ask`
       [time]  ada  held at `ask` for 2 of rule peers
       [time]  bob  approved `ask` (role engineer)
-      [time]  ada  amended the input, the approval of bob stands: b is gone
+      [time]  ada  amended the input, the approval of bob stands: b is gone (given on sha256:[short], which is sha256:[short] now)
       [time]  ada  amended the input, no approval stands: another plan
 
     times are UTC; with `--json` every event is printed as it is stored

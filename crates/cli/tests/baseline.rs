@@ -209,6 +209,23 @@ fn a_baseline_is_published_with_what_does_not_keep_to_it() {
 }
 
 #[test]
+fn a_definition_that_is_excepted_and_not_there_is_told() {
+    let place = place();
+    place.write("misspelt.yaml", RULES.replace("notice: it only", "notize: it only"));
+    let publish =
+        "baseline publish misspelt.yaml --reason 'an audit asks for it' --dry-run --as eve";
+    let told = place.must(publish);
+    let warning = "warning: `four-eyes` excepts `notize`, and no definition of that name is published; published are: ";
+    assert!(told.contains(warning), "{told}");
+    let unknown = place.ask(publish)["unknown_exceptions"].clone();
+    assert_eq!(
+        unknown,
+        serde_json::json!([{ "requirement": "four-eyes", "definition": "notize" }])
+    );
+    assert!(!place.must(&publish.replace("misspelt", "rules")).contains("warning"));
+}
+
+#[test]
 fn what_does_not_keep_to_it_is_neither_published_nor_run() {
     let _filters = filters();
     let place = place();

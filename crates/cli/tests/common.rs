@@ -359,6 +359,7 @@ pub(crate) fn filters() -> impl Drop {
     for (pattern, replacement) in [
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[uuid]"),
         (r"sha256:[0-9a-f]{64}", "sha256:[digest]"),
+        (r"sha256:[0-9a-f]{8}…", "sha256:[short]"),
         (r"20[2-4]\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]"),
         (r"\(in [^)]+\)", "(in [span])"),
         (r"\d+ bytes\b", "[n] bytes"),

@@ -183,7 +183,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
       [time]  ada     it reached `schedule`
       [time]  ada     held at `schedule`, until [time]
       [time]  ada     the wait of `schedule` is over
-      [time]  engine  found it in conflict with the runs [uuid]
+      [time]  engine  found it in conflict with the runs lab/1
 
     times are UTC; with `--json` every event is printed as it is stored
     "#);

@@ -173,12 +173,12 @@ fn what_is_refused_leaves_no_file() {
 
     $ holdpoint attach 1 report plan.md --as bob
     error[HP1008]: this is not the evidence `report`: it is text/markdown, and must be application/pdf
-    help: correct what was given, and send it again
+    help: correct what was given: `--help` after the command explains its arguments, `holdpoint definitions show NAME` has the input that a definition takes
     [exit 1]
 
     $ holdpoint attach 1 report large.pdf --as bob
     error[HP1008]: this is not the evidence `report`: it has [n] bytes, and may have 1 kB
-    help: correct what was given, and send it again
+    help: correct what was given: `--help` after the command explains its arguments, `holdpoint definitions show NAME` has the input that a definition takes
     [exit 1]
 
     $ holdpoint attach 1 diary plan.md --as bob

@@ -82,7 +82,7 @@ fn a_lockdown_holds_what_would_start_and_its_release_only_that() {
 
     $ holdpoint lockdown impose --reason 'an incident' --definition change --except change --as lou
     error[HP1008]: `change` is both in the scope of the lockdown and excepted from it
-    help: correct what was given, and send it again
+    help: correct what was given: `--help` after the command explains its arguments, `holdpoint definitions show NAME` has the input that a definition takes
     [exit 1]
 
     $ holdpoint lockdown impose --reason 'an incident' --except emergency --as lou

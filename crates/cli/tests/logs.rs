@@ -109,8 +109,15 @@ fn what_a_program_writes_is_followed_from_another_process() {
     run 1 implement#1/web-1/deploy | red
     run 1 implement#1/web-1/deploy | really?
     ");
-    for nothing in ["logs 2", "logs 1 web-9", "logs other/1", "logs --project other"] {
-        assert!(place.must(nothing).starts_with("nothing"), "{nothing}");
+    for (misspelt, help) in [
+        ("logs 2", "what is kept is of the runs: lab/1"),
+        ("logs other/1", "what is kept is of the runs: lab/1"),
+        ("logs other/1 --follow", "what is kept is of the runs: lab/1"),
+        ("logs 1 web-9", "what is kept is of: implement#1/web-1/deploy, web-1"),
+        ("logs --project other", "the projects with runs are: lab"),
+    ] {
+        let ran = place.sh(misspelt);
+        assert!(ran.fails_well(2, &misspelt).errors.contains(help), "{misspelt}: {ran}");
     }
 
     place.write("go-on", "");

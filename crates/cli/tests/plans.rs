@@ -78,9 +78,9 @@ fn a_plan_is_shown_before_and_after_the_submission() {
     [exit 1]
 
     $ holdpoint plan --definition roll --input to=7
-    error[HP1001]: nobody is named who would submit the run
-    help: say who: `--as MEMBER`
-    [exit 1]
+    error: nobody is named who would submit the run, and what it does may depend on that
+    help: say who would: `--as MEMBER`, or set HOLDPOINT_AS; nothing is done in their name
+    [exit 2]
 
     $ holdpoint plan
     error: the following required arguments were not provided:

@@ -279,7 +279,7 @@ fn who_may_not_is_told_what_it_takes() {
         place.refuses("project qualify cy network --issuer CCIE --from 2050-01-01 --until 2049-01-01 --as ada", "HP1008"),
         @"
     error[HP1008]: the qualification would end ([time]) before it begins (2050-01-01T00:00:00Z)
-    help: correct what was given, and send it again
+    help: correct what was given: `--help` after the command explains its arguments, `holdpoint definitions show NAME` has the input that a definition takes
     "
     );
 }

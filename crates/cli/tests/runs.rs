@@ -312,11 +312,11 @@ fn a_no_says_why_and_what_it_takes() {
     place.must("cancel 2 --reason enough --as ada");
     assert_snapshot!(place.refuses("approve 2 --as bob", "HP1007"), @"
     error[HP1007]: the run has ended with `cancelled`
-    help: `holdpoint history RUN` says how it ended; nothing is done about it any more but in a run of its own
+    help: `holdpoint history RUN` says how it ended, who ended it and why; what is still to be done takes a run of its own: `holdpoint submit DEFINITION`
     ");
     assert_snapshot!(place.refuses("cancel 2 --reason again --as ada", "HP1007"), @"
     error[HP1007]: the run has ended with `cancelled`
-    help: `holdpoint history RUN` says how it ended; nothing is done about it any more but in a run of its own
+    help: `holdpoint history RUN` says how it ended, who ended it and why; what is still to be done takes a run of its own: `holdpoint submit DEFINITION`
     ");
 }
 

@@ -482,7 +482,7 @@ fn after_a_crash_the_check_says_what_was_done_or_a_person_does() {
 
     $ holdpoint settle 1 done --reason again --as bob
     error[HP1007]: the run has ended with `done`
-    help: `holdpoint history RUN` says how it ended; nothing is done about it any more but in a run of its own
+    help: `holdpoint history RUN` says how it ended, who ended it and why; what is still to be done takes a run of its own: `holdpoint submit DEFINITION`
     [exit 1]
 
     $ holdpoint history 1

@@ -581,7 +581,16 @@ impl Run {
                 )
                 .into());
             }
-            Action::Completed { .. } | Action::Failed { .. } | Action::NotBegun { .. } => {
+            Action::NotBegun { effects } => {
+                for effect in effects {
+                    if decision.hold_back(effect)? {
+                        return decision.finish(None);
+                    }
+                }
+                let message = "nothing keeps this from beginning";
+                return Err(Refusal::new(RefusalCode::NotAwaited, message).into());
+            }
+            Action::Completed { .. } | Action::Failed { .. } => {
                 return Err(Refusal::new(
                     RefusalCode::NotAwaited,
                     "an activity ends by the end of one of its attempts",
@@ -787,7 +796,17 @@ impl Run {
     /// What a lockdown asks of the run.
     #[must_use]
     pub fn prospect(&self, workflow: &dyn DynWorkflow, at: &Moment<'_>) -> Prospect {
-        workflow.prospect(&self.state, at)
+        let prospect = workflow.prospect(&self.state, at);
+        let unbegun = self.unbegun(workflow);
+        // What nobody has begun would start yet.
+        let works = self.due(workflow).into_iter().any(|due| match due.step {
+            DueStep::Fire { .. } | DueStep::Watch { .. } => false,
+            _ => !unbegun.contains(&due.effect),
+        });
+        if unbegun.is_empty() || works {
+            return prospect;
+        }
+        Prospect { starts: true, works: false, ..prospect }
     }
 
     /// The rollouts that were done and can be undone yet.

@@ -541,6 +541,13 @@ impl Bench {
         &self.history
     }
 
+    /// What a lockdown asks of the run now.
+    #[must_use]
+    pub fn prospect(&self) -> crate::lockdown::Prospect {
+        let at = Moment { now: self.now, project: &self.project };
+        self.run().prospect(&*self.workflow, &at)
+    }
+
     /// What the run holds, waits for and asks for.
     #[must_use]
     pub fn claims(&self) -> crate::lock::Claims {

@@ -448,6 +448,18 @@ pub struct VoteView {
     /// In whose place, where it was not the voter's own.
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
     pub in_place_of: Option<PlaceView>,
+    /// That it was given on another text than the one that is asked about now, and stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_text: Option<OtherText>,
+}
+
+/// That a vote was given on another text than the one that is asked about now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct OtherText {
+    /// The digest of the input that it was given on.
+    pub given_on: Digest,
+    /// The digest of the input as it is now.
+    pub now: Digest,
 }
 
 /// In whose place somebody voted.

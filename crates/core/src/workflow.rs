@@ -183,6 +183,18 @@ pub trait Workflow: Send + Sync + 'static {
         None
     }
 
+    /// The work, of what [`pending`](Self::pending) names, of which nothing has begun, where `begun` says
+    /// whether there was an attempt at an activity, or a run was started. Before it begins, the workflow is asked
+    /// once more by [`NotBegun`](crate::Action::NotBegun) whether it may at that moment: it answers with
+    /// nothing if so. Otherwise the state must no longer ask for it, but may ask anew later.
+    fn unbegun(
+        &self,
+        _state: &Self::State,
+        _begun: &dyn Fn(&EffectId) -> bool,
+    ) -> BTreeSet<EffectId> {
+        BTreeSet::new()
+    }
+
     /// Whether what an [`EffectKind::Watch`](crate::EffectKind::Watch) has seen is no longer so for the
     /// run. It is asked where the project [differs](crate::Project::differs) from that, as it may for
     /// another reason than one which matters here.
@@ -394,6 +406,8 @@ pub trait DynWorkflow: Send + Sync {
     fn stands_still(&self, state: &DynState) -> bool;
     /// See [`Workflow::changed`].
     fn changed(&self, before: &DynState, after: &DynState) -> Option<BTreeSet<EffectId>>;
+    /// See [`Workflow::unbegun`].
+    fn unbegun(&self, state: &DynState, begun: &dyn Fn(&EffectId) -> bool) -> BTreeSet<EffectId>;
     /// See [`Workflow::has_changed`].
     fn has_changed(&self, state: &DynState, watch: &EffectId, at: &Moment<'_>) -> bool;
     /// See [`Workflow::claims`].
@@ -537,6 +551,11 @@ impl<W: Workflow> DynWorkflow for W {
 
     fn changed(&self, before: &DynState, after: &DynState) -> Option<BTreeSet<EffectId>> {
         Workflow::changed(self, before.typed::<W::State>()?, after.typed::<W::State>()?)
+    }
+
+    fn unbegun(&self, state: &DynState, begun: &dyn Fn(&EffectId) -> bool) -> BTreeSet<EffectId> {
+        let state = state.typed::<W::State>();
+        state.map(|state| Workflow::unbegun(self, state, begun)).unwrap_or_default()
     }
 
     fn has_changed(&self, state: &DynState, watch: &EffectId, at: &Moment<'_>) -> bool {

@@ -161,6 +161,14 @@ impl Baseline {
         self.requirements.iter().map(|one| one.name.as_str())
     }
 
+    /// The definitions that it excepts from what it demands: the requirement, and the definition's name.
+    pub fn excepted(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.requirements.iter();
+        all.flat_map(|one| {
+            one.except.keys().map(|definition| (one.name.as_str(), definition.as_str()))
+        })
+    }
+
     /// What it demands in words, by name, in its order.
     pub fn in_words(&self) -> impl Iterator<Item = (&str, String)> {
         self.requirements.iter().map(|one| (one.name.as_str(), one.sentence()))
@@ -392,13 +400,8 @@ impl Requirement {
     /// Whether the work itself sees to it.
     pub(crate) fn is_within(&self, kind: &StateKind) -> bool {
         match (&self.demand, kind) {
-            (Demanded::NotDuring { calendar, overriders }, kind) => {
-                let window = match kind {
-                    StateKind::Rollout(rollout) => rollout.window.as_ref(),
-                    StateKind::Activity(work) => work.window.as_ref(),
-                    _ => None,
-                };
-                window.is_some_and(|window| {
+            (Demanded::NotDuring { calendar, overriders }, StateKind::Rollout(rollout)) => {
+                rollout.window.as_ref().is_some_and(|window| {
                     times_lack(&window.times, calendar).is_none()
                         && beyond(&window.overriders, overriders).is_none()
                 })

@@ -10,7 +10,7 @@ use crate::{
     conflicting::{Conflicts, OnConflict},
     expr::Expr,
     hold_check::Check,
-    hold_model::{Amended, Approval, Approver, Hold, Rule, Wait, Witness, listed},
+    hold_model::{Amended, Approval, Approver, Exclusion, Hold, Rule, Wait, Witness, listed},
     locking,
     model::{Model, Settle, StateKind, StateModel, Work},
     parallel_model::All,
@@ -161,9 +161,6 @@ fn of_state(model: &Model, name: &str, state: &StateModel) -> Facts {
         StateKind::Activity(work) => {
             let mut found = of_work("", work);
             found.insert("kind".to_owned(), "an activity".to_owned());
-            if let Some(window) = &work.window {
-                found.extend(of_work_window(window, phrase::closing_alone(window.closes)));
-            }
             found
         }
         StateKind::Rollout(rollout) => of_rollout(rollout),
@@ -285,7 +282,7 @@ fn of_hold(hold: &Hold) -> Facts {
             OnConflict::Hold => "they hold it",
         };
         found.insert("conflicts".to_owned(), held.to_owned());
-        found.insert("conflicts: who may accept one".to_owned(), overriding(accepters));
+        found.insert("conflicts: who may accept one".to_owned(), overriding(accepters, &[]));
     }
     if let Some(lock) = lock {
         found.insert("locks".to_owned(), phrase::tree(&lock.items));
@@ -368,7 +365,7 @@ fn of_waiver(waiver: &Waiver) -> Facts {
 }
 
 fn of_window(window: &HoldWindow) -> Facts {
-    let HoldWindow { times, fits, missed, overriders } = window;
+    let HoldWindow { times, fits, missed, overriders, not } = window;
     let mut found = facts([
         ("window", phrase::times(times)),
         (
@@ -378,7 +375,7 @@ fn of_window(window: &HoldWindow) -> Facts {
                 Missed::Expire => "expires".to_owned(),
             },
         ),
-        ("window: who may override it", overriding(overriders)),
+        ("window: who may override it", overriding(overriders, not)),
     ]);
     if let Some(span) = fits {
         found.insert("window: work that must fit".to_owned(), phrase::timed(span));
@@ -386,8 +383,8 @@ fn of_window(window: &HoldWindow) -> Facts {
     found
 }
 
-fn overriding(overriders: &[Approver]) -> String {
-    if overriders.is_empty() { "nobody".to_owned() } else { phrase::approvers(overriders) }
+fn overriding(overriders: &[Approver], not: &[Exclusion]) -> String {
+    if overriders.is_empty() { "nobody".to_owned() } else { phrase::overriders(overriders, not) }
 }
 
 fn of_approval(approval: &Approval) -> Facts {
@@ -473,8 +470,7 @@ fn of_rule(rule: &Rule) -> Facts {
 }
 
 fn of_work(prefix: &str, work: &Work) -> Facts {
-    let Work { run, with, timeout, limits, retry, settle, settlers: _, repeatable, window: _ } =
-        work;
+    let Work { run, with, timeout, limits, retry, settle, settlers: _, repeatable } = work;
     let mut found = facts([
         (&format!("{prefix}activity"), run.clone()),
         (&format!("{prefix}given to the worker"), phrase::tree(with)),
@@ -567,17 +563,12 @@ fn of_rollout(rollout: &Rollout) -> Facts {
     for (what, work) in rollout.works() {
         found.extend(of_work(&format!("{what}: "), work));
     }
-    if let Some(window) = window {
-        found.extend(of_work_window(window, phrase::closing(window.closes)));
+    if let Some(WorkWindow { times, closes, overriders, not }) = window {
+        found.extend(facts([
+            ("window", phrase::times(times)),
+            ("window: when it closes", phrase::closing(*closes).to_owned()),
+            ("window: who may override it", overriding(overriders, not)),
+        ]));
     }
     found
-}
-
-fn of_work_window(window: &WorkWindow, closing: &str) -> Facts {
-    let WorkWindow { times, closes: _, overriders } = window;
-    facts([
-        ("window", phrase::times(times)),
-        ("window: when it closes", closing.to_owned()),
-        ("window: who may override it", overriding(overriders)),
-    ])
 }

@@ -26,7 +26,6 @@ use crate::{
     waiver::{self, Waived},
     window_model::Missed,
     windows::WindowState,
-    work_window::WorkTimes,
 };
 
 /// Adds an event to a state.
@@ -308,27 +307,16 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         }
         (
             Place::Entered { state: at },
-            Event::WorkRequested { state: named, effect, activity, input, window },
+            Event::WorkRequested { state: named, effect, activity, input },
         ) if at == named && work_of(model, named).is_some() => {
-            let defined = work_of(model, named).and_then(|work| work.window.as_ref());
-            let times = window.as_ref().zip(defined).map(|(asked, defined)| {
-                WorkTimes::new(asked.clone(), defined.closes, state.overridden).into()
-            });
             state.place = Place::Activity {
                 state: named.clone(),
                 effect: effect.clone(),
                 name: activity.clone(),
                 input: Arc::clone(input),
-                window: times,
             };
             Ok(())
         }
-        (
-            Place::Activity { state: at, window: Some(window), .. },
-            Event::WindowAwaited { .. }
-            | Event::WindowOpened { .. }
-            | Event::WindowOverridden { .. },
-        ) => window.take(at, event),
         (Place::Activity { state: at, .. }, Event::WorkSucceeded { state: named, output })
             if at == named =>
         {
@@ -599,6 +587,7 @@ fn vote(open: &mut HoldState, ballot: &Ballot, vote: Vote, meta: &Meta<'_>) -> R
         reason: ballot.reason.clone(),
         duties: ballot.duties.clone(),
         evidence: ballot.evidence.clone(),
+        digest: Some(ballot.digest),
     });
     Ok(())
 }

@@ -124,18 +124,7 @@ fn plain(value: &Value) -> String {
 fn of_state(state: &StateModel) -> Vec<String> {
     match &state.kind {
         StateKind::Hold(hold) => of_hold(hold),
-        StateKind::Activity(work) => {
-            let mut sentences = vec![format!("A worker does {}.", phrase::work(work))];
-            if let Some(window) = &work.window {
-                sentences.push(format!(
-                    "It begins in {}; when that closes, {}.",
-                    phrase::times(&window.times),
-                    phrase::closing_alone(window.closes)
-                ));
-                sentences.extend(may_override(&window.overriders));
-            }
-            sentences
-        }
+        StateKind::Activity(work) => vec![format!("A worker does {}.", phrase::work(work))],
         StateKind::Rollout(rollout) => of_rollout(rollout),
         StateKind::Choose { branches, otherwise } => {
             let mut sentences: Vec<String> = branches
@@ -326,12 +315,12 @@ fn of_window(window: &HoldWindow) -> Vec<String> {
     if window.missed == Missed::Expire {
         sentences.push("When the first one is over, or when there is none, it expires.".to_owned());
     }
-    sentences.extend(may_override(&window.overriders));
+    sentences.extend(may_override(&window.overriders, &window.not));
     sentences
 }
 
-fn may_override(overriders: &[Approver]) -> Option<String> {
-    let whom = (!overriders.is_empty()).then(|| phrase::approvers(overriders))?;
+fn may_override(overriders: &[Approver], not: &[Exclusion]) -> Option<String> {
+    let whom = (!overriders.is_empty()).then(|| phrase::overriders(overriders, not))?;
     Some(format!("{whom} may let it go on while that is closed, with a reason."))
 }
 
@@ -490,7 +479,7 @@ fn of_rollout(rollout: &Rollout) -> Vec<String> {
             phrase::times(&window.times),
             phrase::closing(window.closes)
         ));
-        sentences.extend(may_override(&window.overriders));
+        sentences.extend(may_override(&window.overriders, &window.not));
     }
     sentences.push(format!("It is steered by {}.", listed(&rollout.control)));
     if let Some(hold) = &rollout.approved_at {

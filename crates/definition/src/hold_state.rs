@@ -113,6 +113,9 @@ pub(crate) struct Given {
     /// The digests of the evidence that it was given on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) evidence: BTreeMap<String, Digest>,
+    /// The digest of the input that it was given on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<Digest>,
 }
 
 /// Who gave a vote in the place of another, and what let them.

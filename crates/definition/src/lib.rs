@@ -33,7 +33,6 @@ use std::sync::Arc;
 use holdpoint_core::{DefinitionName, LoadFailure, Loader, workflow::LoadedDefinition};
 use serde_json::Value;
 
-mod activity_window;
 mod address;
 mod amending;
 mod approval;
@@ -126,12 +125,12 @@ mod targets;
 mod tasks;
 mod template;
 mod terms;
+mod unbegun;
 mod view;
 mod voting;
 mod waiver;
 mod window_model;
 mod windows;
-mod work_window;
 pub mod yaml;
 
 /// The calendars that definitions go by.

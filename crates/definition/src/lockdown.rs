@@ -131,7 +131,7 @@ pub(crate) fn effect(state: &State) -> Option<Effect> {
 
 impl Draft<'_> {
     /// The lockdowns that hold the run at this moment.
-    fn lockdowns(&self) -> Vec<HeldBy> {
+    pub(crate) fn lockdowns(&self) -> Vec<HeldBy> {
         in_force(self.model, &self.state, self.at)
             .into_iter()
             .map(|one| HeldBy { lockdown: one.lockdown, reason: one.reason.clone() })
@@ -246,6 +246,19 @@ pub(crate) fn evolve(state: &mut State, event: &Event, leads: bool) -> Result<()
             Ok(())
         }
         Place::Hold(_) | Place::Owing { .. } => Err(format!("nothing has changed for `{named}`")),
+        place @ (Place::Activity { .. } | Place::Child(_) | Place::Rollout { .. })
+            if place.state() == named && !held.is_empty() =>
+        {
+            // Nothing of it was begun.
+            *place = Place::Owing {
+                state: named.clone(),
+                next: named.clone(),
+                lockdowns: held,
+                lacking: BTreeSet::new(),
+            };
+            state.rollout = state.rollout.take().filter(|rollout| rollout.state != *named);
+            Ok(())
+        }
         place if leads && !held.is_empty() => {
             // A run that is held before its first state stands there.
             let here = if place.state().is_empty() { named } else { place.state() };

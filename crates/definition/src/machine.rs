@@ -25,7 +25,7 @@ use crate::{
     rollout_state::RolloutState,
     rollout_unbegun, schema, settlers, settling,
     state::{Place, State},
-    view,
+    unbegun, view,
 };
 
 impl Workflow for Definition {
@@ -127,11 +127,9 @@ impl Workflow for Definition {
                 );
                 effects
             }
-            Place::Activity { state: name, effect, input, name: activity, window } => {
-                let waits = window.iter().flat_map(|one| one.effects(effect.as_str()));
-                let shut = window.as_ref().is_some_and(|one| one.shut);
-                let work = evolve::work_of(&self.model, name).filter(|_| !shut);
-                let work = work.map(|work| Effect {
+            Place::Activity { state: name, effect, input, name: activity } => {
+                let work = evolve::work_of(&self.model, name);
+                work.map(|work| Effect {
                     id: effect.clone(),
                     kind: EffectKind::Activity(Activity {
                         name: activity.clone(),
@@ -141,8 +139,9 @@ impl Workflow for Definition {
                         limits: work.limits,
                         retry: work.retry.clone(),
                     }),
-                });
-                waits.chain(work).collect()
+                })
+                .into_iter()
+                .collect()
             }
             Place::Child(child) => vec![child.effect()],
             Place::Rollout { state: name } => {
@@ -221,6 +220,10 @@ impl Workflow for Definition {
                 .collect(),
             _ => BTreeMap::new(),
         }
+    }
+
+    fn unbegun(&self, state: &State, begun: &dyn Fn(&EffectId) -> bool) -> BTreeSet<EffectId> {
+        unbegun::of(state, begun)
     }
 
     fn has_changed(&self, state: &State, watch: &EffectId, at: &Moment<'_>) -> bool {
@@ -353,10 +356,7 @@ impl Draft<'_> {
             Action::Cancel { reason } => self.cancel(reason)?,
             Action::Completed { effect, output } => self.completed(effect, output)?,
             Action::Failed { effect, error } => self.failed(effect, error)?,
-            Action::NotBegun { effects } => {
-                let next = rollout_unbegun::not_begun(self, effects)?;
-                next.into_iter().for_each(|next| self.enter(next));
-            }
+            Action::NotBegun { effects } => self.may_not_begin(effects)?,
             Action::TimerFired { effect } => self.timer(effect)?,
             Action::LocksGranted { effect } => self.locks_granted(effect)?,
             Action::ConflictsLooked { effect, found, .. } => {

@@ -8,7 +8,7 @@ use crate::{
     child::ChildModel,
     conflicting,
     evidence::{Again, Demand},
-    hold_model::{Approver, Hold, Need, Remind, Roster, Rule, Share, Wait, listed},
+    hold_model::{Approver, Exclusion, Hold, Need, Remind, Roster, Rule, Share, Wait, listed},
     locking,
     model::{StateKind, Term, Timed, Wave, Work},
     parallel_model::{All, Join, Others},
@@ -23,10 +23,7 @@ use crate::{
 pub(crate) fn summary(kind: &StateKind) -> Vec<String> {
     match kind {
         StateKind::Hold(hold) => hold_summary(hold),
-        StateKind::Activity(work) => {
-            let window = work.window.iter().map(|window| times(&window.times));
-            [work.run.clone()].into_iter().chain(window).collect()
-        }
+        StateKind::Activity(work) => vec![work.run.clone()],
         StateKind::Rollout(rollout) => rollout_summary(rollout),
         StateKind::Child(child) => vec![format!("run of {}", run(child))],
         StateKind::All(all) => vec![join(all), others(all)],
@@ -180,14 +177,6 @@ pub(crate) const fn closing(closes: Closing) -> &'static str {
         Closing::Finish => "it goes on to its end",
         Closing::Pause => "it begins with nothing more until the window opens again",
         Closing::Stop => "it is turned round",
-    }
-}
-
-/// What becomes of an activity whose window closes.
-pub(crate) const fn closing_alone(closes: Closing) -> &'static str {
-    match closes {
-        Closing::Finish | Closing::Pause => "it goes on to its end",
-        Closing::Stop => "it is given up and has failed",
     }
 }
 
@@ -424,6 +413,16 @@ fn as_written(tree: &Tree) -> Value {
             .collect::<serde_json::Map<_, _>>()
             .into(),
     }
+}
+
+/// Who may override a window.
+pub(crate) fn overriders(from: &[Approver], not: &[Exclusion]) -> String {
+    let whom = approvers(from);
+    if not.is_empty() {
+        return whom;
+    }
+    let names: Vec<String> = not.iter().map(|one| format!("the {}", one.as_str())).collect();
+    format!("{whom}, but not {}", joined(&names, "and"))
 }
 
 #[cfg(test)]

@@ -48,6 +48,28 @@ pub(crate) fn restraint_of(rollout: &RolloutState, effect: &EffectId) -> Option<
     restraint(rollout, rollout.find(effect)?.0)
 }
 
+impl RolloutState {
+    /// The steps that are asked for, where nothing of the rollout was begun.
+    pub(crate) fn untouched(
+        &self,
+        begun: &dyn Fn(&EffectId) -> bool,
+    ) -> Option<BTreeSet<EffectId>> {
+        let is_first = self.course == Course::RollingOut && self.active.len() == self.next as usize;
+        if !is_first {
+            return None;
+        }
+        let mut effects = BTreeSet::new();
+        for index in self.active.iter() {
+            let effect = self.effect(index, self.step(index)?);
+            if self.before.contains(index) || !self.is_at_first_step(index) || begun(&effect) {
+                return None;
+            }
+            effects.insert(effect);
+        }
+        Some(effects)
+    }
+}
+
 /// What may begin of the step that is asked for at a target.
 fn restraint(rollout: &RolloutState, index: u32) -> Option<Restraint> {
     let forward = rollout.course == Course::RollingOut;

@@ -1,19 +1,19 @@
-//! The shape of `window` and `not_during`, in a hold, in a rollout and in an activity.
+//! The shape of `window` and `not_during`, in a hold and in a rollout.
 
 use holdpoint_calendar::WorkingLength;
 
 use crate::{
     diagnostics::DiagnosticCode as Code,
-    hold_model::Approver,
+    hold_model::{Approver, Exclusion},
     model::Term,
     node::{Kind, Node},
     syntax::{Fields, Reader},
-    syntax_approval::read_approvers,
+    syntax_approval::{read_approvers, read_not},
     window_model::{CalendarNamed, Closing, HoldWindow, Missed, Times, WorkWindow, calendar},
 };
 
-pub(crate) const WINDOW: &[&str] = &["in", "fits", "missed", "override"];
-pub(crate) const WORK_WINDOW: &[&str] = &["in", "closes", "override"];
+pub(crate) const WINDOW: &[&str] = &["in", "fits", "missed", "override", "not"];
+pub(crate) const WORK_WINDOW: &[&str] = &["in", "closes", "override", "not"];
 pub(crate) const WORKING: &[&str] = &["working", "calendar"];
 
 const NAMED: &str = "name a calendar as `calendar:NAME`, or several in a list";
@@ -48,35 +48,13 @@ pub(crate) fn read(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Optio
         None => Some(Missed::Wait),
         Some(node) => read_missed(node, reader),
     };
-    let overriders = read_override(of("override"), reader);
-    Some(Some(HoldWindow { times: times?, fits: fits?, missed: missed?, overriders: overriders? }))
+    let (overriders, not) = read_override(of("override"), of("not"), reader)?;
+    Some(Some(HoldWindow { times: times?, fits: fits?, missed: missed?, overriders, not }))
 }
 
-/// Work that has a window, and what can become of it when that closes.
-pub(crate) struct Windowed {
-    what: &'static str,
-    closes: &'static [(&'static str, Closing)],
-    help: &'static str,
-}
-
-pub(crate) const ROLLOUT: Windowed = Windowed {
-    what: "the rollout",
-    closes: &[("finish", Closing::Finish), ("pause", Closing::Pause), ("stop", Closing::Stop)],
-    help: "what becomes of the rollout when its window closes: `finish` what was begun \
-           with the rollout, `pause` until it opens again, or `stop` and turn round",
-};
-
-pub(crate) const ACTIVITY: Windowed = Windowed {
-    what: "the activity",
-    closes: &[("finish", Closing::Finish), ("stop", Closing::Stop)],
-    help: "what becomes of the activity when its window closes: `finish`, or `stop`, which gives it \
-           up: it has failed",
-};
-
-/// Reads the window within which work is done, out of the keys of the work.
+/// Reads the window within which a rollout works, out of the keys of the rollout.
 pub(crate) fn read_work(
     fields: &Fields<'_>,
-    work: &Windowed,
     reader: &mut Reader<'_>,
 ) -> Option<Option<WorkWindow>> {
     let (window, not_during) = (fields.get("window"), fields.get("not_during"));
@@ -87,16 +65,18 @@ pub(crate) fn read_work(
             .add(
                 Code::MissingKey,
                 &at.span,
-                format!("{} does not say what becomes of it when its window closes", work.what),
+                "the rollout does not say what becomes of it when its window closes",
             )
-            .help(format!("write `window: {{ in: calendar:NAME, closes: … }}` with {}", or(work)));
+            .help(
+                "write `window: { in: calendar:NAME, closes: … }` with `finish`, `pause` or `stop`",
+            );
         return None;
     };
     let options = reader.fields(options, "a window", WORK_WINDOW)?;
     let times = read_times(at, options.get("in"), not_during, reader);
-    let closes = options.need(reader, "closes").and_then(|node| read_closing(node, work, reader));
-    let overriders = read_override(options.get("override"), reader);
-    Some(Some(WorkWindow { times: times?, closes: closes?, overriders: overriders? }))
+    let closes = options.need(reader, "closes").and_then(|node| read_closing(node, reader));
+    let (overriders, not) = read_override(options.get("override"), options.get("not"), reader)?;
+    Some(Some(WorkWindow { times: times?, closes: closes?, overriders, not }))
 }
 
 fn read_times(
@@ -162,29 +142,43 @@ fn read_missed(node: &Node, reader: &mut Reader<'_>) -> Option<Missed> {
     }
 }
 
-fn read_closing(node: &Node, work: &Windowed, reader: &mut Reader<'_>) -> Option<Closing> {
-    let text = reader.text(node, "`closes`")?;
-    let found = work.closes.iter().find(|(name, _)| *name == text);
-    if found.is_none() {
+fn read_closing(node: &Node, reader: &mut Reader<'_>) -> Option<Closing> {
+    match reader.text(node, "`closes`")? {
+        "finish" => Some(Closing::Finish),
+        "pause" => Some(Closing::Pause),
+        "stop" => Some(Closing::Stop),
+        other => {
+            reader
+                .findings
+                .add(Code::WrongKind, &node.span, format!("`closes` cannot be `{other}`"))
+                .help(
+                    "what becomes of the rollout when its window closes: `finish` what was begun \
+                     with the rollout, `pause` until it opens again, or `stop` and turn round",
+                );
+            None
+        }
+    }
+}
+
+/// Reads who may override a window, and whom that excludes: where nothing is said, who submitted the run.
+fn read_override(
+    node: Option<&Node>,
+    not: Option<&Node>,
+    reader: &mut Reader<'_>,
+) -> Option<(Vec<Approver>, Vec<Exclusion>)> {
+    if let (None, Some(not)) = (node, not) {
         reader
             .findings
-            .add(Code::WrongKind, &node.span, format!("`closes` cannot be `{text}`"))
-            .help(work.help);
+            .add(Code::MissingKey, &not.span, "`not` excludes from `override`, which is absent")
+            .help("say who may `override` the window, or leave `not` out");
+        return None;
     }
-    found.map(|(_, closes)| *closes)
-}
-
-/// What can be written, such as `` `finish` or `stop` ``.
-fn or(work: &Windowed) -> String {
-    let names: Vec<String> = work.closes.iter().map(|(name, _)| format!("`{name}`")).collect();
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => names.concat(),
-    }
-}
-
-fn read_override(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Vec<Approver>> {
-    node.map_or_else(|| Some(Vec::new()), |node| read_approvers(node, reader))
+    let overriders = node.map_or_else(|| Some(Vec::new()), |node| read_approvers(node, reader));
+    let not = match not {
+        Some(not) => read_not(not, reader),
+        None => Some(vec![Exclusion::Requester]),
+    };
+    Some((overriders?, not?))
 }
 
 /// Reads a length of working time: `{ working: 2d, calendar: NAME }`.

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use holdpoint_core::{
-    Moment, NextAsk, NextStep, RunStatus, RunSummary, RunView, Vote,
+    Digest, Moment, NextAsk, NextStep, RunStatus, RunSummary, RunView, Vote,
     project::OWNER,
     view::{
         BranchView, Candidate, ConditionStatus, ConditionView, DeadlineView, DutyView, FailureView,
-        HoldView, PlaceView, RiskView, VoteView,
+        HoldView, OtherText, PlaceView, RiskView, VoteView,
     },
 };
 
@@ -18,11 +18,11 @@ use crate::{
     conflicting, deadlines, drift, duties, earlier,
     event_data::OpenRule,
     evidence,
-    evolve::{hold_of, work_of},
+    evolve::hold_of,
     hold_check,
-    hold_model::{Approval, Approver, Hold, listed},
+    hold_model::{Approval, Hold, listed},
     hold_state::{Given, HoldState, Substitute},
-    hold_steps::{hold_steps, window_steps},
+    hold_steps::hold_steps,
     lockdown, locking,
     model::{CANCELLED, Model},
     parallel_state::Fork,
@@ -45,7 +45,6 @@ pub(crate) fn status(state: &State) -> RunStatus {
 
 fn status_at(place: &Place, rollout: Option<&RolloutState>) -> RunStatus {
     match place {
-        Place::Activity { window: Some(window), .. } if window.shut => RunStatus::Held,
         Place::Begin | Place::Entered { .. } | Place::Activity { .. } | Place::Resolved { .. } => {
             RunStatus::Working
         }
@@ -166,23 +165,6 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
             )],
         });
     }
-    if let Place::Activity { state: name, window: Some(window), .. } = &state.place
-        && window.shut
-        && let Some(defined) = work_of(model, name).and_then(|work| work.window.as_ref())
-    {
-        let (asked, overriders) = (&window.asked, &defined.overriders);
-        view.next_steps.extend(window_steps(name, asked, overriders, at));
-        view.holds.push(HoldView {
-            hold: name.clone(),
-            since: state.entered,
-            deadline: deadlines::of_work(model, state)
-                .map(|(_, at)| DeadlineView { at, outcome: "expired".to_owned() }),
-            plans: BTreeMap::new(),
-            replanned: None,
-            no_plan: BTreeMap::new(),
-            conditions: vec![times_view(asked, overriders, at)],
-        });
-    }
     if let Place::Blocked { state: name, reason } = &state.place {
         view.next_steps.push(NextStep::told(format!("`{name}` cannot be entered: {reason}")));
         if state.may_be_given_up() {
@@ -239,11 +221,11 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
     if let Some(approval) = &hold.approval {
         let asked = Asked::of(approval, open, state);
         let needs = needs_now(approval, open, state, at);
-        conditions = rule_views(&asked, open, &needs, at);
+        conditions = rule_views(&asked, open, &needs, state.digest, at);
         conditions.extend(open.vetoes().map(|veto| {
             let reason = veto.reason.as_deref().unwrap_or_default();
             let whose = veto.in_words();
-            let summary = format!("the veto of {whose} is lifted or overruled: {reason}");
+            let summary = format!("{whose} vetoed it, until that is lifted or overruled: {reason}");
             let mut view = condition("veto", veto.member.as_str(), false, summary);
             view.status = ConditionStatus::Refused;
             view
@@ -254,7 +236,12 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
     }
     if let (Some(witness), Some(until)) = (&hold.witness, open.objection_until(hold)) {
         let until = phrase::moment(until);
-        let summary = format!("no objection by {} until {until}", listed(&witness.from));
+        let mut members = at.project.members().iter();
+        let could = members.any(|(id, member)| witness.from.iter().any(|one| one.is(id, member)));
+        let nobody =
+            if could || open.witnessed { "" } else { "; there is nobody now who could object" };
+        let whom = listed(&witness.from);
+        let summary = format!("no objection by {whom} until {until}{nobody}");
         conditions.push(condition("witness", "witness", open.witnessed, summary));
     }
     conditions.extend(evidence::conditions(hold, open, state, at));
@@ -268,7 +255,7 @@ fn hold_view(hold: &Hold, open: &HoldState, state: &State, at: &Moment<'_>) -> H
         conditions.push(senders::signal_view(signal, open, state, at));
     }
     if let (Some(window), Some(defined)) = (&open.window, &hold.window) {
-        conditions.push(window_view(window, defined, at));
+        conditions.push(window_view(window, defined, state, at));
     }
     conditions.extend(conflicting::condition(hold, open, at));
     conditions.extend(locking::condition(hold, open));
@@ -316,28 +303,27 @@ fn not_applicable(open: &HoldState) -> Vec<ConditionView> {
 }
 
 /// A window, as the calendars are now, and who could override it while it is closed.
-fn window_view(window: &WindowState, defined: &HoldWindow, at: &Moment<'_>) -> ConditionView {
+fn window_view(
+    window: &WindowState,
+    defined: &HoldWindow,
+    state: &State,
+    at: &Moment<'_>,
+) -> ConditionView {
+    let what = window.asked.in_words();
     if let Some((member, reason)) = &window.overridden {
-        let what = window.asked.in_words();
         let summary = format!("{what}: overridden by {member}: {reason}");
         return condition("window", "window", true, summary);
     }
-    times_view(&window.asked, &defined.overriders, at)
-}
-
-/// Whether calendars allow what waits for them, and who may let it go on all the same.
-fn times_view(asked: &AskedTimes, overriders: &[Approver], at: &Moment<'_>) -> ConditionView {
-    let what = asked.in_words();
-    match asked.look(at) {
+    match window.asked.look(at) {
         Found::Open(found) => {
-            let until = found.closes.map(|closes| local(asked, at, closes));
+            let until = found.closes.map(|closes| local(&window.asked, at, closes));
             let until = until.map_or_else(|| "open".to_owned(), |at| format!("open until {at}"));
             condition("window", "window", true, format!("{what}: {until}"))
         }
         Found::Closed(outlook) => {
-            let summary = format!("{what}: {}", closed(asked, &outlook, at));
+            let summary = format!("{what}: {}", closed(&window.asked, &outlook, at));
             let mut view = condition("window", "window", false, summary);
-            view.candidates = could_override(overriders, at)
+            view.candidates = could_override(&defined.overriders, &defined.not, state, at)
                 .into_iter()
                 .map(|member| Candidate { member, lacks: None })
                 .collect();
@@ -388,6 +374,7 @@ fn rule_views(
     asked: &Asked<'_>,
     open: &HoldState,
     needs: &[u32],
+    now: Digest,
     at: &Moment<'_>,
 ) -> Vec<ConditionView> {
     let filled = open.filled();
@@ -409,7 +396,7 @@ fn rule_views(
                 ),
             );
             view.open = left;
-            view.votes = open.votes_under(rule).map(vote_view).collect();
+            view.votes = open.votes_under(rule).map(|vote| vote_view(vote, now)).collect();
             if left > 0 {
                 view.candidates = candidates(asked, rule, open, at);
                 view.substitutes = substitutes::views(&asked.only(rule), open, at);
@@ -419,7 +406,7 @@ fn rule_views(
         .collect()
 }
 
-fn vote_view(vote: &Given) -> VoteView {
+fn vote_view(vote: &Given, now: Digest) -> VoteView {
     let place = |by: &Substitute| PlaceView {
         member: vote.member.clone(),
         substitution: by.substitution,
@@ -430,6 +417,10 @@ fn vote_view(vote: &Given) -> VoteView {
         vote: vote.vote,
         at: vote.at,
         in_place_of: vote.by.as_ref().map(place),
+        other_text: vote
+            .digest
+            .filter(|given_on| *given_on != now)
+            .map(|given_on| OtherText { given_on, now }),
     }
 }
 

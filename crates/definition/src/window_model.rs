@@ -3,7 +3,13 @@
 use holdpoint_core::CalendarName;
 use serde::{Deserialize, Serialize};
 
-use crate::{expr::Vars, hold_model::Approver, model::Timed, node::Span, template::Template};
+use crate::{
+    expr::Vars,
+    hold_model::{Approver, Exclusion},
+    model::Timed,
+    node::Span,
+    template::Template,
+};
 
 /// What stands before the name of a calendar.
 pub(crate) const CALENDAR: &str = "calendar:";
@@ -47,6 +53,8 @@ pub(crate) struct HoldWindow {
     pub(crate) missed: Missed,
     /// Who may let the run go on while it is closed.
     pub(crate) overriders: Vec<Approver>,
+    /// Whom that excludes.
+    pub(crate) not: Vec<Exclusion>,
 }
 
 /// What becomes of a hold whose window closes before it is released, or never comes.
@@ -58,23 +66,25 @@ pub(crate) enum Missed {
     Expire,
 }
 
-/// The window within which a rollout begins with targets, or an activity begins.
+/// The window within which a rollout begins with targets.
 #[derive(Debug)]
 pub(crate) struct WorkWindow {
     pub(crate) times: Times,
     pub(crate) closes: Closing,
     /// Who may let it go on while the window is closed.
     pub(crate) overriders: Vec<Approver>,
+    /// Whom that excludes.
+    pub(crate) not: Vec<Exclusion>,
 }
 
-/// What becomes of work whose window closes.
+/// What becomes of a rollout whose window closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Closing {
     /// It goes on to its end.
     Finish,
-    /// It begins with nothing more until the window opens again; no activity alone does.
+    /// It begins with nothing more until the window opens again.
     Pause,
-    /// It is turned round, as after too many failures; an activity alone is given up.
+    /// It is turned round, as after too many failures.
     Stop,
 }

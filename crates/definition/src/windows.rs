@@ -14,25 +14,25 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    decide::{Draft, not_awaited},
+    decide::{Draft, invalid, not_awaited},
     event::DefinitionEvent as Event,
     expr::Vars,
-    hold_model::{Approver, Hold, listed},
+    hold_model::{Approver, Exclusion, Hold, listed},
     hold_state::HoldState,
     phrase,
     state::{Place, State},
-    voting::excluded,
+    voting::is_excluded,
     window_model::{HoldWindow, Missed, Times},
 };
 
-/// Why work is ended that is to stop when its window closes.
+/// Why a rollout is turned round that is to stop when its window closes.
 pub(crate) const CLOSED: &str = "its window has closed";
 
 /// Where calendars do not say when they are open next, it is looked again after so long at the
 /// earliest.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// The calendars that a hold, a rollout or an activity of a run goes by.
+/// The calendars that a hold or a rollout of a run goes by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskedTimes {
     /// Those in whose windows work may be done.
@@ -509,9 +509,6 @@ impl Draft<'_> {
         if let Place::Rollout { .. } = self.state.place {
             return self.override_rollout_window(reason);
         }
-        if let Place::Activity { .. } = self.state.place {
-            return self.override_activity_window(reason);
-        }
         let none = || not_awaited("nothing in this run waits for a window");
         let (open, definition) = self.hold().ok_or_else(none)?;
         if let Some(named) = named.filter(|named| *named != open.hold) {
@@ -522,55 +519,84 @@ impl Draft<'_> {
             return Err(none());
         };
         self.in_time(open)?;
-        may_override(&open.hold, &defined.overriders, id, member)?;
-        if let Some(exclusion) =
-            definition.approval.as_ref().and_then(|approval| excluded(&self.state, approval, id))
-        {
-            return Err(Refusal::new(
-                RefusalCode::SelfApproval,
-                format!("`{id}` {}", exclusion.why()),
-            )
-            .needs(format!("another member: {}", listed(&defined.overriders))));
-        }
+        let by_approval = definition.approval.iter().flat_map(|approval| &approval.not);
+        let not = defined.not.iter().chain(by_approval).copied();
+        self.may_override(&open.hold, &defined.overriders, not, id, member)?;
         if window.overridden.is_some() {
             return Err(not_awaited(format!(
                 "the window of `{}` is overridden already",
                 open.hold
             )));
         }
-        let event = self.overriding(&open.hold, &window.asked, reason)?;
-        self.emit(event);
+        let reason = reason.trim();
+        if reason.is_empty() {
+            return Err(invalid("a window is overridden with a reason"));
+        }
+        let outlook = match window.asked.look(self.at) {
+            Found::Open(window) => as_outlook(window),
+            Found::Closed(outlook) => outlook,
+        };
+        self.emit(Event::WindowOverridden {
+            state: open.hold.clone(),
+            member: id.clone(),
+            roles: member.roles.clone(),
+            reason: reason.to_owned(),
+            outlook,
+        });
         self.release();
         Ok(())
     }
 }
 
-/// Refuses whoever may not override a window.
-pub(crate) fn may_override(
-    state: &str,
-    overriders: &[Approver],
-    id: &MemberId,
-    member: &holdpoint_core::project::Member,
-) -> Result<(), Refusal> {
-    if overriders.is_empty() {
-        return Err(not_awaited(format!("nobody may override the window of `{state}`"))
-            .needs("its definition would have to say who: `override`"));
+impl Draft<'_> {
+    /// Refuses whoever may not override a window.
+    pub(crate) fn may_override(
+        &self,
+        state: &str,
+        overriders: &[Approver],
+        mut not: impl Iterator<Item = Exclusion>,
+        id: &MemberId,
+        member: &holdpoint_core::project::Member,
+    ) -> Result<(), Refusal> {
+        if overriders.is_empty() {
+            return Err(not_awaited(format!("nobody may override the window of `{state}`"))
+                .needs("its definition would have to say who: `override`"));
+        }
+        if !overriders.iter().any(|one| one.is(id, member)) {
+            let whom = listed(overriders);
+            return Err(Refusal::new(
+                RefusalCode::NotEligible,
+                format!("`{id}` may not override the window of `{state}`: {whom} may"),
+            ));
+        }
+        match not.find(|exclusion| is_excluded(&self.state, *exclusion, id)) {
+            None => Ok(()),
+            Some(exclusion) => {
+                let message = format!("`{id}` {}", exclusion.why());
+                let others = could_override(overriders, &[], &self.state, self.at);
+                let others: Vec<&str> =
+                    others.iter().filter(|other| *other != id).map(MemberId::as_str).collect();
+                Err(Refusal::new(RefusalCode::SelfApproval, message).needs(if others.is_empty() {
+                    format!("somebody else whom `override` names: {}", listed(overriders))
+                } else {
+                    format!("another member: {}", others.join(", "))
+                }))
+            }
+        }
     }
-    if !overriders.iter().any(|one| one.is(id, member)) {
-        let whom = listed(overriders);
-        return Err(Refusal::new(
-            RefusalCode::NotEligible,
-            format!("`{id}` may not override the window of `{state}`: {whom} may"),
-        ));
-    }
-    Ok(())
 }
 
 /// Who of a project could override a window.
-pub(crate) fn could_override(overriders: &[Approver], at: &Moment<'_>) -> BTreeSet<MemberId> {
+pub(crate) fn could_override(
+    overriders: &[Approver],
+    not: &[Exclusion],
+    state: &State,
+    at: &Moment<'_>,
+) -> BTreeSet<MemberId> {
     let members = at.project.members().iter();
     members
         .filter(|(id, member)| overriders.iter().any(|one| one.is(id, member)))
+        .filter(|(id, _)| !not.iter().any(|exclusion| is_excluded(state, *exclusion, id)))
         .map(|(id, _)| id.clone())
         .collect()
 }

@@ -79,6 +79,14 @@ fn what_becomes_of_approvals_is_what_the_definition_says() {
         assert_eq!(types(&events), ["run.amended"], "{policy}");
         let expected: &[&str] = if stand { &["bob"] } else { &[] };
         assert_eq!(standing(&bench), expected, "{policy}: {new}");
+        // What stands says that it was given on another text, and on which.
+        let view = bench.view();
+        let votes = view.holds[0].conditions.iter().flat_map(|condition| &condition.votes);
+        for other in votes.map(|vote| vote.other_text.unwrap()) {
+            let given_on = last(&bench, "approval.granted")["digest"].clone();
+            assert_eq!(given_on, json!(other.given_on), "{policy}");
+            assert_eq!(last(&bench, "run.amended")["digest"], json!(other.now), "{policy}");
+        }
     }
 }
 

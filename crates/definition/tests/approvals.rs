@@ -338,7 +338,7 @@ fn a_veto_holds_what_is_approved() {
     assert_eq!(
         shown(&bench),
         "met: 1 of 1 approval by role engineer\n\
-         open: the veto of fay is lifted or overruled: the key is in the log\n"
+         open: fay vetoed it, until that is lifted or overruled: the key is in the log\n"
     );
     assert_eq!(
         bench.next_steps()[1..3],

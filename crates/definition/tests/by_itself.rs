@@ -33,6 +33,15 @@ fn held(source: &str) -> Bench {
 }
 
 #[test]
+fn a_witness_point_says_where_nobody_is_there_who_could_object() {
+    let bench = held(&NOTICE.replace("[role:board, member:fay]", "[role:security]"));
+    assert_eq!(
+        bench.view().holds[0].conditions[0].summary,
+        "no objection by role security until 2026-01-07 09:00:00 UTC; there is nobody now who could object"
+    );
+}
+
+#[test]
 fn a_run_goes_on_where_nobody_objects_and_that_is_no_approval() {
     let mut bench = held(NOTICE);
     let view = bench.view();

@@ -2,8 +2,11 @@
 //! only what nothing else holds.
 
 use holdpoint_core::{
-    Action, LockdownScope, ProjectEvent, RefusalCode, RunStatus, command::Steering,
-    event::TypedEvent, run::DueStep, testing::Bench,
+    Action, EffectId, LockdownScope, ProjectEvent, RefusalCode, RunStatus,
+    command::Steering,
+    event::TypedEvent,
+    run::DueStep,
+    testing::{Bench, types},
 };
 use holdpoint_definition::{DefinitionEvent, calendar::Calendar};
 use serde_json::json;
@@ -88,8 +91,8 @@ fn people_decide_meanwhile_and_no_work_is_begun() {
 fn work_under_way_finishes_and_the_next_is_not_begun() {
     let mut bench = bench(CHANGE, &[]);
     bench.approve("bob").unwrap();
+    bench.begin_open();
     happens(&mut bench, &imposed(1, json!({})));
-    assert_eq!(open(&bench), ["build#1"], "nothing under way is torn apart");
     bench.attempt("build#1", done()).unwrap();
     assert_eq!(last(&bench, "run.locked_down")["state"], "roll-out");
     assert!(open(&bench).is_empty());
@@ -100,6 +103,86 @@ fn work_under_way_finishes_and_the_next_is_not_begun() {
     happens(&mut bench, &imposed(2, json!({})));
     bench.attempt("roll-out#1/web-2/deploy", done()).unwrap();
     assert_eq!(bench.status(), ended("done"));
+    replays(&bench);
+}
+
+/// Has the engine begin an attempt, and answers with what has happened instead, or by that.
+fn begin(bench: &mut Bench, effect: &str) -> Vec<String> {
+    let effect = EffectId::new(effect.to_owned());
+    types(
+        &bench
+            .act("engine", Action::AttemptStarted { effect, attempt: 1, configured: None })
+            .unwrap(),
+    )
+}
+
+#[test]
+fn work_that_was_asked_for_and_not_begun_is_held_as_well() {
+    let mut bench = bench(CHANGE, &[]);
+    bench.approve("bob").unwrap();
+    assert_eq!(open(&bench), ["build#1"]);
+    let prospect = |bench: &Bench| {
+        let prospect = bench.prospect();
+        (prospect.starts, prospect.works)
+    };
+    assert_eq!(prospect(&bench), (true, false), "nothing is under way");
+    happens(&mut bench, &imposed(1, json!({})));
+    assert_eq!(begin(&mut bench, "build#1"), ["run.locked_down"]);
+    assert_eq!(bench.status(), RunStatus::Held);
+    assert!(open(&bench).is_empty());
+    assert!(bench.view().next_steps[0].text.starts_with("release the lockdown 1"));
+    happens(&mut bench, &imposed(2, json!({})));
+    happens(&mut bench, &released(1));
+    assert!(open(&bench).is_empty(), "what came since holds it, too");
+    happens(&mut bench, &released(2));
+    assert_eq!(open(&bench), ["build#2"]);
+    bench.attempt("build#2", done()).unwrap();
+
+    // Nor is a rollout begun that was asked for, however many of its targets were; what waits for its turn
+    // waits no more.
+    let effect = EffectId::new("roll-out#1/web-1/deploy");
+    let waits_for = "a place".to_owned();
+    let queued = Action::AttemptQueued { effect, attempt: 1, waits_for, before: 1 };
+    bench.act("engine", queued).unwrap();
+    happens(&mut bench, &imposed(3, json!({})));
+    assert_eq!(
+        begin(&mut bench, "roll-out#1/web-1/deploy"),
+        ["run.locked_down", "activity.not_begun"]
+    );
+    assert!(open(&bench).is_empty());
+    assert!(bench.view().rollout.is_none());
+    happens(&mut bench, &released(3));
+    assert_eq!(open(&bench), ["roll-out#2/web-1/deploy"]);
+    assert_eq!(begin(&mut bench, "roll-out#2/web-1/deploy"), ["activity.started"]);
+    assert_eq!(prospect(&bench), (false, true));
+    replays(&bench);
+}
+
+#[test]
+fn a_run_that_was_asked_for_and_not_started_is_held_as_well() {
+    let source = "
+workflow: parent
+version: 1
+title: Parent
+start: call
+states:
+  call:
+    do: { run: { definition: called, good: [heard], stopped: cancel } }
+    on: { succeeded: done, failed: done }
+  done: { end: done }
+";
+    let mut bench = bench(source, &[]);
+    let ask = |bench: &mut Bench, effect: &str| {
+        let effects = [EffectId::new(effect.to_owned())].into();
+        bench.act("engine", Action::NotBegun { effects })
+    };
+    let refusal = ask(&mut bench, "call#1").unwrap_err();
+    assert_eq!(refusal.code, RefusalCode::NotAwaited, "nothing keeps it from beginning");
+    happens(&mut bench, &imposed(1, json!({})));
+    assert_eq!(types(&ask(&mut bench, "call#1").unwrap()), ["run.locked_down"]);
+    assert_eq!(bench.status(), RunStatus::Held);
+    happens(&mut bench, &released(1));
+    assert!(bench.due().iter().any(|due| due.effect.as_str() == "call#2"));
     replays(&bench);
 }
 

@@ -347,7 +347,7 @@ fn a_rejection_and_a_veto_are_given_in_the_place_of_another_too() {
     bench.act("fay", vote_for(Vote::Veto, "dora")).unwrap();
     refused(bench.act("dora", vote_for(Vote::Veto, "dora")), RefusalCode::AlreadyVoted);
     let shown = &bench.view().holds[0].conditions[1];
-    assert_eq!(shown.summary, "the veto of fay for dora is lifted or overruled: no");
+    assert_eq!(shown.summary, "fay for dora vetoed it, until that is lifted or overruled: no");
     let (member, reason) = ("dora".parse().unwrap(), "it may".to_owned());
     bench.act("cy", Action::Overrule { hold: None, member, reason }).unwrap();
     assert_eq!(last(&bench, "veto.overruled")["veto_of"], "dora");

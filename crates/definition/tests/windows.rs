@@ -390,7 +390,7 @@ fn a_window_is_overridden_by_those_who_may_with_a_reason() {
     let view = bench.view();
     let window = view.holds[0].conditions.iter().find(|one| one.kind == "window").unwrap();
     let could: Vec<&str> = window.candidates.iter().map(|one| one.member.as_str()).collect();
-    assert_eq!(could, ["ada", "dora", "eve"]);
+    assert_eq!(could, ["dora", "eve"], "nobody overrides the window of their own run");
 
     refused(bench.act("bob", overriding("now")), RefusalCode::NotEligible);
     refused(bench.act("ada", overriding("now")), RefusalCode::SelfApproval);
@@ -421,6 +421,29 @@ fn a_window_is_overridden_by_those_who_may_with_a_reason() {
         with(&held(APPROVED, ON_REJECTED), &[("maintenance", MAINTENANCE), ("freeze", NO_FREEZE)]);
     let refusal = refused(bench.act("dora", overriding("now")), RefusalCode::NotAwaited);
     assert_eq!(refusal.needed, ["its definition would have to say who: `override`"]);
+}
+
+#[test]
+fn who_submitted_a_run_overrides_no_window_of_it_unless_the_definition_says_so() {
+    let hold = |not: &str| {
+        let window = format!("{{ in: calendar:maintenance, override: member:ada{not} }}");
+        held(&format!("{{ window: {window}, expires: 30d }}"), "expired: lapsed")
+    };
+    let mut bench = with(&hold(""), &[("maintenance", MAINTENANCE)]);
+    let refusal = refused(bench.act("ada", overriding("now")), RefusalCode::SelfApproval);
+    assert_eq!(refusal.needed, ["somebody else whom `override` names: member ada"]);
+    let mut bench = with(&hold(", not: []"), &[("maintenance", MAINTENANCE)]);
+    bench.act("ada", overriding("the pager went off")).unwrap();
+    assert!(is_done(&bench));
+
+    // And so of a rollout.
+    let source = ROLLOUT.replace("CLOSES", "pause").replace("role:board", "member:ada");
+    let mut bench = with(&source, &[("maintenance", MAINTENANCE)]);
+    refused(bench.act("ada", overriding("now")), RefusalCode::SelfApproval);
+    let source = source.replace("member:ada", "member:ada, not: [editors]");
+    let mut bench = with(&source, &[("maintenance", MAINTENANCE)]);
+    bench.act("ada", overriding("now")).unwrap();
+    assert_eq!(open(&bench), ["work#1/a/deploy"]);
 }
 
 #[test]
@@ -509,6 +532,36 @@ fn what_becomes_of_it_when_the_window_closes_is_a_choice() {
     assert_eq!(bench.status(), ended("undone"));
 }
 
+/// A rollout is asked for while its window is open, and first begun when that has closed.
+#[test]
+fn a_rollout_that_was_not_begun_before_the_close_waits_for_the_next_window() {
+    for closes in ["finish", "pause"] {
+        let mut bench = rollout(closes);
+        until(&mut bench, "2026-01-06T22:00:00Z");
+        assert_eq!(open(&bench), ["work#1/a/deploy"]);
+        bench.sleep(hours(4));
+        let effect = holdpoint_core::EffectId::new("work#1/a/deploy");
+        bench
+            .act("engine", Action::AttemptStarted { effect, attempt: 1, configured: None })
+            .unwrap();
+        assert!(open(&bench).is_empty(), "{closes}");
+        assert_eq!(bench.status(), RunStatus::Held, "{closes}");
+        assert_eq!(last(&bench, "window.awaited")["opens"], "2026-01-13T22:00:00Z");
+        until(&mut bench, "2026-01-13T22:00:00Z");
+        bench.attempt("work#1/a/deploy", done()).unwrap();
+        // What was begun goes on, or not, as the definition says.
+        bench.sleep(hours(4));
+        let goes_on = open(&bench) == ["work#1/b/deploy"];
+        assert!(goes_on, "{closes}");
+    }
+    let mut bench = rollout("stop");
+    until(&mut bench, "2026-01-06T22:00:00Z");
+    bench.sleep(hours(4));
+    let effect = holdpoint_core::EffectId::new("work#1/a/deploy");
+    bench.act("engine", Action::AttemptStarted { effect, attempt: 1, configured: None }).unwrap();
+    assert_eq!(bench.status(), ended("undone"));
+}
+
 #[test]
 fn nothing_is_begun_with_after_the_close_before_anybody_has_noticed_it() {
     for (closes, expected) in [("pause", "c:waiting"), ("stop", "c:waiting")] {
@@ -523,12 +576,14 @@ fn nothing_is_begun_with_after_the_close_before_anybody_has_noticed_it() {
     // Nor the next wave.
     let mut bench = rollout("pause");
     until(&mut bench, "2026-01-06T22:00:00Z");
+    bench.begin_open();
     bench.sleep(hours(4));
     bench.attempt("work#1/a/deploy", done()).unwrap();
     assert!(open(&bench).is_empty());
     // What fails is still turned round, and what was all done is done.
     let mut bench = rollout("pause");
     until(&mut bench, "2026-01-06T22:00:00Z");
+    bench.begin_open();
     bench.sleep(hours(4));
     bench.attempt("work#1/a/deploy", fatal("no space left")).unwrap();
     assert_eq!(open(&bench), ["work#1/a/restore"]);
@@ -584,98 +639,6 @@ fn what_was_overridden_before_the_rollout_is_overridden_in_it() {
     let mut bench = with(&source, &[("maintenance", MAINTENANCE)]);
     bench.act("dora", overriding("the pager went off")).unwrap();
     assert_eq!(open(&bench), ["work#1/a/deploy"]);
-}
-
-const ACTIVITY: &str = "
-workflow: windows
-version: 1
-title: Windows
-start: work
-states:
-  work:
-    do:
-      activity:
-        run: deploy
-        retry: { attempts: 2, delay: 1h }
-        window: { in: calendar:maintenance, closes: CLOSES, override: role:board }
-        not_during: calendar:freeze
-    on: { succeeded: done, failed: failed }
-  done: { end: done }
-  failed: { end: failed }
-";
-
-fn activity(closes: &str) -> Bench {
-    let source = ACTIVITY.replace("CLOSES", closes);
-    with(&source, &[("maintenance", MAINTENANCE), ("freeze", NO_FREEZE)])
-}
-
-#[test]
-fn an_activity_begins_only_while_its_window_is_open() {
-    for closes in ["finish", "stop"] {
-        let mut bench = activity(closes);
-        assert_eq!(bench.status(), RunStatus::Held, "{closes}");
-        assert_eq!(last(&bench, "work.requested")["window"]["windows"], json!(["maintenance"]));
-        assert_eq!(bench.view().holds[0].conditions[0].kind, "window");
-        assert_eq!(
-            bench.next_steps()[..2],
-            [
-                "wait until the window opens, 2026-01-06 22:00:00 UTC",
-                "override the window of `work`, with a reason, as role board"
-            ]
-        );
-        assert!(open(&bench).is_empty());
-        // A freeze that is published meanwhile is honoured.
-        bench.happens(&published("freeze", FREEZE, 2));
-        until(&mut bench, "2026-01-06T22:00:00Z");
-        assert_eq!(bench.status(), RunStatus::Held, "{closes}");
-        until(&mut bench, "2026-01-13T22:00:00Z");
-        assert_eq!(open(&bench), ["work#1"], "{closes}");
-        assert_eq!(bench.status(), RunStatus::Working);
-        assert!(bench.view().holds.is_empty());
-        bench.attempt("work#1", done()).unwrap();
-        assert!(is_done(&bench));
-    }
-}
-
-#[test]
-fn what_becomes_of_an_activity_when_the_window_closes_is_a_choice() {
-    let begun = |closes: &str| {
-        let mut bench = activity(closes);
-        until(&mut bench, "2026-01-06T22:00:00Z");
-        bench.begin_open();
-        until(&mut bench, "2026-01-07T02:00:00Z");
-        bench
-    };
-    let mut bench = begun("finish");
-    assert_eq!(bench.status(), RunStatus::Working);
-    bench.attempt("work#1", done()).unwrap();
-    assert!(is_done(&bench));
-
-    let bench = begun("stop");
-    assert_eq!(bench.status(), ended("failed"));
-    assert_eq!(last(&bench, "work.failed")["reason"], "its window has closed");
-    assert_eq!(last(&bench, "activity.abandoned")["effect"], "work#1");
-
-    // What is done before anybody has noticed the close counts.
-    let mut bench = activity("stop");
-    until(&mut bench, "2026-01-06T22:00:00Z");
-    bench.begin_open();
-    bench.sleep(hours(4));
-    bench.attempt("work#1", done()).unwrap();
-    assert!(is_done(&bench));
-}
-
-#[test]
-fn the_window_of_an_activity_is_overridden_by_those_who_may() {
-    let mut bench = activity("stop");
-    refused(bench.act("bob", overriding("the pager went off")), RefusalCode::NotEligible);
-    refused(bench.act("dora", overriding(" ")), RefusalCode::InvalidInput);
-    bench.act("dora", overriding("the pager went off")).unwrap();
-    assert_eq!(open(&bench), ["work#1"]);
-    assert!(!bench.due().iter().any(|due| matches!(due.step, DueStep::Watch { .. })));
-    refused(bench.act("dora", overriding("again")), RefusalCode::NotAwaited);
-    bench.attempt("work#1", done()).unwrap();
-    assert!(is_done(&bench));
 }
 
 #[test]

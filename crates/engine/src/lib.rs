@@ -62,5 +62,5 @@ pub use files::EvidenceFiles;
 pub use limits::{ItemPlace, QueueLimits, Rate, Takes};
 pub use masking::Mask;
 pub use query::{AsOf, InScope, Kin, LockRow, RunDetail, RunFilter, RunRow};
-pub use read_model::numbers;
+pub use read_model::{numbered, numbers};
 pub use workers::{Lease, LeaseId};

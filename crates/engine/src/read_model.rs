@@ -33,7 +33,7 @@ use crate::{
 mod numbers;
 mod writer;
 
-pub use numbers::numbers;
+pub use numbers::{numbered, numbers};
 
 use writer::{Writer, put, set_watermark};
 

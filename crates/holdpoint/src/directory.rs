@@ -379,6 +379,14 @@ impl DataDirectory {
         holdpoint_engine::numbers(&self.path.join(READ_MODEL), runs)
     }
 
+    /// All runs with their projects and numbers, also while another process works on the directory.
+    ///
+    /// # Errors
+    /// When the read model cannot be read.
+    pub fn numbered(&self) -> Result<Vec<(RunId, ProjectId, u64)>, QueryFailure> {
+        holdpoint_engine::numbered(&self.path.join(READ_MODEL))
+    }
+
     /// Opens the log and prepares an engine on it: with the read model beside it, the definition
     /// language, the configured activities and the health check. [`DataDirectory::log`] says what
     /// `user` is. Who has work done looks first whether the configuration is

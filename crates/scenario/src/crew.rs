@@ -331,6 +331,12 @@ impl Crew {
                         Actor::Engine,
                         Action::AttemptStarted { effect, attempt, configured: None },
                     )?;
+                    let last = play.history().last();
+                    if last.is_none_or(|event| event.kind.as_str() != "holdpoint.activity.started")
+                    {
+                        // Something keeps it from beginning.
+                        continue;
+                    }
                     // Whoever takes its time gives signs of life.
                     let timeout = activity.time_left(until, play.now());
                     let Activity { name, input, .. } = &*activity;

@@ -73,7 +73,7 @@ states:
     hold:
       evidence: { report: {}, plan: {} }
       task: { told: { title: They know, from: role:engineer } }
-      window: { in: calendar:night, override: role:engineer }
+      window: { in: calendar:night, override: role:engineer, not: [] }
       expires: 7d
     on: { released: done, expired: done-without }
   done: { end: done }

@@ -1,6 +1,9 @@
 //! `holdpoint baseline`: publishes, withdraws, shows and lists the baselines of a project.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use holdpoint::{
     core::{
@@ -116,6 +119,26 @@ async fn publish(
                 text.push_str(&format!("demanded otherwise: {}\n", changed.join(", ")));
             }
             text.push_str(&below_in_words(&below));
+            let there: BTreeSet<&str> =
+                project.definitions().map(|one| one.reference.name.as_str()).collect();
+            let unknown: Vec<(&str, &str)> =
+                parsed.excepted().filter(|(_, definition)| !there.contains(definition)).collect();
+            for (requirement, definition) in &unknown {
+                text.push_str(&format!(
+                    "warning: `{requirement}` excepts `{definition}`, and no definition of that name is published; \
+                     published are: {}\n",
+                    there.iter().copied().collect::<Vec<_>>().join(", ")
+                ));
+            }
+            if let Value::Object(members) = &mut json {
+                let unknown: Vec<Value> = unknown
+                    .iter()
+                    .map(|(requirement, definition)| {
+                        json!({ "requirement": requirement, "definition": definition })
+                    })
+                    .collect();
+                members.insert("unknown_exceptions".to_owned(), json!(unknown));
+            }
             Answer::new(text, &json)
         })
         .await

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 
 use holdpoint::{
     core::{
-        Digest, Event, ProjectId, RunId, Sequence, StreamId, Version, event::TypedEvent,
+        Digest, Event, MemberId, ProjectId, RunId, Sequence, StreamId, Version, event::TypedEvent,
         run::RunEvent,
     },
     engine::{Engine, RunFilter},
     log::Record,
 };
 
+use serde::{Deserialize, de::IgnoredAny};
+
 use crate::{
     arguments::History,
     context::Context,
     failure::Failure,
     narrate,
-    output::{line, print, time},
+    output::{line, print, short, time},
 };
 
 /// How many events are read at once.
@@ -100,6 +102,10 @@ pub(crate) async fn each_of_run(
 async fn text(engine: &Engine, project: &ProjectId, events: Vec<Event>) -> Result<String, Failure> {
     let rows =
         engine.runs(&RunFilter { project: Some(project.clone()), ..RunFilter::default() }).await?;
+    let names: BTreeMap<String, String> = rows
+        .iter()
+        .map(|row| (row.id.to_string(), format!("{}/{}", row.project, row.number)))
+        .collect();
     let mut by_run: BTreeMap<Option<RunId>, Vec<Event>> = BTreeMap::new();
     for event in events {
         by_run.entry(event.subject).or_default().push(event);
@@ -107,7 +113,7 @@ async fn text(engine: &Engine, project: &ProjectId, events: Vec<Event>) -> Resul
     let mut text = String::new();
     if let Some(events) = by_run.remove(&None) {
         text.push_str(&format!("project {project}\n"));
-        text.push_str(&section(&events));
+        text.push_str(&section_with(&events, &names));
     }
     let mut sections: Vec<_> = by_run.into_iter().collect();
     sections.sort_by_key(|(_, events)| events.first().map(|event| event.sequence));
@@ -119,7 +125,7 @@ async fn text(engine: &Engine, project: &ProjectId, events: Vec<Event>) -> Resul
             Some(row) => text.push_str(&format!("run {}: {}\n", row.number, line(&row.title))),
             None => text.push_str("run\n"),
         }
-        text.push_str(&section(&events));
+        text.push_str(&section_with(&events, &names));
     }
     text.push_str("\ntimes are UTC; with `--json` every event is printed as it is stored\n");
     Ok(text)
@@ -128,20 +134,39 @@ async fn text(engine: &Engine, project: &ProjectId, events: Vec<Event>) -> Resul
 /// One line an event; who acted several times in a row is named once a line all the same, so that
 /// lines can be searched.
 pub(crate) fn section(events: &[Event]) -> String {
+    section_with(events, &BTreeMap::new())
+}
+
+/// As [`section`], with names for the ids of runs.
+fn section_with(events: &[Event], names: &BTreeMap<String, String>) -> String {
     let who = |event: &Event| {
         event.actor.member().map_or_else(|| "engine".to_owned(), ToString::to_string)
     };
     let changed = changed(events);
+    // What the run is asked about, by the events so far.
+    let mut digest: Option<Digest> = None;
     let width = events.iter().map(|event| who(event).chars().count()).max().unwrap_or_default();
     events
         .iter()
         .enumerate()
         .filter_map(|(n, event)| {
-            let mut words = line(&narrate::before(event, events.get(n.saturating_add(1)))?);
+            let words = narrate::before(event, events.get(n.saturating_add(1)));
+            let before = digest;
+            digest = asked_about(event).or(digest);
+            let mut words = words?;
+            if let (true, Some(before), Some(now)) = (keeps_approvals(event), before, digest) {
+                words =
+                    format!("{words} (given on {}, which is {} now)", short(&before), short(&now));
+            }
             if let Some(digest) = changed.get(&n) {
                 words.push_str(&format!(" (configured otherwise than before: {digest})"));
             }
-            Some(format!("  {}  {:width$}  {words}\n", time(event.time), who(event)))
+            for id in ids_in(&words) {
+                if let Some(name) = names.get(&id) {
+                    words = words.replace(&id, name);
+                }
+            }
+            Some(format!("  {}  {:width$}  {}\n", time(event.time), who(event), line(&words)))
         })
         .collect()
 }
@@ -160,4 +185,33 @@ fn changed(events: &[Event]) -> BTreeMap<usize, Digest> {
         }
     }
     changed
+}
+
+/// The digest of the input that an event says the run is asked about from now on.
+fn asked_about(event: &Event) -> Option<Digest> {
+    #[derive(Deserialize)]
+    struct Asked {
+        digest: Digest,
+    }
+    let says = ["holdpoint.hold.opened", "holdpoint.run.amended"].contains(&event.kind.as_str());
+    says.then(|| event.data.read().ok()).flatten().map(|Asked { digest }| digest)
+}
+
+/// Whether approvals stand that were given on another text.
+fn keeps_approvals(event: &Event) -> bool {
+    #[derive(Deserialize)]
+    struct Amended {
+        #[serde(default)]
+        kept: BTreeMap<MemberId, IgnoredAny>,
+    }
+    event.kind.as_str() == "holdpoint.run.amended"
+        && event.data.read().is_ok_and(|Amended { kept }| !kept.is_empty())
+}
+
+/// What could be ids of runs in a text.
+fn ids_in(words: &str) -> Vec<String> {
+    const LENGTH: usize = 36;
+    let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
+    let found = words.split(|c: char| !is_part(c)).filter(|word| word.len() == LENGTH);
+    found.map(str::to_owned).collect()
 }

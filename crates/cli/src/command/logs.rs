@@ -2,7 +2,10 @@
 //!
 //! It reads files beside the log and asks no engine, so it waits for nobody.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use holdpoint::{
     DataDirectory,
@@ -15,7 +18,7 @@ use crate::{
     arguments::logs::Logs,
     command::work,
     context::{Context, ID_PART_MIN},
-    failure::Failure,
+    failure::{Failure, LIST_RUNS},
     output::{at_its_end, line, print, time},
 };
 
@@ -39,6 +42,9 @@ pub(crate) async fn logs(context: &Context, arguments: &Logs) -> Result<(), Fail
         followed: Vec::new(),
     };
     let told = printer.look(arguments.tail)?;
+    if printer.followed.is_empty() {
+        printer.is_there()?;
+    }
     if !arguments.follow {
         if context.json {
             let outputs: Vec<_> = printer.named(&told).map(|(one, told)| one.whole(told)).collect();
@@ -262,7 +268,70 @@ impl Printer<'_> {
             }
         };
         let Some(text) = &self.arguments.run else { return Ok(true) };
-        Ok(is_named(text, about, number))
+        Ok(is_named(text, about.run, &about.project, number))
+    }
+
+    /// Refuses a name that is misspelt: it must not pass for that of something without output. What is followed may
+    /// be still to come, but its run is there.
+    fn is_there(&self) -> Result<(), Failure> {
+        let all = self.outputs.all().unwrap_or_default();
+        let named = |about: &About| {
+            self.arguments.run.as_ref().is_none_or(|text| {
+                is_named(text, about.run, &about.project, self.numbers.get(&about.run).copied())
+            })
+        };
+        let ours = all.iter().map(|output| &output.about).filter(|about| {
+            self.project.as_ref().is_none_or(|project| *project == about.project) && named(about)
+        });
+        if let Some(target) = self.arguments.target.as_ref().filter(|_| !self.arguments.follow) {
+            let there: BTreeSet<&str> = ours
+                .flat_map(|about| {
+                    about.target.as_deref().into_iter().chain([about.effect.as_str()])
+                })
+                .collect();
+            if !there.is_empty() {
+                let there: Vec<&str> = there.into_iter().collect();
+                return Err(Failure::usage(
+                    format!("no program has written anything for `{target}`"),
+                    format!("what is kept is of: {}", there.join(", ")),
+                ));
+            }
+        }
+        // The lists may not be there yet, or be made anew: nothing is known of runs then.
+        let Ok(runs) = self.directory.numbered() else { return Ok(()) };
+        if let Some(named) = &self.project
+            && !runs.iter().any(|(_, project, _)| project == named)
+        {
+            let there: BTreeSet<&str> =
+                runs.iter().map(|(_, project, _)| project.as_str()).collect();
+            let there: Vec<&str> = there.into_iter().collect();
+            return Err(Failure::usage(
+                format!("there is no run in a project `{named}`"),
+                format!("the projects with runs are: {}", there.join(", ")),
+            ));
+        }
+        let Some(text) = &self.arguments.run else { return Ok(()) };
+        let is_meant = |(run, project, number): &(RunId, ProjectId, u64)| {
+            self.project.as_ref().is_none_or(|one| one == project)
+                && is_named(text, *run, project, Some(*number))
+        };
+        if runs.iter().any(is_meant) {
+            return Ok(());
+        }
+        let there: BTreeSet<String> = all
+            .iter()
+            .filter_map(|output| {
+                let (_, project, number) =
+                    runs.iter().find(|(run, ..)| *run == output.about.run)?;
+                Some(format!("{project}/{number}"))
+            })
+            .collect();
+        let mut help = vec![LIST_RUNS.to_owned()];
+        if !there.is_empty() {
+            let there: Vec<String> = there.into_iter().collect();
+            help.push(format!("what is kept is of the runs: {}", there.join(", ")));
+        }
+        Err(Failure::usage_with(format!("`{text}` names no run that is there"), help))
     }
 
     fn print(&self, told: &[(usize, Vec<Told>)]) -> Result<(), Failure> {
@@ -314,12 +383,12 @@ fn in_json(followed: &Followed, told: &Told) -> Value {
 }
 
 /// Whether `text` names the run, as elsewhere.
-fn is_named(text: &str, about: &About, number: Option<u64>) -> bool {
+fn is_named(text: &str, run: RunId, project: &ProjectId, number: Option<u64>) -> bool {
     let is_number = |text: &str| number.is_some_and(|number| text.parse() == Ok(number));
-    if let Some((project, text)) = text.split_once('/') {
-        return project == about.project.as_str() && is_number(text);
+    if let Some((named, text)) = text.split_once('/') {
+        return named == project.as_str() && is_number(text);
     }
-    let id = about.run.to_string();
+    let id = run.to_string();
     let text = text.to_ascii_lowercase();
     let part = text.len() >= ID_PART_MIN && (id.starts_with(&text) || id.ends_with(&text));
     is_number(&text) || part

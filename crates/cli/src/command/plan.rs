@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdpoint::{
     core::{
-        Actor, Digest, MemberId, Moment, PlanApproval, Planned, Project, Refusal, RefusalCode,
-        RunId, Started,
+        Actor, Digest, MemberId, Moment, PlanApproval, Planned, Project, RunId, Started,
         plan::{Plan, PlannedStep, PlannedWave},
         workflow::DynWorkflow,
     },
@@ -103,8 +102,10 @@ fn before_submission(
 
 fn requester(project: &Project, named: Option<MemberId>) -> Result<Actor, Failure> {
     let named = named.ok_or_else(|| {
-        Refusal::new(RefusalCode::NotMember, "nobody is named who would submit the run")
-            .needs("say who: `--as MEMBER`")
+        Failure::usage(
+            "nobody is named who would submit the run, and what it does may depend on that",
+            "say who would: `--as MEMBER`, or set HOLDPOINT_AS; nothing is done in their name",
+        )
     })?;
     project.member(&named)?;
     Ok(Actor::Member(named))

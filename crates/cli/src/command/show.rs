@@ -8,8 +8,8 @@ use holdpoint::{
         Vote,
         view::{
             BetweenView, BranchView, Candidate, ConditionStatus, ConditionView, DutyView,
-            EarlierRolloutView, EvidenceView, HoldView, PlaceView, PlansChanged, RiskView,
-            RolloutView, TargetView, UnknownView, WaivedView,
+            EarlierRolloutView, EvidenceView, HoldView, OtherText, PlaceView, PlansChanged,
+            RiskView, RolloutView, TargetView, UnknownView, WaivedView,
         },
     },
     engine::{AsOf, RunDetail, RunRow},
@@ -23,7 +23,7 @@ use crate::{
     context::Context,
     failure::Failure,
     narrate,
-    output::{Answer, count, line, table, time},
+    output::{Answer, count, line, short, table, time},
     relay::caller,
 };
 
@@ -464,10 +464,14 @@ fn people_in_words(condition: &ConditionView) -> String {
             Vote::Veto => "vetoed",
         };
         let place = vote.in_place_of.as_ref().map(place_in_words).unwrap_or_default();
+        let other = vote.other_text.as_ref().map(|OtherText { given_on, now }| {
+            format!(", on another text: {}, which is {} now", short(given_on), short(now))
+        });
         text.push_str(&format!(
-            "           {}{place} {done} at {} UTC\n",
+            "           {}{place} {done} at {} UTC{}\n",
             vote.member,
-            time(vote.at)
+            time(vote.at),
+            other.unwrap_or_default()
         ));
     }
     for one in &condition.confirmations {

@@ -90,6 +90,18 @@ impl<'a> Decision<'a> {
         Ok(())
     }
 
+    /// Asks the workflow whether work may begin now, and says whether it has decided something instead.
+    pub(super) fn asks_whether_to_begin(
+        &mut self,
+        effects: BTreeSet<EffectId>,
+    ) -> Result<bool, DecideFailure> {
+        let (before, told) = (self.events.len(), self.told);
+        self.tell(Action::NotBegun { effects })?;
+        let decided = self.events.len() > before;
+        self.told = told || decided;
+        Ok(decided)
+    }
+
     /// Has the workflow decide what the command is to it.
     pub(super) fn tell(&mut self, action: Action) -> Result<(), DecideFailure> {
         self.pass_on(&Command { action, ..self.command.clone() })
@@ -260,6 +272,9 @@ impl<'a> Decision<'a> {
         if self.is_over(effect)? {
             // It was asked for by an earlier version, which would have begun it.
             return self.restrain(true);
+        }
+        if self.hold_back(effect)? {
+            return Ok(());
         }
         self.record(&RunEvent::AttemptStarted {
             effect: effect.clone(),

@@ -43,6 +43,12 @@ impl Run {
         self.progress.get(effect).is_some_and(Progress::is_begun)
     }
 
+    /// The work that the workflow asks for and of which nothing has begun.
+    pub(super) fn unbegun(&self, workflow: &dyn DynWorkflow) -> BTreeSet<EffectId> {
+        let begun = |effect: &EffectId| self.is_begun(effect) || self.children.contains_key(effect);
+        workflow.unbegun(&self.state, &begun)
+    }
+
     /// Those of `restraints` that are asked for only if they were begun, and were not.
     fn not_begun(&self, restraints: &BTreeMap<EffectId, Restraint>) -> BTreeSet<EffectId> {
         let restrained = restraints.iter().filter(|(_, restraint)| restraint.if_begun);
@@ -109,6 +115,32 @@ impl Decision<'_> {
                 format!("another attempt at `{effect}` waits until the run goes on"),
             )),
         }
+    }
+
+    /// Has the workflow say whether work may begin now of which nothing has, and answers with whether it
+    /// does not.
+    pub(super) fn hold_back(&mut self, effect: &EffectId) -> Result<bool, DecideFailure> {
+        let effects = self.run.unbegun(self.workflow);
+        if !effects.contains(effect) {
+            return Ok(false);
+        }
+        let waits: BTreeMap<EffectId, u32> = effects
+            .iter()
+            .filter_map(|one| Some((one.clone(), self.run.progress.get(one)?.attempts)))
+            .collect();
+        if !self.asks_whether_to_begin(effects)? {
+            return Ok(false);
+        }
+        let asked = self.workflow.asks(&self.run.state);
+        for (effect, attempts) in waits.into_iter().filter(|(effect, _)| !asked.contains(effect)) {
+            // What waits for its turn waits no more.
+            self.record(&RunEvent::AttemptNotBegun {
+                effect,
+                attempt: attempts.saturating_add(1),
+                error: "it may not begin now".to_owned(),
+            })?;
+        }
+        Ok(true)
     }
 
     /// Takes back what is asked for only if it was begun, and ends what would be tried again and may

@@ -1,6 +1,6 @@
 //! Errands to runs of other shards: begun where a run is owed another, and what they bring back.
 
-use holdpoint_core::{Action, ChildRun, EffectId, RunId, run::Parent};
+use holdpoint_core::{Action, ChildRun, EffectId, Moment, RunId, run::Parent};
 
 use super::Shard;
 use crate::{
@@ -35,6 +35,19 @@ impl Shard {
         }
         let Some(slot) = self.slots.get_mut(&run) else { return };
         let Some(live) = &slot.live else { return };
+        let held_back = own_command(Action::NotBegun { effects: [effect.clone()].into() });
+        let project = self.library.projects.get(live.run.project());
+        let may_not_begin = project.is_some_and(|project| {
+            let now = self.clock.now().max(live.run.updated());
+            project.lockdowns().iter().next().is_some()
+                && live.would(&held_back, &Moment { now, project: &project }).is_ok()
+        });
+        if may_not_begin {
+            slot.stepping.insert(effect.clone());
+            let command = Box::new(held_back);
+            slot.waiting.push_back(Waiting::Own { command, step: Step::Child(effect) });
+            return;
+        }
         let depth = live.run.parent().map_or(0, |parent| parent.depth).saturating_add(1);
         let whom = For {
             project: live.run.project().clone(),
