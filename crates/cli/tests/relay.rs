@@ -590,10 +590,10 @@ fn whatever_comes_through_the_socket_leaves_the_work_alone() {
         .map(|_| UnixStream::connect(place.path(DATA).join("control.sock")).unwrap())
         .collect();
     place.must("show 1");
-    drop(silent);
     place.write("go-on", "");
     place.must("watch 1 --expect completed");
     working.ends();
+    drop(silent);
 }
 
 #[test]

@@ -84,9 +84,15 @@ struct Host {
     directory: PathBuf,
     runtime: Handle,
     ending: watch::Sender<Ending>,
-    /// The connections there are, to be cut off.
-    open: Mutex<BTreeMap<u64, UnixStream>>,
+    open: Mutex<BTreeMap<u64, Connection>>,
     number: AtomicU64,
+}
+
+/// A connection, to be cut off.
+struct Connection {
+    stream: UnixStream,
+    /// Whether its command was begun.
+    begun: bool,
 }
 
 impl Serving {
@@ -120,22 +126,38 @@ impl Serving {
         let _ = (&mut self.accepting).await;
         drop(fs::remove_file(&self.socket));
         self.host.ending.send_replace(Ending::Soon);
+        self.host.cut_off(|connection| !connection.begun);
         if timeout(TO_END, self.ended.recv()).await.is_ok() {
             return;
         }
         self.host.ending.send_replace(Ending::Now);
-        for stream in self.host.open().values() {
-            // Whoever has gone meanwhile is cut off already.
-            drop(stream.shutdown(Shutdown::Both));
-        }
+        self.host.cut_off(|_| true);
         // What does not notice goes on for nobody, until the process ends.
         drop(timeout(TO_END, self.ended.recv()).await);
     }
 }
 
 impl Host {
-    fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, UnixStream>> {
+    fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Connection>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cut_off(&self, which: impl Fn(&Connection) -> bool) {
+        for connection in self.open().values().filter(|one| which(one)) {
+            // Whoever has gone meanwhile is cut off already.
+            drop(connection.stream.shutdown(Shutdown::Both));
+        }
+    }
+
+    /// Whether a command may begin: whoever is not let begin did nothing, and is told so by the end of
+    /// the connection.
+    fn begins(&self, number: u64) -> bool {
+        let mut open = self.open();
+        let begins = *self.ending.borrow() == Ending::NotYet;
+        if let Some(connection) = open.get_mut(&number) {
+            connection.begun = begins;
+        }
+        begins
     }
 }
 
@@ -192,7 +214,19 @@ fn may_ask(own: u32, peer: u32) -> Result<(), Said> {
 }
 
 impl Host {
-    fn serve(&self, mut stream: UnixStream, place: OwnedSemaphorePermit) -> io::Result<()> {
+    fn serve(&self, stream: UnixStream, place: OwnedSemaphorePermit) -> io::Result<()> {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let connection = Connection { stream: stream.try_clone()?, begun: false };
+        self.open().insert(number, connection);
+        // Whoever comes now is not in the list of those that are cut off.
+        let ending = *self.ending.borrow();
+        let served = if ending == Ending::NotYet { self.answer(number, stream) } else { Ok(()) };
+        self.open().remove(&number);
+        drop(place);
+        served
+    }
+
+    fn answer(&self, number: u64, mut stream: UnixStream) -> io::Result<()> {
         stream.set_read_timeout(Some(TO_ASK))?;
         let call = match Asked::read(&mut stream) {
             Ok(Some(Asked::Command(call))) => call,
@@ -216,17 +250,9 @@ impl Host {
                 .write(&mut stream);
             }
         };
-        let number = self.number.fetch_add(1, Ordering::Relaxed);
-        self.open().insert(number, stream.try_clone()?);
-        // What is cut off from now on is in the list.
-        let ending = *self.ending.borrow();
-        let served = match ending {
-            Ending::NotYet => self.perform(&call, arguments, &stream),
-            Ending::Soon | Ending::Now => Ok(()),
-        };
+        let served =
+            if self.begins(number) { self.perform(&call, arguments, &stream) } else { Ok(()) };
         drop(stream.shutdown(Shutdown::Both));
-        self.open().remove(&number);
-        drop(place);
         served
     }
 
