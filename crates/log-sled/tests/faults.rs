@@ -33,6 +33,7 @@ use support::{
     replay::{self, Call, Disk, Left, What},
     shim::Shim,
 };
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 const DIRECTORY: &str = "HOLDPOINT_TEST_FAULTS_DIRECTORY";
@@ -42,11 +43,16 @@ const LIFE: &str = "HOLDPOINT_TEST_FAULTS_LIFE";
 const STEP: &str = "HOLDPOINT_TEST_FAULTS_STEP";
 const STEP_DEFAULT: usize = 7;
 /// How long a process may take: what waits for ever is a failure too.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Of a long life fewer calls are tried, unless all are.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Of a long life fewer calls are tried: of so many times as many one.
 const LONG_STEP: usize = 5;
-/// How long a merge is waited for; without an error it takes much less.
-const MERGE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// The same, of calls; 1 tries all.
+const LONG: &str = "HOLDPOINT_TEST_FAULTS_LONG_STEP";
+/// How long a merge is waited for, which takes much less; and where an error can have kept it from coming.
+const MERGE_WAIT_MAX: Duration = Duration::from_secs(30);
+const MERGE_WAIT_WITH_ERROR: Duration = Duration::from_millis(300);
+/// Says at which call the process meets an error.
+const FAIL_AT: &str = "HOLDPOINT_SHIM_FAIL_AT";
 /// So little that some appends fill a tail.
 const TAIL_BYTES_MAX: u64 = 40_000;
 /// So much that sled frees parts of a tail's file, and writes them again.
@@ -165,10 +171,12 @@ async fn wait_for_merge(path: &Path) {
     let merged = || {
         let files = fs::read_dir(path.join("sealed")).unwrap();
         let mut lengths = files.map(|file| file.and_then(|file| file.metadata()).map(|m| m.len()));
-        lengths.any(|length| length.is_ok_and(|length| length > 5 * TAIL_BYTES_MAX))
+        lengths.any(|length| length.is_ok_and(|length| length > 3 * TAIL_BYTES_MAX))
     };
-    while !merged() && started.elapsed() < MERGE_WAIT_MAX {
-        tokio::task::yield_now().await;
+    let fails = env::var_os(FAIL_AT).is_some();
+    let patience = if fails { MERGE_WAIT_WITH_ERROR } else { MERGE_WAIT_MAX };
+    while !merged() && started.elapsed() < patience {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -281,6 +289,17 @@ fn writes_again(calls: &[Call]) -> bool {
     })
 }
 
+/// A directory in memory, where there is room for it: what is cut off is a record of a disk, and a real
+/// one only takes longer.
+fn on_a_disk_in_memory() -> TempDir {
+    const ROOM: u64 = 1 << 30;
+    let place = "/dev/shm";
+    let has_room = rustix::fs::statvfs(place)
+        .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= ROOM);
+    let made = if has_room { tempfile::tempdir_in(place) } else { tempfile::tempdir() };
+    made.unwrap()
+}
+
 fn shim(directory: &Path) -> Option<Shim> {
     match Shim::compile(directory) {
         Ok(shim) => Some(shim),
@@ -309,7 +328,7 @@ struct Said {
 /// Opens what a cut leaves of `disk`. Whether it may refuse is for `left` to say: after a kill,
 /// and when nothing but what was synced is left, it must open.
 async fn cut(life: Life, disk: &Disk, left: Left, at: &str, said: &Said, tally: &mut Tally) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = on_a_disk_in_memory();
     disk.leave(left, directory.path());
     match check(&directory.path().join("log"), &said.acknowledged).await {
         Ok(_) => {
@@ -333,8 +352,8 @@ async fn cut_off_after_every_call_a_log_keeps_what_was_acknowledged() {
 
 #[tokio::test]
 async fn cut_off_in_a_long_life_a_log_keeps_what_was_acknowledged() {
-    let step = count(STEP, STEP_DEFAULT);
-    cut_off_after_calls(Life::Long, if step == 1 { 1 } else { LONG_STEP * step }).await;
+    let step = count(LONG, LONG_STEP * count(STEP, STEP_DEFAULT));
+    cut_off_after_calls(Life::Long, step).await;
 }
 
 #[tokio::test]
@@ -343,7 +362,7 @@ async fn cut_off_while_it_is_made_a_log_or_a_copy_of_one_is_made_again() {
 }
 
 async fn cut_off_after_calls(life: Life, step: usize) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = on_a_disk_in_memory();
     let Some(shim) = shim(directory.path()) else { return };
     let calls = record(directory.path(), &shim, life);
     let mut disk = Disk::empty();
@@ -389,10 +408,10 @@ async fn cut_off_after_calls(life: Life, step: usize) {
 /// What became of a run with an error: how many openings, and how many appends failed.
 async fn fail(shim: &Shim, error: &str, n: usize) -> (usize, usize) {
     let at = format!("{error} at call {n}");
-    let root = tempfile::tempdir().unwrap();
+    let root = on_a_disk_in_memory();
     let log = root.path().join("log");
     let change = [
-        ("HOLDPOINT_SHIM_FAIL_AT", n.to_string()),
+        (FAIL_AT, n.to_string()),
         ("HOLDPOINT_SHIM_FAIL_WITH", error.to_owned()),
         (LIFE, format!("{:?}", Life::Short)),
     ];
@@ -411,7 +430,7 @@ async fn fail(shim: &Shim, error: &str, n: usize) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failing_at_any_call_a_log_accepts_nothing_and_keeps_what_was_acknowledged() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = on_a_disk_in_memory();
     let Some(shim) = shim(directory.path()) else { return };
     let calls = record(directory.path(), &shim, Life::Short);
     let step = count(STEP, STEP_DEFAULT);
