@@ -33,7 +33,8 @@ http = { method = "POST", url = "http://${target}/restore", hosts = ["127.0.0.1"
 hosts = ["127.0.0.1"]
 "#;
 
-const DEFINITION: &str = include_str!("../../workflows/normal-change.yaml");
+const DEFINITION: &str =
+    include_str!("../../crates/definition/tests/samples/valid/approved-change.yaml");
 
 /// A check that takes longer than a process lives would never come to its end.
 const BAKE: &str = "for: \"${input.bake}\"";
@@ -53,7 +54,7 @@ impl Trial {
         let data = Data::new();
         data.must(&["init"]);
         std::fs::write(data.path().join("holdpoint.toml"), CONFIGURATION).unwrap();
-        let file = data.beside().join("normal-change.yaml");
+        let file = data.beside().join("approved-change.yaml");
         assert!(DEFINITION.contains(BAKE));
         std::fs::write(&file, DEFINITION.replace(BAKE, BAKE_QUICKLY)).unwrap();
         data.must(&["project", "create", "lab", "--as", "ada"]);
@@ -172,7 +173,8 @@ async fn what_is_killed_at_any_moment_goes_on_where_it_was() {
             "version": version.to_string(),
             "bake": "10ms",
         });
-        let submit = ["submit", "normal-change", "--input-json", &input.to_string(), "--as", "ada"];
+        let submit =
+            ["submit", "approved-change", "--input-json", &input.to_string(), "--as", "ada"];
         let number = trial.insist(&submit)["number"].clone();
         for member in ["bob", "cy"] {
             trial.insist(&["approve", &number.to_string(), "--as", member]);

@@ -66,8 +66,7 @@ struct Play {
 }
 
 const INPUT: &str = "{ \"title\": \"t\", \"version\": \"2\", \"targets\": TARGETS, MORE }";
-const CUTOVER_INPUT: &str =
-    "{ \"title\": \"t\", \"domain\": \"storage\", \"service\": \"hall\", \"support\": \"1m\" }";
+const CUTOVER_INPUT: &str = "{ \"title\": \"t\", \"domain\": \"storage\", \"service\": \"hall\", \"rehearsed\": true, \"support\": \"1m\" }";
 
 const PLAYS: [Play; 4] = [
     Play {
@@ -239,6 +238,7 @@ fn people(view: &RunView) -> Vec<(&'static str, Action)> {
     }
     let held = view.rollout.as_ref().is_some_and(|rollout| rollout.phase == "held");
     match view.state.as_str() {
+        "release" => vec![("bob", approve())],
         "implement" if held => {
             let promote = Steering::Promote;
             vec![(
@@ -266,6 +266,7 @@ fn people(view: &RunView) -> Vec<(&'static str, Action)> {
             let all = all.into_iter().filter(|(name, ..)| open(name));
             all.map(|(_, who, action)| (who, action)).collect()
         }
+        "move" => vec![("olli", done())],
         "go-no-go" => vec![("sue", approve()), ("olli", approve()), ("carl", approve())],
         "no-return" => vec![("tom", approve()), ("sue", approve())],
         "verify" => vec![("sue", approve()), ("olli", done())],

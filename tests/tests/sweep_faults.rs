@@ -291,7 +291,9 @@ fn input(case: &Case) -> Value {
     let mut input = json!({ "title": "t" });
     let more = match case.name {
         "cutover" => {
-            json!({ "domain": "storage", "service": case.machines[0], "support": "1m" })
+            json!({
+                "domain": "storage", "service": case.machines[0], "rehearsed": true, "support": "1m",
+            })
         }
         "canary-rollout" => json!({ "bake": "10s", "observe": "10s" }),
         "standard-change" => json!({ "procedure": "patch" }),

@@ -326,8 +326,9 @@ pub(crate) fn words(line: &str) -> Vec<OsString> {
 /// A definition with everything that needs no machine: people, a signal, a wait.
 pub(crate) const PATCH: &str = include_str!("patch.yaml");
 
-/// The shipped definition with people and a rollout, checked as often as a test can wait for.
-pub(crate) const CHANGE: &str = include_str!("../../../workflows/normal-change.yaml");
+/// A change with people and a rollout, `approved-change`.
+pub(crate) const CHANGE: &str =
+    include_str!("../../definition/tests/samples/valid/approved-change.yaml");
 
 /// A project `lab` of the owner ada with the engineers bob and eve, who are qualified, the
 /// engineer cy, who is not, and dora, who has no role; the definition [`PATCH`] is published.

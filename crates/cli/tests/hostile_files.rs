@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{CHANGE, DATA, PATCH, Place, assert_same};
+use crate::common::{DATA, PATCH, Place, assert_same};
 
 /// Contents that are no definition, no input and no configuration.
 fn nonsense() -> Vec<(&'static str, Vec<u8>)> {
@@ -204,7 +204,7 @@ fn a_directory_that_is_no_data_directory() {
 #[test]
 fn what_is_shipped_is_accepted() {
     let place = Place::lab();
-    place.write("change.yaml", CHANGE);
+    place.write("change.yaml", include_str!("../../../workflows/normal-change.yaml"));
     assert!(place.must("definitions check change.yaml").ends_with("nothing to report\n"));
     place.must("definitions publish change.yaml --as ada");
 }

@@ -219,7 +219,7 @@ fn a_rollout_that_has_not_begun() {
     let targets: Vec<_> = (1..=5).map(|n| format!("web-{n}")).collect();
     let targets = serde_json::json!(targets);
     place.must(&format!(
-        "submit normal-change --input 'title=Version 2' --input rehearsed=true --input domain=network \
+        "submit approved-change --input 'title=Version 2' --input rehearsed=true --input domain=network \
          --input 'items=[\"web\"]' --input 'targets={targets}' --input version=2 --as ada"
     ));
     place.must("approve 1 --as bob");
@@ -228,7 +228,7 @@ fn a_rollout_that_has_not_begun() {
     run 1: Version 2
     id        [uuid]
     project   lab
-    workflow  normal-change v1 (sha256:[digest])
+    workflow  approved-change v1 (sha256:[digest])
     submitted [time] UTC by ada
     updated   [time] UTC, version 9
     input     bake = "2m"
@@ -257,8 +257,8 @@ fn a_rollout_that_has_not_begun() {
     next: cancel the run, as `ada` or a member with the role `owner`
 
     $ holdpoint list
-    RUN  TITLE      DEFINITION        STATE      STATUS            REQUESTER  UPDATED (UTC)
-    1    Version 2  normal-change v1  implement  no `deploy` here  ada        [time]
+    RUN  TITLE      DEFINITION          STATE      STATUS            REQUESTER  UPDATED (UTC)
+    1    Version 2  approved-change v1  implement  no `deploy` here  ada        [time]
     "#);
     let view = place.ask("show 1")["view"]["rollout"].clone();
     assert_eq!((&view["wave"], &view["waves"]), (&1.into(), &3.into()));

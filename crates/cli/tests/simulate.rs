@@ -179,20 +179,19 @@ fn scenarios_say_who_there_is_and_can_be_written_by_stepping() {
     place.write("normal-change.yaml", include_str!("../../../workflows/normal-change.yaml"));
     let scenarios = include_str!("../../../workflows/normal-change.scenarios.yaml");
     place.write("normal-change.scenarios.yaml", scenarios);
-    let lines = "submit ada { risk: high, targets: [web-1] }\napprove bea\napprove bob\napprove grace\napprove linus no objections\n\
-                 work deploy@web-1 fails no space\nafter 1m\nwork deploy succeeds\nwork passed\nscenario\n";
+    let lines = "submit ada { targets: [web-1] }\nattach: { by: ada, name: back-out-plan }\napprove linus no objections\n\
+                 at 2026-01-05T22:00:00Z\nwork deploy@web-1 fails no space\nafter 1m\nwork deploy succeeds\nwork passed\nscenario\n";
     let ran = place.sh_with("simulate normal-change.yaml", lines);
     assert_eq!(ran.code, Some(0), "{ran}");
     let (_, scenario) = ran.output.rsplit_once("> scenario\n").unwrap();
     let scenario = scenario.trim_end().trim_end_matches('>');
     assert_snapshot!(scenario, @r#"
     what was stepped through:
-      given: { by: ada, input: {"risk":"high","targets":["web-1"]}, workers: [{ waits: true }] }
+      given: { by: ada, input: {"targets":["web-1"]}, workers: [{ waits: true }] }
       when:
-        - approve: bea
-        - approve: bob
-        - approve: grace
+        - attach: { by: ada, name: back-out-plan }
         - approve: { by: linus, reason: "no objections" }
+        - at: 2026-01-05T22:00:00Z
         - work: { run: deploy, target: "web-1", fails: "no space" }
         - after: 1m
         - work: { run: deploy, succeeds: true }

@@ -13,10 +13,20 @@ use jiff::SignedDuration;
 use proptest::prelude::ProptestConfig;
 use serde_json::{Value, json};
 
-/// The first shipped definition.
+/// People who approve, and a rollout: a change without all that the shipped ones have besides.
+pub(crate) const APPROVED_CHANGE: &str = include_str!("samples/valid/approved-change.yaml");
+/// A rollout that nobody approves.
+pub(crate) const PLAIN_ROLLOUT: &str = include_str!("samples/valid/plain-rollout.yaml");
+
+/// The shipped changes.
 pub(crate) const NORMAL_CHANGE: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/normal-change.yaml"));
-/// The second.
+pub(crate) const STANDARD_CHANGE: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/standard-change.yaml"));
+pub(crate) const EMERGENCY_CHANGE: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/emergency-change.yaml"));
+
+/// The shipped rollout.
 pub(crate) const ROLLING_ROLLOUT: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/rolling-rollout.yaml"));
 

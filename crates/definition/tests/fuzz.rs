@@ -17,7 +17,7 @@ use proptest::{
 use serde_json::{Value, json};
 
 use crate::{
-    common::{NORMAL_CHANGE, ROLLING_ROLLOUT, cases, people},
+    common::{APPROVED_CHANGE, NORMAL_CHANGE, ROLLING_ROLLOUT, cases, people},
     docs::definitions_of_the_guide,
     watch,
 };
@@ -307,14 +307,14 @@ proptest! {
     fn any_yaml(value in yaml(), replaced in 0..6_usize) {
         // JSON is YAML. One part of a whole definition is replaced, so that the rest is looked at.
         let part = serde_json::to_string(&value).unwrap();
-        let key = ["workflow: normal-change", "version: 1", "title: Normal change", "start: authorize"]
+        let key = ["workflow: approved-change", "version: 1", "title: Approved change", "start: authorize"]
             .get(replaced);
         match key {
             Some(key) => {
                 let name = key.split(':').next().unwrap_or_default();
-                meets(&NORMAL_CHANGE.replace(key, &format!("{name}: {part}")));
+                meets(&APPROVED_CHANGE.replace(key, &format!("{name}: {part}")));
             }
-            None if replaced == 4 => meets(&NORMAL_CHANGE.replace(
+            None if replaced == 4 => meets(&APPROVED_CHANGE.replace(
                 "    hold:\n      approval:\n        rules:\n          look: { from: [role:engineer, role:owner], need: 1 }",
                 &format!("    hold: {part}"),
             )),

@@ -387,7 +387,7 @@ fn a_command_sent_twice_counts_once() {
 }
 
 #[test]
-fn the_shipped_change_takes_more_people_for_more_risk() {
+fn a_change_takes_more_people_for_more_risk() {
     let input = |risk: &str| {
         json!({
             "title": "t", "risk": risk, "domain": "network", "items": ["core"],
@@ -406,7 +406,7 @@ fn the_shipped_change_takes_more_people_for_more_risk() {
             ("dora", &["board"], &[]),
             ("eve", &["engineer", "board"], &["network"]),
         ]);
-        let mut bench = Bench::new(workflow(crate::common::NORMAL_CHANGE), project);
+        let mut bench = Bench::new(workflow(crate::common::APPROVED_CHANGE), project);
         bench.submit("ada", input(risk)).unwrap();
         for voter in voters {
             assert_eq!(bench.status(), RunStatus::Held, "{risk} before {voter}");
@@ -415,7 +415,7 @@ fn the_shipped_change_takes_more_people_for_more_risk() {
         assert_eq!(bench.status(), RunStatus::Working, "{risk}");
         assert_eq!(bench.open_activities()[0].0, "implement#1/web-1/deploy");
     }
-    let mut bench = Bench::new(workflow(crate::common::NORMAL_CHANGE), people());
+    let mut bench = Bench::new(workflow(crate::common::APPROVED_CHANGE), people());
     let refusal = refused(bench.submit("ada", json!({})), RefusalCode::InvalidInput);
     assert_eq!(refusal.needed.len(), 5, "{refusal:?}");
 }

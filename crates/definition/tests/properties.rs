@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::common::{
-    NORMAL_CHANGE, ROLLING_ROLLOUT, cases, data, fatal, flaky, people, verdict, workflow,
+    APPROVED_CHANGE, PLAIN_ROLLOUT, cases, data, fatal, flaky, people, verdict, workflow,
 };
 
 /// Random runs of each definition.
@@ -677,7 +677,7 @@ proptest! {
         targets in targets(),
         steps in steps(),
     ) {
-        run(NORMAL_CHANGE, by, json!({
+        run(APPROVED_CHANGE, by, json!({
             "title": "t", "risk": risk, "domain": "network", "items": ["core"],
             "targets": targets, "version": "2",
         }), &steps);
@@ -685,7 +685,7 @@ proptest! {
 
     #[test]
     fn a_rollout_keeps_its_word(by in 0..3_usize, targets in targets(), steps in steps()) {
-        run(ROLLING_ROLLOUT, by, json!({ "title": "t", "targets": targets, "version": "2" }), &steps);
+        run(PLAIN_ROLLOUT, by, json!({ "title": "t", "targets": targets, "version": "2" }), &steps);
     }
 
     #[test]

@@ -20,9 +20,34 @@ const SOURCES: [(&str, &str); 2] = [
     ("rolling-rollout.yaml", include_str!("../../../../workflows/rolling-rollout.yaml")),
 ];
 
-/// Makes a fresh data directory at `path` and answers with the files of its definitions. The
-/// directory of an earlier demo is replaced.
-pub(crate) async fn prepare(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The calendars that its changes go by: any time is good, but for a freeze that is long past.
+const CALENDARS: [(&str, &str); 2] = [
+    (
+        "maintenance.yaml",
+        "calendar: maintenance\nzone: UTC\nwindows: [{ starts: 2020-01-01T00:00, lasts: 24h, repeat: FREQ=DAILY }]\n",
+    ),
+    (
+        "freeze.yaml",
+        "calendar: freeze\nzone: UTC\nfreezes: [{ from: 2020-12-24, to: 2021-01-02 }]\n",
+    ),
+];
+
+/// What is shown to those who approve.
+const EVIDENCE: [(&str, &str); 2] = [
+    ("back-out-plan.md", "Each machine gets the version back that it had, the last one first.\n"),
+    ("test-report.md", "Version 2 has answered well in the laboratory for a week.\n"),
+];
+
+/// The files of the demo.
+pub(crate) struct Files {
+    pub(crate) definitions: Vec<PathBuf>,
+    pub(crate) calendars: Vec<PathBuf>,
+    pub(crate) evidence: Vec<PathBuf>,
+}
+
+/// Makes a fresh data directory at `path` and answers with the demo's files in it. The directory of an
+/// earlier demo is replaced.
+pub(crate) async fn prepare(path: &Path) -> Result<Files, Failure> {
     let failed = |error: io::Error| {
         Failure::storage(
             format!("the demo's directory `{}` cannot be made: {error}", path.display()),
@@ -41,13 +66,18 @@ pub(crate) async fn prepare(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     DataDirectory::init_with(path, CONFIGURATION, keys::random_name()?).await?;
     let definitions = path.join(DEFINITIONS);
     fs::create_dir(&definitions).map_err(failed)?;
-    let mut files = Vec::new();
-    for (name, source) in SOURCES {
-        let file = definitions.join(name);
-        fs::write(&file, source).map_err(failed)?;
-        files.push(file);
-    }
-    Ok(files)
+    let write = |sources: &[(&str, &str)]| {
+        let written = sources.iter().map(|(name, source)| {
+            let file = definitions.join(name);
+            fs::write(&file, source).map(|()| file)
+        });
+        written.collect::<io::Result<Vec<_>>>().map_err(failed)
+    };
+    Ok(Files {
+        definitions: write(&SOURCES)?,
+        calendars: write(&CALENDARS)?,
+        evidence: write(&EVIDENCE)?,
+    })
 }
 
 /// Whether an earlier demo made the directory, and nothing else is in it.

@@ -43,11 +43,11 @@ pub(crate) async fn demo(directory: &Path, arguments: &Demo) -> Result<(), Failu
 }
 
 async fn play(path: &Path, arguments: &Demo) -> Result<usize, Failure> {
-    let definitions = directory::prepare(path).await?;
+    let files = directory::prepare(path).await?;
     let fleet = Fleet::start(MACHINES, SICK, script::VERSION_SICK).await?;
     let shell = Shell::new(path)?;
     let mut expectations = Expectations::default();
-    script::play(&shell, &fleet, &definitions, &mut expectations).await?;
+    script::play(&shell, &fleet, &files, &mut expectations).await?;
     let next = format!(
         "\nThe directory is yours to explore:\n\
          \n  alias holdpoint={}\n  \

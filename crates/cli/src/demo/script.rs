@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, os::unix::process::ExitStatusExt, path::PathBuf
 use serde_json::Value;
 
 use super::{
+    directory::Files,
     expectations::Expectations,
     fleet::Fleet,
     machine::{Records, VERSION_FIRST},
@@ -28,15 +29,15 @@ const WAVE_ENDS: (usize, usize) = (1, 3);
 /// How long the demo waits for something to begin before it says that it did not.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Plays the demo with these files of definitions.
+/// Plays the demo with these files.
 pub(crate) async fn play(
     shell: &Shell,
     fleet: &Fleet,
-    definitions: &[PathBuf],
+    files: &Files,
     expect: &mut Expectations,
 ) -> Result<(), Failure> {
-    set_up(shell, fleet, definitions, expect).await?;
-    approve(shell, fleet, expect).await?;
+    set_up(shell, fleet, files, expect).await?;
+    approve(shell, fleet, &files.evidence, expect).await?;
     roll_out_through_a_crash(shell, fleet, expect).await?;
     roll_back(shell, fleet, expect).await?;
     tell_and_verify(shell, expect).await
@@ -64,7 +65,7 @@ async fn expect_versions(
 async fn set_up(
     shell: &Shell,
     fleet: &Fleet,
-    definitions: &[PathBuf],
+    files: &Files,
     expect: &mut Expectations,
 ) -> Result<(), Failure> {
     heading("A project, its people, and six machines")?;
@@ -81,9 +82,11 @@ async fn set_up(
         let qualify = ["project", "qualify", member, "network", "--issuer", "CCIE", "--as", "ada"];
         shell.must(&qualify).await?;
     }
-    for file in definitions {
-        let file = file.display().to_string();
-        shell.must(&["definitions", "publish", &file, "--as", "ada"]).await?;
+    for (what, published) in [("definitions", &files.definitions), ("calendar", &files.calendars)] {
+        for file in published {
+            let file = file.display().to_string();
+            shell.must(&[what, "publish", &file, "--as", "ada"]).await?;
+        }
     }
     Ok(())
 }
@@ -92,7 +95,12 @@ fn targets(fleet: &Fleet) -> String {
     format!("targets={}", serde_json::json!(fleet.addresses()))
 }
 
-async fn approve(shell: &Shell, fleet: &Fleet, expect: &mut Expectations) -> Result<(), Failure> {
+async fn approve(
+    shell: &Shell,
+    fleet: &Fleet,
+    evidence: &[PathBuf],
+    expect: &mut Expectations,
+) -> Result<(), Failure> {
     heading("(a) A change that two qualified people must approve")?;
     let targets = targets(fleet);
     let version = format!("version={VERSION_GOOD}");
@@ -102,7 +110,7 @@ async fn approve(shell: &Shell, fleet: &Fleet, expect: &mut Expectations) -> Res
         "--input",
         "title=Roll out version 2",
         "--input",
-        "risk=medium",
+        "impact=none",
         "--input",
         "domain=network",
         "--input",
@@ -117,6 +125,10 @@ async fn approve(shell: &Shell, fleet: &Fleet, expect: &mut Expectations) -> Res
         "barbara",
     ];
     shell.must(&submit).await?;
+    for (name, file) in ["back-out-plan", "test-report"].into_iter().zip(evidence) {
+        let file = file.display().to_string();
+        shell.must(&["attach", "1", name, &file, "--as", "barbara"]).await?;
+    }
     let events: usize = shell.lines(&["history"]).await?.lines().count();
     for (member, code, what) in [
         ("barbara", "HP1003", "the requester is refused as an approver"),
@@ -141,7 +153,7 @@ async fn approve(shell: &Shell, fleet: &Fleet, expect: &mut Expectations) -> Res
     let run: Value = shell.ask(&["show", "1"]).await?;
     expect.check(
         "two qualified people release the change",
-        run.get("status").and_then(Value::as_str) == Some("working"),
+        run.pointer("/view/state").and_then(Value::as_str) == Some("schedule"),
         || run.to_string(),
     )
 }
@@ -301,6 +313,7 @@ async fn roll_back(shell: &Shell, fleet: &Fleet, expect: &mut Expectations) -> R
         "barbara",
     ];
     shell.must(&submit).await?;
+    shell.must(&["approve", "2", "--as", "grace"]).await?;
     let status = finish(shell.start(&["work"])?).await?;
     expect.check("the work went to its end", status.success(), || format!("{status}"))?;
     print(b"\n")?;
