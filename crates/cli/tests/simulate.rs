@@ -196,7 +196,7 @@ fn scenarios_say_who_there_is_and_can_be_written_by_stepping() {
         - after: 1m
         - work: { run: deploy, succeeds: true }
         - work: { verdict: passed }
-      then: { state: looked-back }
+      then: { ended: completed }
     "#);
     // What was stepped through is a scenario that passes.
     let (top, _) = scenarios.split_once("scenarios:\n").unwrap();
