@@ -34,8 +34,8 @@ use holdpoint_core::{
     testing::uuid,
 };
 use holdpoint_definition::{
-    Attached, Ballot, Because, CheckTimes, Confirmation, DefinitionEvent, Gate, OfTarget,
-    OpenCheck, OpenTask, Opened, Past, Risk, Sender, Verdict,
+    AskedTimes, Attached, Ballot, Because, CheckTimes, Confirmation, DefinitionEvent, Gate,
+    OfTarget, OpenCheck, OpenTask, Opened, Past, Risk, Sender, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -563,6 +563,21 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
                 effect: EffectId::new("implement#1"),
                 activity: text("deploy"),
                 input: Arc::new(json!({ "version": "6.18" })),
+                window: None,
+            },
+        ),
+        (
+            "holdpoint.work.requested.window",
+            DefinitionEvent::WorkRequested {
+                state: state(),
+                effect: EffectId::new("implement#1"),
+                activity: text("deploy"),
+                input: Arc::new(json!({})),
+                window: Some(AskedTimes {
+                    windows: vec!["maintenance".parse().unwrap()],
+                    not_during: vec!["freeze".parse().unwrap()],
+                    fits_ms: None,
+                }),
             },
         ),
         (

@@ -400,8 +400,13 @@ impl Requirement {
     /// Whether the work itself sees to it.
     pub(crate) fn is_within(&self, kind: &StateKind) -> bool {
         match (&self.demand, kind) {
-            (Demanded::NotDuring { calendar, overriders }, StateKind::Rollout(rollout)) => {
-                rollout.window.as_ref().is_some_and(|window| {
+            (Demanded::NotDuring { calendar, overriders }, kind) => {
+                let window = match kind {
+                    StateKind::Rollout(rollout) => rollout.window.as_ref(),
+                    StateKind::Activity(work) => work.window.as_ref(),
+                    _ => None,
+                };
+                window.is_some_and(|window| {
                     times_lack(&window.times, calendar).is_none()
                         && beyond(&window.overriders, overriders).is_none()
                 })

@@ -64,6 +64,11 @@ pub(crate) fn check_alone(name: &str, state: &StateModel, findings: &mut Finding
     {
         check_times(name, &window.times, findings);
     }
+    if let StateKind::Activity(work) = &state.kind
+        && let Some(window) = &work.window
+    {
+        check_times(name, &window.times, findings);
+    }
 }
 
 /// The outcomes that a state can have, in the order in which the documents name them.

@@ -161,6 +161,9 @@ fn of_state(model: &Model, name: &str, state: &StateModel) -> Facts {
         StateKind::Activity(work) => {
             let mut found = of_work("", work);
             found.insert("kind".to_owned(), "an activity".to_owned());
+            if let Some(window) = &work.window {
+                found.extend(of_work_window(window, phrase::closing_alone(window.closes)));
+            }
             found
         }
         StateKind::Rollout(rollout) => of_rollout(rollout),
@@ -470,7 +473,8 @@ fn of_rule(rule: &Rule) -> Facts {
 }
 
 fn of_work(prefix: &str, work: &Work) -> Facts {
-    let Work { run, with, timeout, limits, retry, settle, settlers: _, repeatable } = work;
+    let Work { run, with, timeout, limits, retry, settle, settlers: _, repeatable, window: _ } =
+        work;
     let mut found = facts([
         (&format!("{prefix}activity"), run.clone()),
         (&format!("{prefix}given to the worker"), phrase::tree(with)),
@@ -563,12 +567,17 @@ fn of_rollout(rollout: &Rollout) -> Facts {
     for (what, work) in rollout.works() {
         found.extend(of_work(&format!("{what}: "), work));
     }
-    if let Some(WorkWindow { times, closes, overriders, not }) = window {
-        found.extend(facts([
-            ("window", phrase::times(times)),
-            ("window: when it closes", phrase::closing(*closes).to_owned()),
-            ("window: who may override it", overriding(overriders, not)),
-        ]));
+    if let Some(window) = window {
+        found.extend(of_work_window(window, phrase::closing(window.closes)));
     }
     found
+}
+
+fn of_work_window(window: &WorkWindow, closing: &str) -> Facts {
+    let WorkWindow { times, closes: _, overriders, not } = window;
+    facts([
+        ("window", phrase::times(times)),
+        ("window: when it closes", closing.to_owned()),
+        ("window: who may override it", overriding(overriders, not)),
+    ])
 }

@@ -28,6 +28,7 @@ use crate::{
     state::{Place, State},
     template::COMPUTED_BYTES_MAX,
     terms::Times,
+    windows::asked,
 };
 
 /// How many signals are kept for holds that are not open yet.
@@ -195,13 +196,23 @@ impl<'a> Draft<'a> {
                 StateKind::Activity(work) => {
                     let vars = self.state.vars();
                     let input = work.with.render(&vars, COMPUTED_BYTES_MAX);
-                    match input.and_then(|input| settling::check(work, &vars).map(|()| input)) {
-                        Ok(input) => self.emit(Event::WorkRequested {
-                            effect: EffectId::new(format!("{name}#{visit}")),
-                            state: name,
-                            activity: work.run.clone(),
-                            input: Arc::new(input),
-                        }),
+                    let input = input.and_then(|input| {
+                        settling::check(work, &vars)?;
+                        let times = work.window.as_ref().map(|one| &one.times);
+                        Ok((input, times.map(|times| asked(times, None, &vars)).transpose()?))
+                    });
+                    match input {
+                        Ok((input, window)) => {
+                            self.emit(Event::WorkRequested {
+                                effect: EffectId::new(format!("{name}#{visit}")),
+                                state: name,
+                                activity: work.run.clone(),
+                                input: Arc::new(input),
+                                window,
+                            });
+                            // It was not open before.
+                            self.activity_window();
+                        }
                         Err(reason) => {
                             self.emit(Event::WorkFailed { state: name, reason });
                             next = self.resolved();
@@ -650,6 +661,7 @@ impl<'a> Draft<'a> {
             || self.window_timer(effect)
             || self.plans_changed(effect)
             || self.rollout_window_timer(effect)
+            || self.activity_window_timer(effect)
             || self.hold_timer(effect)
             || self.check_timer(effect)
             || self.duty_overdue(effect)

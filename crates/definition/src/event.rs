@@ -570,6 +570,9 @@ pub enum DefinitionEvent {
         activity: String,
         /// What the worker is given.
         input: Arc<Value>,
+        /// When it may begin, where it has a window.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<AskedTimes>,
     },
     /// A run of another definition was asked for.
     #[serde(rename = "holdpoint.child.requested")]

@@ -26,6 +26,7 @@ use crate::{
     waiver::{self, Waived},
     window_model::Missed,
     windows::WindowState,
+    work_window::WorkTimes,
 };
 
 /// Adds an event to a state.
@@ -307,16 +308,27 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         }
         (
             Place::Entered { state: at },
-            Event::WorkRequested { state: named, effect, activity, input },
+            Event::WorkRequested { state: named, effect, activity, input, window },
         ) if at == named && work_of(model, named).is_some() => {
+            let defined = work_of(model, named).and_then(|work| work.window.as_ref());
+            let times = window.as_ref().zip(defined).map(|(asked, defined)| {
+                WorkTimes::new(asked.clone(), defined.closes, state.overridden).into()
+            });
             state.place = Place::Activity {
                 state: named.clone(),
                 effect: effect.clone(),
                 name: activity.clone(),
                 input: Arc::clone(input),
+                window: times,
             };
             Ok(())
         }
+        (
+            Place::Activity { state: at, window: Some(window), .. },
+            Event::WindowAwaited { .. }
+            | Event::WindowOpened { .. }
+            | Event::WindowOverridden { .. },
+        ) => window.take(at, event),
         (Place::Activity { state: at, .. }, Event::WorkSucceeded { state: named, output })
             if at == named =>
         {

@@ -124,7 +124,18 @@ fn plain(value: &Value) -> String {
 fn of_state(state: &StateModel) -> Vec<String> {
     match &state.kind {
         StateKind::Hold(hold) => of_hold(hold),
-        StateKind::Activity(work) => vec![format!("A worker does {}.", phrase::work(work))],
+        StateKind::Activity(work) => {
+            let mut sentences = vec![format!("A worker does {}.", phrase::work(work))];
+            if let Some(window) = &work.window {
+                sentences.push(format!(
+                    "It begins in {}; when that closes, {}.",
+                    phrase::times(&window.times),
+                    phrase::closing_alone(window.closes)
+                ));
+                sentences.extend(may_override(&window.overriders, &window.not));
+            }
+            sentences
+        }
         StateKind::Rollout(rollout) => of_rollout(rollout),
         StateKind::Choose { branches, otherwise } => {
             let mut sentences: Vec<String> = branches

@@ -49,6 +49,9 @@ impl Draft<'_> {
             let computed = match &state.kind {
                 StateKind::Hold(hold) => of_hold(hold, &vars),
                 StateKind::Rollout(rollout) => of_rollout(rollout),
+                StateKind::Activity(work) => {
+                    work.window.iter().flat_map(|window| calendars(&window.times)).collect()
+                }
                 _ => continue,
             };
             for one in computed {

@@ -43,6 +43,8 @@ mod tests {
             ("/definitions/branch", syntax_parallel::BRANCH),
             ("/definitions/do", syntax_work::DO),
             ("/definitions/activity", syntax_work::WORK),
+            ("/definitions/timedActivity", &[syntax_work::WORK, syntax_work::IN_WINDOW].concat()),
+            ("/definitions/activityWindow", syntax_window::WORK_WINDOW),
             ("/definitions/settle", syntax_settle::SETTLE),
             ("/definitions/retry", syntax_work::RETRY),
             ("/definitions/rollout", syntax_work::ROLLOUT),

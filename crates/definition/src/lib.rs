@@ -33,6 +33,7 @@ use std::sync::Arc;
 use holdpoint_core::{DefinitionName, LoadFailure, Loader, workflow::LoadedDefinition};
 use serde_json::Value;
 
+mod activity_window;
 mod address;
 mod amending;
 mod approval;
@@ -131,6 +132,7 @@ mod voting;
 mod waiver;
 mod window_model;
 mod windows;
+mod work_window;
 pub mod yaml;
 
 /// The calendars that definitions go by.

@@ -127,9 +127,11 @@ impl Workflow for Definition {
                 );
                 effects
             }
-            Place::Activity { state: name, effect, input, name: activity } => {
-                let work = evolve::work_of(&self.model, name);
-                work.map(|work| Effect {
+            Place::Activity { state: name, effect, input, name: activity, window } => {
+                let waits = window.iter().flat_map(|one| one.effects(effect.as_str()));
+                let shut = window.as_ref().is_some_and(|one| one.shut);
+                let work = evolve::work_of(&self.model, name).filter(|_| !shut);
+                let work = work.map(|work| Effect {
                     id: effect.clone(),
                     kind: EffectKind::Activity(Activity {
                         name: activity.clone(),
@@ -139,9 +141,8 @@ impl Workflow for Definition {
                         limits: work.limits,
                         retry: work.retry.clone(),
                     }),
-                })
-                .into_iter()
-                .collect()
+                });
+                waits.chain(work).collect()
             }
             Place::Child(child) => vec![child.effect()],
             Place::Rollout { state: name } => {

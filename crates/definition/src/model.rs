@@ -19,6 +19,7 @@ use crate::{
     rollout_model::Rollout,
     settlers::Settlers,
     template::{Template, Tree},
+    window_model::WorkWindow,
 };
 
 /// The outcome of a run that was cancelled.
@@ -121,6 +122,8 @@ pub(crate) struct Work {
     pub(crate) settlers: Option<Settlers>,
     /// Whether it may be done again while nobody knows whether it was done.
     pub(crate) repeatable: bool,
+    /// When it begins, where it is all that a state does.
+    pub(crate) window: Option<WorkWindow>,
 }
 
 /// How it is found out whether an activity was done.

@@ -290,7 +290,13 @@ fn fill(outline: &mut StateOutline, kind: &StateKind) {
                 .map(|one| ConflictsOutline { acceptable: !one.accepters.is_empty() });
             outline.signal = hold.signal.as_ref().map(|signal| signal.name.clone());
         }
-        StateKind::Activity(work) => outline.activities.extend(activities(work)),
+        StateKind::Activity(work) => {
+            outline.window = work
+                .window
+                .as_ref()
+                .map(|window| WindowOutline { overridable: !window.overriders.is_empty() });
+            outline.activities.extend(activities(work));
+        }
         StateKind::Rollout(rollout) => {
             outline.window = rollout
                 .window

@@ -337,6 +337,7 @@ fn with_window(draft: &Draft<'_>, named: Option<&str>) -> Result<Path, Refusal> 
         .iter()
         .filter(|(_, focus)| match &focus.place {
             Place::Hold(open) => open.window.is_some(),
+            Place::Activity { window, .. } => window.is_some(),
             Place::Rollout { .. } => {
                 focus.rollout.as_ref().is_some_and(|rollout| rollout.window.is_some())
             }

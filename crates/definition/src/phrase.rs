@@ -23,7 +23,10 @@ use crate::{
 pub(crate) fn summary(kind: &StateKind) -> Vec<String> {
     match kind {
         StateKind::Hold(hold) => hold_summary(hold),
-        StateKind::Activity(work) => vec![work.run.clone()],
+        StateKind::Activity(work) => {
+            let window = work.window.iter().map(|window| times(&window.times));
+            [work.run.clone()].into_iter().chain(window).collect()
+        }
         StateKind::Rollout(rollout) => rollout_summary(rollout),
         StateKind::Child(child) => vec![format!("run of {}", run(child))],
         StateKind::All(all) => vec![join(all), others(all)],
@@ -177,6 +180,14 @@ pub(crate) const fn closing(closes: Closing) -> &'static str {
         Closing::Finish => "it goes on to its end",
         Closing::Pause => "it begins with nothing more until the window opens again",
         Closing::Stop => "it is turned round",
+    }
+}
+
+/// What becomes of an activity whose window closes.
+pub(crate) const fn closing_alone(closes: Closing) -> &'static str {
+    match closes {
+        Closing::Finish | Closing::Pause => "it goes on to its end",
+        Closing::Stop => "it is given up and has failed",
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
     rollout_state::{Between, Course, Pause, RolloutState, SWITCH, Undo},
     rollout_steps::{Path, Phase, Step},
     rollout_unbegun,
-    rollout_window::RolloutWindow,
     state::{Place, State},
+    work_window::WorkTimes,
 };
 
 /// The rollout that a state does, if it does one.
@@ -104,7 +104,7 @@ pub(crate) fn start(model: &Model, state: &mut State, event: &Event) -> Result<(
         paused_for: Default::default(),
         window: match (window, &rollout.window) {
             (Some(asked), Some(defined)) => {
-                Some(RolloutWindow::new(asked.clone(), defined.closes, state.overridden))
+                Some(WorkTimes::new(asked.clone(), defined.closes, state.overridden))
             }
             _ => None,
         },

@@ -17,9 +17,9 @@ use crate::{
     model::Wave,
     rollout_moves::Moves,
     rollout_steps::{Path, Phase, Step},
-    rollout_window::RolloutWindow,
     sharing::{SharedMap, SharedSet},
     target_names::TargetNames,
+    work_window::WorkTimes,
 };
 
 /// The name of what comes after the last target, in a rollout with a `switch`.
@@ -99,7 +99,7 @@ pub(crate) struct RolloutState {
     pub(crate) paused_for: SignedDuration,
     /// The window within which targets are begun with.
     #[serde(default)]
-    pub(crate) window: Option<RolloutWindow>,
+    pub(crate) window: Option<WorkTimes>,
     /// When undoing: targets from here on need not be looked at any more.
     pub(crate) undo_below: u32,
     /// When undoing: how many were begun.

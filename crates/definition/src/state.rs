@@ -25,6 +25,7 @@ use crate::{
     requirements::Kept,
     rollout_state::RolloutState,
     waiver::Waived,
+    work_window::WorkTimes,
 };
 
 /// The state of a run of a declarative definition. What is large is shared, so that a copy is
@@ -159,7 +160,14 @@ pub(crate) enum Place {
         lacking: BTreeSet<String>,
     },
     /// An activity is to be done.
-    Activity { state: String, effect: EffectId, name: String, input: Arc<Value> },
+    Activity {
+        state: String,
+        effect: EffectId,
+        name: String,
+        input: Arc<Value>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<Box<WorkTimes>>,
+    },
     /// A run of another definition is to be done.
     Child(ChildState),
     /// A rollout is under way.

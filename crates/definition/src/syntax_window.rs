@@ -1,4 +1,4 @@
-//! The shape of `window` and `not_during`, in a hold and in a rollout.
+//! The shape of `window` and `not_during`, in a hold, in a rollout and in an activity.
 
 use holdpoint_calendar::WorkingLength;
 
@@ -52,9 +52,31 @@ pub(crate) fn read(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Optio
     Some(Some(HoldWindow { times: times?, fits: fits?, missed: missed?, overriders, not }))
 }
 
-/// Reads the window within which a rollout works, out of the keys of the rollout.
+/// Work that has a window, and what can become of it when that closes.
+pub(crate) struct Windowed {
+    what: &'static str,
+    closes: &'static [(&'static str, Closing)],
+    help: &'static str,
+}
+
+pub(crate) const ROLLOUT: Windowed = Windowed {
+    what: "the rollout",
+    closes: &[("finish", Closing::Finish), ("pause", Closing::Pause), ("stop", Closing::Stop)],
+    help: "what becomes of the rollout when its window closes: `finish` what was begun \
+           with the rollout, `pause` until it opens again, or `stop` and turn round",
+};
+
+pub(crate) const ACTIVITY: Windowed = Windowed {
+    what: "the activity",
+    closes: &[("finish", Closing::Finish), ("stop", Closing::Stop)],
+    help: "what becomes of the activity when its window closes: `finish`, or `stop`, which gives it \
+           up: it has failed",
+};
+
+/// Reads the window within which work is done, out of the keys of the work.
 pub(crate) fn read_work(
     fields: &Fields<'_>,
+    work: &Windowed,
     reader: &mut Reader<'_>,
 ) -> Option<Option<WorkWindow>> {
     let (window, not_during) = (fields.get("window"), fields.get("not_during"));
@@ -65,16 +87,14 @@ pub(crate) fn read_work(
             .add(
                 Code::MissingKey,
                 &at.span,
-                "the rollout does not say what becomes of it when its window closes",
+                format!("{} does not say what becomes of it when its window closes", work.what),
             )
-            .help(
-                "write `window: { in: calendar:NAME, closes: … }` with `finish`, `pause` or `stop`",
-            );
+            .help(format!("write `window: {{ in: calendar:NAME, closes: … }}` with {}", or(work)));
         return None;
     };
     let options = reader.fields(options, "a window", WORK_WINDOW)?;
     let times = read_times(at, options.get("in"), not_during, reader);
-    let closes = options.need(reader, "closes").and_then(|node| read_closing(node, reader));
+    let closes = options.need(reader, "closes").and_then(|node| read_closing(node, work, reader));
     let (overriders, not) = read_override(options.get("override"), options.get("not"), reader)?;
     Some(Some(WorkWindow { times: times?, closes: closes?, overriders, not }))
 }
@@ -142,21 +162,24 @@ fn read_missed(node: &Node, reader: &mut Reader<'_>) -> Option<Missed> {
     }
 }
 
-fn read_closing(node: &Node, reader: &mut Reader<'_>) -> Option<Closing> {
-    match reader.text(node, "`closes`")? {
-        "finish" => Some(Closing::Finish),
-        "pause" => Some(Closing::Pause),
-        "stop" => Some(Closing::Stop),
-        other => {
-            reader
-                .findings
-                .add(Code::WrongKind, &node.span, format!("`closes` cannot be `{other}`"))
-                .help(
-                    "what becomes of the rollout when its window closes: `finish` what was begun \
-                     with the rollout, `pause` until it opens again, or `stop` and turn round",
-                );
-            None
-        }
+fn read_closing(node: &Node, work: &Windowed, reader: &mut Reader<'_>) -> Option<Closing> {
+    let text = reader.text(node, "`closes`")?;
+    let found = work.closes.iter().find(|(name, _)| *name == text);
+    if found.is_none() {
+        reader
+            .findings
+            .add(Code::WrongKind, &node.span, format!("`closes` cannot be `{text}`"))
+            .help(work.help);
+    }
+    found.map(|(_, closes)| *closes)
+}
+
+/// What can be written, such as `` `finish` or `stop` ``.
+fn or(work: &Windowed) -> String {
+    let names: Vec<String> = work.closes.iter().map(|(name, _)| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.concat(),
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) const WORK: &[&str] = &[
     "settle",
     "repeatable",
 ];
+/// What an activity has besides that is all that a state does.
+pub(crate) const IN_WINDOW: &[&str] = &["window", "not_during"];
 pub(crate) const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay", "jitter"];
 pub(crate) const ROLLOUT: &[&str] = &[
     "targets",
@@ -65,8 +67,9 @@ pub(crate) fn read(
     };
     let kind = match (fields.get("activity"), fields.get("rollout"), fields.get("run")) {
         (None, None, Some(run)) => syntax_child::read(run, reader),
-        (Some(activity), None, None) => read_work(activity, "an activity", &[], reader)
-            .map(|work| StateKind::Activity(work.into())),
+        (Some(activity), None, None) => {
+            read_activity(activity, reader).map(|work| StateKind::Activity(work.into()))
+        }
         (None, Some(rollout), None) => {
             read_rollout(rollout, reader).map(|rollout| StateKind::Rollout(rollout.into()))
         }
@@ -83,6 +86,14 @@ pub(crate) fn read(
         }
     };
     Some((kind?, expires?))
+}
+
+/// Reads what a state does that does nothing else.
+fn read_activity(node: &Node, reader: &mut Reader<'_>) -> Option<Work> {
+    let fields = reader.fields(node, "an activity", &[WORK, IN_WINDOW].concat())?;
+    let work = work(&fields, &[], reader);
+    let window = syntax_window::read_work(&fields, &syntax_window::ACTIVITY, reader);
+    Some(Work { window: window?, ..work? })
 }
 
 fn read_work(
@@ -158,6 +169,7 @@ pub(crate) fn work(
         settle,
         settlers,
         repeatable,
+        window: None,
     })
 }
 
@@ -342,7 +354,7 @@ fn read_rollout(node: &Node, reader: &mut Reader<'_>) -> Option<Rollout> {
         None => (None, Vec::new(), 1),
         Some((work, waves, parallel)) => (Some(work), waves, parallel),
     };
-    let window = syntax_window::read_work(&fields, reader);
+    let window = syntax_window::read_work(&fields, &syntax_window::ROLLOUT, reader);
     let approved_at = match fields.get("approved_at") {
         None => Some(None),
         Some(node) => reader.target(node).map(Some),

@@ -18,11 +18,11 @@ use crate::{
     conflicting, deadlines, drift, duties, earlier,
     event_data::OpenRule,
     evidence,
-    evolve::hold_of,
+    evolve::{hold_of, work_of},
     hold_check,
-    hold_model::{Approval, Hold, listed},
+    hold_model::{Approval, Approver, Exclusion, Hold, listed},
     hold_state::{Given, HoldState, Substitute},
-    hold_steps::hold_steps,
+    hold_steps::{hold_steps, window_steps},
     lockdown, locking,
     model::{CANCELLED, Model},
     parallel_state::Fork,
@@ -45,6 +45,7 @@ pub(crate) fn status(state: &State) -> RunStatus {
 
 fn status_at(place: &Place, rollout: Option<&RolloutState>) -> RunStatus {
     match place {
+        Place::Activity { window: Some(window), .. } if window.shut => RunStatus::Held,
         Place::Begin | Place::Entered { .. } | Place::Activity { .. } | Place::Resolved { .. } => {
             RunStatus::Working
         }
@@ -163,6 +164,23 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
                 false,
                 format!("the end of the run of {name}"),
             )],
+        });
+    }
+    if let Place::Activity { state: name, window: Some(window), .. } = &state.place
+        && window.shut
+        && let Some(defined) = work_of(model, name).and_then(|work| work.window.as_ref())
+    {
+        let (asked, overriders) = (&window.asked, &defined.overriders);
+        view.next_steps.extend(window_steps(name, asked, overriders, at));
+        view.holds.push(HoldView {
+            hold: name.clone(),
+            since: state.entered,
+            deadline: deadlines::of_work(model, state)
+                .map(|(_, at)| DeadlineView { at, outcome: "expired".to_owned() }),
+            plans: BTreeMap::new(),
+            replanned: None,
+            no_plan: BTreeMap::new(),
+            conditions: vec![times_view(asked, (overriders, &defined.not), state, at)],
         });
     }
     if let Place::Blocked { state: name, reason } = &state.place {
@@ -309,21 +327,32 @@ fn window_view(
     state: &State,
     at: &Moment<'_>,
 ) -> ConditionView {
-    let what = window.asked.in_words();
     if let Some((member, reason)) = &window.overridden {
+        let what = window.asked.in_words();
         let summary = format!("{what}: overridden by {member}: {reason}");
         return condition("window", "window", true, summary);
     }
-    match window.asked.look(at) {
+    times_view(&window.asked, (&defined.overriders, &defined.not), state, at)
+}
+
+/// Whether calendars allow what waits for them, and who may let it go on all the same.
+fn times_view(
+    asked: &AskedTimes,
+    (overriders, not): (&[Approver], &[Exclusion]),
+    state: &State,
+    at: &Moment<'_>,
+) -> ConditionView {
+    let what = asked.in_words();
+    match asked.look(at) {
         Found::Open(found) => {
-            let until = found.closes.map(|closes| local(&window.asked, at, closes));
+            let until = found.closes.map(|closes| local(asked, at, closes));
             let until = until.map_or_else(|| "open".to_owned(), |at| format!("open until {at}"));
             condition("window", "window", true, format!("{what}: {until}"))
         }
         Found::Closed(outlook) => {
-            let summary = format!("{what}: {}", closed(&window.asked, &outlook, at));
+            let summary = format!("{what}: {}", closed(asked, &outlook, at));
             let mut view = condition("window", "window", false, summary);
-            view.candidates = could_override(&defined.overriders, &defined.not, state, at)
+            view.candidates = could_override(overriders, not, state, at)
                 .into_iter()
                 .map(|member| Candidate { member, lacks: None })
                 .collect();

@@ -66,7 +66,7 @@ pub(crate) enum Missed {
     Expire,
 }
 
-/// The window within which a rollout begins with targets.
+/// The window within which a rollout begins with targets, or an activity begins.
 #[derive(Debug)]
 pub(crate) struct WorkWindow {
     pub(crate) times: Times,
@@ -77,14 +77,14 @@ pub(crate) struct WorkWindow {
     pub(crate) not: Vec<Exclusion>,
 }
 
-/// What becomes of a rollout whose window closes.
+/// What becomes of work whose window closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Closing {
     /// It goes on to its end.
     Finish,
-    /// It begins with nothing more until the window opens again.
+    /// It begins with nothing more until the window opens again; no activity alone does.
     Pause,
-    /// It is turned round, as after too many failures.
+    /// It is turned round, as after too many failures; an activity alone is given up.
     Stop,
 }

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    decide::{Draft, invalid, not_awaited},
+    decide::{Draft, not_awaited},
     event::DefinitionEvent as Event,
     expr::Vars,
     hold_model::{Approver, Exclusion, Hold, listed},
@@ -25,14 +25,14 @@ use crate::{
     window_model::{HoldWindow, Missed, Times},
 };
 
-/// Why a rollout is turned round that is to stop when its window closes.
+/// Why work is ended that is to stop when its window closes.
 pub(crate) const CLOSED: &str = "its window has closed";
 
 /// Where calendars do not say when they are open next, it is looked again after so long at the
 /// earliest.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// The calendars that a hold or a rollout of a run goes by.
+/// The calendars that a hold, a rollout or an activity of a run goes by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskedTimes {
     /// Those in whose windows work may be done.
@@ -509,6 +509,9 @@ impl Draft<'_> {
         if let Place::Rollout { .. } = self.state.place {
             return self.override_rollout_window(reason);
         }
+        if let Place::Activity { .. } = self.state.place {
+            return self.override_activity_window(reason);
+        }
         let none = || not_awaited("nothing in this run waits for a window");
         let (open, definition) = self.hold().ok_or_else(none)?;
         if let Some(named) = named.filter(|named| *named != open.hold) {
@@ -528,21 +531,8 @@ impl Draft<'_> {
                 open.hold
             )));
         }
-        let reason = reason.trim();
-        if reason.is_empty() {
-            return Err(invalid("a window is overridden with a reason"));
-        }
-        let outlook = match window.asked.look(self.at) {
-            Found::Open(window) => as_outlook(window),
-            Found::Closed(outlook) => outlook,
-        };
-        self.emit(Event::WindowOverridden {
-            state: open.hold.clone(),
-            member: id.clone(),
-            roles: member.roles.clone(),
-            reason: reason.to_owned(),
-            outlook,
-        });
+        let event = self.overriding(&open.hold, &window.asked, reason)?;
+        self.emit(event);
         self.release();
         Ok(())
     }
