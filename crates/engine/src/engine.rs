@@ -508,7 +508,7 @@ impl Engine {
         let input = guard("input", || run.input_now(&*live.workflow).clone())
             .unwrap_or_else(|_| run.input().clone());
         let kin = async |run: RunId, effect: &EffectId, outcome: Option<&String>| {
-            let number = self.shared.read_model.row(run).await?.map_or(0, |row| row.number);
+            let number = self.listed(run).await?.map_or(0, |row| row.number);
             let (effect, outcome) = (effect.clone(), outcome.cloned());
             Ok::<Kin, QueryFailure>(Kin { run, number, effect, outcome })
         };
@@ -542,8 +542,7 @@ impl Engine {
     /// See [`QueryFailure`].
     pub async fn row(&self, run: RunId) -> Result<RunRow, QueryFailure> {
         self.caught_up().await?;
-        let row = self.shared.read_model.row(run).await?;
-        let mut row = row.ok_or(QueryFailure::NoSuchRun(run))?;
+        let mut row = self.listed(run).await?.ok_or(QueryFailure::NoSuchRun(run))?;
         self.note_unconfigured(&mut row);
         Ok(row)
     }
@@ -632,6 +631,16 @@ impl Engine {
     ) -> Result<Vec<RunId>, QueryFailure> {
         self.caught_up().await?;
         self.shared.read_model.numbered(project.cloned(), number).await
+    }
+
+    /// What a list says of a run. Who reads the log sees a run before its beginning is answered.
+    async fn listed(&self, run: RunId) -> Result<Option<RunRow>, QueryFailure> {
+        let read_model = &self.shared.read_model;
+        if let Some(row) = read_model.row(run).await? {
+            return Ok(Some(row));
+        }
+        read_model.reaches(self.log().head().await?.sequence).await?;
+        read_model.row(run).await
     }
 
     /// Waits until what was acknowledged before the call can be found in lists.

@@ -182,6 +182,8 @@ struct Gated {
     passes: Semaphore,
     /// How many appends have come to the gate.
     come: watch::Sender<usize>,
+    /// One for each append that may be answered.
+    answers: Semaphore,
     after: Mutex<Option<Box<dyn FnMut() + Send>>>,
 }
 
@@ -191,7 +193,8 @@ impl Gated {
 
     fn new(log: Arc<MemoryLog>) -> Self {
         let (passes, come) = (Semaphore::new(Self::ALL), watch::Sender::new(0));
-        Self { log, passes, come, after: Mutex::default() }
+        let answers = Semaphore::new(Self::ALL);
+        Self { log, passes, come, answers, after: Mutex::default() }
     }
 
     /// Lets nothing through from now on.
@@ -229,6 +232,7 @@ impl EventLog for Gated {
         if let Some(after) = &mut *self.after.lock().unwrap() {
             after();
         }
+        self.answers.acquire().await.unwrap().forget();
         answer
     }
 
@@ -298,6 +302,32 @@ async fn a_long_error_is_cut_and_the_run_goes_on() {
     let records = office.log.read_stream(&stream, Version(4), 1).await.unwrap();
     assert!(records[0].bytes.len() < 8192);
     assert!(String::from_utf8_lossy(&records[0].bytes).contains("(cut: 2000000 bytes in all)"));
+}
+
+#[tokio::test]
+async fn what_can_be_read_in_the_log_is_found_in_lists() {
+    let (office, probe) = (Office::new(), Arc::default());
+    let (engine, log) = probing(&office, &probe).await;
+    log.answers.forget_permits(usize::MAX);
+    let (before, submission) = (log.head().await.unwrap().sequence, probe_submission(&office));
+    let run = RunId::from(submission.command);
+    let look = async {
+        log.subscribe().wait_for(|head| *head > before).await.unwrap();
+        let answered = async {
+            // So many other questions are answered meanwhile that the first would be, too.
+            for _ in 0..20 {
+                assert_eq!(engine.runs(&Default::default()).await.unwrap().len(), 0);
+            }
+            log.answers.add_permits(Gated::ALL);
+        };
+        let (row, detail, ()) =
+            futures::future::join3(engine.row(run), engine.run(run), answered).await;
+        (row.unwrap().number, detail.unwrap().row.number)
+    };
+    let submitted = engine.submit(&office.project, submission);
+    let (submitted, numbers) = soon(futures::future::join(submitted, look)).await;
+    assert_eq!(submitted.unwrap().run, run);
+    assert_eq!(numbers, (1, 1));
 }
 
 #[tokio::test]
