@@ -63,16 +63,16 @@ pub(crate) fn data() -> Box<dyn Write> {
     }
 }
 
-/// Standard output as something to draw on, and how many columns it has now; nothing where it is
-/// no terminal.
-pub(crate) fn picture() -> Option<(ProgressDrawTarget, Box<dyn Fn() -> u16>)> {
+/// Standard output as something to draw on, and how many lines and columns it has now; nothing where it
+/// is no terminal.
+pub(crate) fn picture() -> Option<(ProgressDrawTarget, Box<dyn Fn() -> (u16, u16)>)> {
     match caller::current() {
         Some(caller) => caller.terminal().map(|terminal| {
             let target = ProgressDrawTarget::term_like(Box::new(terminal));
-            (target, Box::new(move || caller.columns()) as _)
+            (target, Box::new(move || caller.size()) as _)
         }),
         None if io::stdout().is_terminal() => {
-            Some((ProgressDrawTarget::stdout(), Box::new(|| Term::stdout().size().1)))
+            Some((ProgressDrawTarget::stdout(), Box::new(|| Term::stdout().size())))
         }
         None => None,
     }

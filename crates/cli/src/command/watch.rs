@@ -1,9 +1,12 @@
 //! `holdpoint watch`: does what runs ask for, as `holdpoint work` does, and shows one of them live.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use holdpoint::{
-    core::{Event, RunId, RunStatus, Sequence, view::RolloutView},
+    core::{
+        Event, RunId, RunStatus, Sequence,
+        view::{RolloutView, TargetView},
+    },
     engine::{Effects, Engine, RunDetail},
     log::Record,
     output::{Output, Outputs},
@@ -26,8 +29,12 @@ use crate::{
 const READ_LIMIT: usize = 256;
 /// How often the picture is drawn anew while nothing happens: it shows how much time is left.
 const TICK: Duration = Duration::from_secs(1);
-/// How many targets of a rollout have a line of their own.
-const TARGETS_MAX: usize = 12;
+/// How many programs that are no rollout's are shown.
+const PROGRAMS_MAX: usize = 12;
+/// How many waves have a line of their own, where there are more.
+const WAVES_MAX: u32 = 6;
+/// How many lines the reason has for which a target failed.
+const REASON_LINES: usize = 4;
 /// How many lines of what an activity has said are shown, its last.
 const TAIL_LINES: usize = 6;
 /// How many lines of what a program writes that runs.
@@ -39,13 +46,13 @@ const BAR: usize = 20;
 
 /// Works, and shows the run until it has ended, is stuck or waits for people.
 pub(crate) async fn watch(context: &Context, arguments: &Watch) -> Result<(), Failure> {
-    let (detail, interrupted) = context
+    let (detail, left, interrupted) = context
         .with_engine(Effects::Perform, async |engine| {
             let run = context.run(engine, &arguments.run.run).await?;
             let form = match picture().filter(|_| !arguments.plain) {
                 _ if context.json => Form::Json,
                 None => Form::Lines,
-                Some((target, columns)) => Form::Picture(picture_frame(target), columns),
+                Some((target, size)) => Form::Picture(picture_frame(target), size),
             };
             let after = match context.after {
                 Some(after) => after,
@@ -59,10 +66,13 @@ pub(crate) async fn watch(context: &Context, arguments: &Watch) -> Result<(), Fa
                 interrupted = work::interruption() => interrupted.map(|()| true)?,
             };
             watcher.catch_up().await?;
+            let detail = engine.run(run).await?;
+            let mut left = String::new();
             if let Form::Picture(frame, _) = &watcher.form {
                 frame.finish_and_clear();
+                left = what_is_left(&detail, Timestamp::now());
             }
-            Ok((engine.run(run).await?, interrupted))
+            Ok((detail, left, interrupted))
         })
         .await?;
     if context.json {
@@ -75,6 +85,8 @@ pub(crate) async fn watch(context: &Context, arguments: &Watch) -> Result<(), Fa
         }
         if !matches!(detail.row.status, RunStatus::Ended { .. }) {
             text.push_str(&show::standing(&detail, Timestamp::now()));
+        } else {
+            text.push_str(&left);
         }
         print(text.as_bytes())?;
     }
@@ -124,7 +136,7 @@ async fn rests(engine: &Engine, run: RunId, follow: bool) -> Result<(), Failure>
 /// How what happens is shown.
 enum Form {
     /// Drawn on the terminal, again and again.
-    Picture(ProgressBar, Box<dyn Fn() -> u16>),
+    Picture(ProgressBar, Box<dyn Fn() -> (u16, u16)>),
     /// A line for each event, and what an activity that failed said.
     Lines,
     /// Each event as it is stored.
@@ -158,13 +170,17 @@ impl Watcher<'_> {
                 Ok(detail) => detail,
                 Err(failure) => return failure,
             };
-            if let Form::Picture(frame, columns) = &self.form {
-                let columns = columns();
+            if let Form::Picture(frame, size) = &self.form {
+                let (rows, columns) = size();
+                let size = Size { rows: rows.into(), columns: columns.into() };
                 let running = running(&self.outputs, self.run);
-                let lines = pictured(&detail, &running, Timestamp::now());
-                let cut = lines.iter().map(|line| console::truncate_str(line, columns.into(), "…"));
-                frame.set_message(cut.collect::<Vec<_>>().join("\n"));
-                frame.tick();
+                let lines = pictured(&detail, &running, Timestamp::now(), size);
+                let cut = lines.iter().map(|line| console::truncate_str(line, size.columns, "…"));
+                let drawn = cut.collect::<Vec<_>>().join("\n");
+                // What has not changed is not drawn again: it would only flicker.
+                if drawn != frame.message() {
+                    frame.set_message(drawn);
+                }
             }
             tokio::select! {
                 changed = news.changed() => if changed.is_err() {
@@ -270,8 +286,15 @@ fn running(outputs: &Outputs, run: RunId) -> Vec<Running> {
     all.iter().filter_map(asked).collect()
 }
 
-/// A run at one moment, line by line.
-fn pictured(detail: &RunDetail, running: &[Running], now: Timestamp) -> Vec<String> {
+/// How large the terminal is.
+#[derive(Clone, Copy)]
+struct Size {
+    rows: usize,
+    columns: usize,
+}
+
+/// A run at one moment, in as many lines as the terminal has.
+fn pictured(detail: &RunDetail, running: &[Running], now: Timestamp, size: Size) -> Vec<String> {
     let mut lines = vec![show::in_a_line(detail)];
     if let Some(deadline) = &detail.view.deadline {
         lines.push(format!(
@@ -282,8 +305,11 @@ fn pictured(detail: &RunDetail, running: &[Running], now: Timestamp) -> Vec<Stri
         ));
     }
     let rollouts = detail.view.rollouts();
-    for rollout in &rollouts {
-        lines.extend(rollout_lines(rollout, running, now));
+    for (n, rollout) in rollouts.iter().enumerate() {
+        // The cursor stands below.
+        let left = size.rows.saturating_sub(lines.len().saturating_add(1));
+        let rows = left.checked_div(rollouts.len().saturating_sub(n)).unwrap_or(left);
+        lines.extend(rollout_lines(rollout, running, now, Size { rows, ..size }));
     }
     let is_of_a_rollout = |one: &&Running| {
         let all = rollouts.iter().flat_map(|rollout| &rollout.targets);
@@ -291,47 +317,181 @@ fn pictured(detail: &RunDetail, running: &[Running], now: Timestamp) -> Vec<Stri
             .as_ref()
             .is_some_and(|target| all.map(|one| &one.target).any(|one| one == target))
     };
-    for one in running.iter().filter(|one| !is_of_a_rollout(one)).take(TARGETS_MAX) {
+    for one in running.iter().filter(|one| !is_of_a_rollout(one)).take(PROGRAMS_MAX) {
         lines.push(format!("  {}", line(&one.words)));
         lines.extend(one.lines.iter().cloned());
     }
     lines
 }
 
-fn rollout_lines(rollout: &RolloutView, running: &[Running], now: Timestamp) -> Vec<String> {
-    let whole = show::rollout_as_a_whole(rollout, now);
-    let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
-    let back = matches!(rollout.phase, "undoing" | "undone" | "stuck");
-    let settled = if back { "restored" } else { "healthy" };
-    for wave in 1..=rollout.waves {
+/// What stays on the terminal of a run that has ended: how its rollouts ended, and what failed.
+fn what_is_left(detail: &RunDetail, now: Timestamp) -> String {
+    let mut text = String::new();
+    for rollout in detail.view.rollouts() {
+        let failed: Vec<&TargetView> =
+            rollout.targets.iter().filter(|one| one.error.is_some()).collect();
+        if failed.is_empty() {
+            continue;
+        }
+        text.push_str(&show::rollout_as_a_whole(rollout, now));
+        let more = failed.len().saturating_sub(PROGRAMS_MAX);
+        for target in failed.into_iter().take(PROGRAMS_MAX) {
+            let (first, rest) = reason(target);
+            text.push_str(&format!("{}\n", line(&format!("{}  {first}", in_words(target)))));
+            text.extend(tail(&rest, 3).iter().map(|said| format!("{said}\n")));
+        }
+        if more > 0 {
+            let more = count(more as u64, "more target");
+            text.push_str(&format!("  and {more}: `holdpoint show {}`\n", detail.row.number));
+        }
+    }
+    text
+}
+
+fn in_words(target: &TargetView) -> String {
+    format!("  {}  {}", target.target, target.state.replace('_', " "))
+}
+
+/// What went wrong at a target, without where else it can be read: its first line, and the others.
+fn reason(target: &TargetView) -> (String, String) {
+    let error = show::went_wrong(target);
+    let (first, rest) = error.split_once('\n').unwrap_or((&error, ""));
+    let place = first.split_once(" (see `holdpoint output ");
+    let without = place.and_then(|(before, after)| Some((before, after.split_once("`)")?.1)));
+    let first =
+        without.map_or_else(|| first.to_owned(), |(before, after)| before.to_owned() + after);
+    (first, rest.to_owned())
+}
+
+/// A text in lines that are no wider than so many columns, and no more than so many lines.
+fn wrapped(text: &str, columns: usize, most: usize) -> Vec<String> {
+    let width = columns.saturating_sub("    | ".len()).max(16);
+    let mut lines = vec![String::new()];
+    for word in line(text).split_whitespace() {
+        let Some(last) = lines.last_mut() else { continue };
+        let wide =
+            console::measure_text_width(last).saturating_add(console::measure_text_width(word));
+        if last.is_empty() {
+            last.push_str(word);
+        } else if wide < width {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    if lines.len() > most {
+        lines.truncate(most);
+        lines.iter_mut().last().into_iter().for_each(|last| last.push_str(" …"));
+    }
+    lines.iter().filter(|line| !line.is_empty()).map(|line| format!("    | {line}")).collect()
+}
+
+/// How many targets are in which state, in words.
+fn by_state<'a>(targets: impl Iterator<Item = &'a TargetView>) -> String {
+    let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+    for target in targets {
+        let of_it = states.entry(target.state).or_default();
+        *of_it = of_it.saturating_add(1);
+    }
+    let words = states.iter().map(|(state, many)| format!("{many} {}", state.replace('_', " ")));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn wave_lines(rollout: &RolloutView, settled: &str) -> Vec<String> {
+    let all = rollout.waves;
+    let first = if all > WAVES_MAX {
+        rollout.wave.saturating_sub(2).min(all.saturating_sub(WAVES_MAX)).saturating_add(1)
+    } else {
+        1
+    };
+    let last = all.min(first.saturating_add(WAVES_MAX).saturating_sub(1));
+    let others = |number: u32, which: &str| {
+        (number > 0).then(|| format!("  … {} {which}", count(number, "wave")))
+    };
+    let mut lines: Vec<String> = others(first.saturating_sub(1), "before").into_iter().collect();
+    for wave in first..=last {
         let targets = || rollout.targets.iter().filter(move |target| target.wave == wave);
         let (all, done) =
             (targets().count(), targets().filter(|target| target.state == settled).count());
         let full = BAR.saturating_mul(done).checked_div(all).unwrap_or_default();
+        let others =
+            by_state(targets().filter(|one| one.state != settled && one.state != "waiting"));
+        let others = if others.is_empty() { others } else { format!(", {others}") };
         lines.push(format!(
-            "  wave {wave}  {}{}  {done} of {all} {settled}",
+            "  wave {wave}  {}{}  {done} of {all} {settled}{others}",
             "█".repeat(full),
             "░".repeat(BAR.saturating_sub(full)),
         ));
     }
+    lines.extend(others(all.saturating_sub(last), "to come"));
+    lines
+}
+
+fn rollout_lines(
+    rollout: &RolloutView,
+    running: &[Running],
+    now: Timestamp,
+    size: Size,
+) -> Vec<String> {
+    let whole = show::rollout_as_a_whole(rollout, now);
+    let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+    let back = matches!(rollout.phase, "undoing" | "undone" | "stuck");
+    lines.extend(wave_lines(rollout, if back { "restored" } else { "healthy" }));
     let busy = |state: &str| !matches!(state, "waiting" | "healthy" | "restored");
     // What has gone wrong comes first: it is what people look for.
-    let mut shown: Vec<_> =
+    let mut shown: Vec<&TargetView> =
         rollout.targets.iter().filter(|one| busy(one.state) || one.error.is_some()).collect();
     shown.sort_by_key(|one| one.error.is_none());
-    let more = shown.len().saturating_sub(TARGETS_MAX);
-    for target in shown.into_iter().take(TARGETS_MAX) {
-        let error = show::went_wrong(target);
-        let (first, rest) = error.split_once('\n').unwrap_or((&error, ""));
-        let words = format!("  {}  {}  {first}", target.target, target.state.replace('_', " "));
-        lines.push(line(words.trim_end()));
-        lines.extend(tail(rest, 3));
-        let of_it = running.iter().filter(|one| one.target.as_ref() == Some(&target.target));
-        lines.extend(of_it.flat_map(|one| one.lines.iter().cloned()));
+    let blocks: Vec<Vec<String>> =
+        shown.iter().map(|target| target_lines(target, running, size.columns)).collect();
+    let room = size.rows.saturating_sub(lines.len());
+    // Where there is no room for all, half of it is for what went wrong.
+    let failed = blocks.iter().zip(&shown).filter(|(_, target)| target.error.is_some());
+    let reasons: usize = failed.map(|(block, _)| block.len().saturating_sub(1)).sum();
+    let half = room.checked_div(2).unwrap_or_default();
+    let mut spare = room.saturating_sub(blocks.len()).max(reasons.min(half));
+    let mut left = room;
+    for (n, (block, target)) in blocks.iter().zip(&shown).enumerate() {
+        let others = shown.len().saturating_sub(n);
+        if left <= 1 && others > 1 {
+            let more = by_state(shown.iter().skip(n).copied());
+            lines.push(format!("  and {}: {more}", count(others as u64, "more target")));
+            break;
+        }
+        // The line about those that are left out has its place.
+        let most = left.saturating_sub(usize::from(others > 1)).max(1);
+        let details = block.len().saturating_sub(1).min(spare).min(most.saturating_sub(1));
+        spare = spare.saturating_sub(details);
+        left = left.saturating_sub(details.saturating_add(1));
+        // Of what failed the beginning says why, of what runs the end how far it is.
+        let (head, rest) = block.split_at_checked(1).unwrap_or_default();
+        let skipped = rest.len().saturating_sub(details);
+        lines.extend(head.iter().cloned());
+        if target.error.is_some() {
+            lines.extend(rest.iter().take(details).cloned());
+        } else {
+            lines.extend(rest.iter().skip(skipped).cloned());
+        }
     }
-    if more > 0 {
-        lines.push(format!("  and {}", count(more as u64, "more target")));
+    lines
+}
+
+/// A target, and below it why it failed or what its program writes.
+fn target_lines(target: &TargetView, running: &[Running], columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (first, rest) = reason(target);
+    let words = line(&in_words(target));
+    let whole = line(&format!("{words}  {first}"));
+    if console::measure_text_width(&whole) <= columns {
+        lines.push(whole.trim_end().to_owned());
+    } else {
+        lines.push(words);
+        lines.extend(wrapped(&first, columns, REASON_LINES));
     }
+    lines.extend(tail(&rest, 3));
+    let of_it = running.iter().filter(|one| one.target.as_ref() == Some(&target.target));
+    lines.extend(of_it.flat_map(|one| one.lines.iter().cloned()));
     lines
 }
 
@@ -378,13 +538,16 @@ mod tests {
             words: "`go#1/web-2-deploying/deploy`".to_owned(),
             lines: last("of a line\n\n10%\r20%\r\nunpacking", 2),
         }];
-        let shown = |rollout: &RolloutView| {
-            rollout_lines(rollout, &running, Timestamp::UNIX_EPOCH).join("\n")
+        let shown = |rollout: &RolloutView, rows, columns| {
+            let size = Size { rows, columns };
+            let lines = rollout_lines(rollout, &running, Timestamp::UNIX_EPOCH, size);
+            assert!(lines.len() <= rows, "{} lines in {rows} rows", lines.len());
+            lines.join("\n")
         };
-        assert_snapshot!(shown(&rollout("rolling_out", targets.clone())), @r"
+        assert_snapshot!(shown(&rollout("rolling_out", targets.clone()), 24, 80), @r"
         rollout: rolling out, wave 2 of 3, 1 of 6 targets failed (undone at 2)
           wave 1  ████████████████████  2 of 2 healthy
-          wave 2  ██████░░░░░░░░░░░░░░  1 of 3 healthy
+          wave 2  ██████░░░░░░░░░░░░░░  1 of 3 healthy, 1 deploying, 1 failed
           wave 3  ░░░░░░░░░░░░░░░░░░░░  0 of 1 healthy
           web-2-failed  failed  `sh` ended with exit status: 1: first
             | … 1 line before
@@ -397,9 +560,9 @@ mod tests {
         ");
         targets.iter_mut().for_each(|one| one.wave = 1);
         targets.extend((0..20).map(|_| target(1, "restoring", Some("was slow"))));
-        assert_snapshot!(shown(&rollout("undoing", targets)), @r"
+        assert_snapshot!(shown(&rollout("undoing", targets), 12, 80), @r"
         rollout: undoing, wave 2 of 3, 1 of 26 targets failed
-          wave 1  ░░░░░░░░░░░░░░░░░░░░  0 of 26 restored
+          wave 1  ░░░░░░░░░░░░░░░░░░░░  0 of 26 restored, 1 deploying, 1 failed, 3 healthy, 20 restoring
           wave 2  ░░░░░░░░░░░░░░░░░░░░  0 of 0 restored
           wave 3  ░░░░░░░░░░░░░░░░░░░░  0 of 0 restored
           web-2-failed  failed  `sh` ended with exit status: 1: first
@@ -409,16 +572,57 @@ mod tests {
             | fifth
           web-1-restoring  restoring  before: was slow
           web-1-restoring  restoring  before: was slow
-          web-1-restoring  restoring  before: was slow
-          web-1-restoring  restoring  before: was slow
-          web-1-restoring  restoring  before: was slow
-          web-1-restoring  restoring  before: was slow
-          web-1-restoring  restoring  before: was slow
-          web-1-restoring  restoring  before: was slow
-          web-1-restoring  restoring  before: was slow
-          web-1-restoring  restoring  before: was slow
-          web-1-restoring  restoring  before: was slow
-          and 10 more targets
+          and 19 more targets: 1 deploying, 18 restoring
+        ");
+    }
+
+    #[test]
+    fn why_a_target_failed_is_to_be_read_on_a_narrow_terminal_among_many() {
+        let said = "`/bin/sh` ended with exit status: 1 (see `holdpoint output sha256:0e1f`): nginx: [emerg] \
+                    unknown directive upstrem in /etc/nginx/conf.d/default.conf:17";
+        let mut targets: Vec<TargetView> = (0..300).map(|_| target(2, "deploying", None)).collect();
+        targets.push(target(2, "failed", Some(said)));
+        let mut rollout = rollout("rolling_out", targets);
+        rollout.waves = 40;
+        rollout.wave = 20;
+        let size = Size { rows: 16, columns: 60 };
+        let lines = rollout_lines(&rollout, &[], Timestamp::UNIX_EPOCH, size);
+        assert!(lines.iter().skip(1).all(|line| console::measure_text_width(line) <= 60));
+        assert_snapshot!(lines.join("\n"), @r"
+        rollout: rolling out, wave 20 of 40, 1 of 301 targets failed (undone at 2)
+          … 18 waves before
+          wave 19  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          wave 20  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          wave 21  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          wave 22  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          wave 23  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          wave 24  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          … 16 waves to come
+          web-2-failed  failed
+            | `/bin/sh` ended with exit status: 1: nginx: [emerg]
+            | unknown directive upstrem in
+            | /etc/nginx/conf.d/default.conf:17
+          web-2-deploying  deploying
+          web-2-deploying  deploying
+          and 298 more targets: 298 deploying
+        ");
+        let wide = Size { rows: 14, columns: 200 };
+        let lines = rollout_lines(&rollout, &[], Timestamp::UNIX_EPOCH, wide);
+        assert_snapshot!(lines.join("\n"), @r"
+        rollout: rolling out, wave 20 of 40, 1 of 301 targets failed (undone at 2)
+          … 18 waves before
+          wave 19  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          wave 20  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          wave 21  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          wave 22  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          wave 23  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          wave 24  ░░░░░░░░░░░░░░░░░░░░  0 of 0 healthy
+          … 16 waves to come
+          web-2-failed  failed  `/bin/sh` ended with exit status: 1: nginx: [emerg] unknown directive upstrem in /etc/nginx/conf.d/default.conf:17
+          web-2-deploying  deploying
+          web-2-deploying  deploying
+          web-2-deploying  deploying
+          and 297 more targets: 297 deploying
         ");
     }
 

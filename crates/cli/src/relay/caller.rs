@@ -145,6 +145,11 @@ impl Caller {
         self.about.errors.map(|_| Terminal::of(self, Stream::ErrorsAsIs))
     }
 
+    /// How many lines and columns its terminal has now.
+    pub(crate) fn size(&self) -> (u16, u16) {
+        *locked(&self.size)
+    }
+
     /// How many columns its terminal has now.
     pub(crate) fn columns(&self) -> u16 {
         locked(&self.size).1
