@@ -9,6 +9,7 @@
 )]
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -209,4 +210,25 @@ impl Drop for Machine {
         drop(self.process.kill());
         drop(self.process.wait());
     }
+}
+
+/// The shipped definitions that have machines work, by their names, as `workflows` has them. A test that plays all
+/// of them fails when another ships.
+///
+/// # Panics
+/// When they cannot be read.
+#[must_use]
+pub fn shipped_with_machines() -> BTreeSet<String> {
+    let workflows = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflows");
+    let files = std::fs::read_dir(workflows).expect("the shipped definitions").map(|entry| {
+        let path = entry.expect("a shipped definition").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(&path).expect("a shipped definition"))
+    });
+    files
+        .filter(|(_, source)| source.lines().any(|line| line.trim_start().starts_with("do:")))
+        .filter_map(|(name, _)| name.strip_suffix(".yaml").map(str::to_owned))
+        // Scenarios do nothing, and a release of a definition is work of Holdpoint's own.
+        .filter(|name| !name.ends_with(".scenarios") && name != "definition-release")
+        .collect()
 }

@@ -16,7 +16,7 @@
 mod fast_clock;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{Read, Write},
     net::TcpListener,
@@ -38,7 +38,7 @@ use holdpoint::{
 };
 use holdpoint_log::verify;
 use holdpoint_log_sled::SledLog;
-use holdpoint_tests::Data;
+use holdpoint_tests::{Data, shipped_with_machines};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -218,6 +218,12 @@ impl Case {
     fn what(&self) -> String {
         format!("{} {:?} {:?}", self.name, self.faults, self.person)
     }
+}
+
+#[test]
+fn all_that_ships_and_has_machines_work_is_played() {
+    let played: BTreeSet<String> = cases().iter().map(|case| case.name.to_owned()).collect();
+    assert_eq!(played, shipped_with_machines());
 }
 
 /// All that goes wrong once.
