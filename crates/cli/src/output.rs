@@ -63,9 +63,12 @@ pub(crate) fn data() -> Box<dyn Write> {
     }
 }
 
+/// Tells how many lines and columns a terminal has now.
+pub(crate) type AskSize = Box<dyn Fn() -> (u16, u16)>;
+
 /// Standard output as something to draw on, and how many lines and columns it has now; nothing where it
 /// is no terminal.
-pub(crate) fn picture() -> Option<(ProgressDrawTarget, Box<dyn Fn() -> (u16, u16)>)> {
+pub(crate) fn picture() -> Option<(ProgressDrawTarget, AskSize)> {
     match caller::current() {
         Some(caller) => caller.terminal().map(|terminal| {
             let target = ProgressDrawTarget::term_like(Box::new(terminal));

@@ -21,7 +21,7 @@ use crate::{
     context::Context,
     failure::Failure,
     narrate,
-    output::{at_its_end, count, line, picture, print, time},
+    output::{AskSize, at_its_end, count, line, picture, print, time},
     relay::caller,
 };
 
@@ -136,7 +136,7 @@ async fn rests(engine: &Engine, run: RunId, follow: bool) -> Result<(), Failure>
 /// How what happens is shown.
 enum Form {
     /// Drawn on the terminal, again and again.
-    Picture(ProgressBar, Box<dyn Fn() -> (u16, u16)>),
+    Picture(ProgressBar, AskSize),
     /// A line for each event, and what an activity that failed said.
     Lines,
     /// Each event as it is stored.
