@@ -243,7 +243,7 @@ fn a_lockdown_holds_what_would_start_and_its_release_only_that() {
       [time]  engine  `agree` was released
       [time]  engine  it reached `call`
       [time]  engine  `call` asked for a run of called
-      [time]  engine  call#1: the run [uuid] was started
+      [time]  engine  call#1: the run lab/4 was started
 
     times are UTC; with `--json` every event is printed as it is stored
 

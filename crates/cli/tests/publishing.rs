@@ -165,7 +165,7 @@ fn a_run_releases_just_these_bytes() {
       [time]  ada  gave bob the role author
       [time]  ada  published the definition release v1: Release a definition
       [time]  ada  from now on a run of release in `released` releases what is published: four eyes
-      [time]  ada  published the definition change v1, released by the run [uuid]: Change
+      [time]  ada  published the definition change v1, released by the run lab/1: Change
       [time]  ada  from now on no run has to release what is published: it was a trial
 
     run 1: Release a definition
