@@ -110,12 +110,15 @@ pub(crate) enum Command {
     Explain {
         /// The definition's file, YAML
         file: PathBuf,
+        /// Say, too, what of the baseline in this file applies to it, and by what it is met
+        #[arg(long, value_name = "FILE")]
+        baseline: Option<PathBuf>,
     },
-    /// Say what differs in meaning between two definitions
+    /// Say what differs in meaning between two definitions, or two baselines
     Diff {
-        /// The definition's file as it was
+        /// The file as it was
         before: PathBuf,
-        /// The definition's file as it is
+        /// The file as it is
         after: PathBuf,
     },
     /// Draw a definition
@@ -616,6 +619,10 @@ pub(crate) struct Test {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     #[arg(conflicts_with = "only")]
     pub(crate) min_coverage: Option<u32>,
+    /// Judge all runs by the baseline in this file, and not by those that the scenarios name; what a
+    /// definition lacks of it is found first
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
 }
 
 /// Steps through a definition.
@@ -627,6 +634,9 @@ pub(crate) struct Simulate {
     /// The members, as in a file of scenarios: '{ ada: [], grace: role:engineer }'
     #[arg(long, value_name = "YAML")]
     pub(crate) members: Option<String>,
+    /// Judge the run by the baseline in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
 }
 
 /// Draws a definition.

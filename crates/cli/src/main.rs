@@ -129,7 +129,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), Failure> {
         }
         Command::Test(arguments) => return command::test::test(&context, &arguments),
         Command::Simulate(arguments) => return command::simulate::simulate(&arguments),
-        Command::Explain { file } => command::author::explain(&file),
+        Command::Explain { file, baseline } => command::author::explain(&file, baseline.as_deref()),
         Command::Diff { before, after } => command::author::diff(&before, &after),
         Command::Graph(arguments) => command::author::graph(&arguments),
         Command::Fmt(arguments) => command::author::fmt(&context, &arguments),

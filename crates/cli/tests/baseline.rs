@@ -622,3 +622,141 @@ fn a_requirement_is_overridden_for_one_run() {
     assert_eq!((&one["status"], &one["met"]), (&"overridden".into(), &false.into()));
     assert_eq!(one["overridden_by"], "hal");
 }
+
+#[test]
+fn authors_see_what_a_baseline_makes_of_a_definition() {
+    let _filters = filters();
+    let place = Place::empty();
+    place.write("rules.yaml", RULES);
+    let stricter = RULES
+        .replace("need: 2", "need: 3")
+        .replace("    evidence: test-report", "    evidence: test-report\n    override: role:head");
+    place.write("stricter.yaml", stricter);
+    place.write("change.yaml", slow(1, 2));
+    place.write(
+        "change.scenarios.yaml",
+        "
+definition: change.yaml
+members: { ada: [], bob: role:engineer, cy: role:engineer }
+scenarios:
+  two agree:
+    given: { by: ada }
+    when:
+      - approve: bob
+      - expect: { baseline: { four-eyes: open, tested: not_applicable } }
+      - approve: cy
+    then: { baseline: { four-eyes: met } }
+",
+    );
+    assert_snapshot!(place.shows(&[
+        "test change.scenarios.yaml",
+        "test change.scenarios.yaml --baseline rules.yaml",
+        "test change.scenarios.yaml --baseline stricter.yaml",
+        "explain change.yaml --baseline rules.yaml",
+        "diff rules.yaml rules.yaml",
+        "diff rules.yaml stricter.yaml",
+        "diff rules.yaml change.yaml",
+        "simulate change.yaml --baseline stricter.yaml",
+    ]), @r"
+    $ holdpoint test change.scenarios.yaml
+    error: 1 of 1 scenario failed
+    help: what differs stands above, with what happened: change the definition, or what the scenario expects
+    change.scenarios.yaml
+      FAIL  two agree
+
+            line 9, expect:
+              baseline four-eyes
+                expected  open
+                got       the run is judged by no baseline: name one, `baseline: FILE`, or `--baseline FILE`
+              baseline tested
+                expected  not_applicable
+                got       the run is judged by no baseline: name one, `baseline: FILE`, or `--baseline FILE`
+
+            what happened:
+              [time]  ada  submitted it to slow v1
+              [time]  ada  it reached `agree`
+              [time]  ada  held at `agree` for 2 of rule peer
+              [time]  bob  approved `agree` (role engineer)
+            it is held at `agree`, for peer (1 of 2 approvals by role engineer)
+
+    1 scenario: 0 passed, 1 failed
+    [exit 1]
+
+    $ holdpoint test change.scenarios.yaml --baseline rules.yaml
+    change.scenarios.yaml
+      ok    two agree
+
+    1 scenario: 1 passed, 0 failed
+
+    $ holdpoint test change.scenarios.yaml --baseline stricter.yaml
+    change.yaml:13:3: error[HP2401]: `install` can be reached without `four-eyes` of the baseline `house-rules`
+       |
+    13 |   install:
+       |   ^^^^^^^
+    help: let every way to it pass a hold in which at least 3 must approve, of role engineer, with `not: [requester]`; `agree` is not enough: only 2 of its seats are always filled by such members; this way does not: `agree`, `later`, `install`
+    [exit 2]
+
+    $ holdpoint explain change.yaml --baseline rules.yaml
+    Slow (`slow`, version 1)
+
+    What is submitted: nothing.
+    A run begins in `agree`.
+
+    agree
+      The run is held.
+      People must agree:
+      - peer: 2 approvals by role engineer.
+      Nobody decides on a run that they have submitted.
+      One rejection, with a reason, is enough to reject.
+      Whoever votes in the place of others counts once.
+      When released, it goes on in `later`.
+      When rejected, the run is over: refused.
+
+    later
+      The run is held.
+      It waits for the signal `go`.
+      When released, it goes on in `install`.
+
+    install
+      A worker does `install` (at most 10m an attempt, one attempt).
+      When succeeded, the run is over: done.
+      When failed, the run is over: refused.
+
+    The requester and members with the role owner can cancel a run at any time, with a reason.
+
+    By the baseline `house-rules` (What every change keeps to):
+
+    four-eyes
+      Two engineers agree. Before any work: a hold in which at least 2 must approve, of role engineer, with `not: [requester]`; not of `notice`: it only tells.
+      Met before `install` by the release of `agree`.
+
+    tested
+      Nothing is rolled out that was not tested. Before each `do` with rollout: a hold with the evidence `test-report`.
+      The definition has no such work.
+
+    $ holdpoint diff rules.yaml rules.yaml
+    `house-rules` → `house-rules`: no difference in meaning
+
+    $ holdpoint diff rules.yaml stricter.yaml
+    `house-rules` → `house-rules`: 2 differences
+
+    requirement four-eyes
+      ~ approval: how many: 2 → 3
+
+    requirement tested
+      + may be overridden by: role head; not by editors, requester
+
+    $ holdpoint diff rules.yaml change.yaml
+    error: one of the files is a baseline, and the other is none
+    help: name two definitions, or two baselines
+    [exit 2]
+
+    $ holdpoint simulate change.yaml --baseline stricter.yaml
+    change.yaml:13:3: error[HP2401]: `install` can be reached without `four-eyes` of the baseline `house-rules`
+       |
+    13 |   install:
+       |   ^^^^^^^
+    help: let every way to it pass a hold in which at least 3 must approve, of role engineer, with `not: [requester]`; `agree` is not enough: only 2 of its seats are always filled by such members; this way does not: `agree`, `later`, `install`
+    [exit 2]
+    ");
+}

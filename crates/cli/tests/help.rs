@@ -29,7 +29,7 @@ fn the_top_level() {
       test         Play scenarios against their definitions, in virtual time
       simulate     Step through a definition: choose who does what, and move the clock
       explain      Say in plain sentences what a definition does
-      diff         Say what differs in meaning between two definitions
+      diff         Say what differs in meaning between two definitions, or two baselines
       graph        Draw a definition
       fmt          Give definitions and scenarios the same look
       schema       Print the JSON Schema of definitions, for editors

@@ -124,6 +124,16 @@ pub struct Conformance {
     pub requirements: Vec<(String, Standing)>,
 }
 
+/// Whether a text calls itself a baseline, and not a definition, whatever else is wrong with it.
+#[must_use]
+pub fn is_baseline(source: &str) -> bool {
+    let mut findings = Findings::new("file", source);
+    let root = node::read(source, &mut findings);
+    let Some(node::Kind::Map(entries)) = root.map(|root| root.kind) else { return false };
+    let has = |name: &str| entries.iter().any(|(key, _)| key.name == name);
+    has("baseline") && !has("workflow")
+}
+
 impl Baseline {
     /// Reads a baseline. `file` is the name that findings show.
     ///
@@ -261,7 +271,7 @@ impl BaselineReader for Baselines {
 }
 
 impl Requirement {
-    fn standing(
+    pub(crate) fn standing(
         &self,
         model: &Model,
         baseline: &str,

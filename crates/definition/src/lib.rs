@@ -42,6 +42,7 @@ mod check;
 mod check_part;
 mod child;
 mod compare;
+mod compare_baselines;
 mod conflicting;
 mod deadlines;
 mod decide;
@@ -55,6 +56,7 @@ mod event_place;
 mod evidence;
 mod evolve;
 mod explain;
+mod explain_baseline;
 mod expr;
 mod expr_types;
 mod given_times;
@@ -138,7 +140,7 @@ pub mod yaml;
 /// The calendars that definitions go by.
 pub use holdpoint_calendar as calendar;
 
-pub use baseline::{Baseline, Baselines, Conformance, Standing};
+pub use baseline::{Baseline, Baselines, Conformance, Standing, is_baseline};
 pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::DefinitionEvent;

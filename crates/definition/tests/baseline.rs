@@ -398,3 +398,97 @@ fn approvals_that_stand_for_another_plan_are_weaker() {
         assert_eq!(found, expected, "{drifted}");
     }
 }
+
+#[test]
+fn two_baselines_are_compared_by_what_they_mean() {
+    let of = |requirements: &str| {
+        let source = format!("baseline: rules\ntitle: Rules\nrequirements:\n{requirements}");
+        Baseline::parse("rules.yaml", &source).unwrap_or_else(|found| panic!("{found}"))
+    };
+    let before =
+        of("  a: { approval: { from: [role:b, role:a], need: 2, not: [editors, requester] } }
+  b: { before: rollout, evidence: report, waiver: true }
+  c: { not_during: calendar:freeze }
+");
+    // The order in which somebody is named, and of the requirements, means nothing.
+    let same = of("  c: { before: [run, rollout, activity], not_during: 'calendar:freeze' }
+  b: { before: [rollout], evidence: report, waiver: true }
+  a: { approval: { need: 2, from: [role:a, role:b], not: [requester, editors] } }
+");
+    assert!(before.compare(&same).is_empty(), "{:?}", before.compare(&same));
+    let after = of("  d: { evidence: plan }
+  a: { when: \"input.risk == 'high'\", approval: { from: role:a, need: 1, qualified: network }, except: { fix: it is small } }
+  b: { evidence: report, override: { from: role:head, not: [] } }
+");
+    let told: Vec<String> = before
+        .compare(&after)
+        .into_iter()
+        .map(|one| {
+            let or = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+            format!("{}: {}: {} > {}", one.place, one.what, or(one.before), or(one.after))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "requirement d: before: - > any work",
+            "requirement d: evidence: - > plan",
+            "requirement d: when: - > always",
+            "requirement a: approval: by: role a, role b > role a",
+            "requirement a: approval: how many: 2 > 1",
+            "requirement a: approval: not by: editors, requester > -",
+            "requirement a: approval: qualified in: - > network",
+            "requirement a: not of fix: - > it is small",
+            "requirement a: when: always > input.risk == 'high'",
+            "requirement b: a hold that was waived: counts > -",
+            "requirement b: before: rollout > any work",
+            "requirement b: may be overridden by: - > role head",
+            "requirement c: before: any work > -",
+            "requirement c: not during: calendar:freeze > -",
+            "requirement c: when: always > -",
+        ]
+    );
+}
+
+#[test]
+fn it_is_explained_by_what_a_definition_meets_a_baseline() {
+    let states = format!(
+        "  ask: {{ hold: {{ approval: {{ rules: {{ a: {{ from: role:engineer, need: 1 }} }} }} }}, on: {{ released: install, rejected: refused }} }}\n  install: {{ {WORK} }}"
+    );
+    let source = definition(&states);
+    let read = holdpoint_definition::Definition::parse("change.yaml", &source).unwrap().definition;
+    for (requirement, says) in [
+        (
+            "{ approval: { from: role:engineer, need: 1 } }",
+            "Met before `install` by the release of `ask`.",
+        ),
+        (
+            "{ approval: { from: role:engineer, need: 2 } }",
+            "Not met: nothing here meets it, and it stands before `install`.",
+        ),
+        ("{ before: rollout, evidence: report }", "The definition has no such work."),
+        (
+            "{ approval: { from: role:engineer, need: 1 }, except: { change: a trial } }",
+            "Not demanded of this definition: a trial. It is met nevertheless, by the release of `ask`.",
+        ),
+        (
+            "{ when: \"input.colour == 'red'\", evidence: report }",
+            "Whether it is demanded before `install` cannot be told: ",
+        ),
+    ] {
+        let text = baseline(requirement).explain(&read);
+        assert!(text.starts_with("By the baseline `rules` (Rules):\n\none\n  "), "{text}");
+        assert!(text.contains(&format!("\n  {says}")), "{text}");
+    }
+    let kept = definition(&format!(
+        "  ask: {{ hold: {{ signal: {{ name: go }} }}, on: {{ released: install }} }}\n  install: {{ do: {{ {ROLLOUT}, not_during: calendar:freeze }} }}, on: {{ succeeded: done, failed: refused }} }}"
+    ));
+    let read = holdpoint_definition::Definition::parse("change.yaml", &kept)
+        .unwrap_or_else(|found| panic!("{found}"))
+        .definition;
+    let text = baseline("{ not_during: calendar:freeze }").explain(&read);
+    assert!(
+        text.contains("Met before `install` by `install`, which keeps to it itself."),
+        "{text}"
+    );
+}

@@ -11,6 +11,7 @@ use holdpoint_definition::DefinitionEvent;
 use serde_json::Value;
 
 use crate::{
+    baselines,
     crew::{Asked, Crew},
     play::Play,
     suite::{AskedFor, Deadline, Expectation, OpenDuty, Targets, Waiting},
@@ -79,6 +80,9 @@ pub(crate) fn differences(expected: &Expectation, play: &Play, crew: &Crew) -> V
         found.extend(in_branches(branches, &view));
     }
     found.extend(targets(expected.targets.as_ref(), &view));
+    found.extend(
+        expected.baseline.iter().flat_map(|expected| baselines::differences(expected, &view)),
+    );
     found.extend(events(expected, play));
     found.extend(expected.asked.iter().filter_map(|wanted| not_asked(wanted, crew.asked())));
     found

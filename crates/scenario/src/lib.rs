@@ -52,6 +52,7 @@
 //! # Ok::<(), holdpoint_definition::Diagnostics>(())
 //! ```
 
+mod baselines;
 mod calendars;
 mod check;
 mod conflicts;
@@ -68,6 +69,7 @@ mod syntax;
 mod syntax_act;
 mod syntax_step;
 
+pub use baselines::KeptBaseline;
 pub use calendars::{Calendars, Published};
 pub use coverage::{Coverage, Item, Use};
 pub use crew::{Answer, Asked, Crew, Reply, Stopped, Which};

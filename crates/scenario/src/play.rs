@@ -26,6 +26,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    baselines::KeptBaseline,
     calendars::Calendars,
     lockdowns::{self, LockdownStep},
 };
@@ -70,6 +71,7 @@ pub struct Play {
     lockdowns: Vec<LockdownStep>,
     items: Vec<ItemsChange>,
     conflicts: Look,
+    baseline: Option<KeptBaseline>,
     project: Project,
     now: Timestamp,
     ids: u128,
@@ -103,7 +105,7 @@ impl Play {
         now: Timestamp,
     ) -> Result<Self, Defect> {
         let (members, calendars) = (members.clone(), Calendars::new());
-        let project = project(&members, &calendars, &[], &[], now)?;
+        let project = project(&members, &calendars, &[], &[], None, now)?;
         Ok(Self {
             workflow,
             definition,
@@ -112,6 +114,7 @@ impl Play {
             lockdowns: Vec::new(),
             items: Vec::new(),
             conflicts: Look::default(),
+            baseline: None,
             project,
             now,
             ids: 0,
@@ -198,6 +201,15 @@ impl Play {
         self.renew_project()
     }
 
+    /// Says which baseline the project keeps: a run is judged by the one there was when it was submitted.
+    ///
+    /// # Errors
+    /// When the project cannot be made of it, which is a defect.
+    pub fn set_baseline(&mut self, baseline: Option<&KeptBaseline>) -> Result<(), Defect> {
+        self.baseline = baseline.cloned();
+        self.renew_project()
+    }
+
     /// Says which runs this one is in conflict with from now on. It is told when it asks.
     pub fn set_conflicts(&mut self, conflicts: Look) {
         self.conflicts = conflicts;
@@ -215,8 +227,9 @@ impl Play {
     }
 
     fn renew_project(&mut self) -> Result<(), Defect> {
-        let Self { members, calendars, lockdowns, items, .. } = &*self;
-        self.project = project(members, calendars, lockdowns, items, self.now)?;
+        let Self { members, calendars, lockdowns, items, baseline, .. } = &*self;
+        let baseline = baseline.as_ref();
+        self.project = project(members, calendars, lockdowns, items, baseline, self.now)?;
         Ok(())
     }
 
@@ -334,6 +347,7 @@ fn project(
     calendars: &Calendars,
     lockdowns: &[LockdownStep],
     items: &[ItemsChange],
+    baseline: Option<&KeptBaseline>,
     now: Timestamp,
 ) -> Result<Project, Defect> {
     let id: ProjectId = PROJECT.parse()?;
@@ -382,6 +396,7 @@ fn project(
             .cloned()
             .map(|ItemsChange { set, removed }| ProjectEvent::ItemsChanged { set, removed }),
     );
+    facts.extend(baseline.map(KeptBaseline::fact));
     facts.extend(lockdowns::facts(lockdowns));
     let mut project: Option<Project> = None;
     for (before, fact) in (0_u64..).zip(facts) {

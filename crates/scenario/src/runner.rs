@@ -61,6 +61,7 @@ impl Scenario {
         let made = Play::new(Arc::clone(workflow), definition.clone(), members, *at);
         let made = made.and_then(|mut play| {
             play.set_calendars(calendars)?;
+            play.set_baseline(self.given.baseline.as_ref())?;
             play.set_conflicts(conflicts.clone());
             play.change_items(items).map(|()| play)
         });

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
+    baselines::KeptBaseline,
     calendars::Calendars,
     crew::{Answer, Crew, Reply, Which},
     play::{Defect, Members, Play},
@@ -35,6 +36,17 @@ impl Session {
     /// When the project cannot be made of them, which is a defect.
     pub fn with_calendars(mut self, calendars: &Calendars) -> Result<Self, Defect> {
         self.play.set_calendars(calendars)?;
+        Ok(self)
+    }
+}
+
+impl Session {
+    /// The same with this baseline kept.
+    ///
+    /// # Errors
+    /// When the project cannot be made of it, which is a defect.
+    pub fn with_baseline(mut self, baseline: Option<&KeptBaseline>) -> Result<Self, Defect> {
+        self.play.set_baseline(baseline)?;
         Ok(self)
     }
 }
@@ -145,6 +157,8 @@ pub struct Beginning {
     pub calendars: Calendars,
     /// How the project came by its configuration items.
     pub items: Vec<ItemsChange>,
+    /// The baseline that the project keeps.
+    pub baseline: Option<KeptBaseline>,
     /// The input.
     pub input: Value,
     /// When.
@@ -161,6 +175,7 @@ impl Suite {
             members: given.members.clone(),
             calendars: given.calendars.clone(),
             items: given.items.clone(),
+            baseline: given.baseline.clone(),
             input: given.input.clone(),
             at: given.at,
         })

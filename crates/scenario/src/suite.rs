@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdpoint_core::{Action, MemberId, RefusalCode, conflict::Look, item::ItemsChange};
+use holdpoint_core::{
+    Action, MemberId, RefusalCode, conflict::Look, item::ItemsChange, view::ConditionStatus,
+};
 use holdpoint_definition::yaml::Span;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::{
+    baselines::KeptBaseline,
     calendars::Calendars,
     crew::{Answer, Reply, Which},
     lockdowns::LockdownStep,
@@ -20,6 +23,7 @@ pub struct Suite {
     pub(crate) file: String,
     pub(crate) source: String,
     pub(crate) definition: (String, Span),
+    pub(crate) baseline: Option<KeptBaseline>,
     pub(crate) scenarios: Vec<Scenario>,
     pub(crate) mentions: Vec<Mention>,
 }
@@ -35,6 +39,22 @@ impl Suite {
     #[must_use]
     pub fn definition(&self) -> &str {
         &self.definition.0
+    }
+
+    /// The baseline that its runs are judged by.
+    #[must_use]
+    pub const fn baseline(&self) -> Option<&KeptBaseline> {
+        self.baseline.as_ref()
+    }
+
+    /// The same with this baseline, in place of that which the file names.
+    #[must_use]
+    pub fn judged_by(mut self, baseline: KeptBaseline) -> Self {
+        for scenario in &mut self.scenarios {
+            scenario.given.baseline = Some(baseline.clone());
+        }
+        self.baseline = Some(baseline);
+        self
     }
 
     /// The signals that its scenarios send, with what comes with them, but for those that are refused.
@@ -115,6 +135,8 @@ pub(crate) struct Given {
     pub(crate) calendars: Calendars,
     /// How the project came by the items that there are then.
     pub(crate) items: Vec<ItemsChange>,
+    /// The baseline that the project keeps.
+    pub(crate) baseline: Option<KeptBaseline>,
     /// The runs that it is in conflict with.
     pub(crate) conflicts: Look,
     /// The scenario's own answers, before those of the file.
@@ -203,6 +225,8 @@ pub(crate) struct Expectation {
     /// In which state each of these branches is.
     pub(crate) branches: Option<BTreeMap<String, String>>,
     pub(crate) targets: Option<Targets>,
+    /// How these requirements of the baseline stand.
+    pub(crate) baseline: Option<BTreeMap<String, ConditionStatus>>,
     pub(crate) happened: Vec<String>,
     pub(crate) never: Vec<String>,
     pub(crate) asked: Vec<AskedFor>,

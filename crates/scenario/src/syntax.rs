@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
+    baselines::{self, KeptBaseline},
     calendars::{self, Calendars},
     conflicts,
     crew::{Answer, Reply, Which},
@@ -27,8 +28,17 @@ use crate::{
 /// The moment at which scenarios begin that do not say when: a Monday morning.
 const BEGIN: &str = "2026-01-05T09:00:00Z";
 
-const TOP: &[&str] =
-    &["definition", "begins", "members", "calendars", "items", "input", "workers", "scenarios"];
+const TOP: &[&str] = &[
+    "definition",
+    "begins",
+    "baseline",
+    "members",
+    "calendars",
+    "items",
+    "input",
+    "workers",
+    "scenarios",
+];
 const SCENARIO: &[&str] = &["given", "when", "then"];
 const GIVEN: &[&str] = &[
     "by",
@@ -93,15 +103,16 @@ impl Suite {
         let read = yaml::read(source, &mut findings).and_then(|root| {
             let mut file = File::new(&mut findings);
             file.files = files;
-            let (definition, scenarios) = file.read(&root)?;
-            Some((definition, scenarios, file.mentions))
+            let (definition, baseline, scenarios) = file.read(&root)?;
+            Some((definition, baseline, scenarios, file.mentions))
         });
         let has_errors = findings.has_errors();
         match read {
-            Some((definition, scenarios, mentions)) if !has_errors => Ok(Self {
+            Some((definition, baseline, scenarios, mentions)) if !has_errors => Ok(Self {
                 file: file.to_owned(),
                 source: source.to_owned(),
                 definition,
+                baseline,
                 scenarios,
                 mentions,
             }),
@@ -115,9 +126,13 @@ fn no_files(_: &str) -> Result<String, String> {
     Err("no files can be read here".to_owned())
 }
 
+/// What stands in a file: the definition's file and where it is named, the baseline, and the scenarios.
+type Top = ((String, yaml::Span), Option<KeptBaseline>, Vec<Scenario>);
+
 /// What scenarios have in common.
 struct Common {
     begins: Timestamp,
+    baseline: Option<KeptBaseline>,
     members: Members,
     calendars: Calendars,
     /// The items that there are, and how the project came by them.
@@ -149,7 +164,7 @@ impl<'f> File<'f> {
         }
     }
 
-    fn read(&mut self, root: &Node) -> Option<((String, yaml::Span), Vec<Scenario>)> {
+    fn read(&mut self, root: &Node) -> Option<Top> {
         if let Kind::Map(entries) = &root.kind
             && let Some((key, _)) = entries.iter().find(|(key, _)| key.name == "workflow")
             && entries.iter().all(|(key, _)| key.name != "scenarios")
@@ -168,6 +183,10 @@ impl<'f> File<'f> {
         let begins = match top.get("begins") {
             None => BEGIN.parse().ok(),
             Some(node) => self.time(node),
+        };
+        let baseline = match top.get("baseline") {
+            None => Some(None),
+            Some(node) => baselines::read(self, node).map(Some),
         };
         let members = top.need(&mut self.reader, "members").and_then(|node| self.members(node));
         let calendars = self.calendars(top.get("calendars"));
@@ -189,6 +208,7 @@ impl<'f> File<'f> {
         self.members_known &= members.is_some();
         let common = Common {
             begins: begins.unwrap_or_default(),
+            baseline: baseline.clone().unwrap_or_default(),
             members: members.unwrap_or_default(),
             calendars: calendars.unwrap_or_default(),
             items: (self.items.clone(), items.unwrap_or_default()),
@@ -197,7 +217,7 @@ impl<'f> File<'f> {
         };
         let read: Vec<_> =
             entries.iter().map(|(key, node)| self.scenario(key, node, &common)).collect();
-        Some((definition?, read.into_iter().collect::<Option<_>>()?))
+        Some((definition?, baseline?, read.into_iter().collect::<Option<_>>()?))
     }
 
     fn scenario(&mut self, key: &Key, node: &Node, common: &Common) -> Option<Scenario> {
@@ -280,6 +300,7 @@ impl<'f> File<'f> {
             members,
             calendars,
             items,
+            baseline: common.baseline.clone(),
             conflicts,
             answers,
             own_answers,

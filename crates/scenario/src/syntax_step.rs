@@ -9,7 +9,7 @@ use holdpoint_definition::{
 };
 
 use crate::{
-    calendars, conflicts, inventory,
+    baselines, calendars, conflicts, inventory,
     lockdowns::{self, LockdownStep},
     play::Members,
     suite::{
@@ -52,6 +52,7 @@ const EXPECT: &[&str] = &[
     "deadline",
     "branches",
     "targets",
+    "baseline",
     "happened",
     "never",
     "asked",
@@ -160,6 +161,7 @@ pub(crate) fn expectation(
     let deadline = fields.get("deadline").map(|node| deadline(file, node));
     let branches = fields.get("branches").map(|node| branches(file, node));
     let targets = fields.get("targets").map(|node| targets(file, node));
+    let baseline = fields.get("baseline").map(|node| baselines::expected(file, node));
     let happened = fields.get("happened").map(|node| events(file, node));
     let never = fields.get("never").map(|node| events(file, node));
     let asked = fields.get("asked").map(|node| asked(file, node));
@@ -178,6 +180,7 @@ pub(crate) fn expectation(
         deadline: whole(deadline)?,
         branches: whole(branches)?,
         targets: whole(targets)?,
+        baseline: whole(baseline)?,
         happened: whole(happened)?.unwrap_or_default(),
         never: whole(never)?.unwrap_or_default(),
         asked: whole(asked)?.unwrap_or_default(),

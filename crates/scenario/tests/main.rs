@@ -7,6 +7,7 @@
 )]
 
 mod approvals;
+mod baselines;
 mod common;
 mod coverage;
 mod docs;

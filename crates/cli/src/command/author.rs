@@ -10,7 +10,7 @@ use holdpoint::{
         format::{self, FormatFailure},
         picture,
     },
-    definition::{Change, Definition, SCHEMA},
+    definition::{Change, Definition, SCHEMA, is_baseline},
 };
 use serde_json::{Value, json};
 
@@ -31,9 +31,14 @@ fn definition(file: &Path) -> Result<Definition, Failure> {
     Ok(definitions::parse(file, &source)?.definition)
 }
 
-/// Says what a definition does.
-pub(crate) fn explain(file: &Path) -> Result<Answer, Failure> {
-    let text = definition(file)?.explain();
+/// Says what a definition does, and how it stands to a baseline.
+pub(crate) fn explain(file: &Path, baseline: Option<&Path>) -> Result<Answer, Failure> {
+    let definition = definition(file)?;
+    let mut text = definition.explain();
+    if let Some(baseline) = baseline {
+        let baseline = check::read_baseline(baseline)?;
+        text.push_str(&format!("\n{}", baseline.explain(&definition)));
+    }
     let shown: String = text.lines().map(|one| format!("{}\n", line(one))).collect();
     Answer::new(shown, &json!({ "file": file.display().to_string(), "explanation": text }))
 }
@@ -85,16 +90,28 @@ fn unwritable(file: &Path, error: &io::Error) -> Failure {
     )
 }
 
-/// Says what differs between two definitions.
+/// Says what differs between two definitions, or two baselines.
 pub(crate) fn diff(before: &Path, after: &Path) -> Result<Answer, Failure> {
-    let (old, new) = (definition(before)?, definition(after)?);
-    let changes = old.compare(&new);
+    let is_baseline = |file: &Path| Ok::<bool, Failure>(is_baseline(&definitions::read(file)?));
+    let (between, changes) = match (is_baseline(before)?, is_baseline(after)?) {
+        (true, true) => {
+            let (old, new) = (check::read_baseline(before)?, check::read_baseline(after)?);
+            (format!("`{}` → `{}`", old.name(), new.name()), old.compare(&new))
+        }
+        (false, false) => {
+            let (old, new) = (definition(before)?, definition(after)?);
+            let named = |one: &Definition| format!("`{}` v{}", one.name(), one.version());
+            (format!("{} → {}", named(&old), named(&new)), old.compare(&new))
+        }
+        _ => {
+            return Err(Failure::usage(
+                "one of the files is a baseline, and the other is none",
+                "name two definitions, or two baselines",
+            ));
+        }
+    };
     let mut text = format!(
-        "`{}` v{} → `{}` v{}: {}\n",
-        old.name(),
-        old.version(),
-        new.name(),
-        new.version(),
+        "{between}: {}\n",
         match changes.len() {
             0 => "no difference in meaning".to_owned(),
             some => count(some as u64, "difference"),

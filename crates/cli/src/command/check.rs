@@ -69,7 +69,7 @@ pub(crate) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn read_baseline(file: &Path) -> Result<Baseline, Failure> {
+pub(crate) fn read_baseline(file: &Path) -> Result<Baseline, Failure> {
     let source = definitions::read_as(file, "a baseline", "docs/baseline.md")?;
     Baseline::parse(&file.display().to_string(), &source).map_err(Failure::Findings)
 }
@@ -150,7 +150,7 @@ fn check_file(file: &Path, kept_to: Option<&Baseline>) -> Result<Checked, Failur
 }
 
 fn check_scenarios(file: &Path, name: String) -> Result<Checked, Failure> {
-    match test::load(file) {
+    match test::load(file, None) {
         Ok(loaded) => {
             let found = loaded.suite.check(&loaded.definition);
             let scenarios = count(loaded.suite.scenarios().len() as u64, "scenario");

@@ -54,6 +54,9 @@ pub(crate) fn simulate(arguments: &Simulate) -> Result<(), Failure> {
     let source = definitions::read(file)?;
     let definition = definitions::parse(file, &source)?.definition;
     let beginning = beginning(arguments, &definition)?;
+    if let Some(baseline) = &beginning.baseline {
+        test::check_against(baseline, file, &source)?;
+    }
     let reference = DefinitionRef {
         name: definition.name().clone(),
         version: definition.version(),
@@ -63,6 +66,7 @@ pub(crate) fn simulate(arguments: &Simulate) -> Result<(), Failure> {
     let session = Session::new(workflow, reference, beginning.members.clone(), beginning.at)
         .and_then(|session| session.with_calendars(&beginning.calendars))
         .and_then(|session| session.with_items(&beginning.items))
+        .and_then(|session| session.with_baseline(beginning.baseline.as_ref()))
         .map_err(|defect| Failure::storage(defect.to_string(), ""))?;
     let members: Vec<&str> = beginning.members.keys().map(MemberId::as_str).collect();
     print(
@@ -90,9 +94,13 @@ fn beginning(arguments: &Simulate, definition: &Definition) -> Result<Beginning,
             beginning = Some(Beginning { by, members, ..old.clone() });
         } else if let Some(by) = members.keys().next().cloned() {
             let at = "2026-01-05T09:00:00Z".parse().unwrap_or_default();
-            let (calendars, items) = Default::default();
-            beginning = Some(Beginning { by, members, calendars, items, input: json!({}), at });
+            let (calendars, items, baseline) = Default::default();
+            let input = json!({});
+            beginning = Some(Beginning { by, members, calendars, items, baseline, input, at });
         }
+    }
+    if let (Some(file), Some(beginning)) = (&arguments.baseline, &mut beginning) {
+        beginning.baseline = Some(test::kept(file)?);
     }
     beginning.ok_or_else(|| {
         Failure::usage(

@@ -9,8 +9,8 @@ use std::{
 
 use holdpoint::{
     core::{DefinitionRef, Digest, RunStatus, workflow::DynWorkflow},
-    definition::Definition,
-    scenario::{Coverage, Played, Suite},
+    definition::{Baseline, Definition},
+    scenario::{Coverage, KeptBaseline, Played, Suite},
 };
 use serde_json::{Value, json};
 
@@ -40,7 +40,9 @@ pub(crate) struct Loaded {
 /// Plays scenarios.
 pub(crate) fn test(context: &Context, arguments: &Test) -> Result<(), Failure> {
     let files = files(&arguments.files)?;
-    let loaded: Vec<Loaded> = files.iter().map(|file| load(file)).collect::<Result<_, _>>()?;
+    let baseline = arguments.baseline.as_deref().map(kept).transpose()?;
+    let loaded: Vec<Loaded> =
+        files.iter().map(|file| load(file, baseline.as_ref())).collect::<Result<_, _>>()?;
     let mut report = Report::default();
     for one in &loaded {
         report.play(one, arguments);
@@ -118,9 +120,27 @@ pub(crate) fn suite(file: &Path) -> Result<Suite, Failure> {
     Suite::parse_with(&file.display().to_string(), &source, &beside).map_err(Failure::Findings)
 }
 
-/// Reads a file of scenarios, and its definition.
-pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
+/// Reads a baseline to judge runs by.
+pub(crate) fn kept(file: &Path) -> Result<KeptBaseline, Failure> {
+    let source = definitions::read_as(file, "a baseline", "docs/baseline.md")?;
+    KeptBaseline::parse(&file.display().to_string(), &source).map_err(Failure::Findings)
+}
+
+/// Refuses a definition that does not keep to a baseline: no run of it could be started.
+pub(crate) fn check_against(kept: &KeptBaseline, path: &Path, source: &str) -> Result<(), Failure> {
+    let judged = Baseline::parse("baseline", kept.source()).map_err(Failure::Findings)?;
+    let found = judged.check(&path.display().to_string(), source).findings;
+    if found.has_errors() { Err(Failure::Findings(found)) } else { Ok(()) }
+}
+
+/// Reads a file of scenarios, and its definition, which must keep to the baseline: this one, or that which
+/// the file names.
+pub(crate) fn load(file: &Path, baseline: Option<&KeptBaseline>) -> Result<Loaded, Failure> {
     let suite = suite(file)?;
+    let suite = match baseline {
+        Some(baseline) => suite.judged_by(baseline.clone()),
+        None => suite,
+    };
     let path = file.parent().unwrap_or(Path::new("")).join(suite.definition());
     let source =
         crate::text_file::read(&path, definitions::SOURCE_BYTES_MAX).map_err(|reason| {
@@ -132,6 +152,9 @@ pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
     let findings = suite.check(&definition);
     if findings.has_errors() {
         return Err(Failure::Findings(findings));
+    }
+    if let Some(kept) = suite.baseline() {
+        check_against(kept, &path, &source)?;
     }
     let reference = DefinitionRef {
         name: definition.name().clone(),

@@ -319,6 +319,7 @@ fn is_explored(space: &Space) -> BTreeSet<String> {
 fn plain_space(source: &str, members: &str, input: serde_json::Value) -> Space {
     let definition = Definition::parse("explored.yaml", source).unwrap().definition;
     let beginning = Beginning {
+        baseline: None,
         items: Vec::new(),
         calendars: Default::default(),
         by: "ada".parse().unwrap(),

@@ -1,0 +1,104 @@
+//! What differs in meaning between two baselines, requirement by requirement.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    baseline::{Baseline, Demanded, Requirement, WorkKind},
+    compare::Change,
+    hold_model::{Approver, Exclusion},
+};
+
+impl Baseline {
+    /// What is different in meaning in `after`, in the order of its requirements; what is demanded no
+    /// more comes last.
+    #[must_use]
+    pub fn compare(&self, after: &Self) -> Vec<Change> {
+        let mut changes = changes(
+            "baseline",
+            &BTreeMap::from([("name", self.name.clone()), ("title", self.title.clone())]),
+            &BTreeMap::from([("name", after.name.clone()), ("title", after.title.clone())]),
+        );
+        for new in &after.requirements {
+            let old = self.get(&new.name).map(facts).unwrap_or_default();
+            changes.extend(self::changes(&place(new), &old, &facts(new)));
+        }
+        for old in self.requirements.iter().filter(|one| after.get(&one.name).is_none()) {
+            changes.extend(self::changes(&place(old), &facts(old), &BTreeMap::new()));
+        }
+        changes
+    }
+}
+
+fn place(of: &Requirement) -> String {
+    format!("requirement {}", of.name)
+}
+
+fn changes<K: Ord + ToString>(
+    place: &str,
+    old: &BTreeMap<K, String>,
+    new: &BTreeMap<K, String>,
+) -> Vec<Change> {
+    let names: BTreeSet<&K> = old.keys().chain(new.keys()).collect();
+    let differing = names.into_iter().filter(|name| old.get(name) != new.get(name));
+    let change = |name: &K| Change {
+        place: place.to_owned(),
+        what: name.to_string(),
+        before: old.get(name).cloned(),
+        after: new.get(name).cloned(),
+    };
+    differing.map(change).collect()
+}
+
+/// The order in which somebody is named means nothing.
+fn set(names: impl IntoIterator<Item = String>) -> String {
+    let names: BTreeSet<String> = names.into_iter().collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn who(from: &[Approver]) -> String {
+    set(from.iter().map(ToString::to_string))
+}
+
+fn excluded(not: &[Exclusion]) -> String {
+    set(not.iter().map(|one| one.as_str().to_owned()))
+}
+
+/// All that a requirement says, property by property.
+fn facts(of: &Requirement) -> BTreeMap<String, String> {
+    let Requirement { name: _, title, before, when, demand, waivable, except, overriders } = of;
+    let mut facts = BTreeMap::new();
+    let mut say = |what: &str, says: String| _ = facts.insert(what.to_owned(), says);
+    if let Some(title) = title {
+        say("title", title.clone());
+    }
+    let all = before.len() == WorkKind::ALL.len();
+    let kinds = set(before.iter().map(|kind| kind.as_str().to_owned()));
+    say("before", if all { "any work".to_owned() } else { kinds });
+    say("when", when.clone().unwrap_or_else(|| "always".to_owned()));
+    match demand {
+        Demanded::Approval { from, need, qualified, not } => {
+            say("approval: by", who(from));
+            say("approval: how many", need.to_string());
+            if let Some(domain) = qualified {
+                say("approval: qualified in", domain.clone());
+            }
+            if !not.is_empty() {
+                say("approval: not by", excluded(not));
+            }
+        }
+        Demanded::Evidence(name) => say("evidence", name.clone()),
+        Demanded::NotDuring { calendar, .. } => say("not during", calendar.clone()),
+    }
+    if *waivable {
+        say("a hold that was waived", "counts".to_owned());
+    }
+    if let Some(overriders) = overriders {
+        let not = excluded(&overriders.not);
+        let not = if not.is_empty() { String::new() } else { format!("; not by {not}") };
+        say("may be overridden by", format!("{}{not}", who(&overriders.from)));
+    }
+    for (definition, reason) in except {
+        say(&format!("not of {definition}"), reason.clone());
+    }
+    facts
+}
