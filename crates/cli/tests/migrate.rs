@@ -223,3 +223,29 @@ fn the_same_command_twice_is_answered_once() {
     place.must(line);
     assert_eq!(place.must("history 1").lines().count(), length);
 }
+
+#[test]
+fn a_file_maps_the_states_of_each_old_version() {
+    let place = place();
+    let map = "migrate: change\nto: 2\nfrom:\n  1: { agree: board }\n";
+    place.write("map.yaml", map);
+    place.write("wrong.yaml", map.replace("agree", "agre"));
+    place.write("other.yaml", map.replace("change", "called"));
+    for (arguments, says) in [
+        (
+            "--map-file wrong.yaml",
+            "wrong.yaml:4:8: error[HP2008]: version 1 of `change` has no state `agre`",
+        ),
+        ("--map-file other.yaml", "the file maps states of `called`, and run 1 is one of `change`"),
+        ("--map-file map.yaml --map agree=lock", "`agree` is mapped otherwise by the file"),
+    ] {
+        let ran = place.sh(&format!("migrate 1 --to 2 {arguments} --dry-run --as mig"));
+        assert_eq!(ran.code, Some(2), "{arguments}:\n{ran}");
+        assert!(ran.errors.contains(says), "{arguments}:\n{ran}");
+    }
+    let done = place
+        .must("migrate 1 --to 2 --map-file map.yaml --reason 'the board has changed' --as mig");
+    assert!(done.contains("version 2 in `board`, entered anew"), "{done}");
+    let back = place.sh("migrate 1 --to 1 --map-file map.yaml --reason back --as mig");
+    assert!(back.errors.contains("the file leads to version 2, and `--to` to another"), "{back}");
+}

@@ -193,10 +193,10 @@ fn times(before: &RunView, after: &RunView) -> Vec<String> {
         let run = view.deadline.as_ref().map(|one| ("the run".to_owned(), one.at));
         view.holds.iter().filter_map(of).chain(run).collect()
     };
-    let (before, after) = (deadlines(before), deadlines(after));
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let (old, new) = (deadlines(before), deadlines(after));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let shown = |at: &Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    let words = |name: &String| match (before.get(name), after.get(name)) {
+    let words = |name: &String| match (old.get(name), new.get(name)) {
         (Some(was), Some(is)) if was == is => None,
         (Some(was), Some(is)) => {
             Some(format!("{name} expires at {} and not at {}", shown(is), shown(was)))
@@ -205,5 +205,16 @@ fn times(before: &RunView, after: &RunView) -> Vec<String> {
         (Some(was), None) => Some(format!("{name} no longer expires at {}", shown(was))),
         (None, None) => None,
     };
-    names.into_iter().filter_map(words).collect()
+    let mut times: Vec<String> = names.into_iter().filter_map(words).collect();
+    times.extend(waits(after).difference(&waits(before)).cloned());
+    times
+}
+
+/// What holds wait for until a time.
+fn waits(view: &RunView) -> BTreeSet<String> {
+    let of = |hold: &HoldView| {
+        let timed = hold.conditions.iter().filter(|one| matches!(one.kind, "wait" | "witness"));
+        timed.map(|one| format!("`{}` waits for {}", hold.hold, one.summary)).collect::<Vec<_>>()
+    };
+    view.holds.iter().flat_map(of).collect()
 }

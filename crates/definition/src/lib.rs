@@ -71,6 +71,7 @@ mod lockdown;
 mod locking;
 mod machine;
 mod migrating;
+mod migration_map;
 mod model;
 mod node;
 mod outline;
@@ -150,6 +151,7 @@ pub use event_data::{
 };
 pub use language_schema::SCHEMA;
 pub use lockdown::HeldBy;
+pub use migration_map::MigrationMap;
 pub use outline::{
     ApprovalPart, BranchOutline, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way,
     WindowOutline,

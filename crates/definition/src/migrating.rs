@@ -15,6 +15,7 @@ use crate::{
     earlier,
     event::DefinitionEvent as Event,
     evolve::hold_of,
+    hold_model::listed,
     model::{Model, StateKind, StateModel},
     parallel, phrase, risk,
     state::{Failure, Place, State},
@@ -295,6 +296,23 @@ fn check_deadline(model: &Model, state: &State, migrating: &Migrating<'_>) -> Re
 }
 
 impl Draft<'_> {
+    /// Refuses a version by which nobody among the members could discharge what is owed.
+    fn check_dischargers(&self) -> Result<(), Refusal> {
+        let members = self.at.project.members();
+        let nobody = |duty: &&Duty| {
+            let may = |id, member| duties::may_discharge(self.model, &self.state, duty, id, member);
+            !members.iter().any(|(id, member)| may(id, member))
+        };
+        self.state.duties.iter().find(nobody).map_or(Ok(()), |duty| {
+            let whom = listed(&duties::dischargers(self.model, duty));
+            Err(misfit(format!(
+                "by version {} the duty {} is discharged by {whom}, and no member of the project could",
+                self.model.version, duty.number
+            ))
+            .needs("discharge it first, or grant a member the role that it takes"))
+        })
+    }
+
     /// Goes on after the run was taken over.
     pub(crate) fn migrated(&mut self) -> Result<(), Refusal> {
         let Place::Owing { next, .. } = &self.state.place else {
@@ -309,6 +327,7 @@ impl Draft<'_> {
         self.check_targets()?;
         self.check_times()?;
         self.check_conditions()?;
+        self.check_dischargers()?;
         self.no_longer_owing();
         let blocked = match &self.state.place {
             Place::Blocked { state, reason } => Some((state.clone(), reason.clone())),

@@ -481,7 +481,7 @@ fn it_is_explained_by_what_a_definition_meets_a_baseline() {
         assert!(text.contains(&format!("\n  {says}")), "{text}");
     }
     let kept = definition(&format!(
-        "  ask: {{ hold: {{ signal: {{ name: go }} }}, on: {{ released: install }} }}\n  install: {{ do: {{ {ROLLOUT}, not_during: calendar:freeze }} }}, on: {{ succeeded: done, failed: refused }} }}"
+        "  ask: {{ hold: {{ signal: {{ name: go }} }}, on: {{ released: install }} }}\n  install: {{ do: {{ {ROLLOUT}, window: {{ in: calendar:open, closes: finish }}, not_during: calendar:freeze }} }}, on: {{ succeeded: done, failed: refused }} }}"
     ));
     let read = holdpoint_definition::Definition::parse("change.yaml", &kept)
         .unwrap_or_else(|found| panic!("{found}"))

@@ -32,6 +32,7 @@ mod locks;
 mod machine;
 mod meaning;
 mod migrating;
+mod migration_map;
 mod parallel;
 mod pausing;
 mod planned_times;

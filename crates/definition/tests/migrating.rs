@@ -250,6 +250,13 @@ fn a_run_that_does_not_fit_is_refused_and_stays() {
             MAP,
             "nobody could discharge it",
         ),
+        (
+            "no discharger among the members",
+            reviewed(),
+            NEW.replace("duties: { discharge: author }", "duties: { discharge: role:auditor }"),
+            MAP,
+            "by version 2 the duty 1 is discharged by role auditor, and no member of the project could",
+        ),
         ("unmapped duty", reviewed(), NEW.to_owned(), &[], "the duty 1 was taken on in `agree`"),
         (
             "cannot be entered",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdpoint_core::{
-    Action, Command, Digest, MigrationPlan, Moment, Refusal, RefusalCode, Run, RunId,
+    Action, Command, Digest, MigrationPlan, Moment, Project, Refusal, RefusalCode, Run, RunId,
     migration::Side,
     run::Decided,
     workflow::{DecideFailure, DynWorkflow},
@@ -41,6 +41,17 @@ pub(crate) fn decide(
 }
 
 impl Engine {
+    /// The states of a published definition, by their names; none where its workflow names none.
+    ///
+    /// # Errors
+    /// A refusal when it is not published in the project, or cannot be loaded.
+    pub fn states(&self, project: &Project, definition: &Digest) -> Result<Vec<String>, Refusal> {
+        let workflow = self.shared.library.catalog.workflow(project, definition);
+        let workflow =
+            workflow.map_err(|failure| Refusal::new(RefusalCode::NotFound, failure.to_string()))?;
+        Ok(workflow.states().into_iter().map(str::to_owned).collect())
+    }
+
     /// What a command with [`Action::Migrate`] would make of a run. Nothing is changed.
     ///
     /// # Errors

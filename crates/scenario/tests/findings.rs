@@ -37,7 +37,7 @@ fn every_fault_of_shape_is_found() {
     HP2004 a text cannot stand here
       a step is a mapping with the keys `approve`, `reject`, `veto`, `withdraw`, `overrule`, `object`, `override`, `accept`, `recount`, `recheck`, `discharge`, `attach`, `done`, `reopen`, `waive`, `comment`, `amend`, `settle`, `cancel`, `signal`, `pause`, `resume`, `abort`, `rollback`, `promote`, `retry`, `skip`, `take-over`, `after`, `at`, `work`, `child`, `members`, `calendars`, `items`, `conflicts`, `lockdown`, `lift`, `expect`, `refused`
     HP2105 nothing is expected
-      say at least one of `state`, `status`, `risk`, `ended`, `waiting_for`, `could_approve`, `vetoes`, `duties`, `comments`, `input`, `deadline`, `branches`, `targets`, `happened`, `never`, `asked`
+      say at least one of `state`, `status`, `risk`, `ended`, `waiting_for`, `could_approve`, `vetoes`, `duties`, `comments`, `input`, `deadline`, `branches`, `targets`, `baseline`, `happened`, `never`, `asked`
     ");
     assert_snapshot!(about("{ given: { by: adda, at: noon, workers: [{ run: build }, { run: build, fails: x, detail: y }, { run: build, verdict: bad }, { step: x, waits: true, takes: 1mo }] } }"), @"
     HP2102 `adda` is not a member
@@ -160,7 +160,7 @@ fn a_file_that_is_none_says_what_it_needs() {
       |
     5 | more: 1
       | ^^^^
-    help: the keys are `definition`, `begins`, `members`, `calendars`, `items`, `input`, `workers`, `scenarios`
+    help: the keys are `definition`, `begins`, `baseline`, `members`, `calendars`, `items`, `input`, `workers`, `scenarios`
     ");
     let definition = found("workflow: x\nversion: 1\n").to_string();
     assert_snapshot!(definition, @"

@@ -1,6 +1,6 @@
 //! The arguments of `holdpoint migrate`.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
 use clap::Args;
 use holdpoint::core::{DefinitionName, Digest};
@@ -31,6 +31,9 @@ pub(crate) struct Migrate {
     /// names
     #[arg(long = "map", value_name = "OLD=NEW", value_parser = renaming)]
     pub(crate) states: Vec<(String, String)>,
+    /// A file that says so for several old versions, YAML: '{ migrate: NAME, to: 2, from: { 1: { OLD: NEW } } }'
+    #[arg(long, value_name = "FILE")]
+    pub(crate) map_file: Option<PathBuf>,
     /// Why
     #[arg(long, value_parser = words, required_unless_present = "dry_run")]
     pub(crate) reason: Option<String>,

@@ -1,14 +1,21 @@
 //! `holdpoint migrate`: has runs go on by another version of their definition, or says what that
 //! would make of them.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
 use holdpoint::{
     core::{Action, Command, CommandId, Digest, MigrationPlan, Refusal, RunId},
+    definition::MigrationMap,
     engine::{CommandFailure, Engine, RunFilter, RunRow},
 };
 use serde_json::json;
 
 use crate::{
     arguments::migrate::{Migrate, Wanted},
+    command::definitions,
     context::{Context, Who},
     failure::{Failure, unloadable},
     output::{Answer, count, line},
@@ -26,6 +33,7 @@ pub(crate) async fn migrate(context: &Context, arguments: Migrate) -> Result<(),
     let states = arguments
         .renamed()
         .map_err(|wrong| Failure::usage(wrong, "say `--map OLD=NEW` once for each old state"))?;
+    let map = arguments.map_file.as_deref().map(read_map).transpose()?;
     let who = arguments.acting.who()?;
     let dry = arguments.dry_run;
     let reason = arguments.reason.clone().unwrap_or_else(|| "a dry run".to_owned());
@@ -45,9 +53,13 @@ pub(crate) async fn migrate(context: &Context, arguments: Migrate) -> Result<(),
                 if arguments.all && row.definition.digest == to {
                     continue;
                 }
+                let states = match &map {
+                    None => states.clone(),
+                    Some(map) => mapped(engine, map, &row, &to, &states)?,
+                };
                 let id =
                     if alone { who.command } else { CommandId::from_uuid(uuid::Uuid::now_v7()) };
-                let action = Action::Migrate { to, states: states.clone(), reason: reason.clone() };
+                let action = Action::Migrate { to, states, reason: reason.clone() };
                 let plan = one(engine, row.id, command(&who, id, action), dry).await?;
                 all.push(Told { row, plan });
             }
@@ -74,6 +86,55 @@ pub(crate) async fn migrate(context: &Context, arguments: Migrate) -> Result<(),
             .needs("each is told above"),
         )),
     }
+}
+
+fn read_map(file: &Path) -> Result<MigrationMap, Failure> {
+    let source = definitions::read_as(file, "a migration's map", "docs/migrating.md")?;
+    MigrationMap::parse(&file.display().to_string(), &source).map_err(Failure::Findings)
+}
+
+/// What the states of a run are called in the new version, by a file and by what was said beside it.
+fn mapped(
+    engine: &Engine,
+    map: &MigrationMap,
+    row: &RunRow,
+    to: &Digest,
+    beside: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let name = &row.definition.name;
+    let other = |message: String| Failure::usage(message, "name another file, or leave it out");
+    if map.definition() != name.as_str() {
+        return Err(other(format!(
+            "the file maps states of `{}`, and run {} is one of `{name}`",
+            map.definition(),
+            row.number
+        )));
+    }
+    let project = engine
+        .project(&row.project)
+        .ok_or_else(|| Failure::usage(format!("there is no project `{}`", row.project), ""))?;
+    let states = |version: u32| -> Option<BTreeSet<String>> {
+        let published = project.definition(name, Some(version)).ok()?;
+        let states = engine.states(&project, &published.reference.digest).ok()?;
+        Some(states.into_iter().collect())
+    };
+    let found = map.check(&states);
+    if found.has_errors() {
+        return Err(Failure::Findings(found));
+    }
+    if project.definition(name, Some(map.to()))?.reference.digest != *to {
+        return Err(other(format!(
+            "the file leads to version {}, and `--to` to another",
+            map.to()
+        )));
+    }
+    let mut all = map.of(row.definition.version);
+    for (old, new) in beside {
+        if all.insert(old.clone(), new.clone()).is_some_and(|before| before != *new) {
+            return Err(other(format!("`{old}` is mapped otherwise by the file")));
+        }
+    }
+    Ok(all)
 }
 
 fn command(who: &Who, id: CommandId, action: Action) -> Command {
