@@ -19,6 +19,8 @@ mod holds;
 mod plans;
 #[path = "examples/resting.rs"]
 mod resting;
+#[path = "examples/types.rs"]
+mod types;
 #[path = "examples/votes.rs"]
 mod votes;
 #[path = "examples/windows.rs"]
@@ -787,101 +789,6 @@ fn working() -> Vec<(&'static str, DefinitionEvent)> {
     ]
 }
 
-/// A new variant does not compile before it has a name here, and the test fails before it has an
-/// example.
-fn type_of(event: &DefinitionEvent) -> &'static str {
-    match event {
-        DefinitionEvent::StateEntered { .. } => "holdpoint.state.entered",
-        DefinitionEvent::Blocked { .. } => "holdpoint.run.blocked",
-        DefinitionEvent::HoldOpened { .. } => "holdpoint.hold.opened",
-        DefinitionEvent::WindowAwaited { .. } => "holdpoint.window.awaited",
-        DefinitionEvent::WindowOpened { .. } => "holdpoint.window.opened",
-        DefinitionEvent::WindowOverridden { .. } => "holdpoint.window.overridden",
-        DefinitionEvent::ApprovalGranted(_) => "holdpoint.approval.granted",
-        DefinitionEvent::ApprovalRejected(_) => "holdpoint.approval.rejected",
-        DefinitionEvent::Vetoed(_) => "holdpoint.hold.vetoed",
-        DefinitionEvent::VoteWithdrawn { .. } => "holdpoint.vote.withdrawn",
-        DefinitionEvent::VetoOverruled { .. } => "holdpoint.veto.overruled",
-        DefinitionEvent::Recounted { .. } => "holdpoint.approval.recounted",
-        DefinitionEvent::DutyOpened(_) => "holdpoint.duty.opened",
-        DefinitionEvent::DutyDischarged { .. } => "holdpoint.duty.discharged",
-        DefinitionEvent::DutiesAwaited { .. } => "holdpoint.duties.awaited",
-        DefinitionEvent::BaselineMet(_) => "holdpoint.baseline.met",
-        DefinitionEvent::BaselineHeld { .. } => "holdpoint.baseline.held",
-        DefinitionEvent::RequirementOverridden(_) => "holdpoint.baseline.overridden",
-        DefinitionEvent::OverrideWithdrawn(_) => "holdpoint.baseline.override_withdrawn",
-        DefinitionEvent::LockedDown { .. } => "holdpoint.run.locked_down",
-        DefinitionEvent::LockdownLifted { .. } => "holdpoint.run.lockdown_lifted",
-        DefinitionEvent::Amended { .. } => "holdpoint.run.amended",
-        DefinitionEvent::EvidenceAttached(_) => "holdpoint.evidence.attached",
-        DefinitionEvent::TaskConfirmed(_) => "holdpoint.task.confirmed",
-        DefinitionEvent::TaskReopened { .. } => "holdpoint.task.reopened",
-        DefinitionEvent::WaiverGiven { .. } => "holdpoint.waiver.given",
-        DefinitionEvent::HoldWaived { .. } => "holdpoint.hold.waived",
-        DefinitionEvent::DutyOverdue { .. } => "holdpoint.duty.overdue",
-        DefinitionEvent::Commented { .. } => "holdpoint.run.commented",
-        DefinitionEvent::LocksRequested { .. } => "holdpoint.lock.requested",
-        DefinitionEvent::LocksGranted { .. } => "holdpoint.lock.granted",
-        DefinitionEvent::LocksReleased { .. } => "holdpoint.lock.released",
-        DefinitionEvent::LockBroken { .. } => "holdpoint.lock.broken",
-        DefinitionEvent::ConflictsChecked { .. } => "holdpoint.conflict.checked",
-        DefinitionEvent::ConflictAccepted { .. } => "holdpoint.conflict.accepted",
-        DefinitionEvent::WaitElapsed { .. } => "holdpoint.wait.elapsed",
-        DefinitionEvent::RiskAssessed(_) => "holdpoint.risk.assessed",
-        DefinitionEvent::CheckTold { .. } => "holdpoint.check.told",
-        DefinitionEvent::CheckAsked { .. } => "holdpoint.check.asked",
-        DefinitionEvent::HoldFailed { .. } => "holdpoint.hold.failed",
-        DefinitionEvent::SignalReceived { .. } => "holdpoint.signal.received",
-        DefinitionEvent::SignalConsumed { .. } => "holdpoint.signal.consumed",
-        DefinitionEvent::HoldReleased { .. } => "holdpoint.hold.released",
-        DefinitionEvent::HoldRejected { .. } => "holdpoint.hold.rejected",
-        DefinitionEvent::Objected { .. } => "holdpoint.hold.objected",
-        DefinitionEvent::NotObjected { .. } => "holdpoint.witness.no_objection",
-        DefinitionEvent::Reminded { .. } => "holdpoint.hold.reminded",
-        DefinitionEvent::Escalated { .. } => "holdpoint.hold.escalated",
-        DefinitionEvent::HoldExpired { .. } => "holdpoint.hold.expired",
-        DefinitionEvent::WorkRequested { .. } => "holdpoint.work.requested",
-        DefinitionEvent::WorkSucceeded { .. } => "holdpoint.work.succeeded",
-        DefinitionEvent::WorkFailed { .. } => "holdpoint.work.failed",
-        DefinitionEvent::RolloutDrifted { .. } => "holdpoint.rollout.drifted",
-        DefinitionEvent::Replanned { .. } => "holdpoint.hold.replanned",
-        DefinitionEvent::WorkExpired { .. } => "holdpoint.work.expired",
-        DefinitionEvent::Expired { .. } => "holdpoint.run.expired",
-        DefinitionEvent::RolloutStarted { .. } => "holdpoint.rollout.started",
-        DefinitionEvent::WaveStarted { .. } => "holdpoint.rollout.wave_started",
-        DefinitionEvent::BakeStarted { .. } => "holdpoint.rollout.bake_started",
-        DefinitionEvent::BakeEnded { .. } => "holdpoint.rollout.bake_ended",
-        DefinitionEvent::RolloutHeld { .. } => "holdpoint.rollout.held",
-        DefinitionEvent::Promoted { .. } => "holdpoint.rollout.promoted",
-        DefinitionEvent::NotBegun { .. } => "holdpoint.rollout.not_begun",
-        DefinitionEvent::RolloutPaused { .. } => "holdpoint.rollout.paused",
-        DefinitionEvent::RolloutResumed { .. } => "holdpoint.rollout.resumed",
-        DefinitionEvent::TargetStepDone { .. } => "holdpoint.target.step_done",
-        DefinitionEvent::TargetSkipped(_) => "holdpoint.target.skipped",
-        DefinitionEvent::TargetDeployed(_) => "holdpoint.target.deployed",
-        DefinitionEvent::TargetHealthy(_) => "holdpoint.target.healthy",
-        DefinitionEvent::TargetFailed(_) => "holdpoint.target.failed",
-        DefinitionEvent::TargetInconclusive(_) => "holdpoint.target.inconclusive",
-        DefinitionEvent::TargetRechecked(_) => "holdpoint.target.rechecked",
-        DefinitionEvent::RolloutStopped { .. } => "holdpoint.rollout.stopped",
-        DefinitionEvent::UndoStarted { .. } => "holdpoint.rollout.undo_started",
-        DefinitionEvent::TargetRestored(_) => "holdpoint.target.restored",
-        DefinitionEvent::TargetStuck(_) => "holdpoint.target.stuck",
-        DefinitionEvent::TargetRetried(_) => "holdpoint.target.retried",
-        DefinitionEvent::TargetTakenOver(_) => "holdpoint.target.taken_over",
-        DefinitionEvent::RolloutFinished { .. } => "holdpoint.rollout.finished",
-        DefinitionEvent::ChildRequested { .. } => "holdpoint.child.requested",
-        DefinitionEvent::ChildStopping { .. } => "holdpoint.child.stopping",
-        DefinitionEvent::BranchesStarted { .. } => "holdpoint.branches.started",
-        DefinitionEvent::BranchesStopping { .. } => "holdpoint.branches.stopping",
-        DefinitionEvent::BranchEnded { .. } => "holdpoint.branch.ended",
-        DefinitionEvent::BranchStopped { .. } => "holdpoint.branch.stopped",
-        DefinitionEvent::BranchesJoined { .. } => "holdpoint.branches.joined",
-        DefinitionEvent::Cancelled { .. } => "holdpoint.run.cancelled",
-        DefinitionEvent::Ended { .. } => "holdpoint.run.ended",
-    }
-}
-
 fn stored(new: NewEvent) -> Stored {
     let event = PendingEvent {
         id: EventId::from_uuid(uuid(7)),
@@ -911,6 +818,6 @@ fn every_event_is_written_and_read_as_ever() {
     examples.extend(windows::examples());
     examples.extend(plans::examples());
     examples.extend(resting::examples());
-    golden.check(examples, type_of, stored);
+    golden.check(examples, types::type_of, stored);
     golden.finish();
 }

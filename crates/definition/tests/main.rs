@@ -7,6 +7,7 @@
     reason = "a failed expectation must fail the test that stated it"
 )]
 
+mod activity_windows;
 mod amending;
 mod approvals;
 mod baseline;

@@ -76,11 +76,11 @@ fn a_wait_or_a_closed_window_says_from_when() {
 
 #[test]
 fn a_window_that_is_overridden_and_work_under_way_say_nothing() {
-    let hold = "{ window: { in: calendar:maintenance, override: member:ada }, \
+    let hold = "{ window: { in: calendar:maintenance, override: member:bob }, \
                 signal: { name: go }, expires: 60d }";
     let mut bench = bench(hold, "expired: done", "");
     let reason = "it cannot wait".to_owned();
-    bench.act("ada", Action::Override { hold: None, reason }).unwrap();
+    bench.act("bob", Action::Override { hold: None, reason }).unwrap();
     expect(&bench, hold, None, None);
     let data = serde_json::Value::Null;
     bench.act("ada", Action::Signal { name: "go".to_owned(), data }).unwrap();

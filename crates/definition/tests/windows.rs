@@ -19,7 +19,7 @@ use crate::common::{
 };
 
 /// On Tuesdays from 22:00 to 02:00. Every test begins on Monday, 5 January 2026, at 09:00.
-const MAINTENANCE: &str = "
+pub(crate) const MAINTENANCE: &str = "
 zone: UTC
 windows: [{ starts: 2026-01-06T22:00, lasts: 4h, repeat: FREQ=WEEKLY;BYDAY=TU }]
 ";
@@ -29,11 +29,11 @@ zone: UTC
 windows:
   - { starts: 2026-01-06T22:00, lasts: 4h, repeat: FREQ=WEEKLY;BYDAY=TU, except: [2026-01-06] }
 ";
-const FREEZE: &str = "
+pub(crate) const FREEZE: &str = "
 zone: UTC
 freezes: [{ from: 2026-01-06, to: 2026-01-08, reason: The year is closed }]
 ";
-const NO_FREEZE: &str = "
+pub(crate) const NO_FREEZE: &str = "
 zone: UTC
 freezes: [{ from: 2026-06-01, to: 2026-06-02 }]
 ";
@@ -43,7 +43,7 @@ working: { days: [mon, tue, wed, thu, fri], hours: [\"09:00-17:00\"] }
 holidays: [2026-01-07]
 ";
 
-fn published(name: &str, says: &str, revision: u32) -> ProjectEvent {
+pub(crate) fn published(name: &str, says: &str, revision: u32) -> ProjectEvent {
     let source = format!("calendar: {name}{says}");
     let calendar = Calendar::parse(name, &source).unwrap();
     ProjectEvent::CalendarPublished {
@@ -61,7 +61,7 @@ fn retired(name: &str) -> ProjectEvent {
 
 /// A run in a project with these calendars.
 #[track_caller]
-fn with(source: &str, calendars: &[(&str, &str)]) -> Bench {
+pub(crate) fn with(source: &str, calendars: &[(&str, &str)]) -> Bench {
     let mut bench = Bench::new(workflow(source), people());
     for (name, says) in calendars {
         bench.happens(&published(name, says, 1));
@@ -98,15 +98,15 @@ fn at(text: &str) -> Timestamp {
 }
 
 /// Lets time pass until a moment.
-fn until(bench: &mut Bench, text: &str) {
+pub(crate) fn until(bench: &mut Bench, text: &str) {
     bench.advance(at(text).duration_since(bench.now()));
 }
 
-fn is_done(bench: &Bench) -> bool {
+pub(crate) fn is_done(bench: &Bench) -> bool {
     bench.status() == ended("done")
 }
 
-fn overriding(reason: &str) -> Action {
+pub(crate) fn overriding(reason: &str) -> Action {
     Action::Override { hold: None, reason: reason.to_owned() }
 }
 
@@ -639,98 +639,6 @@ fn what_was_overridden_before_the_rollout_is_overridden_in_it() {
     let mut bench = with(&source, &[("maintenance", MAINTENANCE)]);
     bench.act("dora", overriding("the pager went off")).unwrap();
     assert_eq!(open(&bench), ["work#1/a/deploy"]);
-}
-
-const ACTIVITY: &str = "
-workflow: windows
-version: 1
-title: Windows
-start: work
-states:
-  work:
-    do:
-      activity:
-        run: deploy
-        retry: { attempts: 2, delay: 1h }
-        window: { in: calendar:maintenance, closes: CLOSES, override: role:board }
-        not_during: calendar:freeze
-    on: { succeeded: done, failed: failed }
-  done: { end: done }
-  failed: { end: failed }
-";
-
-fn activity(closes: &str) -> Bench {
-    let source = ACTIVITY.replace("CLOSES", closes);
-    with(&source, &[("maintenance", MAINTENANCE), ("freeze", NO_FREEZE)])
-}
-
-#[test]
-fn an_activity_begins_only_while_its_window_is_open() {
-    for closes in ["finish", "stop"] {
-        let mut bench = activity(closes);
-        assert_eq!(bench.status(), RunStatus::Held, "{closes}");
-        assert_eq!(last(&bench, "work.requested")["window"]["windows"], json!(["maintenance"]));
-        assert_eq!(bench.view().holds[0].conditions[0].kind, "window");
-        assert_eq!(
-            bench.next_steps()[..2],
-            [
-                "wait until the window opens, 2026-01-06 22:00:00 UTC",
-                "override the window of `work`, with a reason, as role board"
-            ]
-        );
-        assert!(open(&bench).is_empty());
-        // A freeze that is published meanwhile is honoured.
-        bench.happens(&published("freeze", FREEZE, 2));
-        until(&mut bench, "2026-01-06T22:00:00Z");
-        assert_eq!(bench.status(), RunStatus::Held, "{closes}");
-        until(&mut bench, "2026-01-13T22:00:00Z");
-        assert_eq!(open(&bench), ["work#1"], "{closes}");
-        assert_eq!(bench.status(), RunStatus::Working);
-        assert!(bench.view().holds.is_empty());
-        bench.attempt("work#1", done()).unwrap();
-        assert!(is_done(&bench));
-    }
-}
-
-#[test]
-fn what_becomes_of_an_activity_when_the_window_closes_is_a_choice() {
-    let begun = |closes: &str| {
-        let mut bench = activity(closes);
-        until(&mut bench, "2026-01-06T22:00:00Z");
-        bench.begin_open();
-        until(&mut bench, "2026-01-07T02:00:00Z");
-        bench
-    };
-    let mut bench = begun("finish");
-    assert_eq!(bench.status(), RunStatus::Working);
-    bench.attempt("work#1", done()).unwrap();
-    assert!(is_done(&bench));
-
-    let bench = begun("stop");
-    assert_eq!(bench.status(), ended("failed"));
-    assert_eq!(last(&bench, "work.failed")["reason"], "its window has closed");
-    assert_eq!(last(&bench, "activity.abandoned")["effect"], "work#1");
-
-    // What is done before anybody has noticed the close counts.
-    let mut bench = activity("stop");
-    until(&mut bench, "2026-01-06T22:00:00Z");
-    bench.begin_open();
-    bench.sleep(hours(4));
-    bench.attempt("work#1", done()).unwrap();
-    assert!(is_done(&bench));
-}
-
-#[test]
-fn the_window_of_an_activity_is_overridden_by_those_who_may() {
-    let mut bench = activity("stop");
-    refused(bench.act("bob", overriding("the pager went off")), RefusalCode::NotEligible);
-    refused(bench.act("dora", overriding(" ")), RefusalCode::InvalidInput);
-    bench.act("dora", overriding("the pager went off")).unwrap();
-    assert_eq!(open(&bench), ["work#1"]);
-    assert!(!bench.due().iter().any(|due| matches!(due.step, DueStep::Watch { .. })));
-    refused(bench.act("dora", overriding("again")), RefusalCode::NotAwaited);
-    bench.attempt("work#1", done()).unwrap();
-    assert!(is_done(&bench));
 }
 
 #[test]
