@@ -1,7 +1,7 @@
 //! A run in a shard's memory: its state, what waits for it, and what is under way for it.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -122,8 +122,11 @@ pub(crate) struct Slot {
     pub alone: usize,
     /// How often in a row the run was read again because an append of its failed.
     pub reloads: u32,
-    /// What the run is owed, as far as its definition can say it.
+    /// What the run is owed, as far as its definition can say it. Without it all is looked at after the
+    /// next append, and not only what has changed.
     pub owed: Option<Owed>,
+    /// Effects of which there was news while events were being appended: they are looked at then.
+    pub news: BTreeSet<EffectId>,
     /// When something is to be done about what it is owed.
     pub wakes: Times,
     /// The effects for which machines are owed work that this engine can have done.
@@ -150,6 +153,7 @@ impl Slot {
             alone: 0,
             reloads: 0,
             owed: None,
+            news: BTreeSet::new(),
             wakes: Times::default(),
             working: HashSet::new(),
             snapshot: Version::ZERO,

@@ -250,7 +250,8 @@ impl Shard {
     ) {
         let Some(slot) = self.slots.get_mut(&run) else { return };
         slot.phase = Phase::Ready;
-        let mut again: BTreeSet<EffectId> = slot.refused.drain().collect();
+        let mut again = std::mem::take(&mut slot.news);
+        again.extend(slot.refused.drain());
         slot.reloads = 0;
         slot.alone = slot.alone.saturating_sub(accepted.len());
         let Some(live) = &mut slot.live else { return };

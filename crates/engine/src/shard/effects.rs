@@ -278,13 +278,17 @@ impl Shard {
 
     /// Sees to the runs in memory that go by calendars, lockdowns or the inventory of the project.
     pub(super) fn project_changed(&mut self, project: &ProjectId) {
-        // What is being appended to, or read, is settled when that is done.
-        let of_project = |slot: &Slot| {
-            let live = slot.live.as_ref().filter(|_| slot.phase == Phase::Ready);
-            live.is_some_and(|live| live.run.project() == project)
-        };
-        let slots = self.slots.iter().filter(|(_, slot)| of_project(slot));
-        let runs: Vec<RunId> = slots.map(|(run, _)| *run).collect();
+        let of_project =
+            |slot: &Slot| slot.live.as_ref().is_some_and(|live| live.run.project() == project);
+        let mut runs = Vec::new();
+        for (run, slot) in self.slots.iter_mut().filter(|(_, slot)| of_project(slot)) {
+            if slot.phase == Phase::Ready {
+                runs.push(*run);
+            } else {
+                // All is looked at when what is being appended, or read, is there.
+                slot.owed = None;
+            }
+        }
         for run in runs {
             if let Some(slot) = self.slots.get_mut(&run) {
                 // What was as the run had seen it may be so no more.

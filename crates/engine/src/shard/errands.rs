@@ -98,6 +98,8 @@ impl Shard {
                 if slot.phase == Phase::Ready {
                     self.settle(run);
                     self.pump(run);
+                } else {
+                    slot.owed = None;
                 }
             }
             None => self.load(run),
@@ -121,6 +123,8 @@ impl Shard {
                 }
                 if slot.phase == Phase::Ready {
                     self.settle(run);
+                } else {
+                    slot.owed = None;
                 }
                 return;
             }

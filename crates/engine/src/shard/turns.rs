@@ -39,6 +39,8 @@ impl Shard {
         if slot.phase == Phase::Ready {
             self.settle_some(ticket.run, BTreeSet::from([ticket.effect.clone()]));
             self.pump(ticket.run);
+        } else {
+            slot.news.insert(ticket.effect.clone());
         }
     }
 
