@@ -46,6 +46,7 @@ power: cuts kills
 
 cuts:
 	HOLDPOINT_TEST_POWER_CUTS=$(POWER_CUTS) HOLDPOINT_TEST_CRASH_ROUNDS=$(CRASH_ROUNDS) \
+	HOLDPOINT_TEST_FAULTS_STEP=1 \
 	cargo test --workspace --test crash --test faults --test power_cut -- --nocapture
 
 kills:
