@@ -275,9 +275,12 @@ impl Printer<'_> {
     /// be still to come, but its run is there.
     fn is_there(&self) -> Result<(), Failure> {
         let all = self.outputs.all().unwrap_or_default();
+        // The lists may not be there yet, or be made anew: nothing is known of runs then.
+        let runs = self.directory.numbered().ok();
         let named = |about: &About| {
             self.arguments.run.as_ref().is_none_or(|text| {
-                is_named(text, about.run, &about.project, self.numbers.get(&about.run).copied())
+                let found = runs.iter().flatten().find(|(run, ..)| *run == about.run);
+                is_named(text, about.run, &about.project, found.map(|(.., number)| *number))
             })
         };
         let ours = all.iter().map(|output| &output.about).filter(|about| {
@@ -297,8 +300,7 @@ impl Printer<'_> {
                 ));
             }
         }
-        // The lists may not be there yet, or be made anew: nothing is known of runs then.
-        let Ok(runs) = self.directory.numbered() else { return Ok(()) };
+        let Some(runs) = runs else { return Ok(()) };
         if let Some(named) = &self.project
             && !runs.iter().any(|(_, project, _)| project == named)
         {
