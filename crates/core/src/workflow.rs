@@ -253,7 +253,7 @@ pub trait Workflow: Send + Sync + 'static {
     }
 
     /// Takes note that a member has said what became of an attempt: that is part of the history, as
-    /// [`RunEvent::AttemptSettled`](crate::RunEvent::AttemptSettled), and what follows from it is the
+    /// [`RunEvent::AttemptSettled`](crate::run::RunEvent::AttemptSettled), and what follows from it is the
     /// workflow's, such as that they count among those who carry the run out.
     fn settled(&self, _state: &mut Self::State, _effect: &EffectId, _by: &MemberId) {}
 

@@ -22,17 +22,17 @@ pub struct Due {
 /// What there is to do about an effect.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DueStep {
-    /// Send [`Action::TimerFired`] at this time or as soon after it as possible.
+    /// Send [`Action::TimerFired`](crate::Action::TimerFired) at this time or as soon after it as possible.
     Fire {
         /// When.
         at: Timestamp,
     },
-    /// Send [`Action::TimerFired`] as soon as what was seen is [no longer so](Run::has_changed).
+    /// Send [`Action::TimerFired`](crate::Action::TimerFired) as soon as what was seen is [no longer so](Run::has_changed).
     Watch {
         /// What was seen.
         seen: Seen,
     },
-    /// Send [`Action::AttemptStarted`], and when that is durable do the work.
+    /// Send [`Action::AttemptStarted`](crate::Action::AttemptStarted), and when that is durable do the work.
     Attempt {
         /// The work.
         activity: Box<Activity>,
@@ -46,29 +46,29 @@ pub enum DueStep {
         /// Since when it is known to wait for its turn.
         queued: Option<Timestamp>,
     },
-    /// Start a run under this id unless there is one, and send [`Action::ChildStarted`] or
-    /// [`Action::ChildRefused`]. One that is to be stopped is not started any more.
+    /// Start a run under this id unless there is one, and send [`Action::ChildStarted`](crate::Action::ChildStarted) or
+    /// [`Action::ChildRefused`](crate::Action::ChildRefused). One that is to be stopped is not started any more.
     Start {
         /// What is to be started.
         child: ChildRun,
         /// Its id.
         run: RunId,
     },
-    /// When this run has ended, send [`Action::ChildEnded`].
+    /// When this run has ended, send [`Action::ChildEnded`](crate::Action::ChildEnded).
     Await {
         /// The run.
         run: RunId,
-        /// Whether it is to be stopped, by [`Action::Stop`].
+        /// Whether it is to be stopped, by [`Action::Stop`](crate::Action::Stop).
         stop: bool,
     },
     /// The attempt is under way. When nobody is doing it (the engine was restarted), send
-    /// [`Action::AttemptEnded`] with [`Outcome::Unknown`](crate::Outcome::Unknown).
+    /// [`Action::AttemptEnded`](crate::Action::AttemptEnded) with [`Outcome::Unknown`](crate::Outcome::Unknown).
     UnderWay {
         /// Which attempt.
         attempt: u32,
     },
     /// Nobody knows how the attempt ended: have the check look, and send
-    /// [`Action::AttemptSettled`].
+    /// [`Action::AttemptSettled`](crate::Action::AttemptSettled).
     Settle {
         /// The name of the activity that is asked about.
         activity: String,
@@ -78,7 +78,7 @@ pub enum DueStep {
         attempt: u32,
     },
     /// Nobody knows how the attempt ended, and a person must say what became of it
-    /// ([`Action::Settle`]).
+    /// ([`Action::Settle`](crate::Action::Settle)).
     Rest {
         /// The activity's name.
         activity: String,
