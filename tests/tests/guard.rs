@@ -38,7 +38,7 @@ wait
 "#;
 
 /// How long something may take that takes a moment.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 #[track_caller]
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {

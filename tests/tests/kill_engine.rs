@@ -40,7 +40,7 @@ const DIRECTORY: &str = "HOLDPOINT_TEST_ENGINE_DIRECTORY";
 /// Set where the engine is to bring every run to its end and to stop then.
 const FINISH: &str = "HOLDPOINT_TEST_ENGINE_FINISH";
 /// How long a process may take to do anything at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How many submit and approve at once.
 const PEOPLE: usize = 32;
 /// So little that tails are sealed and segments merged all the time.

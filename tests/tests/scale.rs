@@ -22,30 +22,7 @@ use holdpoint::{
 use serde_json::json;
 use uuid::Uuid;
 
-fn definition(parallel: &str) -> String {
-    format!(
-        "
-workflow: scale
-version: 1
-title: Scale
-input: {{ type: object, properties: {{ targets: {{ type: array, items: {{ type: string }} }} }} }}
-start: roll
-states:
-  roll:
-    do:
-      rollout:
-        targets: '${{input.targets}}'
-        waves: [1%, 25%, 100%]
-        max_parallel: {parallel}
-        each: {{ run: deploy, with: {{ to: '${{target}}.example.com' }} }}
-        healthy: {{ http: 'http://${{target}}/health', for: 1s }}
-        rollback: {{ run: restore }}
-    on: {{ succeeded: done, rolled_back: failed, failed: failed }}
-  done: {{ end: done }}
-  failed: {{ end: failed }}
-"
-    )
-}
+const DEFINITION: &str = include_str!("../../crates/definition/tests/scale.yaml");
 
 /// Does all that it is asked to, after as many turns of others as its target's number says: so that ends
 /// come one by one, and not all in one append.
@@ -78,7 +55,7 @@ async fn roll_out(targets: u32, parallel: &str) -> (usize, Duration) {
     let command =
         ProjectCommand { id: id(), actor: ada.clone(), auth: auth(), trace: None, action };
     engine.change_project(&project, command).await.unwrap();
-    let source = definition(parallel);
+    let source = DEFINITION.replace("PARALLEL", parallel);
     engine.publish(&project, id(), ada.clone(), auth(), LANGUAGE, &source).await.unwrap();
     let names: Vec<String> = (0..targets).map(|n| format!("target-{n:05}")).collect();
     let submission = Submission {

@@ -48,7 +48,7 @@ const FAST: i32 = 10;
 /// How often all runs are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// Nobody waits longer for all of them.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What ships and has work done at machines. The last says whether each step of a target is undone at once.
 const ROLLOUTS: [(&str, &str, bool); 5] = [

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 pub(crate) const DATA: &str = "holdpoint-data";
 
 /// No command of these tests takes longer, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// An error that is longer does not fit on a screen.
 const ERROR_LINES_MAX: usize = 26;
@@ -296,6 +296,15 @@ pub(crate) fn finish(mut child: Child) -> Ran {
         std::thread::sleep(Duration::from_millis(5));
     };
     Output { status, stdout: output.join().unwrap(), stderr: errors.join().unwrap() }.into()
+}
+
+/// Waits for something that another process does.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The words of a line as a shell takes it apart: at spaces that are not within single quotes.

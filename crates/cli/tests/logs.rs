@@ -4,12 +4,11 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     process::Child,
-    time::{Duration, Instant},
 };
 
 use insta::assert_snapshot;
 
-use crate::common::{DATA, Place, filters, finish, words};
+use crate::common::{DATA, Place, filters, finish, until, words};
 
 /// Rolls one target out, and does something without a target behind it.
 const DEFINITION: &str = "
@@ -65,14 +64,6 @@ fn place() -> Place {
     place.write(&format!("{DATA}/holdpoint.toml"), DEPLOY);
     place.must("submit roll --input 'title=Version 2' --as ada");
     place
-}
-
-fn until(what: &str, is: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(50);
-    while !is() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// Has the work begun, and waits until the first program asks.

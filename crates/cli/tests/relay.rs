@@ -8,14 +8,14 @@ use std::{
     process::{Child, Stdio},
     sync::mpsc::channel,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use insta::{allow_duplicates, assert_snapshot};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::common::{DATA, PATCH, Place, filters, finish, words};
+use crate::common::{DATA, PATCH, Place, filters, finish, until, words};
 
 /// One activity, which takes until the file `go-on` is there.
 const SHIP: &str = "
@@ -56,15 +56,6 @@ states:
     on: { released: done, rejected: done }
   done: { end: done }
 ";
-
-/// No machine is so slow that something that happens has not happened by then.
-fn until(what: &str, is: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(300);
-    while !is() {
-        assert!(Instant::now() < end, "{what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
 
 fn place() -> Place {
     let place = Place::lab();

@@ -1,13 +1,10 @@
 //! `work`: programs as activities, that succeed, fail, are tried again, or leave a target stuck.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::fs;
 
 use insta::assert_snapshot;
 
-use crate::common::{DATA, Place, filters, finish, words};
+use crate::common::{DATA, Place, filters, finish, until, words};
 
 /// Rolls two targets out, without a health check.
 const ROLLOUT: &str = "
@@ -399,11 +396,7 @@ states:
 fn kill_during(place: &Place) {
     let mut working = place.command(&words("work")).spawn().unwrap();
     let pid = place.path("pid");
-    let until = Instant::now() + Duration::from_secs(30);
-    while !pid.exists() {
-        assert!(Instant::now() < until, "the work does not begin");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("the work does not begin", || pid.exists());
     working.kill().unwrap();
     working.wait().unwrap();
     let left: i32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
@@ -511,11 +504,7 @@ fn after_a_crash_the_check_says_what_was_done_or_a_person_does() {
 fn following_goes_on_until_it_is_interrupted_and_others_are_told_who_has_the_directory() {
     let place = place("true", "true");
     let follow = place.command(&words("work --follow --json")).spawn().unwrap();
-    let until = Instant::now() + Duration::from_secs(30);
-    while !place.path("notes").exists() {
-        assert!(Instant::now() < until, "the work does not begin");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until("the work does not begin", || place.path("notes").exists());
     let before = place.path(DATA).join("holdpoint.toml");
     let before = fs::read(before).unwrap();
     let ran = place.sh("work --wait 0");

@@ -16,28 +16,7 @@ use serde_json::{Value, json};
 use crate::common::{ended, people, workflow};
 
 fn definition(parallel: &str) -> Arc<Definition> {
-    workflow(&format!(
-        "
-workflow: scale
-version: 1
-title: Scale
-input: {{ type: object, properties: {{ targets: {{ type: array, items: {{ type: string }} }} }} }}
-start: roll
-states:
-  roll:
-    do:
-      rollout:
-        targets: '${{input.targets}}'
-        waves: [1%, 25%, 100%]
-        max_parallel: {parallel}
-        each: {{ run: deploy, with: {{ to: '${{target}}.example.com' }} }}
-        healthy: {{ http: 'http://${{target}}/health', for: 1s }}
-        rollback: {{ run: restore }}
-    on: {{ succeeded: done, rolled_back: failed, failed: failed }}
-  done: {{ end: done }}
-  failed: {{ end: failed }}
-"
-    ))
+    workflow(&include_str!("scale.yaml").replace("PARALLEL", parallel))
 }
 
 /// What a rollout over so many targets took.

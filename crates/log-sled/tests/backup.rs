@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "helpers of tests fail by panicking")]
 
+#[path = "support/content.rs"]
+mod content;
+#[path = "support/copy.rs"]
+mod copy;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -12,6 +17,7 @@ use std::{
     },
 };
 
+use copy::copy_all;
 use holdpoint_core::{Sequence, Version};
 use holdpoint_log::{
     EventLog, Head,
@@ -22,6 +28,13 @@ use holdpoint_log_sled::{
     ArchiveFailure, BackedUp, NewLog, OpenFailure, Options, SledLog, restore,
 };
 use proptest::{prelude::*, test_runner::TestCaseError};
+
+/// Every file under `path`, without the lock, which says who tried.
+fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = content::content(path);
+    files.retain(|path, _| !path.ends_with("lock"));
+    files
+}
 
 /// Segments stay as they are.
 const OPTIONS: Options = Options { tail_bytes_max: 40_000, segment_bytes: 0 };
@@ -64,33 +77,6 @@ fn segments(path: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
-}
-
-/// Every file under `path`, without the lock, which says who tried.
-fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(path).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(content(&path));
-        } else if !path.ends_with("lock") {
-            files.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
-    files
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_all(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
 }
 
 /// Checks that what is restored from a backup is a log with this head, and that the backup stays as

@@ -2,12 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+#[path = "support/content.rs"]
+mod content;
+#[path = "support/copy.rs"]
+mod copy;
+
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
+use copy::copy_all;
 use holdpoint_log::{
     EventLog,
     conformance::{append, event, noise, stream},
@@ -17,29 +23,9 @@ use holdpoint_log_sled::{ArchiveFailure, OpenFailure, SledLog, restore, salvage}
 
 /// Every file under `path`, without the lock, which says who tried.
 fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(path).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(content(&path));
-        } else if !path.ends_with("lock") {
-            files.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
+    let mut files = content::content(path);
+    files.retain(|path, _| !path.ends_with("lock"));
     files
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
 }
 
 /// A closed log of `appends` events of 20,000 bytes.
@@ -122,15 +108,15 @@ async fn an_interrupted_making_can_be_done_again() {
         },
         |path| {
             fs::create_dir(path).unwrap();
-            copy(&path.with_file_name("whole").join("tail"), &path.join("tail"));
+            copy_all(&path.with_file_name("whole").join("tail"), &path.join("tail"));
         },
         |path| {
-            copy(&path.with_file_name("whole"), path);
+            copy_all(&path.with_file_name("whole"), path);
             fs::remove_file(path.join("format")).unwrap();
             fs::write(path.join("head"), "").unwrap();
         },
         |path| {
-            copy(&path.with_file_name("whole"), path);
+            copy_all(&path.with_file_name("whole"), path);
             fs::rename(path.join("format"), path.join("format.new")).unwrap();
         },
     ];
@@ -193,7 +179,7 @@ async fn what_looks_damaged_is_refused_and_left_alone() {
     ];
     for (n, (what, damage)) in damages.iter().enumerate() {
         let path = dir.path().join(n.to_string());
-        copy(&whole, &path);
+        copy_all(&whole, &path);
         damage(&path);
         let failure = refused(&path).await;
         assert!(matches!(failure, OpenFailure::Damaged { .. }), "{what}: {failure}");
@@ -224,7 +210,7 @@ async fn a_log_without_the_note_of_its_end_is_refused_and_salvaged() {
     ];
     for (n, lose) in losses.iter().enumerate() {
         let path = dir.path().join(n.to_string());
-        copy(&whole, &path);
+        copy_all(&whole, &path);
         lose(&path);
         let has_format = path.join("format").exists();
         let before = content(&path);
@@ -261,7 +247,7 @@ async fn an_opening_that_was_cut_short_is_begun_again() {
     let dir = tempfile::tempdir().unwrap();
     closed_log(dir.path(), 5).await;
     let tail = dir.path().join("tail/00000001");
-    copy(&tail, &dir.path().join("tail/aside-00000001"));
+    copy_all(&tail, &dir.path().join("tail/aside-00000001"));
     fs::write(tail.join("db"), "what sled was writing").unwrap();
     // A copy that was being removed is none any more.
     fs::create_dir_all(dir.path().join("tail/dropped-aside-00000001/blobs")).unwrap();
@@ -306,7 +292,7 @@ async fn changed_bytes_are_never_taken_for_another_history() {
     let mut reported = 0;
     for n in 0..CHANGES {
         let path = dir.path().join(n.to_string());
-        copy(&whole, &path);
+        copy_all(&whole, &path);
         let mut db = fs::read(path.join("tail/00000001/db")).unwrap();
         let at = usize::try_from(length * n / CHANGES + n * 7).unwrap();
         db.iter_mut().skip(at).take(3).for_each(|byte| *byte ^= 0x55);

@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+#[path = "support/content.rs"]
+mod content;
+#[path = "support/copy.rs"]
+mod copy;
 
+use std::{fs, path::Path};
+
+use content::content;
+use copy::copy_all;
 use holdpoint_core::{Sequence, Version};
 use holdpoint_log::{
     AppendFailure, EventLog, Head,
@@ -15,33 +18,6 @@ use holdpoint_log::{
     verify,
 };
 use holdpoint_log_sled::{OpenFailure, Options, SledLog};
-
-/// Every file under `path`.
-fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(path).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(content(&path));
-        } else {
-            files.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
-    files
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
-}
 
 /// A closed log with segments and a tail.
 async fn log(path: &Path) -> Head {
@@ -78,13 +54,13 @@ async fn a_log_is_read_without_writing_to_it() {
             let tail = fs::read_dir(&tails).unwrap().next().unwrap().unwrap().path();
             let mut aside = std::ffi::OsString::from("aside-");
             aside.push(tail.file_name().unwrap());
-            copy(&tail, &tails.join(aside));
+            copy_all(&tail, &tails.join(aside));
             fs::write(tail.join("db"), "what sled was writing").unwrap();
         },
     ];
     for (n, change) in changes.iter().enumerate() {
         let path = dir.path().join(n.to_string());
-        copy(&whole, &path);
+        copy_all(&whole, &path);
         change(&path);
         let before = content(&path);
         let log = SledLog::open_to_read(&path).await.unwrap();
@@ -137,7 +113,7 @@ async fn damage_is_told_of_the_log_and_not_of_its_copy() {
     ];
     for (n, damage) in damages.iter().enumerate() {
         let path = dir.path().join(n.to_string());
-        copy(&whole, &path);
+        copy_all(&whole, &path);
         damage(&path);
         let before = content(&path);
         let read = SledLog::open_to_read(&path).await.unwrap_err();

@@ -6,12 +6,19 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+#[path = "support/content.rs"]
+mod content;
+#[path = "support/copy.rs"]
+mod copy;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
+use content::content;
+use copy::copy_all;
 use holdpoint_core::{Event, Sequence};
 use holdpoint_log::{
     EventLog, Head, Record,
@@ -22,33 +29,6 @@ use holdpoint_log_sled::{
     ArchiveFailure, Fate, OpenFailure, Options, Salvaged, SledLog, Stretch, salvage,
 };
 use tempfile::TempDir;
-
-/// Every file under `path`.
-fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(path).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(content(&path));
-        } else {
-            files.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
-    files
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_all(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
-}
 
 fn segments(path: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> =

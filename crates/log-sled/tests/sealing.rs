@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
+#[path = "support/copy.rs"]
+mod copy;
+
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use copy::copy_all;
 use holdpoint_core::{Sequence, Version};
 use holdpoint_log::{
     AppendFailure, EventLog, Head,
@@ -120,19 +124,6 @@ async fn go_on(log: &SledLog) {
     let records = log.read_stream(&stream(1_000), Version::ZERO, 99).await.unwrap();
     assert_eq!(records.len() as u64, actual.0 + 1);
     verify(log).await.unwrap();
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_all(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
 }
 
 #[tokio::test]
