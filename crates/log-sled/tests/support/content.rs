@@ -1,3 +1,5 @@
+//! What a log's directory holds, so that a test can compare it or put it back.
+
 use std::{
     collections::BTreeMap,
     fs,

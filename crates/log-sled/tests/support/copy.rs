@@ -1,3 +1,5 @@
+//! Copying a log's directory: one that nobody changes, or one that its writer has open.
+
 use std::{fs, path::Path};
 
 /// Copies a directory that nobody changes meanwhile.
