@@ -7,7 +7,7 @@ use crate::{
     event::DefinitionEvent as Event,
     evolve::work_of,
     state::Place,
-    windows::{CLOSED, Found},
+    windows::CLOSED,
 };
 
 impl Draft<'_> {
@@ -17,33 +17,37 @@ impl Draft<'_> {
         let Place::Activity { state, window: Some(window), .. } = &self.state.place else {
             return false;
         };
-        let (state, stops) = (state.clone(), window.stops());
-        match window.look(self.at) {
-            None => false,
-            Some(Found::Open(window)) => {
-                self.emit(Event::WindowOpened { state, window });
-                false
-            }
-            Some(Found::Closed(outlook)) => {
-                self.emit(Event::WindowAwaited { state, outlook });
-                stops
-            }
+        let (state, stops, found) = (state.clone(), window.stops(), window.look(self.at));
+        self.note_work_window(state, stops, found)
+    }
+
+    /// As [`Draft::activity_window`], of an activity that nobody has begun; one that is to stop then has failed.
+    pub(crate) fn activity_window_anew(&mut self) {
+        let Place::Activity { state, window: Some(window), .. } = &self.state.place else {
+            return;
+        };
+        let (state, stops, found) = (state.clone(), window.stops(), window.look_anew(self.at));
+        if self.note_work_window(state, stops, found) {
+            self.stop_activity();
         }
+    }
+
+    fn stop_activity(&mut self) {
+        let state = self.state.state().to_owned();
+        self.emit(Event::WorkFailed { state, reason: CLOSED.to_owned() });
+        self.go_on();
     }
 
     /// Decides what a timer of the activity's window does, if `effect` is one, and says so.
     pub(crate) fn activity_window_timer(&mut self, effect: &EffectId) -> bool {
-        let Place::Activity { state, effect: work, window: Some(window), .. } = &self.state.place
-        else {
+        let Place::Activity { effect: work, window: Some(window), .. } = &self.state.place else {
             return false;
         };
         if !window.effects(work.as_str()).iter().any(|one| one.id == *effect) {
             return false;
         }
-        let state = state.clone();
         if self.activity_window() {
-            self.emit(Event::WorkFailed { state, reason: CLOSED.to_owned() });
-            self.go_on();
+            self.stop_activity();
         }
         true
     }
@@ -57,8 +61,7 @@ impl Draft<'_> {
         };
         let defined = work_of(self.model, state).and_then(|work| work.window.as_ref());
         let defined = defined.filter(|_| !window.is_done()).ok_or_else(none)?;
-        let not = defined.not.iter().copied();
-        self.may_override(state, &defined.overriders, not, id, member)?;
+        self.may_override(state, &defined.overriders, &defined.not, id, member)?;
         let event = self.overriding(state, &window.asked, reason)?;
         self.emit(event);
         Ok(())

@@ -9,7 +9,7 @@ use crate::{
     rollout,
     rollout_state::{Course, RolloutState},
     state::Place,
-    windows::{CLOSED, Found},
+    windows::CLOSED,
     work_window::WorkTimes,
 };
 
@@ -52,35 +52,18 @@ impl Draft<'_> {
     pub(crate) fn rollout_window(&mut self) -> bool {
         let Some(rollout) = &self.state.rollout else { return false };
         let Some(window) = rollout.watched() else { return false };
-        let (state, stops) = (rollout.state.clone(), window.stops());
-        match window.look(self.at) {
-            None => false,
-            Some(Found::Open(window)) => {
-                self.emit(Event::WindowOpened { state, window });
-                false
-            }
-            Some(Found::Closed(outlook)) => {
-                self.emit(Event::WindowAwaited { state, outlook });
-                stops
-            }
-        }
+        let (state, stops, found) = (rollout.state.clone(), window.stops(), window.look(self.at));
+        self.note_work_window(state, stops, found)
     }
 
-    /// As [`Draft::rollout_window`], of a rollout of which nothing was begun: its window also matters if it
-    /// would finish outside of it.
+    /// As [`Draft::rollout_window`], of a rollout of which nothing was begun.
     pub(crate) fn rollout_window_anew(&mut self) -> bool {
         let Some(rollout) = &self.state.rollout else { return false };
-        let Some(window) = rollout.window.as_ref().filter(|window| !window.overridden) else {
-            return false;
-        };
-        if !window.is_done() {
-            return self.rollout_window();
-        }
-        let state = rollout.state.clone();
-        if let Found::Closed(outlook) = window.asked.look(self.at) {
-            self.emit(Event::WindowAwaited { state, outlook });
-        }
-        false
+        let forward = rollout.course == Course::RollingOut;
+        let Some(window) = rollout.window.as_ref().filter(|_| forward) else { return false };
+        let (state, stops) = (rollout.state.clone(), window.stops());
+        let found = window.look_anew(self.at);
+        self.note_work_window(state, stops, found)
     }
 
     /// Decides what one of [`RolloutState::window_effects`] does, if `effect` is one, and says so.
@@ -107,8 +90,7 @@ impl Draft<'_> {
             self.rollout().and_then(|rollout| rollout.window.as_ref()).ok_or_else(none)?;
         let rollout = self.state.rollout.as_ref().ok_or_else(none)?;
         let window = rollout.watched().ok_or_else(none)?;
-        let not = defined.not.iter().copied();
-        self.may_override(&rollout.state, &defined.overriders, not, id, member)?;
+        self.may_override(&rollout.state, &defined.overriders, &defined.not, id, member)?;
         let event = self.overriding(&rollout.state, &window.asked, reason)?;
         self.emit(event);
         if let Some(next) = rollout::settle(self) {

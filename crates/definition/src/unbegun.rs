@@ -1,6 +1,6 @@
 //! Work that is asked for and of which nothing has begun: what has come meanwhile that keeps it from
-//! starting holds it as though it had not been asked for. That is a lockdown, or that the window has closed
-//! of a rollout that would otherwise finish.
+//! starting holds it as though it had not been asked for. That is a lockdown, or that the window of a rollout or
+//! an activity has closed.
 
 use std::collections::BTreeSet;
 
@@ -41,24 +41,26 @@ impl Draft<'_> {
     /// Decides what becomes of work that was not begun: where it may not be, it is taken back, and asked for anew
     /// when it may.
     pub(crate) fn may_not_begin(&mut self, effects: &BTreeSet<EffectId>) -> Result<(), Refusal> {
-        let by_window = match &self.state.place {
-            Place::Activity { effect, .. } if effects.contains(effect) => false,
-            Place::Child(child) if effects.contains(&child.effect) => false,
+        match &self.state.place {
+            Place::Activity { effect, .. } if effects.contains(effect) => {}
+            Place::Child(child) if effects.contains(&child.effect) => {}
             Place::Rollout { .. } => {
                 if !self.state.rollout.as_ref().is_some_and(|rollout| rollout.is_free()) {
                     let next = rollout_unbegun::not_begun(self, effects)?;
                     next.into_iter().for_each(|next| self.enter(next));
                     return Ok(());
                 }
-                true
             }
             _ => return Ok(()),
-        };
+        }
         let state = self.state.state().to_owned();
         let by = self.lockdowns();
         if !by.is_empty() {
             self.emit(Event::LockedDown { state, by });
-        } else if by_window && self.rollout_window_anew() {
+            return Ok(());
+        }
+        self.activity_window_anew();
+        if matches!(self.state.place, Place::Rollout { .. }) && self.rollout_window_anew() {
             rollout::turn_back(self, CLOSED);
             if let Some(next) = rollout::settle(self) {
                 self.enter(next);

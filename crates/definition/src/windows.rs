@@ -523,8 +523,8 @@ impl Draft<'_> {
         };
         self.in_time(open)?;
         let by_approval = definition.approval.iter().flat_map(|approval| &approval.not);
-        let not = defined.not.iter().chain(by_approval).copied();
-        self.may_override(&open.hold, &defined.overriders, not, id, member)?;
+        let not: Vec<Exclusion> = defined.not.iter().chain(by_approval).copied().collect();
+        self.may_override(&open.hold, &defined.overriders, &not, id, member)?;
         if window.overridden.is_some() {
             return Err(not_awaited(format!(
                 "the window of `{}` is overridden already",
@@ -544,7 +544,7 @@ impl Draft<'_> {
         &self,
         state: &str,
         overriders: &[Approver],
-        mut not: impl Iterator<Item = Exclusion>,
+        not: &[Exclusion],
         id: &MemberId,
         member: &holdpoint_core::project::Member,
     ) -> Result<(), Refusal> {
@@ -559,11 +559,11 @@ impl Draft<'_> {
                 format!("`{id}` may not override the window of `{state}`: {whom} may"),
             ));
         }
-        match not.find(|exclusion| is_excluded(&self.state, *exclusion, id)) {
+        match not.iter().find(|exclusion| is_excluded(&self.state, **exclusion, id)) {
             None => Ok(()),
             Some(exclusion) => {
                 let message = format!("`{id}` {}", exclusion.why());
-                let others = could_override(overriders, &[], &self.state, self.at);
+                let others = could_override(overriders, not, &self.state, self.at);
                 let others: Vec<&str> =
                     others.iter().filter(|other| *other != id).map(MemberId::as_str).collect();
                 Err(Refusal::new(RefusalCode::SelfApproval, message).needs(if others.is_empty() {

@@ -67,6 +67,15 @@ impl WorkTimes {
         (!self.is_done() && !same).then(|| self.asked.look(at))
     }
 
+    /// As [`WorkTimes::look`], of work of which nothing was begun: that it closes also matters if the work would
+    /// finish outside of it.
+    pub(crate) fn look_anew(&self, at: &Moment<'_>) -> Option<Found> {
+        if self.overridden || !self.is_done() {
+            return self.look(at);
+        }
+        Some(self.asked.look(at)).filter(|found| matches!(found, Found::Closed(_)))
+    }
+
     /// Whether it is open, and the work is to stop when it closes.
     pub(crate) fn stops(&self) -> bool {
         !self.shut && self.closes == Closing::Stop
@@ -105,6 +114,27 @@ impl WorkTimes {
 }
 
 impl Draft<'_> {
+    /// Notes what the calendars say of the window of a state, where that is new, and says whether it has closed
+    /// on work that is to stop then.
+    pub(crate) fn note_work_window(
+        &mut self,
+        state: String,
+        stops: bool,
+        found: Option<Found>,
+    ) -> bool {
+        match found {
+            None => false,
+            Some(Found::Open(window)) => {
+                self.emit(Event::WindowOpened { state, window });
+                false
+            }
+            Some(Found::Closed(outlook)) => {
+                self.emit(Event::WindowAwaited { state, outlook });
+                stops
+            }
+        }
+    }
+
     /// That a member, who may, overrides the window of a state.
     pub(crate) fn overriding(
         &self,

@@ -1,6 +1,6 @@
 //! Windows of activities: one begins only while its window is open.
 
-use holdpoint_core::{RefusalCode, RunStatus, run::DueStep, testing::Bench};
+use holdpoint_core::{Action, EffectId, RefusalCode, RunStatus, run::DueStep, testing::Bench};
 use serde_json::json;
 
 use crate::{
@@ -98,4 +98,34 @@ fn the_window_of_an_activity_is_overridden_by_those_who_may() {
     refused(bench.act("dora", overriding("again")), RefusalCode::NotAwaited);
     bench.attempt("work#1", done()).unwrap();
     assert!(is_done(&bench));
+}
+
+#[test]
+fn an_activity_that_was_not_begun_before_the_close_waits_for_the_next_window() {
+    let start = |bench: &mut Bench| {
+        let effect = EffectId::new("work#1");
+        bench
+            .act("engine", Action::AttemptStarted { effect, attempt: 1, configured: None })
+            .unwrap();
+    };
+    let mut bench = activity("finish");
+    until(&mut bench, "2026-01-06T22:00:00Z");
+    assert_eq!(open(&bench), ["work#1"]);
+    bench.sleep(hours(4));
+    start(&mut bench);
+    assert!(open(&bench).is_empty());
+    assert_eq!(bench.status(), RunStatus::Held);
+    assert_eq!(last(&bench, "window.awaited")["opens"], "2026-01-13T22:00:00Z");
+    until(&mut bench, "2026-01-13T22:00:00Z");
+    // What was begun goes on.
+    bench.begin_open();
+    bench.sleep(hours(4));
+    bench.attempt("work#1", done()).unwrap();
+    assert!(is_done(&bench));
+
+    let mut bench = activity("stop");
+    until(&mut bench, "2026-01-06T22:00:00Z");
+    bench.sleep(hours(4));
+    start(&mut bench);
+    assert_eq!(bench.status(), ended("failed"));
 }
