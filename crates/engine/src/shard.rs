@@ -284,7 +284,12 @@ impl Shard {
             Ask::Admitted(ticket) => self.admitted(&ticket),
             Ask::Queued { ticket, for_what, before } => self.queued(ticket, for_what, before),
             Ask::ProjectChanged(project) => self.project_changed(&project),
-            Ask::WakeAt(run, at) => self.set_wake(run, Some(at)),
+            Ask::WakeAt(run, at) => {
+                // It was read before the run was: what has come since may be due earlier.
+                if self.wake_of.get(&run).is_none_or(|known| at < *known) {
+                    self.set_wake(run, Some(at));
+                }
+            }
             Ask::Idle(reply) => self.idlers.push(reply),
             Ask::Shutdown => {}
         }

@@ -363,6 +363,8 @@ impl Shard {
     fn not_acceptable(&mut self, run: RunId, failure: &AppendFailure, accepted: Vec<Accepted>) {
         let Some(slot) = self.slots.get_mut(&run) else { return };
         slot.phase = Phase::Ready;
+        // There may have been news of what was refused.
+        slot.refused.clear();
         let several = accepted.len() > 1;
         if several {
             slot.alone = accepted.len();

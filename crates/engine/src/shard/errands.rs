@@ -94,6 +94,8 @@ impl Shard {
         match self.slots.get_mut(&run) {
             Some(slot) => {
                 slot.going_on.clear();
+                // What could not be read of one may be read now.
+                slot.refused.clear();
                 slot.errands.values_mut().for_each(|news| *news = true);
                 if slot.phase == Phase::Ready {
                     self.settle(run);
