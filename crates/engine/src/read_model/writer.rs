@@ -57,7 +57,10 @@ impl Writer {
                 batch.push(update);
             }
             let applied = self.apply(std::mem::take(&mut batch));
-            let failed = applied.err().map(|failure| failure.to_string());
+            let failed = applied.err().map(|failure| match failure {
+                QueryFailure::ReadModel(reason) => reason,
+                other => other.to_string(),
+            });
             let stop = failed.is_some();
             self.tell.send_replace(Progress { watermark: self.watermark, failed });
             if stop {
