@@ -111,6 +111,19 @@ impl Failure {
         self
     }
 
+    /// What is said when a command was done and what came of it cannot be shown.
+    pub(crate) fn after(answer: holdpoint::core::run::RunAnswer, why: Self) -> Self {
+        let Self::Storage(why) = why else { return why };
+        Self::storage(
+            format!(
+                "the command was done, and is durable at position {}; what came of it cannot be shown: {}",
+                answer.sequence, why.message
+            ),
+            "make room on the disk or mend what is wrong there; do not send the command again: `holdpoint \
+             history` shows it",
+        )
+    }
+
     /// The exit code.
     pub(crate) const fn code(&self) -> u8 {
         match self {
@@ -392,8 +405,8 @@ impl From<QueryFailure> for Failure {
         let help = match &failure {
             QueryFailure::NoSuchRun(_) => return Self::usage(failure.to_string(), LIST_RUNS),
             QueryFailure::ReadModel(_) => {
-                "the read model is derived: delete `read-model.sqlite` in the data directory, and \
-                 the next command builds it again"
+                "make room if the disk is full. The read model is derived: where it is damaged, delete \
+                 `read-model.sqlite` in the data directory, and the next command builds it again"
             }
             QueryFailure::Read(_) | QueryFailure::History(_) => {
                 "check the directory with `holdpoint verify`, and keep a copy before you repair"

@@ -43,8 +43,12 @@ pub(crate) async fn send(
     done: &str,
 ) -> Result<Answer, Failure> {
     let answer = engine.command(run, command).await?;
-    let mut detail = engine.run(run).await?;
-    engine.note_newer_work(&mut detail).await?;
+    let shown = async {
+        let mut detail = engine.run(run).await?;
+        engine.note_newer_work(&mut detail).await?;
+        Ok::<_, Failure>(detail)
+    };
+    let detail = shown.await.map_err(|why| Failure::after(answer, why))?;
     let row = &detail.row;
     let text = format!(
         "{done} run {}: {}\n{}",

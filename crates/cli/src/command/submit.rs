@@ -39,14 +39,18 @@ pub(crate) async fn submit(context: &Context, arguments: Submit) -> Result<Answe
                 input,
             };
             let submitted = engine.submit(project.id(), submission).await?;
-            // What is submitted again is answered, and looked at no second time.
-            let is_new = engine.run(submitted.run).await?.row.at == submitted.answer;
-            let found = if is_new {
-                engine.note_conflicts(&project, submitted.run).await?
-            } else {
-                engine.conflicts(&project, Some(submitted.run)).await?
+            let shown = async {
+                // What is submitted again is answered, and looked at no second time.
+                let is_new = engine.run(submitted.run).await?.row.at == submitted.answer;
+                let found = if is_new {
+                    engine.note_conflicts(&project, submitted.run).await?
+                } else {
+                    engine.conflicts(&project, Some(submitted.run)).await?
+                };
+                Ok::<_, Failure>((found, engine.run(submitted.run).await?))
             };
-            let detail = engine.run(submitted.run).await?;
+            let shown = shown.await.map_err(|why| Failure::after(submitted.answer, why));
+            let (found, detail) = shown?;
             let row = &detail.row;
             let text = format!(
                 "submitted run {} of the project `{}`: {}\n{}{}",
