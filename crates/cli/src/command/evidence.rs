@@ -58,15 +58,23 @@ pub(crate) async fn attach(context: &Context, arguments: Attach) -> Result<Answe
         let command =
             Command { id: who.command, actor: who.actor, auth: who.auth, trace: None, action };
         let sent = run::send(engine, run, command, "attached evidence to").await;
-        // What a refused command would have named must not stay. Where nobody knows what became of
-        // the command, the file does; and where others may have put the same bytes meanwhile.
-        if let (Err(Failure::Refused(_)), Some(stored), None) = (&sent, &stored, caller::current())
-        {
-            store.discard(stored)?;
-        }
+        discard_refused(&store, &sent, stored.as_ref())?;
         sent
     };
     context.with_engine_at_rest(attached).await
+}
+
+/// What a refused command would have named must not stay. Where nobody knows what became of the command, the
+/// file does; and where others may have put the same bytes meanwhile.
+pub(crate) fn discard_refused<T>(
+    store: &EvidenceStore,
+    sent: &Result<T, Failure>,
+    stored: Option<&Stored>,
+) -> Result<(), EvidenceFailure> {
+    match (sent, stored, caller::current()) {
+        (Err(Failure::Refused(_)), Some(stored), None) => store.discard(stored),
+        _ => Ok(()),
+    }
 }
 
 /// Keeps a file that whoever calls has named.

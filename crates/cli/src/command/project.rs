@@ -110,10 +110,7 @@ async fn qualify(
             let done = format!("`{member}` is qualified {}{lapsed}", in_words(&qualification));
             let action = ProjectAction::Qualify { member, qualification };
             let changed = change(engine, project.id(), action, who, &done).await;
-            // What a refused command would have named must not stay.
-            if let (Err(Failure::Refused(_)), Some(stored)) = (&changed, &stored) {
-                store.discard(stored)?;
-            }
+            evidence::discard_refused(&store, &changed, stored.as_ref())?;
             changed
         })
         .await
@@ -126,7 +123,7 @@ async fn evidence_of(
     domain: &QualificationName,
     out: &Path,
 ) -> Result<Answer, Failure> {
-    let project = context.with_engine_at_rest(async |engine| context.project(engine)).await?;
+    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
     let held = project.member(member)?.qualifications.iter().rev();
     let shown = held.filter(|one| one.domain == *domain).find_map(|one| one.evidence.as_ref());
     let Some(shown) = shown else {
