@@ -89,7 +89,7 @@ impl Context {
                 opened => return Ok(opened?),
             };
             if self.relayed
-                && let Some(stream) = asking::reach(&self.directory)
+                && let Some(stream) = asking::reach(&self.directory).await
             {
                 return Err(Failure::Served(stream));
             }

@@ -36,6 +36,13 @@ const BENCH_DEFAULT: &str = ".";
 /// The word by which the program runs another and guards it; nobody types it.
 const GUARD: &str = "guard-program";
 
+/// How often a command is handed over again that was not begun, and after which pause.
+const NOT_BEGUN_MAX: u32 = 50;
+const NOT_BEGUN_PAUSE: Duration = Duration::from_millis(20);
+
+/// No process that has begun to end has the directory for longer.
+const ENDING_SECONDS_MAX: u16 = 20;
+
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == GUARD) {
@@ -75,7 +82,7 @@ fn main() -> ExitCode {
 
 /// Does the command, here or in the process that has the directory.
 fn run(runtime: &Runtime, mut arguments: Arguments) -> Result<ExitCode, Failure> {
-    let mut after = None;
+    let (mut after, mut not_begun) = (None, 0_u32);
     loop {
         let watches = matches!(arguments.command, Command::Watch(_));
         match runtime.block_on(here(arguments, after)) {
@@ -83,14 +90,23 @@ fn run(runtime: &Runtime, mut arguments: Arguments) -> Result<ExitCode, Failure>
             Err(Failure::Served(stream)) => {
                 match hand_over(runtime.handle(), stream, watches, after)? {
                     Handed::Ended(code) => return Ok(ExitCode::from(code)),
-                    Handed::NotBegun => {}
+                    Handed::NotBegun if not_begun >= NOT_BEGUN_MAX => {
+                        return Err(Failure::busy(
+                            "the process that has the directory takes the command and does not begin it",
+                            "see what it reports, or end it and run the command again",
+                        ));
+                    }
+                    Handed::NotBegun => not_begun = not_begun.saturating_add(1),
                     Handed::GoOn(sequence) => after = Some(sequence),
                 }
             }
             Err(failure) => return Err(failure),
         }
-        // The other process has ended: who has the directory now is looked at again.
+        // The other process is ending: who has the directory now is looked at again, and it may take its
+        // time over the commands of others.
+        std::thread::sleep(NOT_BEGUN_PAUSE);
         arguments = Arguments::parse();
+        arguments.wait = arguments.wait.max(ENDING_SECONDS_MAX);
     }
 }
 

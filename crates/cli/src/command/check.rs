@@ -15,6 +15,7 @@ use crate::{
     context::Context,
     failure::{Failure, shortened},
     output::{count, print},
+    relay::caller,
 };
 
 /// A file that was checked.
@@ -53,11 +54,18 @@ pub(crate) async fn check(context: &Context, arguments: &Check) -> Result<(), Fa
 pub(crate) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for path in given {
-        if !path.is_dir() {
+        let place = caller::seen_here(path);
+        if !place.is_dir() {
             found.push(path.clone());
             continue;
         }
-        let there = test::in_directory(path, ".yaml")?;
+        let mut there = test::in_directory(&place, ".yaml")?;
+        if place != *path {
+            // As whoever calls would name them.
+            there.iter_mut().for_each(|file| {
+                *file = file.file_name().map_or_else(|| file.clone(), |name| path.join(name));
+            });
+        }
         if there.is_empty() {
             return Err(Failure::usage(
                 format!("there are no definitions in `{}`", path.display()),

@@ -38,10 +38,18 @@ pub(crate) enum Handed {
     GoOn(Sequence),
 }
 
-/// A way to the process that has `directory`, if it takes commands of others.
-pub(crate) fn reach(directory: &Path) -> Option<UnixStream> {
+/// A way to the process that has `directory`, if it takes commands of others and is of the same user: it is
+/// handed the files that it asks for.
+pub(crate) async fn reach(directory: &Path) -> Option<UnixStream> {
     let (_directory, path) = socket(directory).ok()?;
-    UnixStream::connect(path).ok()
+    let stream = tokio::net::UnixStream::connect(path).await.ok()?;
+    let peer = stream.peer_cred().ok()?.uid();
+    if peer != rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    let stream = stream.into_std().ok()?;
+    stream.set_nonblocking(false).ok()?;
+    Some(stream)
 }
 
 /// Has the command of this process done at the other end of `stream`: prints what it prints, reads what
@@ -56,8 +64,16 @@ pub(crate) fn hand_over(
     let call = call(after)?;
     let out = Arc::new(Mutex::new(stream.try_clone()?));
     let say = |asked: &Asked| asked.write(&mut *out.lock().unwrap_or_else(PoisonError::into_inner));
-    // Whoever refuses need not hear the command first.
-    drop(say(&Asked::Command(Box::new(call))));
+    match say(&Asked::Command(Box::new(call))) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(Failure::usage(
+                "the command is too long to be handed to the process that has the directory",
+                "put what is long into a file, or wait until that process has ended",
+            ));
+        }
+        // Whoever refuses need not hear the command first.
+        _ => {}
+    }
     if watches {
         let out = Arc::clone(&out);
         runtime.spawn(async move {

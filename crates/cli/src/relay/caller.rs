@@ -60,6 +60,11 @@ pub(super) fn enter(caller: Arc<Caller>) {
     CALLER.set(Some(caller));
 }
 
+/// How this process names what whoever calls has named.
+pub(crate) fn seen_here(path: &Path) -> PathBuf {
+    current().map_or_else(|| path.to_owned(), |caller| caller.directory.join(path))
+}
+
 /// Where a file is that is to be written.
 pub(crate) fn place(path: &Path) -> Result<PathBuf, Failure> {
     current().map_or_else(|| Ok(path.to_owned()), |caller| caller.place(path))
@@ -227,11 +232,26 @@ impl Read for Incoming<'_> {
             match self.parts.recv() {
                 Ok(Part::Bytes(bytes)) => self.bytes = io::Cursor::new(bytes),
                 Ok(Part::End) => self.ended = true,
-                Ok(Part::Failed(why)) => return Err(io::Error::other(why)),
-                Err(_) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Ok(Part::Failed(why)) => {
+                    self.ended = true;
+                    return Err(io::Error::other(why));
+                }
+                Err(_) => {
+                    self.ended = true;
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
             }
         }
         Ok(0)
+    }
+}
+
+impl Drop for Incoming<'_> {
+    /// What is not read of this file must not pass for the next one.
+    fn drop(&mut self) {
+        while !self.ended {
+            self.ended = !matches!(self.parts.recv(), Ok(Part::Bytes(_)));
+        }
     }
 }
 
