@@ -92,42 +92,60 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
+/// What a pure crate has no use for: what waits, does I/O, logs, or draws random numbers.
+const WORLD: &[&str] = &[
+    "tokio",
+    "tracing",
+    "async-trait",
+    "futures",
+    "sled",
+    "rusqlite",
+    "axum",
+    "reqwest",
+    "rustix",
+    "tempfile",
+    "fastrand",
+    "getrandom",
+    "rand",
+];
+
 /// Crates from elsewhere that a crate must not name, and why.
 const NEVER: &[(&str, &[&str], &str)] = &[
     (
         "holdpoint-core",
-        &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
+        WORLD,
         "the core is pure: it does no I/O, waits for nothing and logs nothing",
     ),
     (
         "holdpoint-calendar",
-        &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
+        WORLD,
         "a calendar is pure: it does no I/O, waits for nothing and logs nothing",
     ),
     (
         "holdpoint-inventory",
-        &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
+        WORLD,
         "an inventory is pure: it does no I/O, waits for nothing and logs nothing",
     ),
     (
         "holdpoint-definition",
-        &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
+        WORLD,
         "a definition is pure: it does no I/O, waits for nothing and logs nothing",
     ),
     (
         "holdpoint-scenario",
-        &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
+        WORLD,
         "scenarios are pure: they are played in virtual time, and do no I/O",
     ),
-    (
-        "holdpoint-authoring",
-        &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
-        "reports, pictures and formatting are functions of a text",
-    ),
+    ("holdpoint-authoring", WORLD, "reports, pictures and formatting are functions of a text"),
     (
         "holdpoint-control",
-        &["tokio", "tracing", "async-trait", "futures", "sled", "rusqlite", "axum", "reqwest"],
+        WORLD,
         "a control is pure: it does no I/O, waits for nothing and logs nothing",
+    ),
+    (
+        "holdpoint-log",
+        &["tracing", "sled", "rusqlite", "rustix", "tempfile", "fastrand", "getrandom", "rand"],
+        "what every log shares does no I/O and draws no random number",
     ),
     (
         "holdpoint-engine",
@@ -153,6 +171,21 @@ const ALONE: &[(&str, &[&str], &str)] = &[
     ("fjall", &["holdpoint-benches"], "what is compared with is no part of the program"),
     ("redb", &["holdpoint-benches"], "what is compared with is no part of the program"),
 ];
+
+/// Crates that are functions of their arguments, clock, files and network being somebody else's.
+const PURE: &[&str] =
+    &["authoring", "calendar", "core", "definition", "inventory", "log", "scenario"];
+
+/// What makes clippy see to it: nothing beneath can take back what is forbidden here.
+const PURITY: &str = "
+#![forbid(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = \"this crate is pure: `clippy.toml` lists what that keeps it from\"
+)]
+";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -219,6 +252,26 @@ fn no_crate_names_what_is_not_its_business() {
             if !alone.contains(&name.as_str()) {
                 let alone = alone.join("` and `");
                 faults.push(format!("only `{alone}` may name `{needed}`, not `{name}`: {reason}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn pure_crates_are_held_from_the_world_by_a_lint() {
+    let mut faults = Vec::new();
+    for name in PURE {
+        let directory = root().join("crates").join(name);
+        if !fs::read_to_string(directory.join("src/lib.rs")).unwrap().contains(PURITY) {
+            faults.push(format!("`crates/{name}/src/lib.rs` does not say:{PURITY}"));
+        }
+        // Clippy takes the first that it finds on the way up.
+        for of_its_own in ["clippy.toml", ".clippy.toml"] {
+            if directory.join(of_its_own).exists() {
+                faults.push(format!(
+                    "`crates/{name}/{of_its_own}` hides the list in `clippy.toml` from clippy"
+                ));
             }
         }
     }

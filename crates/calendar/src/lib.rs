@@ -34,6 +34,14 @@
 //! | `ics`, `content` | import of iCalendar files |
 //! | `fact` | what events record |
 
+#![forbid(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "this crate is pure: `clippy.toml` lists what that keeps it from"
+)]
+
 mod calendar;
 mod content;
 mod document;

@@ -30,6 +30,14 @@
 //! | [`next_step`] | what a person can do next about a run |
 //! | [`view`] | what a run looks like to a person: holds, candidates, progress |
 
+#![forbid(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "this crate is pure: `clippy.toml` lists what that keeps it from"
+)]
+
 mod answers;
 mod authority;
 pub mod baseline;

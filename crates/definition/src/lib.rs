@@ -28,6 +28,14 @@
 //! # Ok::<(), holdpoint_definition::Diagnostics>(())
 //! ```
 
+#![forbid(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "this crate is pure: `clippy.toml` lists what that keeps it from"
+)]
+
 use std::sync::Arc;
 
 use holdpoint_core::{DefinitionName, LoadFailure, Loader, workflow::LoadedDefinition};

@@ -29,6 +29,14 @@
 //! | `secrets` | which variables and columns look as if they held secrets |
 //! | `tree` | YAML and JSON in which every value knows its line |
 
+#![forbid(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "this crate is pure: `clippy.toml` lists what that keeps it from"
+)]
+
 mod ansible;
 mod ansible_ini;
 mod ansible_yaml;

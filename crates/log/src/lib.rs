@@ -6,6 +6,14 @@
 //! A log can be checked by those who do not have it: [`prove`] makes proofs, [`proof`] verifies
 //! them, [`checkpoint`] is what they start from, and [`proof_file`] is how they travel.
 
+#![forbid(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "this crate is pure: `clippy.toml` lists what that keeps it from"
+)]
+
 mod chains;
 pub mod checkpoint;
 #[cfg(feature = "test-util")]

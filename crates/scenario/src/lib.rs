@@ -52,6 +52,14 @@
 //! # Ok::<(), holdpoint_definition::Diagnostics>(())
 //! ```
 
+#![forbid(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "this crate is pure: `clippy.toml` lists what that keeps it from"
+)]
+
 mod baselines;
 mod calendars;
 mod check;
