@@ -1,11 +1,14 @@
 //! Published vectors, read where they are: the folder that `HOLDPOINT_MERKLE_DATA` names, or
-//! `shared/data/merkle` beside the workspace. They are not part of it.
+//! `shared/data/merkle` beside the workspace. They are not part of it; where they are not there, each
+//! test says SKIPPED, or fails where `HOLDPOINT_REQUIRE_MERKLE_DATA` is set.
 #![expect(clippy::unwrap_used, reason = "a failed expectation must fail the test that stated it")]
 
 mod common;
 
 use std::{
+    collections::BTreeSet,
     env, fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -25,19 +28,61 @@ use holdpoint_log::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+/// Where the folder is.
+const FOLDER: &str = "HOLDPOINT_MERKLE_DATA";
+/// Set where a folder that is not there is an error.
+const REQUIRED: &str = "HOLDPOINT_REQUIRE_MERKLE_DATA";
+
+/// What is read of the folder by the tests below; of a path with `*`, what has any number there.
+const READ: &[&str] = &[
+    "README.md",
+    "c2sp/checkpoint-cosigned-parse-only.txt",
+    "c2sp/signed-note-example.txt",
+    "c2sp/signed-note-example.vkey",
+    "c2sp/witness-add-checkpoint-request-parse-only.txt",
+    "derived/checkpoints.json",
+    "derived/trees.json",
+    "tessera-testdata-log/checkpoint",
+    "tessera-testdata-log/checkpoint.*",
+    "tessera-testdata-log/tile/0/000.p/*",
+    "tessera-testdata-log/tile/entries/000.p/*",
+    "tessera-testdata-log/vkey.txt",
+    "transparency-dev-merkle/consistency.json",
+    "transparency-dev-merkle/inclusion.json",
+    "transparency-dev-merkle/reference_tree.json",
+];
+/// What is about something that Holdpoint does not have.
+const NOT_OURS: &[(&str, &str)] =
+    &[("derived/tile_paths.json", "tiles are no files here: nothing has such a path")];
+
 /// The folder, where it is there.
 fn data() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/merkle");
-    let path = env::var_os("HOLDPOINT_MERKLE_DATA").map_or_else(beside, PathBuf::from);
+    let path = env::var_os(FOLDER).map_or_else(beside, PathBuf::from);
     if path.is_dir() {
         return Some(path);
     }
-    eprintln!("SKIPPED: no published vectors in {}; see HOLDPOINT_MERKLE_DATA", path.display());
+    let reason = format!("there are no published vectors in {}; see {FOLDER}", path.display());
+    assert!(env::var_os(REQUIRED).is_none(), "{reason}");
+    // What tests print is hidden when they pass.
+    io::stderr().write_all(format!("SKIPPED: {reason}\n").as_bytes()).unwrap();
     None
 }
 
+/// The path with what is a number in it replaced, as [`READ`] has it.
+fn listed(name: &str) -> String {
+    let number = name.rsplit(['.', '/']).next().unwrap();
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { format!("{}*", name.strip_suffix(number).unwrap()) } else { name.to_owned() }
+}
+
+fn bytes(data: &Path, name: &str) -> Vec<u8> {
+    assert!(READ.contains(&listed(name).as_str()), "`{name}` is read and not in the list");
+    fs::read(data.join(name)).unwrap()
+}
+
 fn text(data: &Path, name: &str) -> String {
-    fs::read_to_string(data.join(name)).unwrap()
+    String::from_utf8(bytes(data, name)).unwrap()
 }
 
 fn json(data: &Path, name: &str) -> Value {
@@ -72,6 +117,32 @@ fn number(value: &Value) -> u64 {
 
 fn head(size: &Value, root: Hash) -> Head {
     Head { sequence: Sequence(number(size)), root }
+}
+
+/// The files beneath a folder, by their paths in it.
+fn files(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_file_of_the_folder_is_left_out() {
+    let Some(data) = data() else { return };
+    let there: BTreeSet<String> = files(&data).iter().map(|name| listed(name)).collect();
+    let known: BTreeSet<String> =
+        READ.iter().chain(NOT_OURS.iter().map(|(name, _)| name)).map(|&n| n.to_owned()).collect();
+    assert_eq!(there, known);
 }
 
 #[test]
@@ -145,25 +216,29 @@ fn entries(mut bundle: &[u8]) -> Vec<Vec<u8>> {
 #[test]
 fn a_log_that_tessera_has_written() {
     let Some(data) = data() else { return };
-    let folder = data.join("tessera-testdata-log");
-    let keys: [PublicKey; 1] = [text(&folder, "vkey.txt").parse().unwrap()];
-    let log = Entries::new(entries(&fs::read(folder.join("tile/entries/000.p/15")).unwrap()));
+    let name = |name: &str| format!("tessera-testdata-log/{name}");
+    let keys: [PublicKey; 1] = [text(&data, &name("vkey.txt")).parse().unwrap()];
+    let bundle = |size: u64| entries(&bytes(&data, &name(&format!("tile/entries/000.p/{size}"))));
+    let log = Entries::new(bundle(15));
     let tiles = EventTiles(&log);
     let heads = heads(&log.roots());
     let checkpoints: Vec<SignedCheckpoint> = (0..=15)
         .map(|size| {
-            let text = text(&folder, &format!("checkpoint.{size}"));
+            let text = text(&data, &name(&format!("checkpoint.{size}")));
             let signed: SignedCheckpoint = text.parse().unwrap();
             assert_eq!(signed.to_string(), text);
             signed
         })
         .collect();
+    assert_eq!(text(&data, &name("checkpoint")), checkpoints.last().unwrap().to_string());
     for (new, head) in checkpoints.iter().zip(&heads) {
         assert_eq!(new.open(&keys).unwrap().head(), head);
         let size = head.sequence.0;
         if size > 0 {
-            let tile = fs::read(folder.join(format!("tile/0/000.p/{size}"))).unwrap();
+            let tile = bytes(&data, &name(&format!("tile/0/000.p/{size}")));
             assert_eq!(now(tiles.hashes(0, 0..size)).unwrap().concat(), tile);
+            let first = &log.0[..usize::try_from(size).unwrap()];
+            assert!(bundle(size).iter().eq(first.iter().map(|record| &*record.bytes)));
         }
         for sequence in (1..=size).map(Sequence) {
             let proof = now(prove_inclusion(&tiles, sequence, head)).unwrap();
