@@ -25,6 +25,7 @@ use crate::{
     failure::Failure,
     output::{Answer, count, table, time},
     relay::caller::{self, place},
+    text_file,
 };
 
 /// Attaches a file, or a reference to what is kept elsewhere.
@@ -102,13 +103,8 @@ pub(crate) fn keep(
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let why = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        _ => error.to_string(),
-    };
     Failure::usage(
-        format!("`{}` cannot be read: {why}", path.display()),
+        format!("`{}` cannot be read: {}", path.display(), text_file::in_words(error)),
         "name a file that can be read",
     )
 }
