@@ -7,7 +7,7 @@ use holdpoint::{
         Digest, Event, MemberId, ProjectId, RunId, Sequence, StreamId, Version, event::TypedEvent,
         run::RunEvent,
     },
-    engine::{Engine, RunFilter},
+    engine::{Engine, RunFilter, RunRow},
     log::Record,
 };
 
@@ -106,6 +106,7 @@ async fn text(engine: &Engine, project: &ProjectId, events: Vec<Event>) -> Resul
         .iter()
         .map(|row| (row.id.to_string(), format!("{}/{}", row.project, row.number)))
         .collect();
+    let rows: BTreeMap<RunId, RunRow> = rows.into_iter().map(|row| (row.id, row)).collect();
     let mut by_run: BTreeMap<Option<RunId>, Vec<Event>> = BTreeMap::new();
     for event in events {
         by_run.entry(event.subject).or_default().push(event);
@@ -121,7 +122,7 @@ async fn text(engine: &Engine, project: &ProjectId, events: Vec<Event>) -> Resul
         if !text.is_empty() {
             text.push('\n');
         }
-        match rows.iter().find(|row| Some(row.id) == run) {
+        match run.and_then(|run| rows.get(&run)) {
             Some(row) => text.push_str(&format!("run {}: {}\n", row.number, line(&row.title))),
             None => text.push_str("run\n"),
         }
