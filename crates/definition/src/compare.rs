@@ -38,7 +38,7 @@ pub struct Change {
 }
 
 /// The meaning of a place, property by property.
-type Facts = BTreeMap<String, String>;
+pub(crate) type Facts = BTreeMap<String, String>;
 
 /// What is different in `after`, in the order of its file; what is gone comes last.
 pub(crate) fn compare(before: &Model, after: &Model) -> Vec<Change> {
@@ -52,17 +52,22 @@ pub(crate) fn compare(before: &Model, after: &Model) -> Vec<Change> {
     let mut changes = Vec::new();
     for place in order {
         let (old, new) = (of(&old, place).unwrap_or_default(), of(&new, place).unwrap_or_default());
-        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        changes.extend(names.into_iter().filter(|name| old.get(*name) != new.get(*name)).map(
-            |name| Change {
-                place: place.clone(),
-                what: name.clone(),
-                before: old.get(name).cloned(),
-                after: new.get(name).cloned(),
-            },
-        ));
+        changes.extend(self::changes(place, &old, &new));
     }
     changes
+}
+
+/// What is different at one place.
+pub(crate) fn changes(place: &str, old: &Facts, new: &Facts) -> Vec<Change> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let differing = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
+    let change = |name: &String| Change {
+        place: place.to_owned(),
+        what: name.clone(),
+        before: old.get(name).cloned(),
+        after: new.get(name).cloned(),
+    };
+    differing.map(change).collect()
 }
 
 fn places(model: &Model) -> Vec<(String, Facts)> {
@@ -114,13 +119,13 @@ fn of_risk(risk: &RiskModel) -> Facts {
     found
 }
 
-fn facts<const N: usize>(all: [(&str, String); N]) -> Facts {
+pub(crate) fn facts<const N: usize>(all: [(&str, String); N]) -> Facts {
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// What is listed, in an order of its own: how often and in which order it stands in the file means
 /// nothing.
-fn set(items: impl IntoIterator<Item = String>) -> Vec<String> {
+pub(crate) fn set(items: impl IntoIterator<Item = String>) -> Vec<String> {
     items.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 

@@ -1,10 +1,8 @@
 //! What differs in meaning between two baselines, requirement by requirement.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::{
     baseline::{Baseline, Demanded, Requirement, WorkKind},
-    compare::Change,
+    compare::{Change, Facts, changes, facts, set},
     hold_model::{Approver, Exclusion},
 };
 
@@ -15,15 +13,15 @@ impl Baseline {
     pub fn compare(&self, after: &Self) -> Vec<Change> {
         let mut changes = changes(
             "baseline",
-            &BTreeMap::from([("name", self.name.clone()), ("title", self.title.clone())]),
-            &BTreeMap::from([("name", after.name.clone()), ("title", after.title.clone())]),
+            &facts([("name", self.name.clone()), ("title", self.title.clone())]),
+            &facts([("name", after.name.clone()), ("title", after.title.clone())]),
         );
         for new in &after.requirements {
-            let old = self.get(&new.name).map(facts).unwrap_or_default();
-            changes.extend(self::changes(&place(new), &old, &facts(new)));
+            let old = self.get(&new.name).map(demands).unwrap_or_default();
+            changes.extend(self::changes(&place(new), &old, &demands(new)));
         }
         for old in self.requirements.iter().filter(|one| after.get(&one.name).is_none()) {
-            changes.extend(self::changes(&place(old), &facts(old), &BTreeMap::new()));
+            changes.extend(self::changes(&place(old), &demands(old), &Facts::new()));
         }
         changes
     }
@@ -33,46 +31,28 @@ fn place(of: &Requirement) -> String {
     format!("requirement {}", of.name)
 }
 
-fn changes<K: Ord + ToString>(
-    place: &str,
-    old: &BTreeMap<K, String>,
-    new: &BTreeMap<K, String>,
-) -> Vec<Change> {
-    let names: BTreeSet<&K> = old.keys().chain(new.keys()).collect();
-    let differing = names.into_iter().filter(|name| old.get(name) != new.get(name));
-    let change = |name: &K| Change {
-        place: place.to_owned(),
-        what: name.to_string(),
-        before: old.get(name).cloned(),
-        after: new.get(name).cloned(),
-    };
-    differing.map(change).collect()
-}
-
-/// The order in which somebody is named means nothing.
-fn set(names: impl IntoIterator<Item = String>) -> String {
-    let names: BTreeSet<String> = names.into_iter().collect();
-    names.into_iter().collect::<Vec<_>>().join(", ")
+fn listed(names: impl IntoIterator<Item = String>) -> String {
+    set(names).join(", ")
 }
 
 fn who(from: &[Approver]) -> String {
-    set(from.iter().map(ToString::to_string))
+    listed(from.iter().map(ToString::to_string))
 }
 
 fn excluded(not: &[Exclusion]) -> String {
-    set(not.iter().map(|one| one.as_str().to_owned()))
+    listed(not.iter().map(|one| one.as_str().to_owned()))
 }
 
 /// All that a requirement says, property by property.
-fn facts(of: &Requirement) -> BTreeMap<String, String> {
+fn demands(of: &Requirement) -> Facts {
     let Requirement { name: _, title, before, when, demand, waivable, except, overriders } = of;
-    let mut facts = BTreeMap::new();
+    let mut facts = Facts::new();
     let mut say = |what: &str, says: String| _ = facts.insert(what.to_owned(), says);
     if let Some(title) = title {
         say("title", title.clone());
     }
     let all = before.len() == WorkKind::ALL.len();
-    let kinds = set(before.iter().map(|kind| kind.as_str().to_owned()));
+    let kinds = listed(before.iter().map(|kind| kind.as_str().to_owned()));
     say("before", if all { "any work".to_owned() } else { kinds });
     say("when", when.clone().unwrap_or_else(|| "always".to_owned()));
     match demand {
