@@ -17,7 +17,6 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use holdpoint_core::{ProjectId, RunId};
@@ -44,8 +43,6 @@ const CONFIGURATION_BYTES_MAX: u64 = 1024 * 1024;
 /// is no part of what is kept.
 pub const SOCKET: &str = "control.sock";
 pub(crate) const LOG: &str = "log";
-/// How often a log that is in use is tried again.
-const RETRY_AFTER: Duration = Duration::from_millis(20);
 pub(crate) const READ_MODEL: &str = "read-model.sqlite";
 
 /// Whether `name` is one of the files that Holdpoint itself keeps in a data directory.
@@ -64,7 +61,6 @@ pub fn is_own_file(name: &OsStr) -> bool {
 pub struct DataDirectory {
     path: PathBuf,
     configuration: Configuration,
-    patience: Duration,
 }
 
 /// Why a data directory cannot be made or used.
@@ -298,7 +294,7 @@ impl DataDirectory {
             return Err(DirectoryFailure::NoConfiguration { path });
         }
         let configuration = read_configuration(&path)?;
-        Ok(Self { path, configuration, patience: Duration::ZERO })
+        Ok(Self { path, configuration })
     }
 
     /// The key with which the log signs checkpoints.
@@ -316,13 +312,6 @@ impl DataDirectory {
     /// See [`SigningKeyFailure`].
     pub fn new_signing_key(&self, name: KeyName) -> Result<PublicKey, SigningKeyFailure> {
         keys::make(&self.path, name)
-    }
-
-    /// Waits for so long when another process has the log open; not at all by default.
-    #[must_use]
-    pub const fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
     }
 
     /// Has this command run the programs that runs ask for, with the program's own words behind its own,
@@ -351,23 +340,7 @@ impl DataDirectory {
     /// # Errors
     /// See [`DirectoryFailure`].
     pub async fn log(&self, user: &str) -> Result<Arc<SledLog>, DirectoryFailure> {
-        Ok(self.patiently(async || SledLog::open(self.path.join(LOG), user).await).await?)
-    }
-
-    /// Opens the log, again and again while another process has it, for as long as patience lasts.
-    pub(crate) async fn patiently(
-        &self,
-        open: impl AsyncFn() -> Result<SledLog, OpenFailure>,
-    ) -> Result<Arc<SledLog>, OpenFailure> {
-        let began = Instant::now();
-        loop {
-            match open().await {
-                Err(OpenFailure::InUse { .. }) if began.elapsed() < self.patience => {
-                    tokio::time::sleep(RETRY_AFTER).await;
-                }
-                opened => return Ok(Arc::new(opened?)),
-            }
-        }
+        Ok(Arc::new(SledLog::open(self.path.join(LOG), user).await?))
     }
 
     /// The projects and the numbers of these runs, also while another process works on the directory; `None` for a

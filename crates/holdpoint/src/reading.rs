@@ -43,7 +43,7 @@ impl DataDirectory {
 
     async fn without_writing(&self) -> Result<Arc<SledLog>, OpenFailure> {
         let path = self.path().join(LOG);
-        self.patiently(async || SledLog::open_to_read(&path).await).await
+        Ok(Arc::new(SledLog::open_to_read(&path).await?))
     }
 
     /// As [`DataDirectory::engine_on`], on a log that was opened to be read: the read model is where that
