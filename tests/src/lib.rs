@@ -8,6 +8,8 @@
     reason = "a failed expectation must fail the test that stated it"
 )]
 
+pub mod inside;
+
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader},

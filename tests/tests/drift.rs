@@ -6,18 +6,13 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use holdpoint::{
     DataDirectory,
-    core::{
-        Actor, Authentication, CommandId, NamedItem, Outcome, ProjectAction, ProjectCommand,
-        ProjectId,
-    },
-    definition::LANGUAGE,
-    engine::{ActivityHandler, Attempt, Effects, Engine, RunFilter, Submission},
+    core::{NamedItem, ProjectAction},
+    engine::{Effects, Engine, RunFilter},
 };
+use holdpoint_tests::inside::{Work, change, member, project, publish, submit};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 const RUNS: u64 = 8;
 
@@ -40,32 +35,6 @@ states:
     on: { succeeded: done, failed: done, drifted: agree }
   done: { end: done }
 ";
-
-struct Work;
-
-#[async_trait]
-impl ActivityHandler for Work {
-    async fn attempt(&self, _: Attempt) -> Outcome {
-        Outcome::Completed(json!({}))
-    }
-}
-
-fn id() -> CommandId {
-    CommandId::from_uuid(Uuid::now_v7())
-}
-
-fn ada() -> Actor {
-    Actor::Member("ada".parse().unwrap())
-}
-
-fn auth() -> Authentication {
-    Authentication::new("test")
-}
-
-async fn change(engine: &Engine, project: &ProjectId, action: ProjectAction) {
-    let command = ProjectCommand { id: id(), actor: ada(), auth: auth(), trace: None, action };
-    engine.change_project(project, command).await.unwrap();
-}
 
 /// That there is an item of this name.
 fn item(name: &str, env: &str) -> ProjectAction {
@@ -96,24 +65,14 @@ async fn a_change_of_the_inventory_is_told_to_whom_it_concerns() {
     // Most of the runs have to leave memory.
     let engine =
         builder.activity("work", Arc::new(Work)).resident_runs_max(2).start().await.unwrap();
-    let project: ProjectId = "lab".parse().unwrap();
-    change(&engine, &project, ProjectAction::Create { title: "A lab".to_owned() }).await;
-    engine.publish(&project, id(), ada(), auth(), LANGUAGE, DEFINITION).await.unwrap();
+    let project = project(&engine).await;
+    publish(&engine, &project, DEFINITION).await;
     for (name, env) in [("web-1", "prod"), ("web-2", "test")] {
         change(&engine, &project, item(name, env)).await;
     }
     for number in 0..RUNS {
         let env = if number % 2 == 0 { "prod" } else { "test" };
-        let submission = Submission {
-            command: id(),
-            actor: ada(),
-            auth: auth(),
-            trace: None,
-            definition: "change".parse().unwrap(),
-            version: None,
-            input: json!({ "env": env }),
-        };
-        engine.submit(&project, submission).await.unwrap();
+        submit(&engine, &project, member("ada"), "change", json!({ "env": env })).await;
     }
     let before = lengths(&engine, "prod").await;
     let others = lengths(&engine, "test").await;

@@ -4,18 +4,13 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use holdpoint::{
     DataDirectory,
-    core::{
-        Actor, Authentication, CommandId, LockdownScope, Outcome, ProjectAction, ProjectCommand,
-        ProjectId, RunStatus,
-    },
-    definition::LANGUAGE,
-    engine::{ActivityHandler, Attempt, Engine, RunFilter, Submission},
+    core::{LockdownScope, ProjectAction, RunStatus},
+    engine::{Engine, RunFilter},
 };
+use holdpoint_tests::inside::{Work, change, member, project, publish, submit};
 use serde_json::json;
-use uuid::Uuid;
 
 const RUNS: usize = 12;
 
@@ -31,32 +26,6 @@ states:
   done: { end: done }
   failed: { end: failed }
 ";
-
-struct Work;
-
-#[async_trait]
-impl ActivityHandler for Work {
-    async fn attempt(&self, _: Attempt) -> Outcome {
-        Outcome::Completed(json!({}))
-    }
-}
-
-fn id() -> CommandId {
-    CommandId::from_uuid(Uuid::now_v7())
-}
-
-fn ada() -> Actor {
-    Actor::Member("ada".parse().unwrap())
-}
-
-fn auth() -> Authentication {
-    Authentication::new("test")
-}
-
-async fn change(engine: &Engine, project: &ProjectId, action: ProjectAction) {
-    let command = ProjectCommand { id: id(), actor: ada(), auth: auth(), trace: None, action };
-    engine.change_project(project, command).await.unwrap();
-}
 
 /// How many runs have this status, and how many are held by lockdowns.
 async fn count(engine: &Engine, status: &RunStatus) -> (usize, usize) {
@@ -75,24 +44,14 @@ async fn a_release_wakes_what_it_held_wherever_it_is() {
     // Most of the runs have to leave memory.
     let engine =
         builder.activity("work", Arc::new(Work)).resident_runs_max(2).start().await.unwrap();
-    let project: ProjectId = "lab".parse().unwrap();
-    change(&engine, &project, ProjectAction::Create { title: "A lab".to_owned() }).await;
-    engine.publish(&project, id(), ada(), auth(), LANGUAGE, DEFINITION).await.unwrap();
+    let project = project(&engine).await;
+    publish(&engine, &project, DEFINITION).await;
     for reason in ["fire", "flood"] {
         let (scope, reason) = (LockdownScope::default(), reason.to_owned());
         change(&engine, &project, ProjectAction::ImposeLockdown { scope, reason }).await;
     }
     for _ in 0..RUNS {
-        let submission = Submission {
-            command: id(),
-            actor: ada(),
-            auth: auth(),
-            trace: None,
-            definition: "change".parse().unwrap(),
-            version: None,
-            input: json!({}),
-        };
-        engine.submit(&project, submission).await.unwrap();
+        submit(&engine, &project, member("ada"), "change", json!({})).await;
     }
     assert_eq!(count(&engine, &RunStatus::Held).await, (RUNS, RUNS));
     let would = engine

@@ -7,15 +7,11 @@ use std::collections::BTreeMap;
 
 use holdpoint::{
     DataDirectory,
-    core::{
-        Action, Actor, Authentication, Command, CommandId, Digest, MemberId, ProjectAction,
-        ProjectCommand, ProjectId, RunId, RunStatus,
-    },
-    definition::LANGUAGE,
-    engine::{AsOf, Engine, Submission},
+    core::{Action, Digest, ProjectAction, ProjectId, RunStatus},
+    engine::{AsOf, Engine},
 };
+use holdpoint_tests::inside::{act, change, member, project, publish, submit};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 const OLD: &str = "
 workflow: change
@@ -29,45 +25,13 @@ states:
   done: { end: done }
 ";
 
-fn id() -> CommandId {
-    CommandId::from_uuid(Uuid::now_v7())
-}
-
-fn ada() -> Actor {
-    Actor::Member("ada".parse().unwrap())
-}
-
 /// Nobody migrates a run of their own: those are submitted by another.
-fn bob() -> MemberId {
-    "bob".parse().unwrap()
-}
-
-fn auth() -> Authentication {
-    Authentication::new("test")
-}
-
-async fn send(engine: &Engine, run: RunId, action: Action) {
-    let command = Command { id: id(), actor: ada(), auth: auth(), trace: None, action };
-    engine.command(run, command).await.unwrap();
-}
-
-async fn submit(engine: &Engine, project: &ProjectId) -> RunId {
-    let submission = Submission {
-        command: id(),
-        actor: Actor::Member(bob()),
-        auth: auth(),
-        trace: None,
-        definition: "change".parse().unwrap(),
-        version: Some(1),
-        input: json!({}),
-    };
-    engine.submit(project, submission).await.unwrap().run
-}
+const SUBMITTER: &str = "bob";
 
 /// Has others take the run's place in memory.
 async fn others(engine: &Engine, project: &ProjectId) {
     for _ in 0..6 {
-        let run = submit(engine, project).await;
+        let run = submit(engine, project, member(SUBMITTER), "change", json!({})).await;
         engine.run(run).await.unwrap();
     }
     engine.idle().await.unwrap();
@@ -84,24 +48,23 @@ async fn a_snapshot_is_read_by_the_version_that_made_it() {
         builder.shards(1).resident_runs_max(1).start().await.unwrap()
     };
     let engine = start().await;
-    let project: ProjectId = "lab".parse().unwrap();
-    let create = ProjectAction::Create { title: "A lab".to_owned() };
-    let join = ProjectAction::AddMember { member: bob(), name: None, roles: Vec::new() };
-    for action in [create, join] {
-        let command = ProjectCommand { id: id(), actor: ada(), auth: auth(), trace: None, action };
-        engine.change_project(&project, command).await.unwrap();
-    }
+    let project = project(&engine).await;
+    let join = ProjectAction::AddMember {
+        member: SUBMITTER.parse().unwrap(),
+        name: None,
+        roles: Vec::new(),
+    };
+    change(&engine, &project, join).await;
+    publish(&engine, &project, OLD).await;
+    let run = submit(&engine, &project, member(SUBMITTER), "change", json!({})).await;
     let newer = OLD.replace("version: 1", "version: 2").replace("wait", "listen");
-    for source in [OLD, newer.as_str()] {
-        engine.publish(&project, id(), ada(), auth(), LANGUAGE, source).await.unwrap();
-    }
-    let run = submit(&engine, &project).await;
+    publish(&engine, &project, &newer).await;
     for n in 0..40 {
-        send(&engine, run, Action::Comment { text: format!("comment {n}") }).await;
+        act(&engine, run, Action::Comment { text: format!("comment {n}") }).await;
     }
     others(&engine, &project).await;
     let before = engine.run(run).await.unwrap();
-    send(
+    act(
         &engine,
         run,
         Action::Migrate {
@@ -121,7 +84,7 @@ async fn a_snapshot_is_read_by_the_version_that_made_it() {
 
     let engine = start().await;
     assert_eq!(engine.run(run).await.unwrap().row, migrated.row);
-    send(&engine, run, Action::Signal { name: "go".to_owned(), data: Value::Null }).await;
+    act(&engine, run, Action::Signal { name: "go".to_owned(), data: Value::Null }).await;
     let done = RunStatus::Ended { outcome: "done".to_owned() };
     assert_eq!(engine.run(run).await.unwrap().row.status, done);
     engine.shutdown().await;

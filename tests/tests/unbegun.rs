@@ -7,16 +7,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use holdpoint::{
     DataDirectory,
-    core::{
-        Action, Actor, Authentication, Command, CommandId, Outcome, ProjectAction, ProjectCommand,
-        ProjectId, RunId, RunStatus, Steering,
-    },
-    definition::LANGUAGE,
-    engine::{ActivityHandler, Attempt, Engine, QueueLimits, Submission, Takes},
+    core::{Action, Outcome, RunId, RunStatus, Steering},
+    engine::{ActivityHandler, Attempt, Engine, QueueLimits, Takes},
 };
+use holdpoint_tests::inside::{act, member, project, publish, submit};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
-use uuid::Uuid;
 
 const DEFINITION: &str = "
 workflow: roll
@@ -66,18 +62,6 @@ impl ActivityHandler for Deploy {
     }
 }
 
-fn id() -> CommandId {
-    CommandId::from_uuid(Uuid::now_v7())
-}
-
-fn ada() -> Actor {
-    Actor::Member("ada".parse().unwrap())
-}
-
-fn auth() -> Authentication {
-    Authentication::new("test")
-}
-
 struct Lab {
     engine: Engine,
     run: RunId,
@@ -104,21 +88,9 @@ impl Lab {
             .start()
             .await
             .unwrap();
-        let project: ProjectId = "lab".parse().unwrap();
-        let action = ProjectAction::Create { title: "A lab".to_owned() };
-        let command = ProjectCommand { id: id(), actor: ada(), auth: auth(), trace: None, action };
-        engine.change_project(&project, command).await.unwrap();
-        engine.publish(&project, id(), ada(), auth(), LANGUAGE, DEFINITION).await.unwrap();
-        let submission = Submission {
-            command: id(),
-            actor: ada(),
-            auth: auth(),
-            trace: None,
-            definition: "roll".parse().unwrap(),
-            version: None,
-            input: json!({}),
-        };
-        let run = engine.submit(&project, submission).await.unwrap().run;
+        let project = project(&engine).await;
+        publish(&engine, &project, DEFINITION).await;
+        let run = submit(&engine, &project, member("ada"), "roll", json!({})).await;
         begun.recv().await.unwrap();
         while engine.run(run).await.unwrap().view.queued.len() < 3 {
             // The log tells of an event before the run has taken it: it is asked until it has.
@@ -128,8 +100,7 @@ impl Lab {
     }
 
     async fn act(&self, action: Action) {
-        let command = Command { id: id(), actor: ada(), auth: auth(), trace: None, action };
-        self.engine.command(self.run, command).await.unwrap();
+        act(&self.engine, self.run, action).await;
     }
 
     async fn steer(&self, steering: Steering) {

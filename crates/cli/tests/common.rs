@@ -18,6 +18,19 @@ use tempfile::TempDir;
 /// The data directory that the program takes when none is named.
 pub(crate) const DATA: &str = "holdpoint-data";
 
+/// A definition whose runs wait for a signal, as those that others have done.
+pub(crate) const LISTENING: &str = "
+workflow: called
+version: 1
+title: Called
+start: listen
+states:
+  listen:
+    hold: { signal: { name: heard } }
+    on: { released: heard }
+  heard: { end: heard }
+";
+
 /// No command of these tests takes longer, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(300);
 

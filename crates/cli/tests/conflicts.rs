@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 
-use crate::common::{Place, filters};
+use crate::common::{LISTENING, Place, filters};
 
 const CHANGE: &str = "
 workflow: change
@@ -36,25 +36,13 @@ states:
   late: { end: late }
 ";
 
-const CALLED: &str = "
-workflow: called
-version: 1
-title: Called
-start: listen
-states:
-  listen:
-    hold: { signal: { name: heard } }
-    on: { released: heard }
-  heard: { end: heard }
-";
-
 fn place() -> Place {
     let place = Place::empty();
     place.must("init");
     place.must("project create lab --as ada");
     place.write("items.csv", "name,depends_on\ndb-1,\napi-1,db-1\nweb-1,db-1\n");
     place.must("items import items.csv --format csv --as ada");
-    for (name, text) in [("change.yaml", CHANGE), ("called.yaml", CALLED)] {
+    for (name, text) in [("change.yaml", CHANGE), ("called.yaml", LISTENING)] {
         place.write(name, text);
         place.must(&format!("definitions publish {name} --as ada"));
     }

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::common::{Place, filters};
+use crate::common::{LISTENING, Place, filters};
 
 const CHANGE: &str = "
 workflow: change
@@ -23,25 +23,13 @@ states:
   refused: { end: refused }
 ";
 
-const CALLED: &str = "
-workflow: called
-version: 1
-title: Called
-start: listen
-states:
-  listen:
-    hold: { signal: { name: heard } }
-    on: { released: heard }
-  heard: { end: heard }
-";
-
 fn place() -> Place {
     let place = Place::empty();
     place.must("init");
     place.must("project create lab --as ada");
     place.must("project member add bob --role engineer --as ada");
     place.must("project member add lou --role lockdown --as ada");
-    for (name, text) in [("change.yaml", CHANGE), ("called.yaml", CALLED)] {
+    for (name, text) in [("change.yaml", CHANGE), ("called.yaml", LISTENING)] {
         place.write(name, text);
         place.must(&format!("definitions publish {name} --as ada"));
     }

@@ -5,7 +5,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 
-use crate::common::{DATA, Place, filters};
+use crate::common::{DATA, LISTENING, Place, filters};
 
 const OLD: &str = "
 workflow: change
@@ -29,18 +29,6 @@ states:
   refused: { end: refused }
 ";
 
-const CALLED: &str = "
-workflow: called
-version: 1
-title: Called
-start: listen
-states:
-  listen:
-    hold: { signal: { name: heard } }
-    on: { released: heard }
-  heard: { end: heard }
-";
-
 fn place() -> Place {
     let place = Place::empty();
     place.must("init");
@@ -54,7 +42,7 @@ fn place() -> Place {
         .replace("agree", "board")
         .replace("need: 2", "need: 1")
         .replace("default: [] }", "default: [] }, window: { type: string, default: 2h }");
-    for (name, text) in [("old.yaml", OLD), ("new.yaml", &newer), ("called.yaml", CALLED)] {
+    for (name, text) in [("old.yaml", OLD), ("new.yaml", &newer), ("called.yaml", LISTENING)] {
         place.write(name, text);
         place.must(&format!("definitions publish {name} --as ada"));
     }
