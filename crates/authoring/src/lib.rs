@@ -13,4 +13,5 @@
 
 pub mod format;
 pub mod picture;
+mod picture_baseline;
 pub mod report;

@@ -8,6 +8,8 @@ use dagre::{
 };
 use holdpoint_definition::{Outline, StateOf, StateOutline};
 
+use crate::picture_baseline::Marks;
+
 /// Which way a picture reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
@@ -36,10 +38,11 @@ fn ways(state: &StateOutline) -> Vec<(String, &str)> {
 }
 
 /// The lines that stand in a state's box, its name the first.
-fn lines(state: &StateOutline) -> Vec<String> {
+fn lines(state: &StateOutline, marks: &Marks<'_>) -> Vec<String> {
     let mut lines = vec![state.name.clone()];
     // An end that is named after its outcome says it once.
     lines.extend(state.summary.iter().filter(|line| **line != state.name).cloned());
+    lines.extend(marks.lines(&state.name));
     lines
 }
 
@@ -54,9 +57,12 @@ pub fn mermaid(outline: &Outline, direction: Direction) -> String {
         Direction::Down => "TD",
         Direction::Right => "LR",
     };
+    let marks = Marks::of(outline);
     let mut text = format!("flowchart {arrow}\n  start(( )) --> {}\n", id(&outline.start));
+    // Mermaid counts the ways from the top, the one from the dot as 0.
+    let (mut way, mut past) = (0_usize, Vec::new());
     for state in &outline.states {
-        let label = lines(state).iter().map(|line| mermaid_text(line)).collect::<Vec<_>>();
+        let label = lines(state, &marks).iter().map(|line| mermaid_text(line)).collect::<Vec<_>>();
         let label = format!("\"{}\"", label.join("<br>"));
         let (open, close) = match state.kind {
             StateOf::Hold => ("{{", "}}"),
@@ -75,7 +81,25 @@ pub fn mermaid(outline: &Outline, direction: Direction) -> String {
                 mermaid_text(&on),
                 id(to)
             ));
+            way = way.saturating_add(1);
+            if marks.leads_past(&state.name, to) {
+                past.push(way.to_string());
+            }
         }
+        if marks.is_below(&state.name) {
+            text.push_str(&format!(
+                "  style {} stroke:{BELOW},stroke-width:3px\n",
+                id(&state.name)
+            ));
+        }
+    }
+    if !past.is_empty() {
+        text.push_str(&format!("  linkStyle {} stroke:{BELOW}\n", past.join(",")));
+    }
+    let caption: Vec<String> = marks.caption().iter().map(|line| mermaid_text(line)).collect();
+    if !caption.is_empty() {
+        text.push_str(&format!("  baseline[\"{}\"]\n", caption.join("<br>")));
+        text.push_str("  style baseline fill:none,stroke-dasharray:4\n");
     }
     let mut branches = 0;
     text.push_str(&subgraphs(outline, &[], &mut branches, &id));
@@ -138,6 +162,9 @@ const CORNER: f64 = 14.0;
 /// The longest line of text, in characters; what is longer is cut.
 const LABEL_MAX: usize = 48;
 
+/// The colour of what does not keep to a baseline, as in [`STYLE`].
+const BELOW: &str = "#ba2525";
+
 /// The name of the dot's node: no state is named so.
 const START: &str = "(start)";
 
@@ -174,21 +201,35 @@ pub fn svg(outline: &Outline, title: &str, direction: Direction) -> Result<Strin
     if states > STATES_MAX || count > WAYS_MAX {
         return Err(TooLarge { states, ways: count });
     }
-    let Drawing { graph, width, height } = drawing(outline, direction);
+    let marks = Marks::of(outline);
+    let Drawing { graph, width, height } = drawing(outline, &marks, direction);
+    let caption: Vec<String> = marks.caption().iter().map(|line| cut(line)).collect();
+    let rows = f64::from(u32::try_from(caption.len()).unwrap_or_default());
+    let widest = caption.iter().map(|line| text_width(line)).fold(0.0_f64, f64::max);
+    let (width, below) = (width.max(widest + 2.0 * MARGIN), height);
+    let height = if caption.is_empty() { height } else { height + rows * LINE + MARGIN };
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
          width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\">\n<title>{}</title>\n{STYLE}",
         xml(title)
     );
-    for route in routes(&graph, outline, direction) {
+    for route in routes(&graph, outline, &marks, direction) {
         text.push_str(&route.draw());
     }
     for (name, state) in std::iter::once((START, None))
         .chain(outline.states.iter().map(|state| (state.name.as_str(), Some(state))))
     {
         if let Some(node) = graph.node(name) {
-            text.push_str(&shape(node, state));
+            text.push_str(&shape(node, state, &marks));
         }
+    }
+    let mut y = below + LINE / 2.0;
+    for line in &caption {
+        text.push_str(&format!(
+            "<text class=\"caption\" x=\"{MARGIN:.1}\" y=\"{y:.1}\">{}</text>\n",
+            xml(line)
+        ));
+        y += LINE;
     }
     text.push_str("</svg>\n");
     Ok(text)
@@ -212,18 +253,21 @@ const STYLE: &str = "<style>
   .bars { fill: none; stroke: #653cad; stroke-width: 3 }
   .end { fill: #e3f9e5; stroke: #3f9142 }
   .start, .head { fill: #7b8794 }
+  .below { stroke: #ba2525; stroke-width: 2.6 }
+  .past { stroke: #ba2525 }
+  .caption { font-size: 12px; fill: #3e4c59; text-anchor: start }
 </style>
 <defs><marker id=\"head\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto-start-reverse\"><path class=\"head\" d=\"M0 0 8 4 0 8z\"/></marker></defs>
 <rect class=\"ground\" width=\"100%\" height=\"100%\"/>
 ";
 
-fn drawing(outline: &Outline, direction: Direction) -> Drawing {
+fn drawing(outline: &Outline, marks: &Marks<'_>, direction: Direction) -> Drawing {
     let mut graph: Graph<NodeLabel, EdgeLabel> =
         Graph::with_options(GraphOptions { directed: true, multigraph: true, compound: false });
     let node = |width: f64, height: f64| NodeLabel { width, height, ..NodeLabel::default() };
     graph.set_node(START.to_owned(), Some(node(DOT, DOT)));
     for state in &outline.states {
-        let (width, height) = size(state);
+        let (width, height) = size(state, marks);
         graph.set_node(state.name.clone(), Some(node(width, height)));
     }
     graph.set_edge(START, outline.start.as_str(), Some(EdgeLabel::default()), None);
@@ -295,8 +339,8 @@ fn text_width(text: &str) -> f64 {
         .sum()
 }
 
-fn size(state: &StateOutline) -> (f64, f64) {
-    let lines = lines(state);
+fn size(state: &StateOutline, marks: &Marks<'_>) -> (f64, f64) {
+    let lines = lines(state, marks);
     let widest = lines.iter().map(|line| text_width(&cut(line))).fold(40.0_f64, f64::max);
     let rows = f64::from(u32::try_from(lines.len()).unwrap_or(1));
     // Pointed sides take the space that round ones do not.
@@ -324,6 +368,8 @@ struct Route<'g> {
     points: Vec<Point>,
     from: Place,
     to: Place,
+    /// Whether it leads past what a baseline demands.
+    past: bool,
 }
 
 /// Where a way begins or ends.
@@ -340,6 +386,7 @@ struct Port {
 fn routes<'g>(
     graph: &'g Graph<NodeLabel, EdgeLabel>,
     outline: &Outline,
+    marks: &Marks<'_>,
     direction: Direction,
 ) -> Vec<Route<'g>> {
     let place = |name: &str| {
@@ -357,6 +404,7 @@ fn routes<'g>(
                 label,
                 from: place(&edge.v)?,
                 to: place(&edge.w)?,
+                past: marks.leads_past(&edge.v, &edge.w),
             })
         })
         .collect();
@@ -436,9 +484,11 @@ fn spread(ports: Vec<Port>, direction: Direction) -> Vec<(usize, bool, Point)> {
 
 impl Route<'_> {
     fn draw(&self) -> String {
-        let Self { on, label, points, .. } = self;
+        let Self { on, label, points, past, .. } = self;
         let path = rounded(points);
-        let mut text = format!("<path class=\"way\" d=\"{path}\" marker-end=\"url(#head)\"/>\n");
+        let class = if *past { "way past" } else { "way" };
+        let mut text =
+            format!("<path class=\"{class}\" d=\"{path}\" marker-end=\"url(#head)\"/>\n");
         if let (false, Some(x), Some(y)) = (on.is_empty(), label.x, label.y) {
             let (width, height) = (label.width, label.height);
             text.push_str(&format!(
@@ -537,7 +587,7 @@ impl Place {
 }
 
 /// A state, or without one the dot that a run begins at.
-fn shape(node: &NodeLabel, state: Option<&StateOutline>) -> String {
+fn shape(node: &NodeLabel, state: Option<&StateOutline>, marks: &Marks<'_>) -> String {
     let place = Place::new(node, state.map_or(StateOf::End, |state| state.kind));
     let Place { x, y, width, height, .. } = place;
     let Some(state) = state else {
@@ -548,9 +598,10 @@ fn shape(node: &NodeLabel, state: Option<&StateOutline>) -> String {
     };
     let (left, top) = (x - width / 2.0, y - height / 2.0);
     let (right, bottom) = (x + width / 2.0, y + height / 2.0);
+    let below = if marks.is_below(&state.name) { " below" } else { "" };
     let rect = |class: &str, radius: f64| {
         format!(
-            "<rect class=\"box {class}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"{radius:.1}\"/>"
+            "<rect class=\"box {class}{below}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"{radius:.1}\"/>"
         )
     };
     let pointed = |class: &str| {
@@ -577,7 +628,7 @@ fn shape(node: &NodeLabel, state: Option<&StateOutline>) -> String {
         }
         StateOf::End => rect("end", height / 2.0),
     };
-    let lines = lines(state);
+    let lines = lines(state, marks);
     let rows = f64::from(u32::try_from(lines.len()).unwrap_or(1));
     let mut text = format!("<g>{outline}");
     let mut baseline = y - (rows - 1.0) * LINE / 2.0 + 4.5;

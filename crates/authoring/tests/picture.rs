@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use holdpoint_authoring::picture::{Direction, mermaid, svg};
-use holdpoint_definition::{Definition, Outline, StateOf, StateOutline, Way};
+use holdpoint_definition::{Baseline, Definition, Outline, StateOf, StateOutline, Way};
 use insta::assert_snapshot;
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -29,7 +29,7 @@ fn drawn(picture: &str) -> Drawn {
     for node in root.descendants().filter(roxmltree::Node::is_element) {
         let class = node.attribute("class").unwrap_or_default();
         drawn.boxes += usize::from(class.starts_with("box "));
-        drawn.ways += usize::from(class == "way");
+        drawn.ways += usize::from(class.starts_with("way"));
         if node.tag_name().name() == "text" {
             drawn.texts.push(node.text().unwrap_or_default().to_owned());
             let at = |name: &str| node.attribute(name).unwrap().parse::<f64>().unwrap();
@@ -74,6 +74,76 @@ fn every_shipped_definition_is_drawn_whole() {
             }
         }
     }
+}
+
+#[test]
+fn a_baseline_shows_where_it_is_met_and_where_it_is_passed() {
+    let definition = Definition::parse(
+        "x.yaml",
+        "
+workflow: x
+version: 1
+title: X
+start: agree
+states:
+  agree:
+    hold: { approval: { rules: { peer: { from: role:engineer, need: 1 } }, expires: 1d } }
+    on: { released: install, rejected: done, expired: tell }
+  tell: { do: { activity: { run: tell } }, on: { succeeded: done, failed: done } }
+  install: { do: { activity: { run: install } }, on: { succeeded: done, failed: done } }
+  done: { end: done }
+",
+    );
+    let definition = definition.unwrap().definition;
+    let baseline = Baseline::parse(
+        "rules.yaml",
+        "
+baseline: rules
+title: Rules
+requirements:
+  two-eyes: { approval: { from: role:engineer, need: 1 } }
+  three-eyes: { when: \"input.nothing\", approval: { from: role:engineer, need: 2 } }
+  tested: { before: rollout, evidence: report }
+  read: { evidence: manual, except: { x: it has none } }
+",
+    );
+    let mut outline = definition.outline();
+    let without = svg(&outline, "X", Direction::Down).unwrap();
+    assert!(!without.contains("two-eyes"));
+    outline.baseline = Some(baseline.unwrap().outline(&definition));
+    let picture = svg(&outline, "X", Direction::Down).unwrap();
+    let drawn = drawn(&picture);
+    for text in [
+        "meets two-eyes",
+        "reached without two-eyes",
+        "needs three-eyes",
+        "baseline rules",
+        "two-eyes: not met",
+        "tested: not applicable",
+        "read: overridden: it has none",
+    ] {
+        assert!(drawn.texts.iter().any(|one| one == text), "{text}: {:?}", drawn.texts);
+    }
+    // From the dot to the hold, and out of it by its deadline.
+    assert_eq!(picture.matches("\"way past\"").count(), 1, "{picture}");
+    assert_eq!(picture.matches(" below\"").count(), 1);
+    assert_snapshot!(mermaid(&outline, Direction::Down), @r#"
+    flowchart TD
+      start(( )) --> s0
+      s0{{"agree<br>1 of role engineer<br>expires after 1d<br>meets two-eyes"}}
+      s0 -->|"released"| s2
+      s0 -->|"rejected"| s3
+      s0 -->|"expired"| s1
+      s1["tell<br>needs three-eyes<br>reached without two-eyes"]
+      s1 -->|"succeeded, failed"| s3
+      style s1 stroke:#ba2525,stroke-width:3px
+      s2["install<br>needs two-eyes, three-eyes"]
+      s2 -->|"succeeded, failed"| s3
+      s3(["done"])
+      linkStyle 3 stroke:#ba2525
+      baseline["baseline rules<br>two-eyes: not met<br>three-eyes: error: #96;input.nothing#96;: the input has no #96;nothing#96;<br>tested: not applicable<br>read: overridden: it has none"]
+      style baseline fill:none,stroke-dasharray:4
+    "#);
 }
 
 #[test]
@@ -156,6 +226,7 @@ fn what_nobody_could_read_is_not_drawn() {
             factors: Vec::new(),
             risk_at_least: false,
             expires: None,
+            baseline: None,
         }
     };
     assert_eq!(drawn(&svg(&row(60), "x", Direction::Down).unwrap()).boxes, 60);
@@ -218,6 +289,7 @@ fn outline() -> impl Strategy<Value = Outline> {
             factors: Vec::new(),
             risk_at_least: false,
             expires: None,
+            baseline: None,
         }
     })
 }

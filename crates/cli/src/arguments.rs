@@ -11,7 +11,7 @@ use holdpoint::log::key::KeyName;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use self::{
-    baseline::BaselineCommand,
+    baseline::{BaselineCommand, ByBaseline},
     calendar::CalendarCommand,
     conflicts::Conflicts,
     evidence::{Attach, EvidenceCommand, ShownBy},
@@ -110,9 +110,8 @@ pub(crate) enum Command {
     Explain {
         /// The definition's file, YAML
         file: PathBuf,
-        /// Say, too, what of the baseline in this file applies to it, and by what it is met
-        #[arg(long, value_name = "FILE")]
-        baseline: Option<PathBuf>,
+        #[command(flatten)]
+        by: ByBaseline,
     },
     /// Say what differs in meaning between two definitions, or two baselines
     Diff {
@@ -120,6 +119,8 @@ pub(crate) enum Command {
         before: PathBuf,
         /// The file as it is
         after: PathBuf,
+        #[command(flatten)]
+        by: ByBaseline,
     },
     /// Draw a definition
     Graph(Graph),
@@ -573,12 +574,8 @@ pub(crate) struct Check {
     /// files whose names end in `.yaml`
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// A baseline that the definitions must keep to, YAML
-    #[arg(long, value_name = "FILE")]
-    pub(crate) baseline: Option<PathBuf>,
-    /// Or the baseline that is in force in the project
-    #[arg(long, conflicts_with = "baseline")]
-    pub(crate) project_baseline: bool,
+    #[command(flatten)]
+    pub(crate) by: ByBaseline,
     /// The form of the answer
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,
@@ -602,6 +599,9 @@ pub(crate) enum Format {
 
 /// Plays scenarios.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "A baseline that is named here takes the place of those that the scenarios name."
+)]
 pub(crate) struct Test {
     /// Files of scenarios, or directories with files whose names end in `.scenarios.yaml`
     /// [default: ./workflows if it is there, else .]
@@ -619,10 +619,8 @@ pub(crate) struct Test {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     #[arg(conflicts_with = "only")]
     pub(crate) min_coverage: Option<u32>,
-    /// Judge all runs by the baseline in this file, and not by those that the scenarios name; what a
-    /// definition lacks of it is found first
-    #[arg(long, value_name = "FILE")]
-    pub(crate) baseline: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) by: ByBaseline,
 }
 
 /// Steps through a definition.
@@ -634,9 +632,8 @@ pub(crate) struct Simulate {
     /// The members, as in a file of scenarios: '{ ada: [], grace: role:engineer }'
     #[arg(long, value_name = "YAML")]
     pub(crate) members: Option<String>,
-    /// Judge the run by the baseline in this file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) baseline: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) by: ByBaseline,
 }
 
 /// Draws a definition.
@@ -653,6 +650,8 @@ pub(crate) struct Graph {
     /// Write the picture to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) by: ByBaseline,
 }
 
 /// The languages of pictures.

@@ -143,6 +143,21 @@ impl Context {
             .ok()
     }
 
+    /// The same, for a command that asks the process that has the directory for something, and is not
+    /// done there itself.
+    pub(crate) fn reaching(&self) -> Self {
+        Self {
+            directory: self.directory.clone(),
+            project: self.project.clone(),
+            wait: self.wait,
+            json: self.json,
+            user: self.user.clone(),
+            relayed: true,
+            live: self.live.clone(),
+            after: None,
+        }
+    }
+
     /// What a command needs that is done for another process.
     pub(crate) fn of_caller(
         arguments: &Arguments,

@@ -124,6 +124,19 @@ impl Failure {
         )
     }
 
+    /// What another process has told with `--json`.
+    pub(crate) fn of_json(told: &Value) -> Self {
+        let error = &told["error"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let help = error["help"].as_array().into_iter().flatten().map(text).collect();
+        let told = Told { message: text(&error["message"]), help };
+        match error["kind"].as_str() {
+            Some("usage") => Self::Usage(told),
+            Some("busy") => Self::Busy(told),
+            _ => Self::Storage(told),
+        }
+    }
+
     /// The exit code.
     pub(crate) const fn code(&self) -> u8 {
         match self {

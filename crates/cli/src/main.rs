@@ -143,11 +143,15 @@ async fn dispatch(context: Context, command: Command) -> Result<(), Failure> {
         Command::Definitions(command) => {
             return command::definitions::definitions(&context, command).await;
         }
-        Command::Test(arguments) => return command::test::test(&context, &arguments),
-        Command::Simulate(arguments) => return command::simulate::simulate(&arguments),
-        Command::Explain { file, baseline } => command::author::explain(&file, baseline.as_deref()),
-        Command::Diff { before, after } => command::author::diff(&before, &after),
-        Command::Graph(arguments) => command::author::graph(&arguments),
+        Command::Test(arguments) => return command::test::test(&context, &arguments).await,
+        Command::Simulate(arguments) => {
+            return command::simulate::simulate(&context, &arguments).await;
+        }
+        Command::Explain { file, by } => command::author::explain(&context, &file, &by).await,
+        Command::Diff { before, after, by } => {
+            command::author::diff(&context, &before, &after, &by).await
+        }
+        Command::Graph(arguments) => command::author::graph(&context, &arguments).await,
         Command::Fmt(arguments) => command::author::fmt(&context, &arguments),
         Command::Logs(arguments) => return command::logs::logs(&context, &arguments).await,
         Command::Output { digest } => command::program_output::output(&context, digest),

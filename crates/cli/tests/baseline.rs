@@ -633,6 +633,7 @@ fn authors_see_what_a_baseline_makes_of_a_definition() {
         .replace("    evidence: test-report", "    evidence: test-report\n    override: role:head");
     place.write("stricter.yaml", stricter);
     place.write("change.yaml", slow(1, 2));
+    place.write("weaker.yaml", slow(2, 1));
     place.write(
         "change.scenarios.yaml",
         "
@@ -656,8 +657,12 @@ scenarios:
         "diff rules.yaml rules.yaml",
         "diff rules.yaml stricter.yaml",
         "diff rules.yaml change.yaml",
+        "diff rules.yaml stricter.yaml --baseline rules.yaml",
+        "diff change.yaml weaker.yaml --baseline rules.yaml",
+        "test change.scenarios.yaml --baseline rules.yaml --coverage",
         "simulate change.yaml --baseline stricter.yaml",
-    ]), @r"
+        "graph weaker.yaml --baseline rules.yaml --format mermaid",
+    ]), @r#"
     $ holdpoint test change.scenarios.yaml
     error: 1 of 1 scenario failed
     help: what differs stands above, with what happened: change the definition, or what the scenario expects
@@ -751,6 +756,38 @@ scenarios:
     help: name two definitions, or two baselines
     [exit 2]
 
+    $ holdpoint diff rules.yaml stricter.yaml --baseline rules.yaml
+    error: the files are baselines, and baselines do not keep to one
+    help: name two definitions, or leave the third baseline out
+    [exit 2]
+
+    $ holdpoint diff change.yaml weaker.yaml --baseline rules.yaml
+    `slow` v1 → `slow` v2: 3 differences
+
+    definition
+      ~ version: 1 → 2
+
+    state agree
+      ~ rule peer: how many must approve: 2 → 1
+
+    baseline house-rules
+      ~ four-eyes: met, by the release of `agree` → not met before `install`
+
+    $ holdpoint test change.scenarios.yaml --baseline rules.yaml --coverage
+    change.scenarios.yaml
+      ok    two agree
+
+    1 scenario: 1 passed, 0 failed
+
+    41% of change.yaml is reached: states 2/5, ways 1/5, rules 1/1, requirements 1/1
+      not reached (ways): agree: rejected → refused
+      not reached (ways): later: released → install
+      not reached (states): install
+      not reached (ways): install: succeeded → done
+      not reached (ways): install: failed → refused
+      not reached (states): done
+      not reached (states): refused
+
     $ holdpoint simulate change.yaml --baseline stricter.yaml
     change.yaml:13:3: error[HP2401]: `install` can be reached without `four-eyes` of the baseline `house-rules`
        |
@@ -758,5 +795,60 @@ scenarios:
        |   ^^^^^^^
     help: let every way to it pass a hold in which at least 3 must approve, of role engineer, with `not: [requester]`; `agree` is not enough: only 2 of its seats are always filled by such members; this way does not: `agree`, `later`, `install`
     [exit 2]
-    ");
+
+    $ holdpoint graph weaker.yaml --baseline rules.yaml --format mermaid
+    flowchart TD
+      start(( )) --> s0
+      s0{{"agree<br>1 of role engineer"}}
+      s0 -->|"released"| s1
+      s0 -->|"rejected"| s4
+      s1{{"later<br>signal go"}}
+      s1 -->|"released"| s2
+      s2["install<br>reached without four-eyes"]
+      s2 -->|"succeeded"| s3
+      s2 -->|"failed"| s4
+      style s2 stroke:#ba2525,stroke-width:3px
+      s3(["done"])
+      s4(["refused"])
+      linkStyle 1,3 stroke:#ba2525
+      baseline["baseline house-rules<br>four-eyes: not met<br>tested: not applicable"]
+      style baseline fill:none,stroke-dasharray:4
+    "#);
+}
+
+#[test]
+fn every_tool_of_authors_looks_by_the_one_in_force() {
+    let _filters = filters();
+    let place = place();
+    place.write(
+        "change-2.scenarios.yaml",
+        "
+definition: change-2.yaml
+members: { ada: [], bob: role:engineer, cy: role:engineer }
+scenarios:
+  one is not enough: { given: { by: ada }, when: [{ approve: bob }], then: { baseline: { four-eyes: open } } }
+",
+    );
+    let steps = "submit ada\napprove bob\nexpect: { baseline: { four-eyes: open } }\n";
+    let tools = [
+        "check change-1.yaml",
+        "explain change-2.yaml",
+        "diff change-1.yaml change-2.yaml",
+        "test change-2.yaml",
+        "graph change-2.yaml --format mermaid",
+        "simulate change-2.yaml",
+    ];
+    for tool in tools {
+        let none = place.sh_with(&format!("{tool} --project-baseline"), steps);
+        none.fails_well(2, &tool);
+        assert!(none.errors.contains("no baseline is in force in the project `lab`"), "{none}");
+    }
+    place.must("baseline publish rules.yaml --reason 'an audit asks for it' --as eve");
+    for tool in tools {
+        let without = place.sh_with(tool, steps);
+        let by_file = place.sh_with(&format!("{tool} --baseline rules.yaml"), steps);
+        let by_project = place.sh_with(&format!("{tool} --project-baseline"), steps);
+        assert_eq!(by_file.to_string(), by_project.to_string(), "{tool}");
+        assert_ne!(by_file.to_string(), without.to_string(), "{tool}");
+    }
 }

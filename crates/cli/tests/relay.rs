@@ -108,6 +108,36 @@ fn send(child: &Child, signal: Signal) {
 }
 
 #[test]
+fn tools_of_authors_ask_it_for_the_baseline_and_read_their_files_themselves() {
+    let place = place();
+    place.write(
+        "rules.yaml",
+        "
+baseline: house-rules
+title: What every change keeps to
+requirements: { four-eyes: { approval: { from: role:engineer, need: 2 } } }
+",
+    );
+    place.must("baseline publish rules.yaml --reason 'an audit asks for it' --as ada");
+    fs::create_dir(place.path("folder")).unwrap();
+    place.write("folder/ship.yaml", SHIP);
+    let tools = [
+        "check folder --project-baseline",
+        "definitions check folder --project-baseline --json",
+        "explain folder/ship.yaml --project-baseline --project lab",
+        "graph folder/ship.yaml --project-baseline --project nowhere",
+    ];
+    let asked = || tools.map(|tool| place.sh(tool).to_string());
+    let alone = asked();
+    let working = Working::new(&place, "work --follow");
+    assert_eq!(asked(), alone);
+    working.ends();
+    assert!(alone[0].contains("HP2401") && alone[1].contains("HP2401"), "{alone:?}");
+    assert!(alone[2].contains("four-eyes"), "{alone:?}");
+    assert!(alone[3].contains("there is no project `nowhere`"), "{alone:?}");
+}
+
+#[test]
 fn a_command_comes_to_the_same_while_another_process_works() {
     let _filters = filters();
     let (alone, beside) = (Place::lab(), Place::lab());

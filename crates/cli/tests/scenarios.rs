@@ -100,6 +100,10 @@ fn scenarios_are_played() {
             }
           ],
           "percent": 66,
+          "requirements": {
+            "all": 0,
+            "reached": 0
+          },
           "rules": {
             "all": 1,
             "reached": 1

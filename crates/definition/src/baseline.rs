@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What an organisation demands of every definition of a project.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Baseline {
     pub(crate) name: String,
     pub(crate) title: String,
@@ -32,7 +32,7 @@ pub struct Baseline {
 }
 
 /// One thing that is demanded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Requirement {
     pub(crate) name: String,
     /// What it is for.
@@ -279,12 +279,7 @@ impl Requirement {
     ) -> (String, Standing) {
         let work: Vec<_> =
             model.states.iter().filter(|(_, state)| self.is_before(&state.kind)).collect();
-        let ways = self.ways(model);
-        let past: Vec<_> = work
-            .iter()
-            .filter(|(_, state)| !self.is_within(&state.kind))
-            .filter_map(|(name, state)| Some((name, state, way(&ways, name)?)))
-            .collect();
+        let past = self.past(model);
         let standing = match (self.except.get(model.name.as_str()), self.condition(model)) {
             _ if work.is_empty() => Standing::NotApplicable,
             (Some(reason), _) => {
@@ -323,6 +318,20 @@ impl Requirement {
             }
         };
         (self.name.clone(), standing)
+    }
+
+    /// The work that can be reached past it, each with a shortest way there.
+    pub(crate) fn past<'m>(
+        &self,
+        model: &'m Model,
+    ) -> Vec<(&'m String, &'m StateModel, Vec<&'m str>)> {
+        let ways = self.ways(model);
+        model
+            .states
+            .iter()
+            .filter(|(_, state)| self.is_before(&state.kind) && !self.is_within(&state.kind))
+            .filter_map(|(name, state)| Some((name, state, way(&ways, name)?)))
+            .collect()
     }
 
     /// When it is demanded, as runs of this definition can tell it.

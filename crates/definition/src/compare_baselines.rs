@@ -1,6 +1,8 @@
-//! What differs in meaning between two baselines, requirement by requirement.
+//! What differs in meaning between two baselines, requirement by requirement, and in how two
+//! definitions stand to one.
 
 use crate::{
+    Definition,
     baseline::{Baseline, Demanded, Requirement, WorkKind},
     compare::{Change, Facts, changes, facts, set},
     hold_model::{Approver, Exclusion},
@@ -24,6 +26,16 @@ impl Baseline {
             changes.extend(self::changes(&place(old), &demands(old), &Facts::new()));
         }
         changes
+    }
+
+    /// What is different in how two definitions stand to each requirement, and by what.
+    #[must_use]
+    pub fn compare_standings(&self, before: &Definition, after: &Definition) -> Vec<Change> {
+        let stands = |definition: &Definition| -> BTreeMap<String, String> {
+            let all = self.outline(definition).requirements.into_iter();
+            all.map(|one| (one.name.clone(), one.in_words())).collect()
+        };
+        changes(&format!("baseline {}", self.name), &stands(before), &stands(after))
     }
 }
 

@@ -46,6 +46,7 @@ mod address;
 mod amending;
 mod approval;
 mod baseline;
+mod baseline_outline;
 mod check;
 mod check_part;
 mod child;
@@ -150,6 +151,7 @@ pub mod yaml;
 pub use holdpoint_calendar as calendar;
 
 pub use baseline::{Baseline, Baselines, Conformance, Standing, is_baseline};
+pub use baseline_outline::{BaselineOutline, RequirementOutline};
 pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::DefinitionEvent;

@@ -1,6 +1,7 @@
 //! The outline of a definition: its states and where they lead, as plain data for tools.
 
 use crate::{
+    baseline_outline::BaselineOutline,
     check,
     conflicting::OnConflict,
     event::DefinitionEvent as Event,
@@ -26,6 +27,8 @@ pub struct Outline {
     pub risk_at_least: bool,
     /// The time of the whole run, where it has one.
     pub expires: Option<RunExpiry>,
+    /// How it stands to a baseline, where it is looked at by one.
+    pub baseline: Option<BaselineOutline>,
 }
 
 /// How a run ends by itself.
@@ -216,6 +219,7 @@ pub(crate) fn of(model: &Model) -> Outline {
         factors: factors.collect(),
         risk_at_least: model.risk.as_ref().is_some_and(|risk| risk.at_least.is_some()),
         expires,
+        baseline: None,
     }
 }
 

@@ -26,8 +26,8 @@ const STATUSES: [(&str, ConditionStatus); 7] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptBaseline {
     name: BaselineName,
-    title: String,
     source: String,
+    read: Baseline,
 }
 
 impl KeptBaseline {
@@ -43,7 +43,13 @@ impl KeptBaseline {
             findings.add(Code::MalformedName, &(0..0), error.to_string());
             findings.finish()
         })?;
-        Ok(Self { name, title: read.title().to_owned(), source: source.to_owned() })
+        Ok(Self { name, source: source.to_owned(), read })
+    }
+
+    /// What it demands.
+    #[must_use]
+    pub const fn read(&self) -> &Baseline {
+        &self.read
     }
 
     /// Its source.
@@ -58,7 +64,7 @@ impl KeptBaseline {
             baseline: self.name.clone(),
             revision: 1,
             digest: Digest::of(self.source.as_bytes()),
-            title: self.title.clone(),
+            title: self.read.title().to_owned(),
             source: self.source.clone(),
             reason: "the scenarios name it".to_owned(),
         }

@@ -1,10 +1,15 @@
 //! What no scenario reaches: states, ways between them, rules of approvals, what else approvals
-//! have, and what else holds wait for.
+//! have, what else holds wait for, and what a baseline demands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdpoint_core::{Event, MemberId, Vote, event::TypedEvent};
+use holdpoint_core::{Event, MemberId, RunView, Vote, event::TypedEvent};
 use holdpoint_definition::{ApprovalPart, Definition, DefinitionEvent, Outline, StateOf, Verdict};
+
+use crate::{
+    baselines::KeptBaseline,
+    requirements::{Stood, requirements},
+};
 
 /// Something that a scenario can reach.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,6 +110,15 @@ pub enum Item {
         /// What was done with it.
         what: Use,
     },
+    /// A run stood so to a requirement of its baseline.
+    Requirement {
+        /// The baseline.
+        baseline: String,
+        /// The requirement.
+        requirement: String,
+        /// How.
+        stood: Stood,
+    },
 }
 
 /// What can be done with what an approval has besides its rules.
@@ -170,7 +184,7 @@ impl Use {
 }
 
 impl Item {
-    /// `states`, `ways`, `rules`, `approvals` or `conditions`.
+    /// `states`, `ways`, `rules`, `approvals`, `conditions` or `requirements`.
     #[must_use]
     pub const fn group(&self) -> &'static str {
         match self {
@@ -187,6 +201,7 @@ impl Item {
             | Self::Level { .. }
             | Self::RiskCase { .. }
             | Self::RiskRaised => "rules",
+            Self::Requirement { .. } => "requirements",
         }
     }
 
@@ -230,6 +245,9 @@ impl Item {
             }
             Self::RunExpiry { to } => format!("the whole run: expires → {to}"),
             Self::Use { hold, what } => format!("{hold}: {}", what.missing()),
+            Self::Requirement { baseline, requirement, stood } => {
+                format!("{baseline}: `{requirement}` is never {}", stood.as_str())
+            }
         }
     }
 }
@@ -266,6 +284,29 @@ impl Coverage {
             })
             .collect();
         Self { items, chooses, conditional }
+    }
+
+    /// Counts as well what a baseline demands, by which runs are judged from now on.
+    pub fn judged_by(&mut self, definition: &Definition, baseline: &KeptBaseline) {
+        for item in requirements(definition, baseline) {
+            if self.items.iter().all(|(there, _)| *there != item) {
+                self.items.push((item, false));
+            }
+        }
+    }
+
+    /// Adds how a run stands to its baseline at the end of what was played of it.
+    pub fn add_view(&mut self, view: &RunView) {
+        let Some(standing) = &view.baseline else { return };
+        for one in &standing.requirements {
+            let stands = Stood::of(one);
+            self.mark(|item| {
+                matches!(item, Item::Requirement { baseline, requirement, stood }
+                    if baseline == standing.reference.name.as_str()
+                        && *requirement == one.name
+                        && stands.contains(stood))
+            });
+        }
     }
 
     /// Adds what a history reaches.

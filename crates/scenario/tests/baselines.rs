@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdpoint_core::{DefinitionRef, Digest, workflow::DynWorkflow};
 use holdpoint_definition::Definition;
-use holdpoint_scenario::{KeptBaseline, Suite};
+use holdpoint_scenario::{Coverage, KeptBaseline, Suite};
 
 const RULES: &str = "
 baseline: rules
@@ -146,4 +146,73 @@ fn what_cannot_be_used_is_found_where_it_is_named() {
     );
     let found = Suite::parse_with("x.scenarios.yaml", &held, &file).unwrap_err();
     assert!(found.to_string().contains("leave `hold` out"), "{found}");
+}
+
+/// What of the baseline a suite does not reach.
+fn missed(source: &str) -> Vec<String> {
+    let suite = suite(source);
+    let definition = Definition::parse("change.yaml", CHANGE).unwrap().definition;
+    let reference = DefinitionRef {
+        name: definition.name().clone(),
+        version: 1,
+        digest: Digest::of(CHANGE.as_bytes()),
+    };
+    let mut coverage = Coverage::new(&definition);
+    assert_eq!(coverage.counts("requirements"), (0, 0));
+    coverage.judged_by(&definition, suite.baseline().unwrap());
+    coverage.judged_by(&definition, suite.baseline().unwrap());
+    let workflow: Arc<dyn DynWorkflow> = Arc::new(definition);
+    for scenario in suite.scenarios() {
+        let played = scenario.play(&workflow, &reference);
+        assert_eq!(played.failure, None);
+        coverage.add(&played.history);
+        coverage.add_view(&played.view.unwrap());
+    }
+    let missed = coverage.missed().filter(|item| item.group() == "requirements");
+    missed.map(holdpoint_scenario::Item::in_words).collect()
+}
+
+#[test]
+fn coverage_counts_how_runs_stand_to_what_is_demanded_of_the_definition() {
+    let quiet = "{ run: scan, succeeds: { bad: 1 } }";
+    let loud = "{ run: scan, succeeds: { bad: 9 } }";
+    let scenario = |name: &str, worker: &str, attach: &str| {
+        format!(
+            "  {name}:
+    given: {{ by: ada, workers: [{worker}] }}
+    when: [{{ approve: bob }}, {{ approve: cy }}{attach}]
+    then: {{ never: [baseline.held] }}
+"
+        )
+    };
+    let report = ", { attach: { by: ada, name: report } }";
+    // `tested` stands before no work of this definition, so nobody can reach it.
+    let all = [
+        "rules: `four-eyes` is never met",
+        "rules: `four-eyes` is never overridden",
+        "rules: `bad` is never met",
+        "rules: `bad` is never not applicable",
+        "rules: `bad` is never overridden",
+    ];
+    let waits = "  waits: { given: { by: ada }, then: { state: agree } }\n";
+    for (scenarios, reached) in [
+        (waits.to_owned(), Vec::<usize>::new()),
+        (scenario("shown", loud, report), vec![0, 2]),
+        (scenario("not shown", quiet, ""), vec![0, 3]),
+        (
+            "  overridden:
+    given: { by: ada }
+    when:
+      - override: { by: hal, requirement: four-eyes, reason: it burns }
+      - override: { by: hal, requirement: bad, reason: it burns }
+    then: { state: agree }
+"
+            .to_owned(),
+            vec![1, 4],
+        ),
+    ] {
+        let left: Vec<&str> =
+            (0..all.len()).filter(|n| !reached.contains(n)).map(|n| all[n]).collect();
+        assert_eq!(missed(&format!("{TOP}{scenarios}")), left, "{scenarios}");
+    }
 }

@@ -1,10 +1,21 @@
-//! What is done with baselines, as it is typed.
+//! What is done with baselines, and by which one something is looked at, as it is typed.
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::{Acting, from_one, words};
+
+/// The baseline by which something is looked at.
+#[derive(Debug, Args)]
+pub(crate) struct ByBaseline {
+    /// By the baseline in this file, YAML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// By the baseline that is in force in the project
+    #[arg(long, conflicts_with = "baseline")]
+    pub(crate) project_baseline: bool,
+}
 
 /// Keep what every definition of a project must demand.
 #[derive(Debug, Subcommand)]

@@ -15,8 +15,11 @@ use holdpoint::{
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{Direction, Fmt, Graph, Picture},
-    command::{check, definitions},
+    arguments::{Direction, Fmt, Graph, Picture, baseline::ByBaseline},
+    command::{
+        by_baseline::{self, Written},
+        check, definitions,
+    },
     context::Context,
     failure::Failure,
     output::{Answer, count, line},
@@ -32,12 +35,15 @@ fn definition(file: &Path) -> Result<Definition, Failure> {
 }
 
 /// Says what a definition does, and how it stands to a baseline.
-pub(crate) fn explain(file: &Path, baseline: Option<&Path>) -> Result<Answer, Failure> {
+pub(crate) async fn explain(
+    context: &Context,
+    file: &Path,
+    by: &ByBaseline,
+) -> Result<Answer, Failure> {
     let definition = definition(file)?;
     let mut text = definition.explain();
-    if let Some(baseline) = baseline {
-        let baseline = check::read_baseline(baseline)?;
-        text.push_str(&format!("\n{}", baseline.explain(&definition)));
+    if let Some(named) = by_baseline::named(context, by).await? {
+        text.push_str(&format!("\n{}", named.baseline()?.explain(&definition)));
     }
     let shown: String = text.lines().map(|one| format!("{}\n", line(one))).collect();
     Answer::new(shown, &json!({ "file": file.display().to_string(), "explanation": text }))
@@ -48,19 +54,23 @@ pub(crate) fn schema() -> Result<Answer, Failure> {
     Answer::new(SCHEMA, &serde_json::from_str::<Value>(SCHEMA)?)
 }
 
-/// Draws a definition.
-pub(crate) fn graph(arguments: &Graph) -> Result<Answer, Failure> {
+/// Draws a definition, and how it stands to a baseline.
+pub(crate) async fn graph(context: &Context, arguments: &Graph) -> Result<Answer, Failure> {
     let definition = definition(&arguments.file)?;
+    let mut outline = definition.outline();
+    if let Some(named) = by_baseline::named(context, &arguments.by).await? {
+        outline.baseline = Some(named.baseline()?.outline(&definition));
+    }
     let direction = match arguments.direction {
         Direction::Down => picture::Direction::Down,
         Direction::Right => picture::Direction::Right,
     };
     let (language, picture) = match arguments.format {
         Picture::Svg => {
-            let drawn = picture::svg(&definition.outline(), definition.title(), direction);
+            let drawn = picture::svg(&outline, definition.title(), direction);
             ("svg", drawn.map_err(too_large)?)
         }
-        Picture::Mermaid => ("mermaid", picture::mermaid(&definition.outline(), direction)),
+        Picture::Mermaid => ("mermaid", picture::mermaid(&outline, direction)),
     };
     let file = arguments.file.display().to_string();
     match &arguments.out {
@@ -90,18 +100,35 @@ fn unwritable(file: &Path, error: &io::Error) -> Failure {
     )
 }
 
-/// Says what differs between two definitions, or two baselines.
-pub(crate) fn diff(before: &Path, after: &Path) -> Result<Answer, Failure> {
+/// Says what differs between two definitions, also in how they stand to a baseline, or between two baselines.
+pub(crate) async fn diff(
+    context: &Context,
+    before: &Path,
+    after: &Path,
+    by: &ByBaseline,
+) -> Result<Answer, Failure> {
     let is_baseline = |file: &Path| Ok::<bool, Failure>(is_baseline(&definitions::read(file)?));
+    let named = by_baseline::named(context, by).await?;
     let (between, changes) = match (is_baseline(before)?, is_baseline(after)?) {
+        (true, true) if named.is_some() => {
+            return Err(Failure::usage(
+                "the files are baselines, and baselines do not keep to one",
+                "name two definitions, or leave the third baseline out",
+            ));
+        }
         (true, true) => {
-            let (old, new) = (check::read_baseline(before)?, check::read_baseline(after)?);
+            let read = |file: &Path| Written::in_file(file)?.baseline();
+            let (old, new) = (read(before)?, read(after)?);
             (format!("`{}` → `{}`", old.name(), new.name()), old.compare(&new))
         }
         (false, false) => {
             let (old, new) = (definition(before)?, definition(after)?);
-            let named = |one: &Definition| format!("`{}` v{}", one.name(), one.version());
-            (format!("{} → {}", named(&old), named(&new)), old.compare(&new))
+            let words = |one: &Definition| format!("`{}` v{}", one.name(), one.version());
+            let mut changes = old.compare(&new);
+            if let Some(named) = named {
+                changes.extend(named.baseline()?.compare_standings(&old, &new));
+            }
+            (format!("{} → {}", words(&old), words(&new)), changes)
         }
         _ => {
             return Err(Failure::usage(

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Check, Format},
-    command::{baseline, definitions, test},
+    command::{by_baseline, definitions, test},
     context::Context,
     failure::{Failure, shortened},
     output::{count, print},
@@ -29,11 +29,8 @@ struct Checked {
 
 /// Checks files, and prints what was found.
 pub(crate) async fn check(context: &Context, arguments: &Check) -> Result<(), Failure> {
-    let baseline = match &arguments.baseline {
-        Some(file) => Some(read_baseline(file)?),
-        None if arguments.project_baseline => Some(kept_baseline(context).await?),
-        None => None,
-    };
+    let named = by_baseline::named(context, &arguments.by).await?;
+    let baseline = named.map(|one| one.baseline()).transpose()?;
     let (mut checked, mut unread) = (Vec::new(), None);
     for file in files(&arguments.files)? {
         match check_file(&file, baseline.as_ref()) {
@@ -77,23 +74,6 @@ pub(crate) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-pub(crate) fn read_baseline(file: &Path) -> Result<Baseline, Failure> {
-    let source = definitions::read_as(file, "a baseline", "docs/baseline.md")?;
-    Baseline::parse(&file.display().to_string(), &source).map_err(Failure::Findings)
-}
-
-/// The baseline that is in force in the project.
-async fn kept_baseline(context: &Context) -> Result<Baseline, Failure> {
-    let project = context.with_engine_to_read(async |engine| context.project(engine)).await?;
-    let published = project.baseline().ok_or_else(|| {
-        Failure::usage(
-            format!("no baseline is in force in the project `{}`", project.id()),
-            "publish one: `holdpoint baseline publish FILE`",
-        )
-    })?;
-    baseline::stored(published)
-}
-
 /// Checks a definition against a baseline too, and says how it stands to each requirement.
 fn check_against(name: String, source: &str, baseline: &Baseline) -> Checked {
     let found = baseline.check(&name, source);
@@ -103,20 +83,7 @@ fn check_against(name: String, source: &str, baseline: &Baseline) -> Checked {
     };
     let mut requirements = Vec::new();
     for (requirement, standing) in &found.requirements {
-        let (status, reason) = match standing {
-            Standing::NotApplicable => ("not applicable", None),
-            Standing::Met => ("met", None),
-            Standing::NotMet => ("not met", None),
-            Standing::Error { reason } => ("error", Some(reason)),
-            Standing::Overridden { met: true, reason } => {
-                ("overridden, met nevertheless", Some(reason))
-            }
-            Standing::Overridden { met: false, reason } => ("overridden", Some(reason)),
-        };
-        checked.about.push_str(&format!("\n  {requirement}: {status}"));
-        if let Some(reason) = reason {
-            checked.about.push_str(&format!(": {}", reason.replace('\n', " ")));
-        }
+        checked.about.push_str(&format!("\n  {requirement}: {}", standing.in_words()));
         requirements.push(json!({
             "name": requirement,
             "status": match standing {
@@ -132,7 +99,10 @@ fn check_against(name: String, source: &str, baseline: &Baseline) -> Checked {
                 Standing::NotMet => Some(false),
                 Standing::Overridden { met, .. } => Some(*met),
             },
-            "reason": reason,
+            "reason": match standing {
+                Standing::Error { reason } | Standing::Overridden { reason, .. } => Some(reason),
+                Standing::NotApplicable | Standing::Met | Standing::NotMet => None,
+            },
         }));
     }
     if let Value::Object(members) = &mut checked.json {

@@ -4,6 +4,7 @@ pub(crate) mod author;
 pub(crate) mod backup;
 pub(crate) mod baseline;
 pub(crate) mod bench;
+pub(crate) mod by_baseline;
 pub(crate) mod calendar;
 pub(crate) mod check;
 pub(crate) mod checkpoint;

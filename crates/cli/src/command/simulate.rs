@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::Simulate,
-    command::{definitions, history, items, show, test},
+    command::{by_baseline, definitions, history, items, show, test},
+    context::Context,
     failure::{Failure, shortened},
     output::{count, line, print},
 };
@@ -49,11 +50,15 @@ quit
 ";
 
 /// Steps through a definition.
-pub(crate) fn simulate(arguments: &Simulate) -> Result<(), Failure> {
+pub(crate) async fn simulate(context: &Context, arguments: &Simulate) -> Result<(), Failure> {
     let file = &arguments.file;
     let source = definitions::read(file)?;
     let definition = definitions::parse(file, &source)?.definition;
-    let beginning = beginning(arguments, &definition)?;
+    let named = by_baseline::named(context, &arguments.by).await?;
+    let mut beginning = beginning(arguments, &definition)?;
+    if let Some(named) = named {
+        beginning.baseline = Some(named.kept()?);
+    }
     if let Some(baseline) = &beginning.baseline {
         test::check_against(baseline, file, &source)?;
     }
@@ -98,9 +103,6 @@ fn beginning(arguments: &Simulate, definition: &Definition) -> Result<Beginning,
             let input = json!({});
             beginning = Some(Beginning { by, members, calendars, items, baseline, input, at });
         }
-    }
-    if let (Some(file), Some(beginning)) = (&arguments.baseline, &mut beginning) {
-        beginning.baseline = Some(test::kept(file)?);
     }
     beginning.ok_or_else(|| {
         Failure::usage(

@@ -9,14 +9,14 @@ use std::{
 
 use holdpoint::{
     core::{DefinitionRef, Digest, RunStatus, workflow::DynWorkflow},
-    definition::{Baseline, Definition},
+    definition::Definition,
     scenario::{Coverage, KeptBaseline, Played, Suite},
 };
 use serde_json::{Value, json};
 
 use crate::{
     arguments::Test,
-    command::{definitions, history},
+    command::{by_baseline, definitions, history},
     context::Context,
     failure::Failure,
     output::{Answer, count, line},
@@ -26,7 +26,7 @@ use crate::{
 pub(crate) const SUFFIX: &str = ".scenarios.yaml";
 
 /// The groups of what can be reached, as they are shown.
-const GROUPS: [&str; 5] = ["states", "ways", "rules", "approvals", "conditions"];
+const GROUPS: [&str; 6] = ["states", "ways", "rules", "approvals", "conditions", "requirements"];
 
 /// A file of scenarios with the definition that it is about.
 pub(crate) struct Loaded {
@@ -38,9 +38,10 @@ pub(crate) struct Loaded {
 }
 
 /// Plays scenarios.
-pub(crate) fn test(context: &Context, arguments: &Test) -> Result<(), Failure> {
+pub(crate) async fn test(context: &Context, arguments: &Test) -> Result<(), Failure> {
     let files = files(&arguments.files)?;
-    let baseline = arguments.baseline.as_deref().map(kept).transpose()?;
+    let named = by_baseline::named(context, &arguments.by).await?;
+    let baseline = named.map(|one| one.kept()).transpose()?;
     let loaded: Vec<Loaded> =
         files.iter().map(|file| load(file, baseline.as_ref())).collect::<Result<_, _>>()?;
     let mut report = Report::default();
@@ -120,16 +121,9 @@ pub(crate) fn suite(file: &Path) -> Result<Suite, Failure> {
     Suite::parse_with(&file.display().to_string(), &source, &beside).map_err(Failure::Findings)
 }
 
-/// Reads a baseline to judge runs by.
-pub(crate) fn kept(file: &Path) -> Result<KeptBaseline, Failure> {
-    let source = definitions::read_as(file, "a baseline", "docs/baseline.md")?;
-    KeptBaseline::parse(&file.display().to_string(), &source).map_err(Failure::Findings)
-}
-
 /// Refuses a definition that does not keep to a baseline: no run of it could be started.
 pub(crate) fn check_against(kept: &KeptBaseline, path: &Path, source: &str) -> Result<(), Failure> {
-    let judged = Baseline::parse("baseline", kept.source()).map_err(Failure::Findings)?;
-    let found = judged.check(&path.display().to_string(), source).findings;
+    let found = kept.read().check(&path.display().to_string(), source).findings;
     if found.has_errors() { Err(Failure::Findings(found)) } else { Ok(()) }
 }
 
@@ -180,12 +174,18 @@ impl Report {
         let workflow: Arc<dyn DynWorkflow> = Arc::new(definition.clone());
         let coverage =
             self.coverage.entry(path.clone()).or_insert_with(|| Coverage::new(definition));
+        if let Some(kept) = suite.baseline() {
+            coverage.judged_by(definition, kept);
+        }
         let wanted =
             |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
         let mut played = Vec::new();
         for scenario in suite.scenarios().iter().filter(|one| wanted(&one.name)) {
             let one = scenario.play(&workflow, reference);
             coverage.add(&one.history);
+            if let Some(view) = &one.view {
+                coverage.add_view(view);
+            }
             played.push(one);
         }
         if played.is_empty() {

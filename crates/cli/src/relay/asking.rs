@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     fs::{File, metadata},
     io::{self, IsTerminal, Read, Write},
     os::unix::{fs::MetadataExt, net::UnixStream},
@@ -12,6 +13,7 @@ use std::{
 
 use console::Term;
 use holdpoint::core::Sequence;
+use serde_json::Value;
 use tokio::{
     runtime::Handle,
     signal::unix::{SignalKind, signal},
@@ -61,7 +63,7 @@ pub(crate) fn hand_over(
     after: Told,
 ) -> Result<Handed, Failure> {
     let acts = COMMAND.get().is_some();
-    let call = call(after)?;
+    let call = call(env::args_os().collect(), after)?;
     let out = Arc::new(Mutex::new(stream.try_clone()?));
     let say = |asked: &Asked| asked.write(&mut *out.lock().unwrap_or_else(PoisonError::into_inner));
     match say(&Asked::Command(Box::new(call))) {
@@ -128,6 +130,28 @@ pub(crate) fn hand_over(
     }
 }
 
+/// Asks the process at the other end of `stream` for the answer to a command that only looks, with `--json`;
+/// nothing when that process has ended without one.
+pub(crate) fn ask(mut stream: UnixStream, words: Vec<OsString>) -> Result<Option<Value>, Failure> {
+    let mut call = call(words, None)?;
+    (call.about.output, call.about.errors) = (None, None);
+    // Whoever refuses need not hear the command first.
+    drop(Asked::Command(Box::new(call)).write(&mut stream));
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    while let Ok(Some(said)) = Said::read(&mut stream) {
+        match said {
+            Said::Refused { message, help } => return Err(Failure::busy(message, help)),
+            Said::Print(Stream::Output | Stream::OutputAsIs, bytes) => output.extend(bytes),
+            Said::Print(Stream::Errors | Stream::ErrorsAsIs, bytes) => errors.extend(bytes),
+            Said::End(0) => return Ok(Some(serde_json::from_slice(&output)?)),
+            Said::End(_) => return Err(Failure::of_json(&serde_json::from_slice(&errors)?)),
+            // A command that only looks reads no file, and nobody goes on from where it was.
+            Said::Begun | Said::Want { .. } | Said::At(_) => {}
+        }
+    }
+    Ok(None)
+}
+
 /// How large the terminal is, in lines and columns.
 fn size() -> (u16, u16) {
     if io::stdout().is_terminal() { Term::stdout().size() } else { Term::stderr().size() }
@@ -149,7 +173,7 @@ fn unknown(acts: bool) -> Failure {
     )
 }
 
-fn call(after: Told) -> Result<Call, Failure> {
+fn call(words: Vec<OsString>, after: Told) -> Result<Call, Failure> {
     let lost = |error: io::Error| {
         Failure::usage(
             format!("the directory that you are in cannot be used: {error}"),
@@ -167,7 +191,7 @@ fn call(after: Told) -> Result<Call, Failure> {
         errors: io::stderr().is_terminal().then(size),
         after,
     };
-    Ok(Call { about, directory, words: env::args_os().collect() })
+    Ok(Call { about, directory, words })
 }
 
 /// Sends a file: what was read of it already, as a pipe cannot be read twice.
@@ -205,7 +229,6 @@ impl Command {
             | Self::Calendar(_)
             | Self::Baseline(_)
             | Self::Lockdown(_)
-            | Self::Check(_)
             | Self::Plan(_)
             | Self::Submit(_)
             | Self::Tell(_)
@@ -224,6 +247,7 @@ impl Command {
             | Self::Backup { .. }
             | Self::Export { .. } => true,
             Self::Init(_)
+            | Self::Check(_)
             | Self::Test(_)
             | Self::Simulate(_)
             | Self::Explain { .. }
