@@ -44,8 +44,7 @@ pub struct State {
     pub(crate) outputs: BTreeMap<String, Arc<Value>>,
     /// How often each state has been entered.
     pub(crate) visits: BTreeMap<String, u32>,
-    /// The outcomes with which states were left, of each the last; of a hold that is open again none. A
-    /// snapshot of an earlier version has none.
+    /// The outcomes with which states were left, of each the last; of a hold that is open again none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) left: BTreeMap<String, String>,
     /// Signals that no hold has taken yet.
