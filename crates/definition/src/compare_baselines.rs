@@ -31,7 +31,7 @@ impl Baseline {
     /// What is different in how two definitions stand to each requirement, and by what.
     #[must_use]
     pub fn compare_standings(&self, before: &Definition, after: &Definition) -> Vec<Change> {
-        let stands = |definition: &Definition| -> BTreeMap<String, String> {
+        let stands = |definition: &Definition| -> Facts {
             let all = self.outline(definition).requirements.into_iter();
             all.map(|one| (one.name.clone(), one.in_words())).collect()
         };
