@@ -50,11 +50,12 @@ cuts:
 	cargo test --workspace --test crash --test faults --test power_cut -- --nocapture
 
 kills:
-	HOLDPOINT_TEST_ENGINE_KILLS=$(ENGINE_KILLS) \
-	cargo test --workspace --test kill_engine -- --nocapture
+	HOLDPOINT_TEST_ENGINE_KILLS=$(ENGINE_KILLS) HOLDPOINT_TEST_KILLS_STEP=1 \
+	cargo test --workspace --test kill_engine --test kill_everywhere -- --nocapture
 
 # What CI has `power` do, it has `test` only begin.
-SHORTLY = HOLDPOINT_TEST_POWER_CUTS=5 HOLDPOINT_TEST_ENGINE_KILLS=4 HOLDPOINT_TEST_FAULTS_STEP=31
+SHORTLY = HOLDPOINT_TEST_POWER_CUTS=5 HOLDPOINT_TEST_ENGINE_KILLS=4 HOLDPOINT_TEST_FAULTS_STEP=31 \
+	HOLDPOINT_TEST_KILLS_STEP=31
 
 # A workflow in Rust beside a declarative one.
 example:

@@ -1,17 +1,23 @@
-//! The engine is killed with SIGKILL at every boundary between events of the shipped rollouts and of the
-//! cutover: before each append, when work was done that the log does not know of, and behind each, when
+//! The engine is killed with SIGKILL at every boundary between events of all that ships and gives machines
+//! work: before each append, when work was done that the log does not know of, and behind each, when
 //! the log knows of what nobody has acted on. Each time it is started again and goes on, and the end is
 //! the one that the run would have had, with the real machines as the log says.
 //!
 //! The machines are directories that real programs write to, with a real server for each; the clock is
 //! fast, so that minutes pass in moments.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
 
 mod fast_clock;
+mod shipped;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     io::{Read, Write},
     net::TcpListener,
@@ -29,75 +35,70 @@ use async_trait::async_trait;
 use fast_clock::FastClock;
 use holdpoint::{
     DataDirectory,
-    core::{
-        Action, Actor, Authentication, Command, CommandId, Digest, RunStatus, RunView, Sequence,
-        Steering, StreamId, Version, Vote, evidence::NewEvidence,
-    },
-    engine::{Engine, RunFilter},
+    core::{Actor, Authentication, CommandId, RunView, Sequence, StreamId, Version, Vote},
+    engine::{Engine, RunFilter, Submission},
 };
 use holdpoint_log::{Append, AppendFailure, EventLog, Head, ReadFailure, Record, verify};
 use holdpoint_log_sled::SledLog;
 use holdpoint_tests::{Data, program};
 use jiff::Timestamp;
+use serde_json::{Value, json};
+use shipped::{all_that_ships_is_among, command, declare, input, office, people};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 const DIRECTORY: &str = "HOLDPOINT_TEST_SWEEP_DIRECTORY";
+/// What is submitted, and with which input.
+const DEFINITION: &str = "HOLDPOINT_TEST_SWEEP_DEFINITION";
+const INPUT: &str = "HOLDPOINT_TEST_SWEEP_INPUT";
 /// At which append the process is killed, and whether before it.
 const KILLED_AT: &str = "HOLDPOINT_TEST_SWEEP_KILLED_AT";
 const KILLED_BEFORE: &str = "HOLDPOINT_TEST_SWEEP_KILLED_BEFORE";
 /// When the fast clock began to run.
 const BEGAN: &str = "HOLDPOINT_TEST_SWEEP_BEGAN";
 const GUARD: &str = "HOLDPOINT_TEST_SWEEP_GUARD";
-/// How many times faster than time it runs.
+/// One of so many moments is tried; before and behind an append take turns where it is odd.
+const STEP: &str = "HOLDPOINT_TEST_KILLS_STEP";
+/// How many times faster than time the clock runs.
 const FAST: i32 = 200;
-/// How many sweeps are under way at once: they wait for the disk and for each other's programs.
+/// How many engines are under way at once: they wait for the disk and for each other's programs.
 const WORKERS: usize = 6;
 
-/// What a rollout is played with.
+/// What ships, and how it ends.
 #[derive(Clone, Copy)]
 struct Play {
     name: &'static str,
-    definition: &'static str,
-    input: &'static str,
-    /// The second machine takes no new version.
-    is_bad: bool,
+    /// What takes no new version.
+    bad: Option<Bad>,
     ends: &'static str,
 }
 
-const INPUT: &str = "{ \"title\": \"t\", \"version\": \"2\", \"targets\": TARGETS, MORE }";
-const CUTOVER_INPUT: &str = "{ \"title\": \"t\", \"domain\": \"storage\", \"service\": \"hall\", \"rehearsed\": true, \"support\": \"1m\" }";
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bad {
+    Machine,
+    Service,
+}
 
-const PLAYS: [Play; 4] = [
-    Play {
-        name: "rolling-rollout",
-        definition: include_str!("../../workflows/rolling-rollout.yaml"),
-        input: "\"bake\": \"20ms\"",
-        is_bad: false,
-        ends: "completed",
-    },
-    Play {
-        name: "rolling-rollout",
-        definition: include_str!("../../workflows/rolling-rollout.yaml"),
-        input: "\"bake\": \"20ms\"",
-        is_bad: true,
-        ends: "rolled-back",
-    },
-    Play {
-        name: "canary-rollout",
-        definition: include_str!("../../workflows/canary-rollout.yaml"),
-        input: "\"bake\": \"1m\", \"observe\": \"1m\"",
-        is_bad: false,
-        ends: "completed",
-    },
-    Play {
-        name: "cutover",
-        definition: include_str!("../../workflows/cutover.yaml"),
-        input: "",
-        is_bad: false,
-        ends: "completed",
-    },
+/// The cutover has `cutover-rehearsal` done before, well; by itself it goes wrong.
+const PLAYS: [Play; 11] = [
+    Play { name: "rolling-rollout", bad: None, ends: "completed" },
+    Play { name: "rolling-rollout", bad: Some(Bad::Machine), ends: "rolled-back" },
+    Play { name: "canary-rollout", bad: None, ends: "completed" },
+    Play { name: "blue-green-rollout", bad: None, ends: "completed" },
+    Play { name: "blue-green-rollout", bad: Some(Bad::Service), ends: "rolled-back" },
+    Play { name: "standard-change", bad: None, ends: "completed" },
+    Play { name: "normal-change", bad: None, ends: "completed" },
+    Play { name: "emergency-change", bad: Some(Bad::Machine), ends: "failed" },
+    Play { name: "cutover", bad: None, ends: "completed" },
+    Play { name: "cutover-rehearsal", bad: Some(Bad::Service), ends: "passed" },
+    Play { name: "definition-release", bad: None, ends: "released" },
 ];
+
+impl Play {
+    fn what(&self) -> String {
+        format!("{} {}", self.name, self.ends)
+    }
+}
 
 const CONFIGURATION: &str = r#"
 [activity.is-ready]
@@ -118,6 +119,18 @@ command = ["/bin/sh", "-c", "echo both > $0/version", "machines/${service}"]
 command = ["/bin/sh", "-c", "[ $(cat $0/version) != 1 ] && echo 2 > $0/version", "machines/${service}"]
 [activity.revert]
 command = ["/bin/sh", "-c", "echo 1 > $0/version", "machines/${service}"]
+[activity.deployed]
+command = ["/bin/sh", "-c", "case $(cat $0/version) in 2) echo '{ \"settled\": \"done\" }' ;; *) echo '{ \"settled\": \"not_done\" }' ;; esac", "machines/${target}"]
+[activity.route]
+command = ["/bin/sh", "-c", "echo torn > $0/route; [ $1 = blue -o ! -e $0/bad ] && echo $1 > $0/route", "machines/${service}", "${to}"]
+[activity.rehearse-transfer]
+command = ["/bin/sh", "-c", "echo both > $0/copy; [ ! -e $0/bad ]", "machines/${service}"]
+[activity.rehearse-switch]
+command = ["/bin/sh", "-c", "[ $(cat $0/copy) != 1 ] && echo 2 > $0/copy", "machines/${service}"]
+[activity.rehearse-revert]
+command = ["/bin/sh", "-c", "echo 1 > $0/copy", "machines/${service}"]
+[activity.publish-definition]
+command = ["/bin/sh", "-c", "echo torn > $0/version; echo $1 > $0/version", "machines/${definition}", "${version}"]
 [health]
 hosts = ["127.0.0.1"]
 "#;
@@ -200,89 +213,62 @@ async fn live(path: &Path) {
     let engine = builder.start().await.unwrap();
     let mut news = engine.log().subscribe();
     loop {
-        let detail = engine.runs(&RunFilter::default()).await.unwrap().remove(0);
-        let view = engine.run(detail.id).await.unwrap().view;
-        if view.status.is_ended() {
+        let runs = engine.runs(&RunFilter::default()).await.unwrap();
+        let Some(first) = runs.last() else {
+            submit(&engine).await;
+            continue;
+        };
+        if first.status.is_ended() {
             break;
         }
-        for (who, action) in people(&view) {
-            let command = Command {
-                id: CommandId::from_uuid(Uuid::now_v7()),
-                actor: Actor::Member(who.parse().unwrap()),
-                auth: Authentication::new("test"),
-                trace: None,
-                action,
-            };
-            // They may have done so before.
-            let _ = engine.command(detail.id, command).await;
+        for run in runs.iter().filter(|run| !run.status.is_ended()) {
+            let view = engine.run(run.id).await.unwrap().view;
+            for (who, action) in people(&view, Vote::Approve) {
+                // They may have done so before.
+                let _ = engine.command(run.id, command(&who, action)).await;
+            }
         }
         // What comes by itself comes with news.
         let _ = tokio::time::timeout(Duration::from_millis(20), news.changed()).await;
     }
     engine.shutdown().await;
-    println!("\nappends {}", log.appends.load(Ordering::SeqCst));
+    verify(&*log).await.unwrap();
+    let view = serde_json::to_string(&told(&directory, log.clone()).await).unwrap();
+    println!("\nappends {}\nview {view}", log.appends.load(Ordering::SeqCst));
 }
 
-/// What people do where the run stands so.
-fn people(view: &RunView) -> Vec<(&'static str, Action)> {
-    let approve = || Action::vote(Vote::Approve, None);
-    let done = || Action::Done { hold: None, task: None, note: Some("so".to_owned()) };
-    let attach = |name: &str| {
-        let digest = Digest::of(name.as_bytes());
-        let reference = Some("https://files.example.com/1".to_owned());
-        let evidence = NewEvidence { digest, size: None, file: None, media_type: None, reference };
-        Action::Attach { name: name.to_owned(), evidence, note: None }
+async fn submit(engine: &Engine) {
+    let submission = Submission {
+        command: CommandId::from_uuid(Uuid::now_v7()),
+        actor: Actor::Member("pam".parse().unwrap()),
+        auth: Authentication::new("test"),
+        trace: None,
+        definition: number(DEFINITION).unwrap(),
+        version: None,
+        input: number(INPUT).unwrap(),
     };
-    if view.status != RunStatus::Held {
-        return Vec::new();
-    }
-    let held = view.rollout.as_ref().is_some_and(|rollout| rollout.phase == "held");
-    match view.state.as_str() {
-        "release" => vec![("bob", approve())],
-        "implement" if held => {
-            let promote = Steering::Promote;
-            vec![(
-                "bob",
-                Action::Steer {
-                    steering: promote,
-                    target: None,
-                    reason: None,
-                    state: None,
-                    over: Default::default(),
-                },
-            )]
-        }
-        "prepare" => {
-            let open = |name: &str| {
-                let conditions = view.holds.iter().flat_map(|hold| &hold.conditions);
-                conditions.into_iter().any(|one| one.name == name && !one.met)
-            };
-            let all = [
-                ("rehearsal", "olli", attach("rehearsal")),
-                ("reversion-plan", "pam", attach("reversion-plan")),
-                ("test-plan", "pam", attach("test-plan")),
-                ("announced", "pam", done()),
-            ];
-            let all = all.into_iter().filter(|(name, ..)| open(name));
-            all.map(|(_, who, action)| (who, action)).collect()
-        }
-        "move" => vec![("olli", done())],
-        "go-no-go" => vec![("sue", approve()), ("olli", approve()), ("carl", approve())],
-        "no-return" => vec![("tom", approve()), ("sue", approve())],
-        "verify" => vec![("sue", approve()), ("olli", done())],
-        "support" => vec![("olli", done())],
-        _ => Vec::new(),
-    }
+    engine.submit(&"lab".parse().unwrap(), submission).await.unwrap();
 }
 
-/// The machines of one sweep at a time: servers that answer by what is in a directory.
+/// What the log tells of the run to an engine that knows nothing else.
+async fn told(directory: &DataDirectory, log: Arc<Deadly>) -> RunView {
+    let engine = directory.engine_on(log).unwrap().start().await.unwrap();
+    let first = engine.runs(&RunFilter::default()).await.unwrap().pop().unwrap();
+    let view = engine.run(first.id).await.unwrap().view;
+    engine.shutdown().await;
+    view
+}
+
+/// The machines of one run at a time: servers that answer by what is in a directory.
 struct Fleet {
     targets: Vec<String>,
+    /// What they serve, which has no server of its own.
+    service: String,
     machines: Arc<Mutex<PathBuf>>,
 }
 
 impl Fleet {
-    fn start() -> Self {
+    fn start(number: usize) -> Self {
         let machines = Arc::new(Mutex::new(PathBuf::new()));
         let start = |_| {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -304,69 +290,27 @@ impl Fleet {
             target
         };
         let targets = (0..2).map(start).collect();
-        Self { targets, machines }
+        Self { targets, service: format!("service-{number}"), machines }
     }
-}
 
-/// A data directory with all that the plays need but a run.
-fn office() -> Data {
-    let data = Data::new();
-    data.must(&["init"]);
-    data.must(&["project", "create", "lab", "--as", "ada"]);
-    for (member, role) in [
-        ("bob", "engineer"),
-        ("pam", "project-manager"),
-        ("sue", "service-owner"),
-        ("olli", "operations"),
-        ("carl", "change-authority"),
-        ("tom", "technical-authority"),
-        ("sam", "sponsor"),
-    ] {
-        data.must(&["project", "member", "add", member, "--role", role, "--as", "ada"]);
-    }
-    data.must(&["project", "qualify", "tom", "storage", "--issuer", "the school", "--as", "ada"]);
-    for (name, text) in [
-        // It is open for as long as the fast clock runs.
-        ("cutover", "windows: [{ starts: 2020-01-01T00:00, lasts: 24h, repeat: FREQ=DAILY }]"),
-        ("freeze", "freezes: [{ from: 2020-01-01, to: 2020-01-02 }]"),
-    ] {
-        let file = data.beside().join(format!("{name}.yaml"));
-        fs::write(&file, format!("calendar: {name}\nzone: UTC\n{text}\n")).unwrap();
-        data.must(&["calendar", "publish", file.to_str().unwrap(), "--as", "ada"]);
-    }
-    for play in PLAYS.iter().filter(|play| !play.is_bad) {
-        let quickly = "for: 20ms\n          every: 10ms";
-        let definition = play.definition.replace("for: 1m", quickly);
-        let definition = definition.replace("for: \"${input.bake}\"", quickly);
-        let file = data.beside().join("play.yaml");
-        fs::write(&file, definition).unwrap();
-        data.must(&["definitions", "publish", file.to_str().unwrap(), "--as", "ada"]);
-    }
-    fs::write(data.path().join("holdpoint.toml"), CONFIGURATION).unwrap();
-    data
-}
-
-/// The same office, in which a run waits for its engine.
-fn prepare(play: &Play, fleet: &Fleet, office: &Data) -> Data {
-    let data = Data::new();
-    copy(&office.path(), &data.path());
-    let targets = serde_json::to_string(&fleet.targets).unwrap();
-    let input = match play.name {
-        "cutover" => CUTOVER_INPUT.to_owned(),
-        _ => INPUT.replace("TARGETS", &targets).replace("MORE", play.input),
-    };
-    let file = data.beside().join("input.json");
-    fs::write(&file, input).unwrap();
-    data.must(&["submit", play.name, "--input-file", file.to_str().unwrap(), "--as", "pam"]);
-    for (n, target) in fleet.targets.iter().map(String::as_str).chain(["hall"]).enumerate() {
-        let machine = data.path().join("machines").join(target);
-        fs::create_dir_all(&machine).unwrap();
-        fs::write(machine.join("version"), "1\n").unwrap();
-        if play.is_bad && n == 1 {
-            fs::write(machine.join("bad"), "").unwrap();
+    /// Makes them anew in a directory, with version 1.
+    fn make(&self, play: &Play, machines: PathBuf) {
+        for name in self.targets.iter().chain([&self.service]) {
+            fs::create_dir_all(machines.join(name)).unwrap();
+            fs::write(machines.join(name).join("version"), "1\n").unwrap();
         }
+        for (file, content) in [("route", "blue\n"), ("copy", "1\n")] {
+            fs::write(machines.join(&self.service).join(file), content).unwrap();
+        }
+        let bad = play.bad.map(|bad| match bad {
+            Bad::Machine => &self.targets[1],
+            Bad::Service => &self.service,
+        });
+        if let Some(bad) = bad {
+            fs::write(machines.join(bad).join("bad"), "").unwrap();
+        }
+        *self.machines.lock().unwrap() = machines;
     }
-    data
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -381,12 +325,34 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Lets an engine work; answers with how many appends there were, unless it was killed.
-fn work(path: &Path, began: Timestamp, killed: Option<(usize, bool)>) -> Option<usize> {
+/// How an engine has left a run that has ended.
+struct Left {
+    /// How many appends there were.
+    appends: usize,
+    view: Value,
+}
+
+/// A moment at which an engine is killed: an append, and whether before it.
+type Moment = (usize, bool);
+
+/// Lets an engine work; answers with what it has left, unless it was killed.
+fn work(
+    path: &Path,
+    play: &Play,
+    fleet: &Fleet,
+    began: Timestamp,
+    killed: Option<Moment>,
+) -> Option<Left> {
+    let mut input = input(play.name, &fleet.targets, &fleet.service);
+    if play.name == "cutover" {
+        input["rehearsed"] = json!(false);
+    }
     let mut process = Process::new(env::current_exe().unwrap());
     process
         .args(["engine", "--exact", "--nocapture", "--test-threads=1"])
         .env(DIRECTORY, path)
+        .env(DEFINITION, play.name)
+        .env(INPUT, input.to_string())
         .env(GUARD, program())
         .env(BEGAN, began.as_millisecond().to_string())
         .stdin(Stdio::null());
@@ -398,100 +364,122 @@ fn work(path: &Path, began: Timestamp, killed: Option<(usize, bool)>) -> Option<
     }
     let ran = process.output().unwrap();
     let output = String::from_utf8_lossy(&ran.stdout);
-    let appends = output.lines().find_map(|line| line.strip_prefix("appends "));
+    let after = |what| output.lines().find_map(|line| line.strip_prefix(what));
+    let (appends, view) = (after("appends "), after("view "));
     assert!(
         appends.is_some() || ran.status.code().is_none(),
         "{output}\n{}",
         String::from_utf8_lossy(&ran.stderr)
     );
-    appends.map(|appends| appends.parse().unwrap())
+    let (appends, view) = (appends?.parse().unwrap(), serde_json::from_str(view?).unwrap());
+    Some(Left { appends, view })
 }
 
 /// Whether the run has ended as it should, and the machines are as it says.
-async fn look(path: &Path, play: &Play, what: &str) {
-    let log = SledLog::open(path.join("log"), "test").await.unwrap();
-    verify(&log).await.unwrap();
-    let builder = DataDirectory::open(path).unwrap().engine_on(Arc::new(log)).unwrap();
-    let engine: Engine = builder.start().await.unwrap();
-    let row = engine.runs(&RunFilter::default()).await.unwrap().remove(0);
-    let view = engine.run(row.id).await.unwrap().view;
-    engine.shutdown().await;
-    let ended = RunStatus::Ended { outcome: play.ends.to_owned() };
-    assert_eq!(view.status, ended, "{what}: {:?}", view.next_steps);
-    let machine = |name: &str| {
-        let machine = path.join("machines").join(name);
-        let version = fs::read_to_string(machine.join("version")).unwrap();
-        (version.trim().to_owned(), machine.join("out").exists())
+fn look(path: &Path, play: &Play, fleet: &Fleet, view: &Value, what: &str) {
+    let ended = json!(["ended", play.ends]);
+    assert_eq!(json!([view["status"], view["outcome"]]), ended, "{what}: {}", view["next_steps"]);
+    let machines = path.join("machines");
+    let says = |name: &str, file| {
+        let said = fs::read_to_string(machines.join(name).join(file)).unwrap();
+        said.trim().to_owned()
     };
-    for target in view.rollout.iter().flat_map(|rollout| &rollout.targets) {
-        let version = match target.state {
-            "healthy" => "2",
-            "restored" | "waiting" => "1",
-            other => panic!("{what}: {} is {other} at the end", target.target),
+    let targets = view["rollout"]["targets"].as_array().map_or(&[][..], Vec::as_slice);
+    for target in targets {
+        let (name, state) = (target["target"].as_str().unwrap(), target["state"].as_str().unwrap());
+        let is_new = match state {
+            "healthy" => true,
+            "restored" | "waiting" => false,
+            other => panic!("{what}: {name} is {other} at the end"),
         };
-        let is = machine(&target.target);
-        assert_eq!(
-            is,
-            (version.to_owned(), false),
-            "{what}: {} is {}",
-            target.target,
-            target.state
-        );
+        if name == "switch" {
+            let route = if is_new { "green" } else { "blue" };
+            assert_eq!(says(&fleet.service, "route"), route, "{what}: it is {state}");
+        } else {
+            let version = if is_new { "2" } else { "1" };
+            assert_eq!(says(name, "version"), version, "{what}: {name} is {state}");
+            assert!(!machines.join(name).join("out").exists(), "{what}: {name} is {state}");
+        }
     }
-    if play.name == "cutover" {
-        assert_eq!(machine("hall").0, "2", "{what}");
-    }
+    let service = match play.name {
+        "cutover" | "definition-release" => "2",
+        _ => "1",
+    };
+    let has_targets = !matches!(play.name, "cutover" | "cutover-rehearsal" | "definition-release");
+    assert_eq!(!targets.is_empty(), has_targets, "{what}: {view}");
+    assert_eq!(says(&fleet.service, "version"), service, "{what}");
+    assert_eq!(says(&fleet.service, "copy"), "1", "{what}");
 }
 
-/// Plays all moments of one rollout; answers with how many kills there were.
-fn sweep(play: &Play, office: &Data) -> usize {
-    // Without a kill, to know how many appends there are.
-    let fleet = Fleet::start();
-    let whole = prepare(play, &fleet, office);
-    *fleet.machines.lock().unwrap() = whole.path().join("machines");
-    let appends = work(&whole.path(), Timestamp::now(), None).unwrap();
-    tokio::runtime::Runtime::new().unwrap().block_on(look(&whole.path(), play, "without a kill"));
-    // How they fall together is not always the same: there may be some more.
-    let moments: Vec<(usize, bool)> =
-        (0..appends + 3).flat_map(|at| [(at, true), (at, false)]).collect();
-    let (next, kills) = (AtomicUsize::new(0), AtomicUsize::new(0));
+/// Plays one from its beginning, with a kill or without; answers with how many appends there were, or none where the
+/// engine was killed.
+fn play(play: &Play, fleet: &Fleet, office: &Data, killed: Option<Moment>) -> Option<usize> {
+    let what = match killed {
+        None => format!("{}, without a kill", play.what()),
+        Some((at, true)) => format!("{}, killed before append {at}", play.what()),
+        Some((at, false)) => format!("{}, killed behind append {at}", play.what()),
+    };
+    let data = Data::new();
+    copy(&office.path(), &data.path());
+    fleet.make(play, data.path().join("machines"));
+    let began = Timestamp::now();
+    let left = work(&data.path(), play, fleet, began, killed);
+    let appends = left.as_ref().map(|left| left.appends);
+    let left = left.or_else(|| work(&data.path(), play, fleet, began, None));
+    let left = left.unwrap_or_else(|| panic!("{what}: it does not go on"));
+    look(&data.path(), play, fleet, &left.view, &what);
+    appends
+}
+
+/// Does all of them, as many at once as there are fleets.
+fn side_by_side<T: Sync>(all: &[T], fleets: &[Fleet], does: impl Fn(&T, &Fleet) + Sync) {
+    let (next, does) = (AtomicUsize::new(0), &does);
     thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for fleet in fleets {
             scope.spawn(|| {
-                let fleet = Fleet::start();
-                let template = prepare(play, &fleet, office);
-                let runtime = tokio::runtime::Runtime::new().unwrap();
-                while let Some(&moment) = moments.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let (at, before) = moment;
-                    let side = if before { "before" } else { "behind" };
-                    let what = format!("{}, killed {side} append {at}", play.name);
-                    let case = template.beside().join(format!("case-{at}-{before}"));
-                    copy(&template.path(), &case);
-                    *fleet.machines.lock().unwrap() = case.join("machines");
-                    let began = Timestamp::now();
-                    if work(&case, began, Some(moment)).is_none() {
-                        kills.fetch_add(1, Ordering::SeqCst);
-                        assert!(work(&case, began, None).is_some(), "{what}: it does not go on");
-                    }
-                    runtime.block_on(look(&case, play, &what));
-                    fs::remove_dir_all(&case).unwrap();
+                while let Some(one) = all.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    does(one, fleet);
                 }
             });
         }
     });
-    let kills = kills.into_inner();
-    // A run whose events fall together in other ways has fewer appends, and not so many fewer.
-    assert!(kills > appends, "{}: {kills} kills at {appends} appends", play.name);
-    kills
 }
 
 #[test]
-fn a_rollout_that_is_killed_anywhere_comes_to_its_end() {
-    let office = office();
+fn all_that_ships_and_gives_machines_work_is_played() {
+    all_that_ships_is_among(PLAYS.iter().map(|play| play.name).collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn whatever_is_killed_anywhere_comes_to_its_end() {
+    let fleets: Vec<Fleet> = (0..WORKERS).map(Fleet::start).collect();
+    let office = office(CONFIGURATION, &[]);
+    declare(&office, fleets.iter().map(|fleet| (fleet.service.as_str(), &fleet.targets)));
     let began = Instant::now();
-    let mut told = BTreeMap::new();
-    for play in &PLAYS {
-        told.insert(format!("{} {}", play.name, play.ends), sweep(play, &office));
-    }
-    println!("kills in {:.1?}: {told:?}", began.elapsed());
+
+    // Without a kill, to know how many appends there are.
+    let appends = Mutex::new(BTreeMap::new());
+    side_by_side(&PLAYS, &fleets, |one, fleet| {
+        let counted = play(one, fleet, &office, None).unwrap();
+        appends.lock().unwrap().insert(one.what(), counted);
+    });
+    let appends = appends.into_inner().unwrap();
+    let moments = PLAYS.iter().flat_map(|play| {
+        // How they fall together is not always the same: there may be some more.
+        let all = 0..appends[&play.what()] + 3;
+        all.flat_map(move |at| [(play, (at, true)), (play, (at, false))])
+    });
+    let moments: Vec<(&Play, Moment)> = moments.step_by(number(STEP).unwrap_or(5)).collect();
+
+    let kills = Mutex::new(BTreeMap::<String, usize>::new());
+    side_by_side(&moments, &fleets, |(one, moment), fleet| {
+        if play(one, fleet, &office, Some(*moment)).is_none() {
+            *kills.lock().unwrap().entry(one.what()).or_default() += 1;
+        }
+    });
+    let kills = kills.into_inner().unwrap();
+    println!("kills in {:.1?}: {kills:?} at {appends:?} appends", began.elapsed());
+    // A run whose events fall together in other ways has fewer appends, and not so many fewer.
+    let killed: usize = kills.values().sum();
+    assert!(killed * 2 > moments.len(), "{killed} kills at {} moments", moments.len());
 }
