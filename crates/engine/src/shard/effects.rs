@@ -276,26 +276,27 @@ impl Shard {
         self.pump(run);
     }
 
+    /// Looks at all that a run in memory is owed, also at what it has refused: now, or when what is being appended, or
+    /// read, is there.
+    pub(super) fn look_anew(&mut self, run: RunId) {
+        let Some(slot) = self.slots.get_mut(&run) else { return };
+        slot.refused.clear();
+        if slot.phase == Phase::Ready {
+            self.settle(run);
+            self.pump(run);
+        } else {
+            slot.owed = None;
+        }
+    }
+
     /// Sees to the runs in memory that go by calendars, lockdowns or the inventory of the project.
     pub(super) fn project_changed(&mut self, project: &ProjectId) {
         let of_project =
             |slot: &Slot| slot.live.as_ref().is_some_and(|live| live.run.project() == project);
-        let mut runs = Vec::new();
-        for (run, slot) in self.slots.iter_mut().filter(|(_, slot)| of_project(slot)) {
-            if slot.phase == Phase::Ready {
-                runs.push(*run);
-            } else {
-                // All is looked at when what is being appended, or read, is there.
-                slot.owed = None;
-            }
-        }
+        let runs: Vec<RunId> =
+            self.slots.iter().filter(|(_, slot)| of_project(slot)).map(|(run, _)| *run).collect();
         for run in runs {
-            if let Some(slot) = self.slots.get_mut(&run) {
-                // What was as the run had seen it may be so no more.
-                slot.refused.clear();
-            }
-            self.settle(run);
-            self.pump(run);
+            self.look_anew(run);
         }
         if let Some(conflicts) = &self.conflicts {
             conflicts.tell(ConflictNews::Project(project.clone()));

@@ -8,7 +8,7 @@ use crate::{
     children::{Errand, For, Found},
     deciding::own_command,
     guard::guard,
-    slot::{Phase, Step, Waiting},
+    slot::{Step, Waiting},
 };
 
 impl Shard {
@@ -94,15 +94,8 @@ impl Shard {
         match self.slots.get_mut(&run) {
             Some(slot) => {
                 slot.going_on.clear();
-                // What could not be read of one may be read now.
-                slot.refused.clear();
                 slot.errands.values_mut().for_each(|news| *news = true);
-                if slot.phase == Phase::Ready {
-                    self.settle(run);
-                    self.pump(run);
-                } else {
-                    slot.owed = None;
-                }
+                self.look_anew(run);
             }
             None => self.load(run),
         }
@@ -119,16 +112,10 @@ impl Shard {
             Found::Ended(other, outcome) => {
                 Action::ChildEnded { effect: effect.clone(), run: other, outcome }
             }
+            Found::GoesOn { .. } | Found::Nothing if news => return self.look_anew(run),
             Found::GoesOn { stop } => {
-                if !news {
-                    slot.going_on.insert(effect, stop);
-                }
-                if slot.phase == Phase::Ready {
-                    self.settle(run);
-                } else {
-                    slot.owed = None;
-                }
-                return;
+                slot.going_on.insert(effect, stop);
+                return self.look_anew(run);
             }
             // The next start looks again.
             Found::Nothing => {
