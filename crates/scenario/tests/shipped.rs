@@ -32,6 +32,25 @@ fn every_policy_of_the_cookbook_does_what_its_scenarios_say() {
     assert_eq!(cookbook.matches("\n```yaml\n").count(), seen.len(), "a definition is in no file");
 }
 
+/// The policies of other products as wholes; the page about them shows the states that matter as they are.
+#[test]
+fn every_policy_of_another_product_does_what_its_users_expect() {
+    let page = include_str!("../../../docs/coming-from.md");
+    let seen = play_all("docs/coming-from");
+    assert_eq!(page.matches("\n```yaml").count(), seen.len(), "one block of each is shown");
+    for (name, source) in &seen {
+        let scenarios = name.replace(".yaml", ".scenarios.yaml");
+        let links =
+            format!("[{name}](coming-from/{name}), [scenarios](coming-from/{scenarios}):\n\n");
+        let (_, after) = page.split_once(&links).unwrap_or_else(|| panic!("{name} is not linked"));
+        let block =
+            after.strip_prefix("```yaml fragment\n").and_then(|after| after.split_once("```\n"));
+        let (block, _) = block.unwrap_or_else(|| panic!("no block follows {name}"));
+        let state: String = block.lines().map(|line| format!("  {line}\n")).collect();
+        assert!(source.contains(&format!("\n{state}")), "{name} is not shown as it is");
+    }
+}
+
 /// Plays the scenarios of all definitions in a directory, which must pass and reach everything; the
 /// definitions by the names of their files.
 fn play_all(directory: &str) -> BTreeMap<String, String> {
