@@ -546,7 +546,7 @@ pub(crate) fn ahead<'m>(model: &'m Model, here: &str, included: bool) -> BTreeSe
     seen
 }
 
-/// Whether a run in `here` can come to work without passing the state `through`.
+/// Whether a run in `here` can come to work, of machines or of people, without passing the state `through`.
 pub(crate) fn works_without(model: &Model, here: &str, through: &str) -> bool {
     let mut seen = BTreeSet::from([through]);
     let mut open = vec![here];
@@ -555,10 +555,12 @@ pub(crate) fn works_without(model: &Model, here: &str, through: &str) -> bool {
         if !seen.insert(name.as_str()) {
             continue;
         }
-        if matches!(
-            state.kind,
-            StateKind::Activity(_) | StateKind::Rollout(_) | StateKind::Child(_)
-        ) {
+        let works = match &state.kind {
+            StateKind::Activity(_) | StateKind::Rollout(_) | StateKind::Child(_) => true,
+            StateKind::Hold(hold) => !hold.tasks.is_empty(),
+            StateKind::Choose { .. } | StateKind::All(_) | StateKind::End { .. } => false,
+        };
+        if works {
             return true;
         }
         open.extend(next(model, state).map(|target| target.name.as_str()));

@@ -305,6 +305,35 @@ fn what_was_approved_elsewhere_does_not_become_something_else() {
 }
 
 #[test]
+fn what_people_do_by_hand_does_not_become_something_else_either() {
+    let (work, again) = (
+        "    do: { activity: { run: work, with: { targets: '${input.targets}' } } }
+    on: { succeeded: done, failed: again }
+",
+        "  again: { hold: { signal: { name: again } }, on: { released: ask } }\n",
+    );
+    assert!(CHANGE.contains(work) && CHANGE.contains(again));
+    for (policy, accepted) in [("reset", false), ("keep", true)] {
+        let source = CHANGE
+            .replace("POLICY", policy)
+            .replace("released: work", "released: pause")
+            .replace(work, "    hold: { task: { fit: { title: Fit it, from: role:engineer } } }\n    on: { released: done }\n")
+            .replace(again, "  pause: { hold: { signal: { name: go } }, on: { released: work } }\n");
+        let mut bench = submitted(&source, "ada", input(&["a", "b"], "low"));
+        bench.approve("bob").unwrap();
+        bench.approve("eve").unwrap();
+        for (state, target) in [("pause", "c"), ("work", "d")] {
+            assert_eq!(bench.view().state, state);
+            let answer = bench.act("ada", amend(input(&[target], "low")));
+            assert_eq!(answer.is_ok(), accepted, "{policy}, {state}: {answer:?}");
+            if state == "pause" {
+                bench.act("ada", crate::common::signal("go", Value::Null)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
 fn the_owner_amends_too_and_editors_are_those_who_did() {
     let mut bench = held("reset");
     *bench.project_mut() = project(&[
