@@ -421,6 +421,10 @@ impl From<QueryFailure> for Failure {
                 "make room if the disk is full. The read model is derived: where it is damaged, delete \
                  `read-model.sqlite` in the data directory, and the next command builds it again"
             }
+            QueryFailure::Read(ReadFailure::Damaged { .. }) => {
+                "copy the whole directory before anything else, and check the disk; then restore a \
+                 backup, or save what still verifies with `holdpoint salvage`"
+            }
             QueryFailure::Read(_) | QueryFailure::History(_) => {
                 "check the directory with `holdpoint verify`, and keep a copy before you repair"
             }

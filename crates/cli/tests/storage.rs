@@ -317,6 +317,36 @@ fn a_few_words_for_each_kind_of_trouble() {
     help: open it with the version of Holdpoint that wrote it, or a newer one
     [exit 3]
     ");
+    assert_snapshot!(shown(&write("log/format", "")), @"
+    $ holdpoint list
+    error: `format` of the log in `./holdpoint-data/log` is damaged: it has [n] bytes, and not the 16 of the line `holdpoint log 1`
+    help: no event is in that file: check the disk; then `holdpoint salvage` makes a new directory of all that verifies, or restore a backup
+    [exit 3]
+    ");
+    assert_snapshot!(shown(&|data| {
+        fs::remove_file(data.join("log/head")).unwrap();
+        fs::create_dir(data.join("log/head")).unwrap();
+    }), @"
+    $ holdpoint list
+    error: `./holdpoint-data/log/head` cannot be used: Is a directory (os error 21)
+    help: check the path, its permissions and the space on its disk
+    [exit 3]
+    ");
+    assert_snapshot!(shown(&|data| {
+        fs::remove_dir_all(data.join("log")).unwrap();
+        fs::create_dir(data.join("log")).unwrap();
+    }), @"
+    $ holdpoint list
+    error: `./holdpoint-data` has lost its `log`
+    help: restore `log` from a backup: nothing else says what happened; to begin anew, name another directory
+    [exit 2]
+    ");
+    assert_snapshot!(shown(&write("log/tail/00000001/db", "")), @r#"
+    $ holdpoint list
+    error: the log in `./holdpoint-data/log` is damaged: `tail/00000001/db` is empty
+    help: copy the whole directory before anything else, and check the disk; then restore a backup, or save what still verifies with `holdpoint salvage`; `docs/format.md`, section "Opening", says what each check means
+    [exit 3]
+    "#);
     assert_snapshot!(shown(&write("holdpoint.toml", "[activity.deploy\n")), @r#"
     $ holdpoint list
     error: ./holdpoint-data/holdpoint.toml:1:17: unclosed table, expected `]`
@@ -349,6 +379,58 @@ fn a_few_words_for_each_kind_of_trouble() {
     fs::remove_file(place.path(DATA).join("log/format")).unwrap();
     place.must("init");
     assert_eq!(place.must("history"), whole.must("history"));
+}
+
+#[test]
+fn a_few_words_for_a_damaged_segment() {
+    let _filters = crate::common::filters();
+    let whole = place();
+    // What is restored is in a segment.
+    whole.must("backup saved");
+    fs::remove_dir_all(whole.path(DATA)).unwrap();
+    whole.must("restore saved");
+    whole.must(SUBMIT);
+    let damaged = |damage: &dyn Fn(&Path)| {
+        let place = Place::empty();
+        copy(&whole.path(DATA), &place.path(DATA));
+        let sealed = place.path(DATA).join("log/sealed");
+        damage(&fs::read_dir(sealed).unwrap().next().unwrap().unwrap().path());
+        place.shows(&["verify"])
+    };
+    let flip = |at: usize| {
+        move |segment: &Path| {
+            let mut bytes = fs::read(segment).unwrap();
+            bytes[at] ^= 1;
+            fs::write(segment, bytes).unwrap();
+        }
+    };
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"-[0-9a-f]{16}\.segment", "-[root].segment");
+    let _more = settings.bind_to_scope();
+    assert_snapshot!(damaged(&|segment| fs::remove_file(segment).unwrap()), @r#"
+    $ holdpoint verify
+    error: the log in `./holdpoint-data/log` is damaged at event 1: the events 1 to 23 are missing: what follows is event 24
+    help: copy the whole directory before anything else, and check the disk; then restore a backup, or save what still verifies with `holdpoint salvage`; `docs/format.md`, section "Opening", says what each check means
+    [exit 3]
+    "#);
+    assert_snapshot!(damaged(&flip(0)), @r#"
+    $ holdpoint verify
+    error: the log in `./holdpoint-data/log` is damaged: `sealed/00000000000000000001-00000000000000000023-[root].segment`, which has the events 1 to 23: it does not begin and end as a segment of version 1
+    help: copy the whole directory before anything else, and check the disk; then restore a backup, or save what still verifies with `holdpoint salvage`; `docs/format.md`, section "Opening", says what each check means
+    [exit 3]
+    "#);
+    assert_snapshot!(damaged(&flip(30)), @"
+    $ holdpoint verify
+    error: the log is damaged at event 1: `sealed/00000000000000000001-00000000000000000023-[root].segment`, which has the events 1 to 23: the checksum of the frame of event 1 does not match
+    help: copy the whole directory before anything else, and check the disk; then restore a backup, or save what still verifies with `holdpoint salvage`
+    [exit 3]
+    ");
+    // A restored directory has no secret key: nothing makes it another one.
+    let format = whole.path(DATA).join("log/format");
+    fs::remove_file(format).unwrap();
+    whole.must("init");
+    whole.must("verify");
+    assert!(!whole.path(DATA).join("checkpoint.key").exists());
 }
 
 #[test]

@@ -374,14 +374,22 @@ pub fn salvage_directory(
         return Err(ArchiveFailure::Log(OpenFailure::NotThere { directory: log }).into());
     }
     outside(from, to)?;
-    let configuration = read_if_there(&from.join(CONFIGURATION_FILE))?;
+    let mut findings = Vec::new();
+    let mut read = |name: &str| {
+        read_if_there(&from.join(name)).unwrap_or_else(|failure| {
+            findings.push(format!("not copied: {failure}"));
+            None
+        })
+    };
+    let (configuration, key) = (read(CONFIGURATION_FILE), read(PUBLIC_KEY_FILE));
     let mut new = NewDirectory::prepare(to, configuration.as_deref())?;
-    if let Some(key) = read_if_there(&from.join(PUBLIC_KEY_FILE))?
+    if let Some(key) = key
         && !to.join(SECRET_KEY_FILE).exists()
     {
         new.add(PUBLIC_KEY_FILE, &key)?;
     }
     let mut saved = salvage(log, new.log(), to.join(UNPLACED_FILE), progress)?;
+    saved.findings.extend(findings);
     let changed = EvidenceStore::within(from).copy_what_is_whole(&EvidenceStore::within(to))?;
     saved.findings.extend(changed.iter().map(ToString::to_string));
     new.keep();

@@ -45,6 +45,16 @@ pub const SOCKET: &str = "control.sock";
 pub(crate) const LOG: &str = "log";
 pub(crate) const READ_MODEL: &str = "read-model.sqlite";
 
+/// Whether nothing is left of a log that was there: what is derived from it still is.
+fn has_lost_log(path: &Path) -> bool {
+    let nothing_in = |log: &Path| {
+        let names = ["format", "head", "sealed", "tail"];
+        names.iter().all(|name| !log.join(name).exists())
+    };
+    let log = path.join(LOG);
+    path.join(READ_MODEL).exists() && (log.is_dir() || !log.exists()) && nothing_in(&log)
+}
+
 /// Whether `name` is one of the files that Holdpoint itself keeps in a data directory.
 #[must_use]
 pub fn is_own_file(name: &OsStr) -> bool {
@@ -228,6 +238,9 @@ impl DataDirectory {
             read_configuration(path)?;
         }
         let io = |source| DirectoryFailure::Io { path: path.to_owned(), source };
+        if has_lost_log(path) {
+            return Err(DirectoryFailure::LostLog { path: path.to_owned() });
+        }
         let not_empty = || DirectoryFailure::NotEmpty { path: path.to_owned() };
         let there_already = || DirectoryFailure::AlreadyThere { path: path.to_owned() };
         match fs::read_dir(path) {
@@ -262,7 +275,8 @@ impl DataDirectory {
             let made = options.write(true).create_new(true).mode(0o600).open(&file);
             made.and_then(|mut made| made.write_all(configuration.as_bytes())).map_err(io)?;
         }
-        if !path.join(SECRET_KEY_FILE).exists() {
+        // What was restored has only the public key: the secret one is kept elsewhere.
+        if !path.join(SECRET_KEY_FILE).exists() && !path.join(PUBLIC_KEY_FILE).exists() {
             keys::make(path, name)?;
         }
         Self::open(path)
@@ -284,7 +298,7 @@ impl DataDirectory {
         if !path.is_dir() {
             return Err(foreign("it is a file"));
         }
-        if !path.join(LOG).exists() && path.join(READ_MODEL).exists() {
+        if has_lost_log(&path) {
             return Err(DirectoryFailure::LostLog { path });
         }
         if !path.join(LOG).is_dir() {

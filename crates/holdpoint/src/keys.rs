@@ -127,6 +127,8 @@ pub(crate) fn read(directory: &Path) -> Result<SigningKey, SigningKeyFailure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(SigningKeyFailure::NotThere { path });
         }
+        // What is no text has not the form of a key either.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => zeroize::Zeroizing::default(),
         Err(source) => return Err(SigningKeyFailure::Io { path, source }),
     };
     SigningKey::from_secret_text(text.trim_end())

@@ -22,10 +22,10 @@ impl DataDirectory {
     /// See [`DirectoryFailure`].
     pub async fn log_to_read(&self, user: &str) -> Result<Arc<SledLog>, DirectoryFailure> {
         match self.log(user).await {
-            Err(DirectoryFailure::Log(failure @ OpenFailure::Io { .. })) => {
+            Err(DirectoryFailure::Log(OpenFailure::Io { .. })) => {
                 self.without_writing().await.map_err(|other| match other {
-                    // Reading fails like writing does, so copies are not what is missing.
-                    OpenFailure::Io { .. } => failure.into(),
+                    // Reading fails like writing does, so what only reads does not work either.
+                    OpenFailure::Io { path, source } => DirectoryFailure::Io { path, source },
                     other => other.into(),
                 })
             }

@@ -11,7 +11,8 @@ use std::{
 };
 
 use crate::{
-    directory::sync,
+    directory::{at, sync},
+    failure::OpenFailure,
     tail::{self, path_of},
 };
 
@@ -33,15 +34,18 @@ pub(crate) fn number_of(name: &str) -> Option<u64> {
 
 impl Aside {
     /// Copies a tail.
-    pub(crate) fn make(tails: &Path, number: u64) -> io::Result<Self> {
+    pub(crate) fn make(tails: &Path, number: u64) -> Result<Self, OpenFailure> {
         let unfinished = tails.join(tail::NEW);
         if unfinished.exists() {
-            fs::remove_dir_all(&unfinished)?;
+            fs::remove_dir_all(&unfinished).map_err(at(&unfinished))?;
         }
-        copy(&path_of(tails, number), &unfinished)?;
+        copy(&path_of(tails, number), &unfinished).inspect_err(|_| {
+            // What is left of it is removed by the next opening, too.
+            let _ = fs::remove_dir_all(&unfinished);
+        })?;
         let aside = Self::of(tails, number);
-        fs::rename(&unfinished, &aside.copy)?;
-        sync(tails)?;
+        fs::rename(&unfinished, &aside.copy).map_err(at(&aside.copy))?;
+        sync(tails).map_err(at(tails))?;
         Ok(aside)
     }
 
@@ -52,10 +56,10 @@ impl Aside {
     }
 
     /// Puts the tail's files back as they were and keeps the copy.
-    pub(crate) fn begin_again(&self) -> io::Result<()> {
+    pub(crate) fn begin_again(&self) -> Result<(), OpenFailure> {
         let original = path_of(&self.tails, self.number);
         if original.exists() {
-            fs::remove_dir_all(&original)?;
+            fs::remove_dir_all(&original).map_err(at(&original))?;
         }
         copy(&self.copy, &original)
     }
@@ -84,19 +88,19 @@ impl Aside {
 }
 
 /// Copies a directory, durably.
-pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &to)?;
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), OpenFailure> {
+    fs::create_dir(to).map_err(at(to))?;
+    for entry in fs::read_dir(from).map_err(at(from))? {
+        let entry = entry.map_err(at(from))?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().map_err(at(&from))?.is_dir() {
+            copy(&from, &to)?;
         } else {
-            fs::copy(entry.path(), &to)?;
-            sync(&to)?;
+            fs::copy(&from, &to).map_err(at(&from))?;
+            sync(&to).map_err(at(&to))?;
         }
     }
-    sync(to)
+    sync(to).map_err(at(to))
 }
 
 /// Removes what sled can make anew from its file, and cannot open when it is damaged.
@@ -105,7 +109,11 @@ pub(crate) fn remove_derived(tail: &Path) -> io::Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         if name == "conf" || name.to_string_lossy().starts_with("snap.") {
-            fs::remove_file(entry.path())?;
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
         }
     }
     Ok(())

@@ -157,7 +157,7 @@ impl Wanted {
 fn tree_at(shared: &Shared, parts: &Parts, last: Sequence) -> Result<MerkleTree, ArchiveFailure> {
     if let Some(segment) = segments::part_with(&parts.segments, last) {
         return segment.tree_at(last).map_err(|failure| {
-            match failure {
+            match failure.within(segment.path()) {
                 SegmentFailure::Damaged(reason) => {
                     ReadFailure::Damaged { sequence: Some(last), reason }
                 }
@@ -242,7 +242,7 @@ fn bring(sealed: &Path, source: &Segment) -> Result<(), ArchiveFailure> {
     source.copy_to(&new).map_err(at(&new))?;
     let damaged = |reason: String| ReadFailure::Damaged {
         sequence: None,
-        reason: format!("the segment `{}`: {reason}", name.display()),
+        reason: segments::in_words(source.path(), &reason),
     };
     let copied = Segment::open(&new).and_then(|copied| copied.check().map(|()| copied));
     let copied = copied.map_err(|failure| damaged(failure.to_string()))?;

@@ -29,8 +29,8 @@ use crate::{
 };
 
 const FORMAT: &str = "holdpoint log 1\n";
-/// How much of an unknown format is told, in characters.
-const FORMAT_LENGTH_MAX: usize = 60;
+/// What the format of every version begins with.
+const FORMAT_BEGINS: &[u8] = b"holdpoint log ";
 
 /// The directory of a log.
 #[derive(Clone, Debug)]
@@ -80,15 +80,7 @@ impl Directory {
         let path = self.format();
         match fs::read(&path) {
             Ok(format) if format == FORMAT.as_bytes() => return Ok(true),
-            Ok(format) => {
-                let format = String::from_utf8_lossy(&format);
-                let found = format.lines().next().unwrap_or_default();
-                let found = found.chars().filter(|c| !c.is_control()).take(FORMAT_LENGTH_MAX);
-                return Err(OpenFailure::UnknownFormat {
-                    directory: self.path.clone(),
-                    found: found.collect(),
-                });
-            }
+            Ok(format) => return Err(self.other_format(&format)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 return Err(self.foreign(self.path.as_os_str()));
@@ -108,6 +100,29 @@ impl Directory {
             }
         }
         Ok(false)
+    }
+
+    /// That `format` is not this version's: another's, or damaged.
+    fn other_format(&self, format: &[u8]) -> OpenFailure {
+        let directory = self.path.clone();
+        let version = format.strip_prefix(FORMAT_BEGINS).and_then(|rest| rest.strip_suffix(b"\n"));
+        match version.map(str::from_utf8) {
+            Some(Ok(version)) if is_number(version) => {
+                OpenFailure::UnknownFormat { directory, version: version.to_owned() }
+            }
+            _ => {
+                let reason = if format.len() == FORMAT.len() {
+                    format!("it is not the line `{}`", FORMAT.trim_end())
+                } else {
+                    let (line, length) = (FORMAT.trim_end(), FORMAT.len());
+                    format!(
+                        "it has {} bytes, and not the {length} of the line `{line}`",
+                        format.len()
+                    )
+                };
+                OpenFailure::FormatDamaged { directory, reason }
+            }
+        }
     }
 
     fn foreign(&self, found: &OsStr) -> OpenFailure {
@@ -195,8 +210,16 @@ impl Directory {
         let path = tail::path_of(&self.tails(), number);
         let name = path.strip_prefix(&self.path).unwrap_or(&path).display();
         let (db, blobs) = (path.join("db"), path.join("blobs"));
-        if !db.is_file() {
-            return Err(self.damaged(None, format!("`{name}/db` is missing")));
+        let length = match fs::metadata(&db) {
+            Ok(file) if file.is_file() => file.len(),
+            Ok(_) => return Err(self.damaged(None, format!("`{name}/db` is no file"))),
+            Err(error) if is_missing(&error) => {
+                return Err(self.damaged(None, format!("`{name}/db` is missing")));
+            }
+            Err(source) => return Err(OpenFailure::Io { path: db, source }),
+        };
+        if length == 0 {
+            return Err(self.damaged(None, format!("`{name}/db` is empty")));
         }
         match fs::read_dir(&blobs).map(|mut entries| entries.next()) {
             Ok(None) => {}
@@ -219,6 +242,16 @@ impl Directory {
 
 /// The number of the tail that a log begins with.
 const FIRST_TAIL: u64 = 1;
+
+fn is_number(text: &str) -> bool {
+    const DIGITS_MAX: usize = 9;
+    (1..=DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether there is nothing at a path, for this error or for one above it.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
 
 /// Says at which path the file system answered with an error.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenFailure {

@@ -39,12 +39,20 @@ pub enum OpenFailure {
         found: String,
     },
     /// The log has a format that this version does not know.
-    #[error("the log in `{}` has the format `{found}`, which this version does not know", .directory.display())]
+    #[error("the log in `{}` has the format `holdpoint log {version}`, which this version does not know", .directory.display())]
     UnknownFormat {
         /// The log's directory.
         directory: PathBuf,
-        /// The format.
-        found: String,
+        /// The number of the format.
+        version: String,
+    },
+    /// The file is damaged that says of a directory that it has a log, and of which format.
+    #[error("`format` of the log in `{}` is damaged: {reason}", .directory.display())]
+    FormatDamaged {
+        /// The log's directory.
+        directory: PathBuf,
+        /// How that shows.
+        reason: String,
     },
     /// What is there is not what was written.
     #[error("the log in `{}` is damaged{}: {reason}", .directory.display(), at(*.sequence))]
@@ -118,9 +126,14 @@ impl OpenFailure {
             Self::UnknownFormat { .. } => {
                 "open it with the version of Holdpoint that wrote it, or a newer one"
             }
+            Self::FormatDamaged { .. } => {
+                "no event is in that file: check the disk; then `holdpoint salvage` makes a new \
+                 directory of all that verifies, or restore a backup"
+            }
             Self::Damaged { .. } => {
-                "copy the whole directory before anything else; then check the disk and restore a \
-                 backup; `docs/format.md`, section \"Opening\", says what each check means"
+                "copy the whole directory before anything else, and check the disk; then restore a \
+                 backup, or save what still verifies with `holdpoint salvage`; `docs/format.md`, \
+                 section \"Opening\", says what each check means"
             }
             Self::HeadLost { .. } => {
                 "put the file back if it was moved; otherwise `holdpoint salvage` makes a new \

@@ -157,16 +157,13 @@ fn open_tail(
     {
         return read_tail(directory, number, before);
     }
-    let aside = Aside::make(&tails, number).map_err(at(&tails))?;
-    let opened = match read_tail(directory, number, before) {
-        Ok(opened) => Ok(opened),
-        Err(failure) => {
-            // What sled derives from its file can be what is damaged.
-            aside.begin_again().map_err(at(&tails))?;
-            aside::remove_derived(&path).map_err(at(&path))?;
-            read_tail(directory, number, before).map_err(|_| failure)
-        }
-    };
+    let aside = Aside::make(&tails, number)?;
+    let opened = read_tail(directory, number, before).or_else(|failure| {
+        // What sled derives from its file can be what is damaged.
+        aside.begin_again()?;
+        aside::remove_derived(&path).map_err(at(&path))?;
+        read_tail(directory, number, before).map_err(|_| failure)
+    });
     asides.push(aside);
     opened
 }
@@ -257,8 +254,7 @@ fn found(directory: &Directory, damage: Damage) -> OpenFailure {
 fn sealed_failed(directory: &Directory, path: &Path, failure: SegmentFailure) -> OpenFailure {
     match failure {
         SegmentFailure::Damaged(reason) => {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            directory.damaged(None, format!("the segment `{name}`: {reason}"))
+            directory.damaged(None, segments::in_words(path, &reason))
         }
         SegmentFailure::Io(source) => OpenFailure::Io { path: path.to_owned(), source },
     }

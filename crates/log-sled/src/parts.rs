@@ -60,7 +60,8 @@ impl Parts {
             }
         }
         for segment in self.segments.iter().rev() {
-            if let Some(head) = sealed_head(segment, stream)? {
+            let head = sealed_head(segment, stream);
+            if let Some(head) = head.map_err(|failure| failure.within(segment.path()))? {
                 return Ok(head);
             }
         }

@@ -80,10 +80,10 @@ fn damaged(sequence: Sequence, reason: impl Into<String>) -> ReadFailure {
     ReadFailure::Damaged { sequence: Some(sequence), reason: reason.into() }
 }
 
-/// What a segment's failure means to a reader of the event `sequence`.
-fn sealed_failure(sequence: Sequence, failure: SegmentFailure) -> ReadFailure {
+/// What a segment's failure means to a reader of the event `sequence`, where it is one that is read.
+fn sealed_failure(sequence: Option<Sequence>, failure: SegmentFailure) -> ReadFailure {
     match failure {
-        SegmentFailure::Damaged(reason) => damaged(sequence, reason),
+        SegmentFailure::Damaged(reason) => ReadFailure::Damaged { sequence, reason },
         SegmentFailure::Io(error) => ReadFailure::Unreadable { reason: error.to_string() },
     }
 }
@@ -115,7 +115,7 @@ impl Shared {
         let parts = self.parts();
         let head = parts.stream_head(stream);
         let StreamHead { mut version, sequence: mut at } =
-            head.map_err(|failure| sealed_failure(parts.sealed_last(), failure))?;
+            head.map_err(|failure| sealed_failure(None, failure))?;
         // Kept here, too: what is too large for the cache would be read anew for each event.
         let mut run: Run = Arc::new([]);
         while version > after {
@@ -144,7 +144,9 @@ impl Shared {
     /// Checks each segment against its events.
     pub(crate) fn check(&self) -> Result<(), ReadFailure> {
         self.parts().segments.iter().try_for_each(|segment| {
-            segment.check().map_err(|failure| sealed_failure(segment.first(), failure))
+            segment.check().map_err(|failure| {
+                sealed_failure(Some(segment.first()), failure.within(segment.path()))
+            })
         })
     }
 
@@ -162,7 +164,9 @@ impl Shared {
             Part::Sealed(segment) => {
                 let (first, last) = segment.frame_range(sequence);
                 kept(Key::Frame(first, last), &|| {
-                    segment.records(sequence).map_err(|failure| sealed_failure(sequence, failure))
+                    segment.records(sequence).map_err(|failure| {
+                        sealed_failure(Some(sequence), failure.within(segment.path()))
+                    })
                 })
             }
             Part::Tails => {

@@ -7,8 +7,8 @@
 
 use std::{
     env,
-    fs::{self, File},
-    io,
+    fs::{self, DirEntry, File},
+    io::{self, Read, Write},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
@@ -18,7 +18,7 @@ use holdpoint_log::Head;
 use tempfile::TempDir;
 
 use crate::{
-    directory::Directory,
+    directory::{Directory, at},
     failure::OpenFailure,
     lock::{self, HeldOff},
     log::{Held, Shared, SledLog, blocking},
@@ -71,7 +71,8 @@ fn copied(directory: &Directory) -> Result<TempDir, OpenFailure> {
     let place = env::temp_dir();
     let source = match copied_to(&place, directory) {
         Ok(copies) => return Ok(copies),
-        Err(error) => error,
+        Err(Uncopied::From(failure)) => return Err(failure),
+        Err(Uncopied::To(error)) => error,
     };
     copied_to(Path::new(IN_MEMORY), directory).map_err(|_| OpenFailure::NoRoomToRead {
         directory: directory.path().to_owned(),
@@ -80,16 +81,32 @@ fn copied(directory: &Directory) -> Result<TempDir, OpenFailure> {
     })
 }
 
-fn copied_to(place: &Path, directory: &Directory) -> io::Result<TempDir> {
-    let copies = tempfile::Builder::new().prefix("holdpoint-").tempdir_in(place)?;
+/// Why there is no copy.
+enum Uncopied {
+    /// What was to be copied cannot be read.
+    From(OpenFailure),
+    /// The copy cannot be written.
+    To(io::Error),
+}
+
+/// As [`at`], for what is to be copied.
+fn from(path: &Path) -> impl FnOnce(io::Error) -> Uncopied {
+    move |source| Uncopied::From(at(path)(source))
+}
+
+fn copied_to(place: &Path, directory: &Directory) -> Result<TempDir, Uncopied> {
+    let copies = tempfile::Builder::new().prefix("holdpoint-").tempdir_in(place);
+    let copies = copies.map_err(Uncopied::To)?;
     let to = Directory::new(copies.path());
-    if_there(copy_file(&directory.head(), &to.head()))?;
-    fs::create_dir(to.sealed())?;
-    let sealed = std::path::absolute(directory.sealed())?;
-    for name in names(&sealed)?.iter().filter(|name| !segments::is_unfinished(name.as_ref())) {
-        symlink(sealed.join(name), to.sealed().join(name))?;
+    if directory.head().exists() {
+        copy_file(&directory.head(), &to.head())?;
     }
-    fs::create_dir(to.tails())?;
+    fs::create_dir(to.sealed()).map_err(Uncopied::To)?;
+    let sealed = std::path::absolute(directory.sealed()).map_err(from(&directory.sealed()))?;
+    for name in names(&sealed)?.iter().filter(|name| !segments::is_unfinished(name.as_ref())) {
+        symlink(sealed.join(name), to.sealed().join(name)).map_err(Uncopied::To)?;
+    }
+    fs::create_dir(to.tails()).map_err(Uncopied::To)?;
     for name in names(&directory.tails())?.iter().filter(|name| !tail::is_unfinished(name)) {
         copy(&directory.tails().join(name), &to.tails().join(name))?;
     }
@@ -97,30 +114,37 @@ fn copied_to(place: &Path, directory: &Directory) -> io::Result<TempDir> {
 }
 
 /// The names in a directory; none where it is missing, which opening has to judge.
-fn names(directory: &Path) -> io::Result<Vec<String>> {
-    let Some(entries) = if_there(fs::read_dir(directory))? else { return Ok(Vec::new()) };
-    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
-}
-
-fn if_there<T>(done: io::Result<T>) -> io::Result<Option<T>> {
-    match done {
-        Ok(done) => Ok(Some(done)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+fn names(directory: &Path) -> Result<Vec<String>, Uncopied> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(from(directory)(error)),
+    };
+    let name = |entry: io::Result<DirEntry>| {
+        Ok(entry.map_err(from(directory))?.file_name().to_string_lossy().into_owned())
+    };
+    entries.map(name).collect()
 }
 
 /// Copies a file or a directory so that who copies can write to it, whatever the original allows.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+fn copy(from: &Path, to: &Path) -> Result<(), Uncopied> {
     if !from.is_dir() {
         return copy_file(from, to);
     }
-    fs::create_dir(to)?;
+    fs::create_dir(to).map_err(Uncopied::To)?;
     names(from)?.iter().try_for_each(|name| copy(&from.join(name), &to.join(name)))
 }
 
-fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    io::copy(&mut File::open(from)?, &mut File::create(to)?).map(drop)
+fn copy_file(path: &Path, to: &Path) -> Result<(), Uncopied> {
+    const CHUNK_BYTES: usize = 128 * 1024;
+    let mut file = File::open(path).map_err(from(path))?;
+    let mut copy = File::create(to).map_err(Uncopied::To)?;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let read = file.read(&mut chunk).map_err(from(path))?;
+        let Some(read) = chunk.get(..read).filter(|read| !read.is_empty()) else { return Ok(()) };
+        copy.write_all(read).map_err(Uncopied::To)?;
+    }
 }
 
 /// What a failure with the copies in `copies` says of the log in `path`.

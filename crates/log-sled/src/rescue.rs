@@ -49,7 +49,7 @@ fn open_copy(
     if copy.exists() {
         fs::remove_dir_all(copy).map_err(failed)?;
     }
-    aside::copy(tail, copy).map_err(failed)?;
+    aside::copy(tail, copy).map_err(|failure| failure.to_string())?;
     if !keep_derived {
         aside::remove_derived(copy).map_err(failed)?;
     }

@@ -80,14 +80,18 @@ pub fn salvage(
 ) -> Result<Salvaged, ArchiveFailure> {
     let (from, unplaced) = (from.as_ref(), unplaced.as_ref());
     let source = Directory::new(from);
-    let has_log = source.has_log()?;
+    let (has_log, format) = match source.has_log() {
+        Ok(has_log) => (has_log, "`format` is missing".to_owned()),
+        Err(OpenFailure::FormatDamaged { reason, .. }) => (false, format!("`format`: {reason}")),
+        Err(failure) => return Err(failure.into()),
+    };
     if !has_log && !source.sealed().exists() && !source.tails().exists() {
         return Err(OpenFailure::NotThere { directory: from.to_owned() }.into());
     }
     let _lock = lock::hold_off(from, &from.join("lock"))?;
     let mut salvage = Salvage::begin(&source, to.as_ref())?;
     if !has_log {
-        salvage.findings.push("`format` is missing".to_owned());
+        salvage.findings.push(format);
     }
     let sealed = list(&source.sealed())?;
     let mut tails = list(&source.tails())?;
@@ -120,7 +124,9 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, OpenFailure> {
                 paths.push(entry.map_err(at(directory))?.path());
             }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        // What is not a directory has no files.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
         Err(source) => return Err(OpenFailure::Io { path: directory.to_owned(), source }),
     }
     paths.sort();
@@ -143,7 +149,12 @@ struct Salvage {
 impl Salvage {
     fn begin(source: &Directory, to: &Path) -> Result<Self, ArchiveFailure> {
         let path = source.head();
-        let noted = HeadFile::read(&path).map_err(at(&path))?;
+        let noted = match HeadFile::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(at(&path)(error).into());
+            }
+            read => read.unwrap_or_default(),
+        };
         let mut findings = Vec::new();
         if noted.is_none() {
             let reason = "`head` cannot be read: how far the log had come is not known";

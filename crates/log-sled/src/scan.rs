@@ -154,8 +154,17 @@ impl Scan {
         let next = self.next();
         let (first, piece) = block::parse_key(&key)
             .ok_or_else(|| damage(next, "an entry does not have the key of a block"))?;
-        let stands_there =
-            || damage(next, format!("piece {piece} of the block of event {first} stands there"));
+        let stands_there = || {
+            let missing = if piece == 0 && first > next {
+                format!(
+                    "{} missing: what follows is event {first}",
+                    range(next, Sequence(first.0 - 1))
+                )
+            } else {
+                format!("piece {piece} of the block of event {first} stands there")
+            };
+            damage(next, missing)
+        };
         let mut assembly = match self.open.take() {
             None if piece == 0 && first == next => {
                 let header = block::decode_header(&value).map_err(|e| damage(next, e))?;
@@ -216,6 +225,14 @@ impl Scan {
     /// completed, and so never acknowledged.
     pub(crate) fn finish(self) -> (Contents, Vec<IVec>) {
         (self.contents, self.keys)
+    }
+}
+
+fn range(first: Sequence, last: Sequence) -> String {
+    if first == last {
+        format!("event {first} is")
+    } else {
+        format!("the events {first} to {last} are")
     }
 }
 

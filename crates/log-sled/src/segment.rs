@@ -53,6 +53,16 @@ pub(crate) enum SegmentFailure {
     Io(#[from] io::Error),
 }
 
+impl SegmentFailure {
+    /// The same, saying that it is about the segment in the file at `path`.
+    pub(crate) fn within(self, path: &Path) -> Self {
+        match self {
+            Self::Damaged(reason) => Self::Damaged(segments::in_words(path, &reason)),
+            Self::Io(error) => Self::Io(error),
+        }
+    }
+}
+
 pub(crate) fn damaged<T>(reason: impl Into<String>) -> Result<T, SegmentFailure> {
     Err(SegmentFailure::Damaged(reason.into()))
 }

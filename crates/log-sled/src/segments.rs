@@ -41,6 +41,15 @@ pub(crate) fn parse_name(name: &OsStr) -> Option<(Sequence, Sequence)> {
     is_segment.then_some((first, last))
 }
 
+/// Says of which segment, and so of which events, something is wrong.
+pub(crate) fn in_words(path: &Path, reason: &str) -> String {
+    let name = path.file_name().unwrap_or_default();
+    let events = parse_name(name).map_or_else(String::new, |(first, last)| {
+        format!(", which has the events {first} to {last}")
+    });
+    format!("`sealed/{}`{events}: {reason}", name.to_string_lossy())
+}
+
 /// Segments in the order of the log.
 pub(crate) type Segments = Vec<Arc<Segment>>;
 

@@ -105,7 +105,12 @@ pub(crate) fn path_of(tails: &Path, number: u64) -> PathBuf {
 pub(crate) fn failed(path: &Path, failure: StoreFailure) -> OpenFailure {
     match failure {
         StoreFailure::Damaged(reason) => {
-            OpenFailure::Damaged { directory: path.to_owned(), sequence: None, reason }
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            OpenFailure::Damaged {
+                directory: path.ancestors().nth(2).unwrap_or(path).to_owned(),
+                sequence: None,
+                reason: format!("`tail/{name}`: {reason}"),
+            }
         }
         StoreFailure::Failed(reason) => {
             OpenFailure::Io { path: path.to_owned(), source: std::io::Error::other(reason) }

@@ -137,19 +137,56 @@ async fn an_interrupted_making_can_be_done_again() {
 async fn an_unknown_format_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     closed_log(dir.path(), 1).await;
-    for (format, found) in [
-        ("holdpoint log 2\n", "holdpoint log 2"),
-        ("", ""),
-        ("\u{1b}[31mred\nand more", "[31mred"),
-        (&"x".repeat(10_000), &"x".repeat(60)),
+    for (format, told) in [
+        ("holdpoint log 2\n", "has the format `holdpoint log 2`, which this version does not know"),
+        ("", "it has 0 bytes, and not the 16 of the line `holdpoint log 1`"),
+        ("holdpoint log 1", "it has 15 bytes, and not the 16 of the line `holdpoint log 1`"),
+        ("holdpoint log +1\n", "it has 17 bytes, and not the 16 of the line `holdpoint log 1`"),
+        ("hOldpoint log 1\n", "it is not the line `holdpoint log 1`"),
+        (
+            "\u{1b}[31mred\nand more",
+            "it has 17 bytes, and not the 16 of the line `holdpoint log 1`",
+        ),
     ] {
         fs::write(dir.path().join("format"), format).unwrap();
         let failure = refused(dir.path()).await;
-        let OpenFailure::UnknownFormat { found: told, .. } = &failure else { panic!("{failure}") };
-        assert_eq!(told, found);
-        let failure = SledLog::create(dir.path(), "test").await.unwrap_err();
-        assert!(matches!(failure, OpenFailure::UnknownFormat { .. }), "{failure}");
+        assert!(failure.to_string().ends_with(told), "{failure}");
+        let made = SledLog::create(dir.path(), "test").await.unwrap_err();
+        assert_eq!(made.to_string(), failure.to_string());
     }
+}
+
+#[tokio::test]
+async fn what_is_in_the_place_of_a_file_is_told_and_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    closed_log(&whole, 5).await;
+    for (n, (name, told)) in [
+        ("format", "format` cannot be used: Is a directory"),
+        ("head", "head` cannot be used: Is a directory"),
+        ("lock", "lock` cannot be used: Is a directory"),
+        ("tail/00000001/db", "is damaged: `tail/00000001/db` is no file"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = dir.path().join(n.to_string());
+        copy_all(&whole, &path);
+        fs::remove_file(path.join(name)).unwrap();
+        fs::create_dir(path.join(name)).unwrap();
+        let failure = refused(&path).await;
+        assert!(failure.to_string().contains(told), "{failure}");
+        if name != "lock" {
+            let failure = SledLog::open_to_read(&path).await.unwrap_err();
+            assert!(failure.to_string().contains(told), "{failure}");
+        }
+    }
+    // What sled makes anew from its file is nothing to fail for.
+    let conf = whole.join("tail/00000001/conf");
+    fs::remove_file(&conf).unwrap();
+    fs::create_dir(&conf).unwrap();
+    let log = SledLog::open(&whole, "test").await.unwrap();
+    assert_eq!(verify(&log).await.unwrap().events, 5);
 }
 
 #[tokio::test]
@@ -159,7 +196,8 @@ async fn what_looks_damaged_is_refused_and_left_alone() {
     closed_log(&whole, 120).await;
     closed_log(&dir.path().join("older"), 3).await;
     type Damage = (&'static str, fn(&Path));
-    let damages: [Damage; 7] = [
+    let damages: [Damage; 8] = [
+        ("no tails", |path| fs::remove_dir_all(path.join("tail")).unwrap()),
         ("no db", |path| fs::remove_file(path.join("tail/00000001/db")).unwrap()),
         ("no sled", |path| fs::remove_dir_all(path.join("tail/00000001")).unwrap()),
         ("empty db", |path| fs::write(path.join("tail/00000001/db"), "").unwrap()),

@@ -169,7 +169,12 @@ async fn of_a_whole_log_nothing_is_lost() {
 async fn what_is_derived_or_said_is_not_needed() {
     let whole = Whole::new().await;
     type Damage = fn(&Path);
-    let damages: [Damage; 5] = [
+    let damages: [Damage; 7] = [
+        |path| fs::write(path.join("format"), "").unwrap(),
+        |path| {
+            fs::remove_file(path.join("head")).unwrap();
+            fs::create_dir(path.join("head")).unwrap();
+        },
         |path| fs::remove_file(path.join("head")).unwrap(),
         |path| fs::write(path.join("head"), "neither note").unwrap(),
         |path| fs::remove_file(path.join("format")).unwrap(),

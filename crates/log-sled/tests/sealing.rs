@@ -150,7 +150,7 @@ async fn a_changed_byte_of_a_segment_is_never_served() {
                 assert_eq!(log.head().await.unwrap(), head);
             }
             Err(OpenFailure::Damaged { reason, .. }) => {
-                assert!(reason.contains("the segment `"), "{reason}");
+                assert!(reason.contains("`sealed/"), "{reason}");
                 at_opening += 1;
             }
             Err(failure) => panic!("{failure}"),

@@ -54,25 +54,34 @@ pub(crate) fn read_checkpoint(file: &Path) -> Result<SignedCheckpoint, Failure> 
 }
 
 /// The key that `text` is, or that is in the file of this name.
-fn read_key(text: &str) -> Result<PublicKey, Failure> {
-    let malformed = |failure: KeyFailure| {
-        Failure::usage(format!("`{text}` is not a public key: {failure}"), failure.help())
-    };
+fn key(text: &str) -> Result<PublicKey, Failure> {
     if text.contains('+') {
-        return text.parse().map_err(malformed);
+        return parse_key(text, text);
     }
-    let read = text_file::read(Path::new(text), CHECKPOINT_BYTES_MAX).map_err(|reason| {
+    read_key(Path::new(text))
+}
+
+/// The public key in a file.
+pub(crate) fn read_key(file: &Path) -> Result<PublicKey, Failure> {
+    let name = file.display().to_string();
+    let read = text_file::read(file, CHECKPOINT_BYTES_MAX).map_err(|reason| {
         Failure::usage(
-            format!("the key `{text}` cannot be read: {reason}"),
+            format!("the key `{name}` cannot be read: {reason}"),
             "give the key that `holdpoint init` has printed, or the file `checkpoint.pub`",
         )
     })?;
-    read.trim_end().parse().map_err(malformed)
+    parse_key(read.trim_end(), &name)
+}
+
+fn parse_key(text: &str, called: &str) -> Result<PublicKey, Failure> {
+    text.parse().map_err(|failure: KeyFailure| {
+        Failure::usage(format!("`{called}` is not a public key: {failure}"), failure.help())
+    })
 }
 
 /// Checks a proof with nothing but the key of its log.
 fn verify_proof(file: &Path, arguments: &Verify) -> Result<Answer, Failure> {
-    let key = arguments.key.as_deref().map(read_key).transpose()?;
+    let key = arguments.key.as_deref().map(key).transpose()?;
     let keys: Vec<PublicKey> = key.into_iter().collect();
     let held = arguments.checkpoint.as_deref().map(read_checkpoint).transpose()?;
     let disproved = |failure: VerifyFailure| {
@@ -145,7 +154,7 @@ async fn verify_since(
 ) -> Result<Head, Failure> {
     let held = read_checkpoint(file)?;
     let key = match &arguments.key {
-        Some(key) => read_key(key)?,
+        Some(text) => key(text)?,
         None => directory.signing_key()?.public_key().clone(),
     };
     let claimed = held.open(std::slice::from_ref(&key)).map_err(|failure| {

@@ -40,6 +40,7 @@ pub(crate) async fn check(path: &Path, acknowledged: &Acknowledged) -> Result<u6
         Err(
             failure @ (OpenFailure::Damaged { .. }
             | OpenFailure::HeadLost { .. }
+            | OpenFailure::FormatDamaged { .. }
             | OpenFailure::UnknownFormat { .. }),
         ) => {
             return Err(format!("refused: {failure}"));
