@@ -9,12 +9,12 @@
 //! | 4 | another process works on the directory: nothing has changed, and another try may succeed |
 //! | 5 | `work` has done what it could, and runs wait for activities that are not configured here |
 
-use std::{io, os::unix::net::UnixStream};
+use std::io;
 
 use anstyle::{AnsiColor, Style};
 use holdpoint::{
     BackupFailure, ConfigurationFailure, DirectoryFailure, EvidenceFailure, SigningKeyFailure,
-    core::{Refusal, RefusalCode, id::MalformedId},
+    core::{Refusal, RefusalCode, RunAnswer, id::MalformedId},
     definition::{Diagnostics, calendar},
     engine::{CommandFailure, QueryFailure, StartFailure},
     inventory,
@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use crate::{
     command::definitions::findings,
     output::{count, line, tell},
+    relay::asking::Way,
 };
 
 /// A command that did not succeed.
@@ -51,7 +52,7 @@ pub(crate) enum Failure {
     /// Another process works on the directory.
     Busy(Told),
     /// Another process works on the directory, and takes commands here.
-    Served(UnixStream),
+    Served(Way),
     /// Runs wait for activities that are not configured here.
     Unconfigured(Told),
     /// Nobody reads what we write any more.
@@ -103,16 +104,16 @@ impl Failure {
         )
     }
 
-    /// With something else to know about what was typed.
+    /// With something else to know about what was typed, or came of it.
     pub(crate) fn but(mut self, known: &str) -> Self {
-        if let Self::Usage(told) = &mut self {
+        if let Self::Usage(told) | Self::Storage(told) = &mut self {
             told.help.push(known.to_owned());
         }
         self
     }
 
     /// What is said when a command was done and what came of it cannot be shown.
-    pub(crate) fn after(answer: holdpoint::core::run::RunAnswer, why: Self) -> Self {
+    pub(crate) fn after(answer: RunAnswer, why: Self) -> Self {
         let Self::Storage(why) = why else { return why };
         Self::storage(
             format!(

@@ -9,13 +9,13 @@ use std::{
     process::Command,
 };
 
-use crate::common::{DATA, Place, SUBMIT, assert_same, copy};
+use crate::common::{DATA, Place, SUBMIT, assert_same, copy, finish, until, words};
 
 /// Set where a machine that cannot mount is an error.
 const REQUIRED: &str = "HOLDPOINT_REQUIRE_POWER_CUT";
 
 /// Every command that only reads, of a place that has a run, whatever the rest of what it has.
-const READING: [&str; 18] = [
+pub(crate) const READING: [&str; 18] = [
     "list",
     "show 1",
     "history",
@@ -163,4 +163,35 @@ fn a_disk_that_is_full() {
     place.must("verify");
     place.must("approve 2 --as bob");
     assert!(place.must("history --json").starts_with(&history));
+}
+
+#[test]
+fn a_disk_that_fills_up_while_a_process_works() {
+    let Some((place, disk)) = place() else { return };
+    let work = place.command(&words("work --follow")).spawn().unwrap();
+    until("nobody listens", || place.path(DATA).join("control.sock").exists());
+    let filling = disk.fill();
+    // What is derived fails first, and nobody suffers from it.
+    let mut submitted = 2;
+    let failed = loop {
+        let ran = place.sh(SUBMIT);
+        if ran.code != Some(0) {
+            break ran;
+        }
+        submitted += 1;
+        assert!(ran.output.contains(&format!("submitted run {submitted} ")), "{ran}");
+        assert_eq!(place.ask("list")["runs"].as_array().unwrap().len(), submitted);
+        assert!(submitted < 300, "the disk is not full");
+    };
+    assert_eq!(failed.code, Some(3), "{failed}");
+    let ended = finish(work);
+    assert_eq!(ended.code, Some(3), "{ended}");
+    assert!(ended.errors.contains("the log accepts nothing any more"), "{ended}");
+    assert!(ended.errors.contains("No space left"), "{ended}");
+    place.must("show 1");
+    fs::remove_file(filling).unwrap();
+    place.must("verify");
+    let runs = place.ask("list")["runs"].as_array().unwrap().len();
+    assert!((submitted..=submitted + 1).contains(&runs), "{runs}, {submitted}");
+    place.must("approve 2 --as bob");
 }

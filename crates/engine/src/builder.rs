@@ -11,7 +11,7 @@ use holdpoint_core::{
     workflow::{DynWorkflow, LoadedDefinition},
 };
 use holdpoint_log::EventLog;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     activity::ActivityHandler,
@@ -95,6 +95,7 @@ pub struct EngineBuilder {
     loaders: Vec<Arc<dyn Loader>>,
     rust: RustWorkflows,
     handlers: HashMap<String, Arc<dyn ActivityHandler>>,
+    knows_handlers: bool,
     queues: BTreeMap<String, QueueLimits>,
     /// The queues from which workers lease activities, by their names.
     leased: BTreeMap<String, String>,
@@ -116,6 +117,7 @@ impl Default for EngineBuilder {
             loaders: Vec::new(),
             rust: RustWorkflows::default(),
             handlers: HashMap::new(),
+            knows_handlers: true,
             queues: BTreeMap::new(),
             leased: BTreeMap::new(),
             clock: Arc::new(SystemClock),
@@ -192,6 +194,13 @@ impl EngineBuilder {
         self
     }
 
+    /// It is not known which activities can be done: nothing is said of that. For an engine that leaves effects
+    /// alone.
+    pub fn activities_unknown(mut self) -> Self {
+        self.knows_handlers = false;
+        self
+    }
+
     /// Activities of this name are done by workers that lease them from this queue, see
     /// [`Engine::lease`].
     pub fn leased(mut self, name: impl Into<String>, queue: impl Into<String>) -> Self {
@@ -252,6 +261,7 @@ impl EngineBuilder {
             catalog: Arc::clone(&catalog),
             projects: projects.clone(),
             files: self.files,
+            refusing: watch::Sender::new(None),
         };
         let mut tables = match &self.read_model {
             ReadModelAt::Memory => Tables::open(None)?,
@@ -311,9 +321,7 @@ impl EngineBuilder {
         tasks.push(tokio::spawn(limit_desk.run()));
         let project_desk = ProjectDesk {
             asks,
-            projects: projects.clone(),
-            catalog,
-            log,
+            library: library.clone(),
             clock: Arc::clone(&self.clock),
             read_model: read_model.clone(),
             acknowledged: acknowledged.clone(),
@@ -363,6 +371,7 @@ impl EngineBuilder {
                 library,
                 clock: self.clock,
                 handlers,
+                knows_handlers: self.knows_handlers,
                 read_model,
                 nursery,
                 acknowledged,

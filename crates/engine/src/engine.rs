@@ -148,6 +148,7 @@ pub(crate) struct Shared {
     pub library: Library,
     pub clock: Arc<dyn Clock>,
     pub handlers: Arc<HashMap<String, Arc<dyn ActivityHandler>>>,
+    pub knows_handlers: bool,
     pub read_model: ReadModel,
     pub nursery: Nursery,
     pub acknowledged: Acknowledged,
@@ -550,6 +551,9 @@ impl Engine {
     /// Says which activities wait for an engine that can do them. It depends on the engine that is
     /// asked, so it is not kept.
     fn note_unconfigured(&self, row: &mut RunRow) {
+        if !self.shared.knows_handlers {
+            return;
+        }
         let missing = |name: &&String| !self.shared.handlers.contains_key(*name);
         row.unconfigured = row.activities.iter().filter(missing).cloned().collect();
     }
@@ -646,6 +650,24 @@ impl Engine {
     /// Waits until what was acknowledged before the call can be found in lists.
     async fn caught_up(&self) -> Result<(), QueryFailure> {
         self.shared.read_model.reaches(self.shared.acknowledged.get()).await
+    }
+
+    /// Why the read model goes on in memory, if its file could not be written to any more, as on a full disk: what is
+    /// listed is complete nevertheless, and the next start brings the file up to date.
+    #[must_use]
+    pub fn read_model_in_memory(&self) -> Option<String> {
+        self.shared.read_model.in_memory()
+    }
+
+    /// Waits until the log accepts nothing any more, as after an error of the disk, and says why: nothing is decided or
+    /// done before it is opened anew. What it has can still be read.
+    pub async fn log_refuses(&self) -> String {
+        let mut refusing = self.shared.library.refusing.subscribe();
+        let why = refusing.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        match why {
+            Some(why) => why,
+            None => std::future::pending().await,
+        }
     }
 
     /// The log, to read histories from.

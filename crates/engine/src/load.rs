@@ -7,13 +7,14 @@ use std::{
 
 use holdpoint_core::{
     Claims, Command, Digest, EffectId, IllegalEvent, Moment, NewEvent, Planned, Project, ProjectId,
-    Prospect, Run, RunId, RunStatus, RunSummary, RunView, Seen, StreamId, Version,
+    Prospect, Run, RunId, RunStatus, RunSummary, RunView, Seen, Sequence, StreamId, Version,
     event::Event,
     newer_work::{Reach, Undoable},
     run::{Due, DueStep},
     workflow::{DecideFailure, DynWorkflow},
 };
-use holdpoint_log::EventLog;
+use holdpoint_log::{Append, AppendFailure, EventLog};
+use tokio::sync::watch;
 
 use crate::{
     broken::BROKEN,
@@ -213,9 +214,20 @@ pub(crate) struct Library {
     pub projects: Projects,
     /// Where the files of evidence are, if somebody keeps them.
     pub files: Option<Arc<dyn EvidenceFiles>>,
+    /// Why the log accepts nothing until it is reopened, once it does not.
+    pub refusing: watch::Sender<Option<String>>,
 }
 
 impl Library {
+    /// Appends, and says where the first event stands.
+    pub(crate) async fn append(&self, append: Append) -> Result<Sequence, AppendFailure> {
+        let appended = self.log.append(vec![append]).await;
+        if let Err(AppendFailure::Poisoned { reason }) = &appended {
+            self.refusing.send_replace(Some(reason.clone()));
+        }
+        Ok(appended?.first().copied().unwrap_or_default())
+    }
+
     /// The workflow that a run of `project` is pinned to.
     pub(crate) fn workflow(
         &self,

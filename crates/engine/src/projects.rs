@@ -15,10 +15,10 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    catalog::Catalog,
     clock::Clock,
     engine::{Acknowledged, new_event_id, shard_of},
     failure::{CommandFailure, QueryFailure},
+    load::Library,
     read_model::{ReadModel, Subject, Update, Watching},
     shard::Ask,
 };
@@ -89,9 +89,7 @@ pub(crate) enum ProjectAsk {
 /// The task that changes projects, one command after the other.
 pub(crate) struct ProjectDesk {
     pub asks: mpsc::Receiver<ProjectAsk>,
-    pub projects: Projects,
-    pub catalog: Arc<Catalog>,
-    pub log: Arc<dyn EventLog>,
+    pub library: Library,
     pub clock: Arc<dyn Clock>,
     pub read_model: ReadModel,
     pub acknowledged: Acknowledged,
@@ -114,7 +112,7 @@ impl ProjectDesk {
         id: &ProjectId,
         command: &ProjectCommand,
     ) -> Result<RunAnswer, CommandFailure> {
-        let project = self.projects.get(id);
+        let project = self.library.projects.get(id);
         if let Some(project) = &project
             && let Some(answer) = project.answer_to(command)?
         {
@@ -122,6 +120,7 @@ impl ProjectDesk {
         }
         if let ProjectAction::Publish { name, version, language, source, .. } = &command.action {
             let loaded = self
+                .library
                 .catalog
                 .accept(language, source)
                 .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.to_string()))?;
@@ -139,6 +138,7 @@ impl ProjectDesk {
         if let ProjectAction::PublishCalendar { calendar, digest, title, source } = &command.action
         {
             let read = self
+                .library
                 .catalog
                 .calendar(source)
                 .map_err(|error| Refusal::new(RefusalCode::InvalidInput, error.reason))?;
@@ -153,11 +153,11 @@ impl ProjectDesk {
                 .into());
             }
         }
-        self.catalog.judge.check(command)?;
+        self.library.catalog.judge.check(command)?;
         let decided = Project::decide(project.as_deref(), id, command)?;
         // What is refused anyway is refused for that.
         if let Some(project) = &project {
-            self.catalog.judge.admit_publication(project, command)?;
+            self.library.catalog.judge.admit_publication(project, command)?;
         }
         if let (Some(project), []) = (&project, decided.as_slice()) {
             return Ok(project.at());
@@ -201,7 +201,7 @@ impl ProjectDesk {
             .map_or(RunAnswer { version: Version::ZERO, sequence: Sequence::ZERO }, Project::at);
         let stream = StreamId { project: id.clone(), run: None };
         let append = Append { stream, expected: before.version, events: events.clone() };
-        let first = self.log.append(vec![append]).await?.first().copied().unwrap_or_default();
+        let first = self.library.append(append).await?;
         let mut changed = project.cloned();
         let mut at = before;
         let mut last_event = None;
@@ -234,7 +234,7 @@ impl ProjectDesk {
                     || before.lockdowns() != changed.lockdowns()
                     || before.inventory() != changed.inventory()
             });
-            self.projects.put(changed);
+            self.library.projects.put(changed);
             if watched {
                 self.wake_watching(id).await;
             }
@@ -254,7 +254,7 @@ impl ProjectDesk {
         }
         match self.read_model.watching(Some(id.clone())).await {
             Ok(watching) => {
-                for run in changed(&self.projects, watching) {
+                for run in changed(&self.library.projects, watching) {
                     if let Some(shard) = self.shards.get(shard_of(run, self.shards.len())) {
                         let _ = shard.send(Ask::Resume(run)).await;
                     }

@@ -4,7 +4,8 @@
 //! from the shards in any order and are applied in the order of the log, so that the number of a
 //! run depends on the log alone. The file can be deleted at any time; the next start builds it
 //! again. A transaction holds the updates together with the watermark, so a power failure can
-//! only take it back, never tear it.
+//! only take it back, never tear it. Where the file cannot be written to any more, a copy in memory
+//! goes on for as long as the engine runs.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +19,10 @@ use std::{
 
 use holdpoint_core::{Claims, EventId, ItemName, ProjectId, RunId, Seen, Sequence, Version};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, config::DbConfig, params};
+use rusqlite::{
+    Connection, OptionalExtension, config::DbConfig, params, params_from_iter,
+    types::Value as SqlValue,
+};
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
     watch,
@@ -119,6 +123,7 @@ pub(crate) struct Located {
 pub(crate) struct Progress {
     pub watermark: Sequence,
     failed: Option<String>,
+    in_memory: Option<String>,
 }
 
 /// The tables, for reading; and the way to tell the writer of changes.
@@ -157,6 +162,26 @@ fn connect(path: Option<&Path>) -> Result<Connection, rusqlite::Error> {
     // Without it SQLite plans a statement again whenever other values are bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
+}
+
+/// A copy of the tables in memory.
+fn in_memory(tables: &Connection) -> Result<Connection, QueryFailure> {
+    let mut copy = Tables::create(connect(None)?, None)?.writing;
+    let filling = copy.transaction()?;
+    for table in ["watermark", "projects", "runs", "snapshots"] {
+        filling.execute(&format!("DELETE FROM {table}"), [])?;
+        let mut all = tables.prepare(&format!("SELECT * FROM {table}"))?;
+        let columns = all.column_count();
+        let places = vec!["?"; columns].join(", ");
+        let mut add = filling.prepare(&format!("INSERT INTO {table} VALUES ({places})"))?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            let values: Result<Vec<SqlValue>, _> = (0..columns).map(|n| row.get(n)).collect();
+            add.execute(params_from_iter(values?))?;
+        }
+    }
+    filling.commit()?;
+    Ok(copy)
 }
 
 /// The tables before the engine runs: to be brought up to the log's head.
@@ -237,8 +262,8 @@ impl Tables {
         event: EventId,
     ) -> Result<(), QueryFailure> {
         let transaction = self.writing.transaction()?;
-        for subject in subjects {
-            put(&transaction, subject)?;
+        for mut subject in subjects {
+            put(&transaction, &mut subject)?;
         }
         set_watermark(&transaction, watermark, event)?;
         Ok(transaction.commit()?)
@@ -247,8 +272,8 @@ impl Tables {
     /// Brings subjects up to date of which nothing has happened since.
     pub(crate) fn put(&mut self, subjects: Vec<Subject>) -> Result<(), QueryFailure> {
         let transaction = self.writing.transaction()?;
-        for subject in subjects {
-            put(&transaction, subject)?;
+        for mut subject in subjects {
+            put(&transaction, &mut subject)?;
         }
         Ok(transaction.commit()?)
     }
@@ -298,9 +323,11 @@ impl Tables {
         let reading = self.reading.map(|reading| Arc::new(Mutex::new(reading)));
         let tables = reading.unwrap_or_else(|| Arc::clone(&writing));
         let (updates, waiting) = mpsc::channel(UPDATES_WAITING_MAX);
-        let (tell, progress) = watch::channel(Progress { watermark: head, failed: None });
+        let (tell, progress) =
+            watch::channel(Progress { watermark: head, failed: None, in_memory: None });
         let wanted = Arc::default();
-        let writer = Writer::new(writing, waiting, Arc::clone(&wanted), head, tell);
+        let asked = Arc::clone(&tables);
+        let writer = Writer::new(writing, asked, waiting, Arc::clone(&wanted), head, tell);
         let thread = thread::Builder::new()
             .name("holdpoint-read-model".to_owned())
             .spawn(move || writer.run())
@@ -331,6 +358,11 @@ impl ReadModel {
         if self.wanted.fetch_max(sequence.0, Ordering::AcqRel) < sequence.0 {
             self.writer.0.unpark();
         }
+    }
+
+    /// Why it goes on in memory, if its file could not be written to any more.
+    pub(crate) fn in_memory(&self) -> Option<String> {
+        self.progress.borrow().in_memory.clone()
     }
 
     /// How far the read model has come.

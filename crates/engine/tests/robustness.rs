@@ -585,6 +585,41 @@ async fn a_read_model_that_fails_does_not_make_a_run_unknown() {
     assert!(matches!(answer, Err(CommandFailure::Query(QueryFailure::ReadModel(_)))), "{answer:?}");
 }
 
+#[tokio::test]
+async fn a_read_model_that_cannot_be_written_to_goes_on_in_memory() {
+    let office = Office::new();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("read-model.sqlite");
+    office.open_leaving_effects().await.shutdown().await;
+    let start = || office.builder().read_model(ReadModelAt::File(file.clone())).start();
+    let engine = start().await.unwrap();
+    let first = office.submit(&engine, 1).await;
+    assert_eq!(engine.runs(&Default::default()).await.unwrap().len(), 1);
+    assert_eq!(engine.read_model_in_memory(), None);
+    let tables = rusqlite::Connection::open(&file).unwrap();
+    let full =
+        "CREATE TRIGGER full BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    tables.execute_batch(full).unwrap();
+    let second = office.submit(&engine, 2).await;
+    engine.command(first, approve("bob")).await.unwrap();
+    let ids = |rows: Vec<holdpoint_engine::RunRow>| {
+        rows.into_iter().map(|row| (row.number, row.id)).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(engine.runs(&Default::default()).await.unwrap()), [(2, second), (1, first)]);
+    assert!(engine.read_model_in_memory().unwrap().contains("no room"));
+    assert_eq!(engine.find_run(None, 2).await.unwrap(), [second]);
+    assert_eq!(engine.run(first).await.unwrap().row.number, 1);
+    engine.shutdown().await;
+
+    tables.execute_batch("DROP TRIGGER full").unwrap();
+    let count = "SELECT count(*) FROM runs";
+    assert_eq!(tables.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    let engine = start().await.unwrap();
+    assert_eq!(ids(engine.runs(&Default::default()).await.unwrap()), [(2, second), (1, first)]);
+    assert_eq!(engine.read_model_in_memory(), None);
+    engine.shutdown().await;
+}
+
 /// A clock that can be set.
 struct Setting(watch::Sender<Timestamp>);
 

@@ -86,7 +86,7 @@ async fn take(context: &Context, asked: LockBreak) -> Result<Answer, Failure> {
                 return run::send(engine, holder, command, &done).await;
             }
             let answer = engine.command(holder, command).await?;
-            let row = engine.row(holder).await?;
+            let row = engine.row(holder).await.map_err(|why| Failure::after(answer, why.into()))?;
             let text = format!("{done} run {}: {}\n", row.number, line(&row.state));
             Answer::new(text, &show::standing_as_json(&row, answer))
         })

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use holdpoint::{
-    core::{Digest, Refusal, RefusalCode},
-    engine::{RunDetail, RunRow},
+    core::{Digest, Refusal, RefusalCode, RunAnswer},
+    engine::{QueryFailure, RunDetail, RunRow},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -166,6 +166,18 @@ impl Told {
         }
         json
     }
+}
+
+/// A run of several as it is after a command to it. Where it cannot be shown, those that come after it are left alone.
+pub(crate) fn shown(
+    detail: Result<RunDetail, QueryFailure>,
+    done: Option<RunAnswer>,
+) -> Result<RunDetail, Failure> {
+    detail.map_err(|failure| match done {
+        Some(answer) => Failure::after(answer, failure.into())
+            .but("the runs that come after it were left alone"),
+        None => failure.into(),
+    })
 }
 
 /// What was refused, in a line, and what it would take, where that helps.

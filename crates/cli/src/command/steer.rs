@@ -58,9 +58,13 @@ pub(crate) async fn steer(context: &Context, steer: Steer) -> Result<(), Failure
                 ));
             }
             for run in runs {
+                let mut answer = None;
                 let id = CommandId::from_uuid(uuid::Uuid::now_v7());
                 let outcome = match engine.command(run, command(&who, id)).await {
-                    Ok(_) => Outcome::Done,
+                    Ok(done) => {
+                        answer = Some(done);
+                        Outcome::Done
+                    }
                     Err(CommandFailure::Query(failure)) if failure.is_of_the_run() => {
                         let outcome = Outcome::Refused(unloadable(&failure));
                         all.push(several::Told::unloadable(engine.row(run).await?, outcome));
@@ -68,25 +72,31 @@ pub(crate) async fn steer(context: &Context, steer: Steer) -> Result<(), Failure
                     }
                     Err(failure) => match Failure::from(failure) {
                         Failure::Refused(refusal) => Outcome::Refused(refusal),
-                        other => return Err(other),
+                        other => return Ok(Told::Many(all, Some(other))),
                     },
                 };
-                all.push(several::Told::of(&engine.run(run).await?, outcome));
+                match several::shown(engine.run(run).await, answer) {
+                    Ok(detail) => all.push(several::Told::of(&detail, outcome)),
+                    Err(failure) => return Ok(Told::Many(all, Some(failure))),
+                }
             }
-            Ok(Told::Many(all))
+            Ok(Told::Many(all, None))
         })
         .await?;
     match steered {
         Told::One(answer) => answer.print(context.json),
-        Told::Many(all) => {
-            several::print(context, done, "there is no rollout that this fits", &all)
+        Told::Many(all, failure) => {
+            let none = "there is no rollout that this fits";
+            let printed = several::print(context, done, none, &all);
+            failure.map_or(printed, Err)
         }
     }
 }
 
 enum Told {
     One(Answer),
-    Many(Vec<several::Told>),
+    /// What came of it for each, as far as it came.
+    Many(Vec<several::Told>, Option<Failure>),
 }
 
 /// The runs with a rollout that something fits. Those that cannot be looked at are told.

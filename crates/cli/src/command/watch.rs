@@ -61,6 +61,8 @@ pub(crate) async fn watch(context: &Context, arguments: &Watch) -> Result<(), Fa
             let outputs = Outputs::within(&context.directory);
             let mut watcher = Watcher { engine, outputs, run, after, form };
             let interrupted = tokio::select! {
+                biased;
+                why = engine.log_refuses() => return Err(work::log_refuses(&why)),
                 rests = rests(engine, run, arguments.follow) => rests.map(|()| false)?,
                 watched = watcher.watch() => return Err(watched),
                 interrupted = work::interruption() => interrupted.map(|()| true)?,

@@ -8,6 +8,7 @@ use std::{
 
 use holdpoint::{
     core::{Event, RunId, RunStatus, Sequence, view::RolloutView},
+    directory::READ_MODEL,
     engine::{Effects, Engine, RunDetail, RunFilter, RunRow},
     log::Record,
 };
@@ -21,7 +22,7 @@ use crate::{
     context::Context,
     failure::Failure,
     narrate,
-    output::{Answer, line, time},
+    output::{Answer, line, tell, time},
     relay::caller,
 };
 
@@ -40,6 +41,8 @@ pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<(), Fail
         .with_engine(Effects::Perform, async |engine| {
             let mut watcher = Watcher::start(engine).await?;
             let end = tokio::select! {
+                biased;
+                why = engine.log_refuses() => return Err(log_refuses(&why)),
                 ended = until_idle(engine, arguments.follow) => ended?,
                 watched = watcher.watch() => return Err(watched),
                 interrupted = interruption() => interrupted.map(|()| End::Interrupted)?,
@@ -55,6 +58,15 @@ pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<(), Fail
         .await?;
     answer.print(context.json)?;
     left.map_or(Ok(()), Err)
+}
+
+/// Nothing more is decided or done before the log is opened anew.
+pub(crate) fn log_refuses(why: &str) -> Failure {
+    Failure::storage(
+        format!("the log accepts nothing any more, so nothing more is done: {why}"),
+        "make room on the disk, or mend what is wrong there; then start it again: what was acknowledged is there, and \
+         what was under way is taken up",
+    )
 }
 
 /// What is left to do of these runs that nobody here is configured to do.
@@ -170,6 +182,8 @@ struct Watcher<'a> {
     /// The runs that something happened to, each with its bar once it has one.
     runs: BTreeMap<RunId, Option<ProgressBar>>,
     bars: Option<MultiProgress>,
+    /// Whether it was told that lists go on in memory.
+    told_of_memory: bool,
 }
 
 impl<'a> Watcher<'a> {
@@ -183,6 +197,7 @@ impl<'a> Watcher<'a> {
             changed: BTreeSet::new(),
             runs: BTreeMap::new(),
             bars,
+            told_of_memory: false,
         })
     }
 
@@ -203,6 +218,7 @@ impl<'a> Watcher<'a> {
         loop {
             let records = self.engine.log().read(self.after, READ_LIMIT).await?;
             if records.is_empty() {
+                self.tell_of_memory();
                 return Ok(());
             }
             let events: Vec<Event> = records.iter().map(Record::event).collect::<Result<_, _>>()?;
@@ -230,6 +246,18 @@ impl<'a> Watcher<'a> {
                 self.runs.entry(run).or_default();
                 self.changed.remove(&run);
             }
+        }
+    }
+
+    /// Says once that what is derived is not written to its file any more.
+    fn tell_of_memory(&mut self) {
+        if let (false, Some(why)) = (self.told_of_memory, self.engine.read_model_in_memory()) {
+            self.told_of_memory = true;
+            tell(&format!(
+                "warning: `{READ_MODEL}` cannot be written to ({}): lists go on in memory, and the next start \
+                 brings the file up to date; make room if the disk is full\n",
+                line(&why)
+            ));
         }
     }
 

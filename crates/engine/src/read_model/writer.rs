@@ -10,11 +10,13 @@ use std::{
     time::Duration,
 };
 
-use holdpoint_core::{EventId, RunId, Sequence};
+use holdpoint_core::{EventId, RunId, Sequence, Version};
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, watch};
 
-use super::{Progress, RunRecord, Subject, UPDATES_WAITING_MAX, Update, from_sql, lock, to_sql};
+use super::{
+    Progress, RunRecord, Subject, UPDATES_WAITING_MAX, Update, from_sql, in_memory, lock, to_sql,
+};
 use crate::failure::QueryFailure;
 
 /// How long the writer lets updates gather that nobody wants yet: of a run that is committed to
@@ -24,24 +26,47 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Applies updates in the order of the log.
 pub(super) struct Writer {
     tables: Arc<Mutex<Connection>>,
+    /// What those read who ask.
+    reading: Arc<Mutex<Connection>>,
     waiting: mpsc::Receiver<Update>,
     /// What is wanted soon: everything up to this sequence.
     wanted: Arc<AtomicU64>,
     /// Commits that are not next yet, by their first sequence.
     ahead: BTreeMap<Sequence, (Sequence, EventId, Subject)>,
     watermark: Sequence,
+    /// Why it goes on in memory, if it does.
+    in_memory: Option<String>,
     tell: watch::Sender<Progress>,
+}
+
+/// What is to be written at once.
+struct Changes {
+    subjects: Vec<Subject>,
+    broken: Vec<RunRecord>,
+    snapshots: Vec<(RunId, Version, Vec<u8>)>,
+    /// Up to where, and the event there, if there is a new one.
+    reached: (Sequence, Option<EventId>),
 }
 
 impl Writer {
     pub(super) const fn new(
         tables: Arc<Mutex<Connection>>,
+        reading: Arc<Mutex<Connection>>,
         waiting: mpsc::Receiver<Update>,
         wanted: Arc<AtomicU64>,
         watermark: Sequence,
         tell: watch::Sender<Progress>,
     ) -> Self {
-        Self { tables, waiting, wanted, ahead: BTreeMap::new(), watermark, tell }
+        Self {
+            tables,
+            reading,
+            waiting,
+            wanted,
+            ahead: BTreeMap::new(),
+            watermark,
+            in_memory: None,
+            tell,
+        }
     }
 
     pub(super) fn run(mut self) {
@@ -62,7 +87,8 @@ impl Writer {
                 other => other.to_string(),
             });
             let stop = failed.is_some();
-            self.tell.send_replace(Progress { watermark: self.watermark, failed });
+            let (watermark, in_memory) = (self.watermark, self.in_memory.clone());
+            self.tell.send_replace(Progress { watermark, failed, in_memory });
             if stop {
                 return;
             }
@@ -70,60 +96,91 @@ impl Writer {
     }
 
     fn apply(&mut self, updates: Vec<Update>) -> Result<(), QueryFailure> {
+        let mut changes = self.gather(updates);
+        if let Err(failure) = write(&self.tables, &mut changes) {
+            self.go_on_in_memory(failure)?;
+            write(&self.tables, &mut changes)?;
+        }
+        (self.watermark, _) = changes.reached;
+        Ok(())
+    }
+
+    /// What is next in the order of the log.
+    fn gather(&mut self, updates: Vec<Update>) -> Changes {
         let (mut snapshots, mut broken) = (Vec::new(), Vec::new());
         for update in updates {
             match update {
                 Update::Committed { first, last, event, subject } => {
                     self.ahead.insert(first, (last, event, subject));
                 }
-                Update::Broken(record) => broken.push(record),
+                Update::Broken(record) => broken.push(*record),
                 Update::Snapshot { run, version, bytes } => snapshots.push((run, version, bytes)),
             }
         }
         // Of a run that was committed to several times only the last state is worth writing, but
         // its place among the new runs is that of its first, for the sake of its number.
-        let mut order: Vec<Subject> = Vec::new();
+        let mut subjects: Vec<Subject> = Vec::new();
         let mut place: HashMap<RunId, usize> = HashMap::new();
         let mut reached = (self.watermark, None);
         while let Some((last, event, subject)) = self.ahead.remove(&reached.0.next()) {
             reached = (last, Some(event));
             let known = match &subject {
                 Subject::Run(record) => {
-                    let next = order.len();
+                    let next = subjects.len();
                     let at = *place.entry(record.row.id).or_insert(next);
-                    order.get_mut(at)
+                    subjects.get_mut(at)
                 }
                 Subject::Project(_) | Subject::Unreadable => None,
             };
             match known {
                 Some(earlier) => *earlier = subject,
-                None => order.push(subject),
+                None => subjects.push(subject),
             }
         }
-        let mut tables = lock(&self.tables);
-        let transaction = tables.transaction()?;
-        for subject in order {
-            put(&transaction, subject)?;
+        Changes { subjects, broken, snapshots, reached }
+    }
+
+    /// Goes on with a copy in memory, where the file cannot be written to any more, as on a full disk: who reads
+    /// does not suffer from it, and the next start brings the file up to date.
+    fn go_on_in_memory(&mut self, failure: QueryFailure) -> Result<(), QueryFailure> {
+        if Arc::ptr_eq(&self.tables, &self.reading) {
+            return Err(failure);
         }
-        for record in broken {
-            put_run(&transaction, *record)?;
-        }
-        for (run, version, bytes) in snapshots {
-            transaction
-                .prepare_cached("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3)")?
-                .execute(params![run.to_string(), to_sql(version.0), bytes])?;
-        }
-        let (watermark, last_event) = reached;
-        if let Some(event) = last_event {
-            set_watermark(&transaction, watermark, event)?;
-        }
-        transaction.commit()?;
-        self.watermark = watermark;
+        // Where it cannot even be read, that it could not be written to is what there is to say.
+        let Ok(copy) = in_memory(&lock(&self.tables)) else { return Err(failure) };
+        let reason = match failure {
+            QueryFailure::ReadModel(reason) => reason,
+            other => other.to_string(),
+        };
+        tracing::warn!(%reason, "the read model goes on in memory");
+        *lock(&self.reading) = copy;
+        self.tables = Arc::clone(&self.reading);
+        self.in_memory = Some(reason);
         Ok(())
     }
 }
 
-pub(super) fn put(tables: &Connection, subject: Subject) -> Result<(), QueryFailure> {
+fn write(tables: &Mutex<Connection>, changes: &mut Changes) -> Result<(), QueryFailure> {
+    let mut tables = lock(tables);
+    let transaction = tables.transaction()?;
+    for subject in &mut changes.subjects {
+        put(&transaction, subject)?;
+    }
+    for record in &mut changes.broken {
+        put_run(&transaction, record)?;
+    }
+    for (run, version, bytes) in &changes.snapshots {
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3)")?
+            .execute(params![run.to_string(), to_sql(version.0), bytes])?;
+    }
+    if let (watermark, Some(event)) = changes.reached {
+        set_watermark(&transaction, watermark, event)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+pub(super) fn put(tables: &Connection, subject: &mut Subject) -> Result<(), QueryFailure> {
     match subject {
         Subject::Project(project) => {
             tables
@@ -131,12 +188,12 @@ pub(super) fn put(tables: &Connection, subject: Subject) -> Result<(), QueryFail
                 .execute([project.as_str()])?;
             Ok(())
         }
-        Subject::Run(record) => put_run(tables, *record),
+        Subject::Run(record) => put_run(tables, record),
         Subject::Unreadable => Ok(()),
     }
 }
 
-fn put_run(tables: &Connection, mut record: RunRecord) -> Result<(), QueryFailure> {
+fn put_run(tables: &Connection, record: &mut RunRecord) -> Result<(), QueryFailure> {
     let id = record.row.id.to_string();
     let project = record.row.project.to_string();
     let number: i64 = tables

@@ -20,7 +20,7 @@ use crate::{
     failure::CommandFailure,
     files,
     guard::guard,
-    load::{Library, LiveRun},
+    load::LiveRun,
     owed::{Owed, Survey},
     read_model::{Subject, Update},
     slot::{Begin, Phase, Slot, Step, Waiting},
@@ -96,7 +96,7 @@ impl Shard {
                     return Done::Begun { run, result: Err(failure.into()), begin, coming };
                 }
             }
-            match append_one(&library, append).await {
+            match library.append(append).await {
                 Err(AppendFailure::Conflict { .. }) => Done::Known { run, begin },
                 result => Done::Begun { run, result: result.map_err(Into::into), begin, coming },
             }
@@ -236,7 +236,7 @@ impl Shard {
         let coming = Coming { run: after, workflow, events: events.len() as u64, last };
         let append = Append { stream, expected, events };
         self.under_way.push(Box::pin(async move {
-            let result = append_one(&library, append).await;
+            let result = library.append(append).await;
             Done::Appended { run, result, coming, accepted }
         }));
     }
@@ -417,11 +417,4 @@ impl Shard {
         self.read_model.tell(Update::Committed { first, last, event, subject }).await;
         survey
     }
-}
-
-pub(super) async fn append_one(
-    library: &Library,
-    append: Append,
-) -> Result<Sequence, AppendFailure> {
-    Ok(library.log.append(vec![append]).await?.first().copied().unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use holdpoint_core::{
 };
 use holdpoint_log::Append;
 
-use super::{Done, Shard, commands::append_one};
+use super::{Done, Shard};
 use crate::{
     broken::record_of_remains,
     engine::new_event_id,
@@ -105,7 +105,7 @@ impl Shard {
                 let expected = remains.at.version;
                 let events = command.events(&stream, request, now, decided, new_event_id);
                 let append = Append { stream: stream.clone(), expected, events };
-                append_one(&library, append).await?;
+                library.append(append).await?;
                 // It is what is in the log now.
                 let found = library.log.read_stream(&stream, expected, 1).await;
                 let found = found.map_err(QueryFailure::from)?;
