@@ -1,6 +1,6 @@
 //! The command line as it is parsed: every command, argument and option.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -59,8 +59,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "HOLDPOINT_PROJECT", help_heading = "Global options")]
     pub(crate) project: Option<ProjectId>,
 
-    /// How many seconds to wait when another process works on the directory
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 5)]
+    /// How many seconds to wait when another process works on the directory, or does not answer
+    /// [default: 5] [env: HOLDPOINT_WAIT=]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    #[arg(default_value = patience_by_default(), hide_default_value = true)]
     #[arg(value_parser = patience, allow_negative_numbers = true)]
     #[arg(help_heading = "Global options")]
     pub(crate) wait: u16,
@@ -826,6 +828,13 @@ fn number(text: &str) -> Result<u32, String> {
 fn from_one(text: &str) -> Result<u32, String> {
     let expected = || format!("`{text}` is not a number from 1 to {}", u32::MAX);
     text.parse().ok().filter(|number| *number > 0).ok_or_else(expected)
+}
+
+/// How long is waited where nothing is said. Were it an argument's variable, every usage would name the argument.
+fn patience_by_default() -> &'static str {
+    static SECONDS: LazyLock<String> =
+        LazyLock::new(|| std::env::var("HOLDPOINT_WAIT").unwrap_or_else(|_| "5".to_owned()));
+    &SECONDS
 }
 
 fn patience(text: &str) -> Result<u16, String> {

@@ -18,9 +18,11 @@ use crate::{
     GUARD,
     arguments::{Acting, Arguments},
     failure::{Failure, LIST_RUNS},
-    output::tell,
+    output::{line, tell},
     relay::{
-        Told, asking, command_id,
+        Told,
+        asking::{self, Unreached},
+        command_id,
         serving::{Live, Serving},
     },
 };
@@ -54,8 +56,13 @@ pub(crate) struct Who {
 }
 
 impl Context {
-    /// Reads the data directory's configuration.
+    /// The data directory, for who has no work done: nothing then depends on the operator's configuration.
     pub(crate) fn open(&self) -> Result<DataDirectory, Failure> {
+        Ok(DataDirectory::open_without_work(&self.directory)?)
+    }
+
+    /// The data directory with its configuration, which must be complete.
+    fn open_to_work(&self) -> Result<DataDirectory, Failure> {
         // The link is to the running program, also when its file was replaced meanwhile.
         let guard = vec!["/proc/self/exe".into(), GUARD.into()];
         Ok(DataDirectory::open(&self.directory)?.guarded_by(guard))
@@ -89,12 +96,13 @@ impl Context {
                 opened => return Ok(opened?),
             };
             if self.relayed
-                && let Some(stream) = asking::reach(&self.directory).await
+                && let Ok(way) = asking::reach(&self.directory, self.wait).await
             {
-                return Err(Failure::Served(stream));
+                return Err(Failure::Served(way));
             }
             if began.elapsed() >= self.wait {
-                return Err(in_use(&failure));
+                let reached = asking::reach(&self.directory, self.wait).await;
+                return Err(in_use(&failure, reached.err()));
             }
             tokio::time::sleep(RETRY_AFTER).await;
         }
@@ -110,10 +118,14 @@ impl Context {
         if let Some(live) = &self.live {
             return work(&live.engine).await;
         }
-        let directory = self.open()?;
+        let directory = match effects {
+            Effects::Perform => self.open_to_work()?,
+            Effects::LeaveAlone => self.open()?,
+        };
         let log = self.log(&directory).await?;
-        if effects == Effects::Perform {
-            directory.configuration().complete()?;
+        match effects {
+            Effects::Perform => directory.configuration().complete()?,
+            Effects::LeaveAlone => self.tell_mistake(&directory),
         }
         let builder = directory.engine_on(Arc::clone(&log) as _)?;
         let engine = builder.effects(effects).start().await?;
@@ -127,6 +139,18 @@ impl Context {
         }
         engine.shutdown().await;
         worked
+    }
+
+    /// Says what is wrong with the configuration, which nothing but work needs: what is told now says nothing of it.
+    fn tell_mistake(&self, directory: &DataDirectory) {
+        if let (false, Some(DirectoryFailure::Configuration(mistake))) =
+            (self.json, directory.unconfigured())
+        {
+            tell(&format!(
+                "note: {}; no work is done before that is mended\n",
+                line(&mistake.to_string())
+            ));
+        }
     }
 
     /// Takes commands of other processes, if the file system lets it.
@@ -195,6 +219,7 @@ impl Context {
             return work(&live.engine).await;
         }
         let directory = self.open()?;
+        self.tell_mistake(&directory);
         let start = async |log| {
             let builder = directory.engine_to_read_on(log)?;
             Ok::<_, Failure>(builder.effects(Effects::LeaveAlone).start().await)
@@ -210,6 +235,19 @@ impl Context {
         let worked = work(&engine).await;
         engine.shutdown().await;
         worked
+    }
+
+    /// As [`Context::with_engine_at_rest`], or only to read where nothing is to be changed, as `dry` says.
+    pub(crate) async fn with_engine_unless_dry<T>(
+        &self,
+        dry: bool,
+        work: impl AsyncFnOnce(&Engine) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if dry {
+            self.with_engine_to_read(work).await
+        } else {
+            self.with_engine_at_rest(work).await
+        }
     }
 
     /// The project that is meant: the one that was named, or the only one.
@@ -300,14 +338,23 @@ impl Context {
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// Another process has the directory, and takes no commands, or not this one.
-fn in_use(failure: &OpenFailure) -> Failure {
+fn in_use(failure: &OpenFailure, unreached: Option<Unreached>) -> Failure {
     let works = |user: &str| ["holdpoint work", "holdpoint watch"].contains(&user);
-    let help = match failure {
-        OpenFailure::InUse { user: Some(user), .. } if works(user) => {
-            "it does what runs ask for: `holdpoint watch RUN` shows one of them from here"
-        }
-        _ => {
+    let works = matches!(failure, OpenFailure::InUse { user: Some(user), .. } if works(user));
+    let help = match unreached {
+        None => "it does what runs ask for: `holdpoint watch RUN` shows one of them from here"
+            .to_owned(),
+        Some(Unreached::OtherUser(user)) => format!(
+            "it is of the user {user}, and does commands of that user alone: run the command as that user, or wait \
+             for it, longer with `--wait SECONDS`"
+        ),
+        Some(Unreached::Nobody) if works => format!(
+            "nothing reaches it: it is just starting or ending, or its `{SOCKET}` was removed or could not be made. \
+             Wait for it, longer with `--wait SECONDS`, or start it anew"
+        ),
+        Some(Unreached::Nobody) => {
             "it takes no commands of others: wait for it, longer with `--wait SECONDS`, or stop it"
+                .to_owned()
         }
     };
     Failure::busy(failure.to_string(), help)

@@ -87,19 +87,17 @@ fn run(runtime: &Runtime, mut arguments: Arguments) -> Result<ExitCode, Failure>
         let watches = matches!(arguments.command, Command::Watch(_));
         match runtime.block_on(here(arguments, after)) {
             Ok(()) => return Ok(ExitCode::SUCCESS),
-            Err(Failure::Served(stream)) => {
-                match hand_over(runtime.handle(), stream, watches, after)? {
-                    Handed::Ended(code) => return Ok(ExitCode::from(code)),
-                    Handed::NotBegun if not_begun >= NOT_BEGUN_MAX => {
-                        return Err(Failure::busy(
-                            "the process that has the directory takes the command and does not begin it",
-                            "see what it reports, or end it and run the command again",
-                        ));
-                    }
-                    Handed::NotBegun => not_begun = not_begun.saturating_add(1),
-                    Handed::GoOn(sequence) => after = Some(sequence),
+            Err(Failure::Served(way)) => match hand_over(runtime.handle(), way, watches, after)? {
+                Handed::Ended(code) => return Ok(ExitCode::from(code)),
+                Handed::NotBegun if not_begun >= NOT_BEGUN_MAX => {
+                    return Err(Failure::busy(
+                        "the process that has the directory takes the command and does not begin it",
+                        "see what it reports, or end it and run the command again",
+                    ));
                 }
-            }
+                Handed::NotBegun => not_begun = not_begun.saturating_add(1),
+                Handed::GoOn(sequence) => after = Some(sequence),
+            },
             Err(failure) => return Err(failure),
         }
         // The other process is ending: who has the directory now is looked at again, and it may take its

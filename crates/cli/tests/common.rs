@@ -144,6 +144,8 @@ impl Place {
             .args(arguments)
             .current_dir(self.root())
             .env_clear()
+            // However slow the machine is, a process that works answers.
+            .env("HOLDPOINT_WAIT", "120")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -98,8 +98,8 @@ fn the_top_level() {
                                ./holdpoint-demo] [env: HOLDPOINT_DIR=]
           --project <PROJECT>  The project; needed only when the directory has several [env:
                                HOLDPOINT_PROJECT=]
-          --wait <SECONDS>     How many seconds to wait when another process works on the directory
-                               [default: 5]
+          --wait <SECONDS>     How many seconds to wait when another process works on the directory, or
+                               does not answer [default: 5] [env: HOLDPOINT_WAIT=]
           --json               Print one JSON document instead of text
 
     Exit codes: 0 done, 1 refused, 2 wrong usage or input, 3 damaged or failing storage, 4 in use by

@@ -45,6 +45,7 @@ mod steering;
 mod storage;
 mod streams;
 mod substitutes;
+mod unconfigured;
 mod unloadable;
 mod unwritable;
 mod votes;

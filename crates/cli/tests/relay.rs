@@ -731,6 +731,84 @@ fn whoever_is_not_answered_is_told_what_that_means() {
     assert!(!place.path(DATA).join("control.sock").exists());
 }
 
+#[test]
+fn whoever_does_not_answer_is_not_waited_for_and_does_nothing_later() {
+    let _filters = filters();
+    let place = Place::lab();
+    place.must("submit patch --input title=One --as ada");
+    let before = place.must("history 1 --json");
+    let working = Working::new(&place, "work --follow");
+    let process = working.1.as_ref().unwrap();
+    send(process, Signal::STOP);
+    let number = process.id().to_string();
+    let shown = place
+        .shows(&["approve 1 --as bob --wait 1", "show 1 --wait 0", "list --wait 1 --json"])
+        .replace(&number, "[pid]");
+    assert_snapshot!(shown, @r#"
+    $ holdpoint approve 1 --as bob --wait 1
+    error: the process [pid] that has the directory does not answer
+    help: nothing was done. It is stopped or hangs: have it go on (`kill -CONT [pid]`), wait longer with `--wait SECONDS`, or end it
+    [exit 4]
+
+    $ holdpoint show 1 --wait 0
+    error: the process [pid] that has the directory does not answer
+    help: nothing was done. It is stopped or hangs: have it go on (`kill -CONT [pid]`), wait longer with `--wait SECONDS`, or end it
+    [exit 4]
+
+    $ holdpoint list --wait 1 --json
+    {
+      "error": {
+        "help": [
+          "nothing was done. It is stopped or hangs: have it go on (`kill -CONT [pid]`), wait longer with `--wait SECONDS`, or end it"
+        ],
+        "kind": "busy",
+        "message": "the process [pid] that has the directory does not answer"
+      }
+    }
+    [exit 4]
+    "#);
+    send(process, Signal::CONT);
+    assert_eq!(place.must("history 1 --json"), before);
+    place.must("approve 1 --as bob");
+    working.ends();
+}
+
+#[test]
+fn what_begins_while_it_is_given_up_is_not_known_to_be_undone() {
+    let place = Place::lab();
+    place.must("submit patch --input title=One --as ada");
+    let Host { lock: _lock, listener } = Host::of(&place);
+    let calls = |line: &str| place.command(&words(line)).spawn().unwrap();
+    // Who is silent till the end is given up.
+    let child = calls("approve 1 --as bob --wait 1");
+    let (mut stream, _) = listener.accept().unwrap();
+    let ran = finish(child);
+    assert!(ran.errors.contains("does not answer"), "{ran}");
+    assert_eq!(ran.code, Some(4), "{ran}");
+    // It cannot say any more that it begins, so it does not.
+    assert!(stream.write_all(&frame(1, b"")).is_err());
+}
+
+#[test]
+fn who_cannot_be_reached_is_told_as_it_is() {
+    let _filters = filters();
+    let place = Place::lab();
+    let working = Working::new(&place, "work --follow");
+    fs::remove_file(place.path(DATA).join("control.sock")).unwrap();
+    assert_snapshot!(place.shows(&["list --wait 0", "work --wait 0"]), @r"
+    $ holdpoint list --wait 0
+    error: the log in `./holdpoint-data/log` is in use by process [pid] (holdpoint work)
+    help: nothing reaches it: it is just starting or ending, or its `control.sock` was removed or could not be made. Wait for it, longer with `--wait SECONDS`, or start it anew
+    [exit 4]
+
+    $ holdpoint work --wait 0
+    error: the log in `./holdpoint-data/log` is in use by process [pid] (holdpoint work)
+    help: nothing reaches it: it is just starting or ending, or its `control.sock` was removed or could not be made. Wait for it, longer with `--wait SECONDS`, or start it anew
+    [exit 4]
+    ");
+    working.ends();
+}
+
 fn is_stale(socket: &Path) -> bool {
     socket.exists() && UnixStream::connect(socket).is_err()
 }

@@ -156,7 +156,12 @@ fn a_file_that_is_gone_is_missed() {
         } else {
             fs::remove_file(&path).unwrap();
         }
-        for line in ["verify", "list", "approve 2 --as bob", "work"] {
+        // Only who has work done needs its configuration.
+        let lines: &[&str] = match name {
+            "holdpoint.toml" => &["work"],
+            _ => &["verify", "list", "approve 2 --as bob", "work"],
+        };
+        for line in lines {
             let before = place.content();
             place.sh(line).fails_well(code, &(name, line));
             place.sh(&format!("{line} --json")).fails_well_as_json(code, &(name, line));
@@ -296,12 +301,13 @@ fn a_directory_that_cannot_be_written_to() {
 fn a_few_words_for_each_kind_of_trouble() {
     let _filters = crate::common::filters();
     let whole = place();
-    let shown = |change: &dyn Fn(&Path)| {
+    let shown_by = |line: &str, change: &dyn Fn(&Path)| {
         let place = Place::empty();
         copy(&whole.path(DATA), &place.path(DATA));
         change(&place.path(DATA));
-        place.shows(&["list"])
+        place.shows(&[line])
     };
+    let shown = |change: &dyn Fn(&Path)| shown_by("list", change);
     let write = |name: &'static str, content: &'static str| {
         move |data: &Path| fs::write(data.join(name), content).unwrap()
     };
@@ -347,8 +353,8 @@ fn a_few_words_for_each_kind_of_trouble() {
     help: copy the whole directory before anything else, and check the disk; then restore a backup, or save what still verifies with `holdpoint salvage`; `docs/format.md`, section "Opening", says what each check means
     [exit 3]
     "#);
-    assert_snapshot!(shown(&write("holdpoint.toml", "[activity.deploy\n")), @r#"
-    $ holdpoint list
+    assert_snapshot!(shown_by("work", &write("holdpoint.toml", "[activity.deploy\n")), @r#"
+    $ holdpoint work
     error: ./holdpoint-data/holdpoint.toml:1:17: unclosed table, expected `]`
     help: an activity is one of
             command = ["program", "argument", "${field}"]
@@ -367,8 +373,8 @@ fn a_few_words_for_each_kind_of_trouble() {
     help: restore `log` from a backup: nothing else says what happened; to begin anew, name another directory
     [exit 2]
     ");
-    assert_snapshot!(shown(&|data| fs::remove_file(data.join("holdpoint.toml")).unwrap()), @"
-    $ holdpoint list
+    assert_snapshot!(shown_by("work", &|data| fs::remove_file(data.join("holdpoint.toml")).unwrap()), @"
+    $ holdpoint work
     error: `./holdpoint-data` has no `holdpoint.toml`
     help: write it, or let `holdpoint --dir ./holdpoint-data init` write one that configures nothing; the log stays as it is
     [exit 2]

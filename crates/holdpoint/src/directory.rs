@@ -43,7 +43,8 @@ const CONFIGURATION_BYTES_MAX: u64 = 1024 * 1024;
 /// is no part of what is kept.
 pub const SOCKET: &str = "control.sock";
 pub(crate) const LOG: &str = "log";
-pub(crate) const READ_MODEL: &str = "read-model.sqlite";
+/// The name of the read model in a data directory.
+pub const READ_MODEL: &str = "read-model.sqlite";
 
 /// Whether nothing is left of a log that was there: what is derived from it still is.
 fn has_lost_log(path: &Path) -> bool {
@@ -71,6 +72,8 @@ pub fn is_own_file(name: &OsStr) -> bool {
 pub struct DataDirectory {
     path: PathBuf,
     configuration: Configuration,
+    /// Why there is no configuration, where it is done without.
+    unconfigured: Option<Arc<DirectoryFailure>>,
 }
 
 /// Why a data directory cannot be made or used.
@@ -287,7 +290,34 @@ impl DataDirectory {
     /// # Errors
     /// See [`DirectoryFailure`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DirectoryFailure> {
-        let path = path.as_ref().to_owned();
+        let path = Self::located(path.as_ref())?;
+        let configuration = read_configuration(&path)?;
+        Ok(Self { path, configuration, unconfigured: None })
+    }
+
+    /// As [`DataDirectory::open`], for who has no work done: where the configuration is not there, cannot be read or
+    /// is not acceptable, it is done without. Nothing is then said of what is configured.
+    ///
+    /// # Errors
+    /// See [`DirectoryFailure`].
+    pub fn open_without_work(path: impl AsRef<Path>) -> Result<Self, DirectoryFailure> {
+        let path = Self::located(path.as_ref())?;
+        let (configuration, unconfigured) = match read_configuration(&path) {
+            Ok(configuration) => (configuration, None),
+            Err(failure) => (Configuration::default(), Some(Arc::new(failure))),
+        };
+        Ok(Self { path, configuration, unconfigured })
+    }
+
+    /// Why there is no configuration, where it is done without.
+    #[must_use]
+    pub fn unconfigured(&self) -> Option<&DirectoryFailure> {
+        self.unconfigured.as_deref()
+    }
+
+    /// Checks that there is a data directory at `path`.
+    fn located(path: &Path) -> Result<PathBuf, DirectoryFailure> {
+        let path = path.to_owned();
         if !path.exists() {
             return Err(DirectoryFailure::NotThere { path });
         }
@@ -304,11 +334,7 @@ impl DataDirectory {
         if !path.join(LOG).is_dir() {
             return Err(foreign("it has no `log`"));
         }
-        if !path.join(CONFIGURATION_FILE).exists() {
-            return Err(DirectoryFailure::NoConfiguration { path });
-        }
-        let configuration = read_configuration(&path)?;
-        Ok(Self { path, configuration })
+        Ok(path)
     }
 
     /// The key with which the log signs checkpoints.
@@ -412,6 +438,9 @@ impl DataDirectory {
         for (name, limits) in self.configuration.queues() {
             builder = builder.queue(name, limits);
         }
+        if self.unconfigured.is_some() {
+            builder = builder.activities_unknown();
+        }
         Ok(builder)
     }
 }
@@ -419,6 +448,9 @@ impl DataDirectory {
 /// Reads the operator's configuration in the data directory at `path`.
 fn read_configuration(path: &Path) -> Result<Configuration, DirectoryFailure> {
     let file = path.join(CONFIGURATION_FILE);
+    if !file.exists() {
+        return Err(DirectoryFailure::NoConfiguration { path: path.to_owned() });
+    }
     let unusable = |message: String| ConfigurationFailure {
         path: file.clone(),
         line: 1,

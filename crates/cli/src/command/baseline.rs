@@ -60,7 +60,7 @@ async fn publish(
     let parsed =
         Baseline::parse(&file.display().to_string(), &source).map_err(Failure::Findings)?;
     context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_unless_dry(dry_run, async |engine| {
             let project = context.project(engine)?;
             let read = engine.read_baseline(&source)?;
             let before = project.baseline();

@@ -62,8 +62,8 @@ async fn in_force(context: &Context) -> Result<Written, Failure> {
                 });
                 (project.id().to_string(), found)
             }
-            Err(Failure::Served(stream)) => {
-                match asking::ask(stream, question(context.project.as_ref()))? {
+            Err(Failure::Served(way)) => {
+                match asking::ask(way, question(context.project.as_ref()))? {
                     Some(answer) => told(&answer),
                     None => continue,
                 }

@@ -92,7 +92,7 @@ async fn change(context: &Context, declared: Declared, how: &Change) -> Result<A
     let who = if how.dry_run { None } else { Some(how.acting.who()?) };
     let rest = if how.prune { Rest::Remove } else { Rest::Keep };
     context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_unless_dry(how.dry_run, async |engine| {
             let project = context.project(engine)?;
             let difference = declared.against(project.items(), rest)?;
             let answer = match who {

@@ -62,7 +62,7 @@ async fn impose(context: &Context, arguments: Impose) -> Result<Answer, Failure>
     let command =
         ProjectCommand { id: who.command, actor: who.actor, auth: who.auth, trace: None, action };
     context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_unless_dry(dry_run, async |engine| {
             let project = context.project(engine)?;
             // What would be refused is refused in a preview, too.
             Project::decide(Some(&project), project.id(), &command)?;

@@ -38,7 +38,7 @@ pub(crate) async fn migrate(context: &Context, arguments: Migrate) -> Result<(),
     let dry = arguments.dry_run;
     let reason = arguments.reason.clone().unwrap_or_else(|| "a dry run".to_owned());
     let all = context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_unless_dry(dry, async |engine| {
             let rows = meant(context, engine, &arguments).await?;
             if rows.len() > 1 && arguments.acting.command_id.is_some() {
                 return Err(Failure::usage(

@@ -45,7 +45,7 @@ pub(crate) async fn vote(context: &Context, on: Votes, ballot: Ballot) -> Result
     let who = acting.who()?;
     let seen = seen.map(|file| preview(&file)).transpose()?;
     let voted = context
-        .with_engine_at_rest(async |engine| {
+        .with_engine_unless_dry(dry_run, async |engine| {
             let sent = |id| command(&who, id, &action);
             let mut told = Vec::new();
             let meant = match &seen {
@@ -229,6 +229,7 @@ async fn cast(
         would => refusal_of(would)?,
     };
     let would = would.and_then(|events| as_it_was(how, events));
+    let mut done = None;
     let (about, outcome) = match (would, how) {
         (Err(refusal), How::Found) => (None, Outcome::Left(refusal)),
         (Err(refusal), How::Named | How::Seen(_)) => (None, Outcome::Refused(refusal)),
@@ -237,11 +238,15 @@ async fn cast(
             (about(&events), Outcome::Would { releases: events.iter().any(released) })
         }
         (Ok(events), _) => match refusal_of(engine.command(*run, command).await)? {
-            Ok(_) => (about(&events), Outcome::Done),
+            Ok(answer) => {
+                done = Some(answer);
+                (about(&events), Outcome::Done)
+            }
             Err(refusal) => (None, Outcome::Refused(refusal)),
         },
     };
-    Ok(Told::of(&engine.run(*run).await?, outcome).about(about))
+    let detail = several::shown(engine.run(*run).await, done)?;
+    Ok(Told::of(&detail, outcome).about(about))
 }
 
 /// Refuses to vote on what is not as a preview has found it.

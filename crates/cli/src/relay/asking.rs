@@ -5,10 +5,12 @@ use std::{
     ffi::OsString,
     fs::{File, metadata},
     io::{self, IsTerminal, Read, Write},
+    net::Shutdown,
     os::unix::{fs::MetadataExt, net::UnixStream},
     path::Path,
     process,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use console::Term;
@@ -30,6 +32,9 @@ use crate::{arguments::Command, command::work, failure::Failure, text_file};
 /// What a program ends with that Ctrl-C ends.
 const INTERRUPTED: i32 = 130;
 
+/// What another process is given at least to say that it begins a command.
+const ANSWER_MIN: Duration = Duration::from_secs(1);
+
 /// What came of a command that was handed over.
 pub(crate) enum Handed {
     /// It has ended with this exit code.
@@ -40,30 +45,55 @@ pub(crate) enum Handed {
     GoOn(Sequence),
 }
 
-/// A way to the process that has `directory`, if it takes commands of others and is of the same user: it is
-/// handed the files that it asks for.
-pub(crate) async fn reach(directory: &Path) -> Option<UnixStream> {
-    let (_directory, path) = socket(directory).ok()?;
-    let stream = tokio::net::UnixStream::connect(path).await.ok()?;
-    let peer = stream.peer_cred().ok()?.uid();
-    if peer != rustix::process::geteuid().as_raw() {
-        return None;
-    }
-    let stream = stream.into_std().ok()?;
-    stream.set_nonblocking(false).ok()?;
-    Some(stream)
+/// The way to a process that takes commands of others. It must begin one in time.
+#[derive(Debug)]
+pub(crate) struct Way {
+    stream: UnixStream,
+    process: Option<i32>,
 }
 
-/// Has the command of this process done at the other end of `stream`: prints what it prints, reads what
+/// Why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreached {
+    /// Nobody listens.
+    Nobody,
+    /// Who listens is of this user, and is not handed the files that it asks for.
+    OtherUser(u32),
+}
+
+/// A way to the process that has `directory`, if it takes commands of others and is of the same user. It must begin
+/// one within `patience`.
+pub(crate) async fn reach(directory: &Path, patience: Duration) -> Result<Way, Unreached> {
+    let own = rustix::process::geteuid().as_raw();
+    let of_same_user =
+        |user: u32| if user == own { Ok(()) } else { Err(Unreached::OtherUser(user)) };
+    let nobody = |_: io::Error| Unreached::Nobody;
+    let (opened, path) = socket(directory).map_err(nobody)?;
+    // Of another's socket nothing else may be known.
+    of_same_user(metadata(&path).map_err(nobody)?.uid())?;
+    let stream = tokio::net::UnixStream::connect(path).await.map_err(nobody)?;
+    drop(opened);
+    let peer = stream.peer_cred().map_err(nobody)?;
+    of_same_user(peer.uid())?;
+    let stream = stream.into_std().map_err(nobody)?;
+    stream.set_nonblocking(false).map_err(nobody)?;
+    let patience = Some(patience.max(ANSWER_MIN));
+    stream.set_read_timeout(patience).map_err(nobody)?;
+    stream.set_write_timeout(patience).map_err(nobody)?;
+    Ok(Way { stream, process: peer.pid() })
+}
+
+/// Has the command of this process done at the other end of the way: prints what it prints, reads what
 /// it reads. `watches` says that Ctrl-C is not its end but a word to it.
 pub(crate) fn hand_over(
     runtime: &Handle,
-    mut stream: UnixStream,
+    way: Way,
     watches: bool,
     after: Told,
 ) -> Result<Handed, Failure> {
     let acts = COMMAND.get().is_some();
     let call = call(env::args_os().collect(), after)?;
+    let Way { mut stream, process } = way;
     let out = Arc::new(Mutex::new(stream.try_clone()?));
     let say = |asked: &Asked| asked.write(&mut *out.lock().unwrap_or_else(PoisonError::into_inner));
     match say(&Asked::Command(Box::new(call))) {
@@ -73,6 +103,7 @@ pub(crate) fn hand_over(
                 "put what is long into a file, or wait until that process has ended",
             ));
         }
+        Err(error) if is_timeout(&error) => return Err(unanswered(&mut stream, process, acts)),
         // Whoever refuses need not hear the command first.
         _ => {}
     }
@@ -101,9 +132,20 @@ pub(crate) fn hand_over(
     }
     let (mut output, mut errors) = (anstream::stdout(), anstream::stderr());
     let (mut begun, mut told) = (false, None);
-    while let Ok(Some(said)) = Said::read(&mut stream) {
+    loop {
+        let said = match Said::read(&mut stream) {
+            Ok(Some(said)) => said,
+            Err(error) if !begun && is_timeout(&error) => {
+                return Err(unanswered(&mut stream, process, acts));
+            }
+            Ok(None) | Err(_) => break,
+        };
         match said {
-            Said::Begun => begun = true,
+            Said::Begun => {
+                begun = true;
+                stream.set_read_timeout(None)?;
+                stream.set_write_timeout(None)?;
+            }
             Said::Refused { message, help } => return Err(Failure::busy(message, help)),
             Said::Print(Stream::Output, bytes) => {
                 output.write_all(&bytes)?;
@@ -130,26 +172,60 @@ pub(crate) fn hand_over(
     }
 }
 
-/// Asks the process at the other end of `stream` for the answer to a command that only looks, with `--json`;
+/// Asks the process at the other end of the way for the answer to a command that only looks, with `--json`;
 /// nothing when that process has ended without one.
-pub(crate) fn ask(mut stream: UnixStream, words: Vec<OsString>) -> Result<Option<Value>, Failure> {
+pub(crate) fn ask(way: Way, words: Vec<OsString>) -> Result<Option<Value>, Failure> {
+    let Way { mut stream, process } = way;
     let mut call = call(words, None)?;
     (call.about.output, call.about.errors) = (None, None);
     // Whoever refuses need not hear the command first.
     drop(Asked::Command(Box::new(call)).write(&mut stream));
     let (mut output, mut errors) = (Vec::new(), Vec::new());
-    while let Ok(Some(said)) = Said::read(&mut stream) {
+    let mut begun = false;
+    loop {
+        let said = match Said::read(&mut stream) {
+            Ok(Some(said)) => said,
+            Err(error) if !begun && is_timeout(&error) => {
+                return Err(unanswered(&mut stream, process, false));
+            }
+            Ok(None) | Err(_) => return Ok(None),
+        };
         match said {
+            Said::Begun => {
+                begun = true;
+                stream.set_read_timeout(None)?;
+            }
             Said::Refused { message, help } => return Err(Failure::busy(message, help)),
             Said::Print(Stream::Output | Stream::OutputAsIs, bytes) => output.extend(bytes),
             Said::Print(Stream::Errors | Stream::ErrorsAsIs, bytes) => errors.extend(bytes),
             Said::End(0) => return Ok(Some(serde_json::from_slice(&output)?)),
             Said::End(_) => return Err(Failure::of_json(&serde_json::from_slice(&errors)?)),
             // A command that only looks reads no file, and nobody goes on from where it was.
-            Said::Begun | Said::Want { .. } | Said::At(_) => {}
+            Said::Want { .. } | Said::At(_) => {}
         }
     }
-    Ok(None)
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&error.kind())
+}
+
+/// The process at the other end has not said in time that it begins. Once it cannot say so any more it does not begin
+/// either, so what counts is whether it has said so meanwhile.
+fn unanswered(stream: &mut UnixStream, process: Option<i32>, acts: bool) -> Failure {
+    if stream.shutdown(Shutdown::Both).is_ok()
+        && matches!(Said::read(stream), Ok(Some(Said::Begun)))
+    {
+        return unknown(acts);
+    }
+    let number = process.map(|number| format!(" {number}")).unwrap_or_default();
+    Failure::busy(
+        format!("the process{number} that has the directory does not answer"),
+        format!(
+            "nothing was done. It is stopped or hangs: have it go on (`kill -CONT{number}`), wait longer with \
+             `--wait SECONDS`, or end it"
+        ),
+    )
 }
 
 /// How large the terminal is, in lines and columns.

@@ -68,8 +68,13 @@ impl Secrets {
         let forms: Vec<Form> = forms.into_iter().collect();
         let mut known = Known { forms, ..Known::default() };
         for (n, form) in known.forms.iter().enumerate() {
-            let firsts: BTreeSet<u8> =
-                form.0.first().into_iter().flatten().filter_map(|way| way.first().copied()).collect();
+            let firsts: BTreeSet<u8> = form
+                .0
+                .first()
+                .into_iter()
+                .flatten()
+                .filter_map(|way| way.first().copied())
+                .collect();
             for first in firsts {
                 known.begins.entry(first).or_default().push(n);
             }
@@ -285,11 +290,25 @@ mod tests {
         for (value, forms) in [
             ("a/b", &[r"a\/b", "a%2fb", "a%2Fb", r"a\u002fb", r"a\\/b", "%61/%62"][..]),
             ("a&<b", &[r"a\u0026\u003cb", r"a\u0026<b", "a%26%3Cb", r"a\\u0026\\u003Cb"]),
-            ("sä😀", &[r"s\u00e4\ud83d\ude00", r"s\u00E4😀", "s%c3%a4%F0%9F%98%80", r"s\\u00e4\\ud83d\\ude00"]),
+            (
+                "sä😀",
+                &[
+                    r"s\u00e4\ud83d\ude00",
+                    r"s\u00E4😀",
+                    "s%c3%a4%F0%9F%98%80",
+                    r"s\\u00e4\\ud83d\\ude00",
+                ],
+            ),
             ("p q+r", &["p+q%2Br", "p%20q+r", "p+q+r", r"p\u0020q\u002Br"]),
-            ("\"\\\n\t", &[r#"\"\\\n\t"#, r#"\\\"\\\\\\n\\t"#, r"\u0022\u005c\u000a\u0009", "%22%5C%0a%09"]),
+            (
+                "\"\\\n\t",
+                &[r#"\"\\\n\t"#, r#"\\\"\\\\\\n\\t"#, r"\u0022\u005c\u000a\u0009", "%22%5C%0a%09"],
+            ),
             ("Aladdin:open", &["QWxhZGRpbjpvcGVu", "QWxhZGRpbjpvcGVuCg"]),
-            ("~~~???>>>", &["fn5+Pz8/Pj4+", "fn5-Pz8_Pj4-", r"fn5+Pz8\/Pj4+", "fn5%2BPz8%2fPj4%2b"]),
+            (
+                "~~~???>>>",
+                &["fn5+Pz8/Pj4+", "fn5-Pz8_Pj4-", r"fn5+Pz8\/Pj4+", "fn5%2BPz8%2fPj4%2b"],
+            ),
         ] {
             let secrets = Secrets::new([value.to_owned()]);
             for form in forms.iter().chain([&value]) {
@@ -305,11 +324,22 @@ mod tests {
         }
         // Within something longer that is in base64, but for what it shares with its neighbours.
         let secrets = Secrets::new(["correct horse".to_owned()]);
-        for (before, behind) in [("", ":"), ("a", ""), ("ad", ""), ("ada", ""), ("a", ":b"), ("ad", ":b"), ("ada:", ":")] {
+        for (before, behind) in [
+            ("", ":"),
+            ("a", ""),
+            ("ad", ""),
+            ("ada", ""),
+            ("a", ":b"),
+            ("ad", ":b"),
+            ("ada:", ":"),
+        ] {
             let text = STANDARD_NO_PAD.encode(format!("{before}correct horse{behind}"));
             let hidden = secrets.hide(&text);
             let stars = hidden.matches('*').count();
-            assert!(stars >= 15 && hidden.contains(&"*".repeat(stars)), "{before}, {behind}: {hidden}");
+            assert!(
+                stars >= 15 && hidden.contains(&"*".repeat(stars)),
+                "{before}, {behind}: {hidden}"
+            );
         }
         // What is short would be found in anything.
         assert_eq!(Secrets::new(["short-7".to_owned()]).hide("c2hvcnQtNw"), "c2hvcnQtNw");
