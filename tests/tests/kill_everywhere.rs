@@ -43,7 +43,9 @@ use holdpoint_log_sled::SledLog;
 use holdpoint_tests::{Data, program};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shipped::{all_that_ships_is_among, command, declare, input, office, people};
+use shipped::{
+    all_that_ships_is_among, command, declare, input, make_office, people, serve_metrics,
+};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -453,7 +455,8 @@ fn all_that_ships_and_gives_machines_work_is_played() {
 #[test]
 fn whatever_is_killed_anywhere_comes_to_its_end() {
     let fleets: Vec<Fleet> = (0..WORKERS).map(Fleet::start).collect();
-    let office = office(CONFIGURATION, &[]);
+    let office = Data::new();
+    make_office(&office, CONFIGURATION, serve_metrics(|_| Some("0")), &[]);
     declare(&office, fleets.iter().map(|fleet| (fleet.service.as_str(), &fleet.targets)));
     let began = Instant::now();
 

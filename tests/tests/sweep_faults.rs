@@ -27,16 +27,20 @@ use fast_clock::FastClock;
 use holdpoint::{
     DataDirectory,
     core::{
-        Action, Actor, Authentication, CommandId, Outcome, RunId, RunStatus, RunView, Steering,
-        Vote,
+        Action, Actor, Authentication, CommandId, Outcome, Ruling, RunId, RunStatus, RunView,
+        Steering, Vote,
     },
     engine::{ActivityHandler, Attempt, Engine, Submission, Takes},
 };
 use holdpoint_log::verify;
 use holdpoint_log_sled::SledLog;
+use holdpoint_tests::Data;
 use jiff::Timestamp;
-use serde_json::Value;
-use shipped::{all_that_ships_is_among, command, declare, input, office, people, steer};
+use serde_json::{Value, json};
+use shipped::{
+    all_that_ships_is_among, checks, command, declare, input, make_office, people, serve_metrics,
+    steer,
+};
 use uuid::Uuid;
 
 /// How many times faster than time the clock runs.
@@ -56,6 +60,8 @@ const ROLLOUTS: [(&str, bool); 5] = [
 ];
 /// The number of the service, after those of two machines.
 const SERVICE: usize = 2;
+/// What goes wrong where the metrics of a service are asked for; and its file in the service's directory.
+const METRICS: &str = "metrics";
 
 /// `fail` in a machine's directory makes the next program there stop half-way, with the exit code in it.
 const CONFIGURATION: &str = r#"
@@ -118,7 +124,7 @@ enum How {
     Lost,
     /// The machine answers that it is not well.
     Bad,
-    /// The machine does not answer.
+    /// The machine does not answer, or a check does not know.
     Silent,
 }
 
@@ -153,12 +159,13 @@ impl ActivityHandler for Twice {
     }
 
     async fn attempt(&self, attempt: Attempt) -> Outcome {
-        if attempt.activity == "deployed" {
-            // It is asked about work that went wrong, and changes nothing.
-            return self.inner.attempt(attempt).await;
-        }
         let (machine, step) = place(&attempt);
+        let is_settling = attempt.activity == "deployed";
+        let step = if is_settling { "deployed".to_owned() } else { step };
         let fault = self.faults.lock().unwrap().remove(&(machine.clone(), step));
+        if is_settling && fault.is_some() {
+            return Outcome::Completed(json!({ "settled": "unknown" }));
+        }
         let file = self.machines.join(machine).join("fail");
         if let Some(how) = fault {
             fs::write(&file, how.word()).unwrap();
@@ -312,6 +319,9 @@ fn cases() -> Vec<Case> {
             }
         }
     }
+    for how in [How::Bad, How::Silent] {
+        add("canary-rollout", true, &[(SERVICE, METRICS, how)], Person::TriesAgain);
+    }
     let name = "blue-green-rollout";
     add(name, false, &[], Person::TriesAgain);
     for place in [0, 1, SERVICE] {
@@ -323,6 +333,10 @@ fn cases() -> Vec<Case> {
         add(name, false, &[(machine, "check", How::Bad)], Person::TriesAgain);
         for person in PEOPLE {
             add(name, false, &[(machine, "check", How::Silent)], person);
+        }
+        for person in [Person::TriesAgain, Person::TakesOver, Person::Aborts] {
+            let faults = [(machine, "deploy", How::Lost), (machine, "deployed", How::Silent)];
+            add(name, false, &faults, person);
         }
     }
     for (how, people) in
@@ -366,13 +380,32 @@ fn make(case: &mut Case, number: usize, port: u16, machines: &Path, faults: &Fau
     let mut all = faults.lock().unwrap();
     for (place, step, how) in &case.faults {
         let machine = case.machines.get(*place).unwrap_or(&case.service);
+        if *step == METRICS {
+            fs::write(machines.join(machine).join(METRICS), how.word()).unwrap();
+            continue;
+        }
         all.insert((machine.clone(), (*step).to_owned()), *how);
     }
 }
 
 /// What people do where the run of a case stands so: whatever a hold waits for, and where it is stuck what the case
 /// says, or else another try.
-fn people_do(case: &Case, view: &RunView) -> Vec<(String, Action)> {
+fn people_do(case: &Case, view: &RunView, machines: &Path) -> Vec<(String, Action)> {
+    // Where a check is still asked about it, people wait.
+    if let Some(one) = view.unknown.iter().find(|one| one.asks.is_none()) {
+        let effect = one.effect.clone();
+        let ruling = match case.person {
+            Person::TriesAgain | Person::Skips => Ruling::Again,
+            Person::TakesOver => {
+                let machine = machines.join(effect.as_str().split('/').nth(1).unwrap());
+                fs::write(machine.join("version"), "2\n").unwrap();
+                Ruling::Done { output: Value::Null }
+            }
+            Person::Aborts => Ruling::Failed,
+        };
+        let reason = "I looked".to_owned();
+        return vec![("ada".to_owned(), Action::Settle { effect: Some(effect), ruling, reason })];
+    }
     if view.status == RunStatus::Stuck {
         let targets = view.rollout.iter().flat_map(|rollout| &rollout.targets);
         let mut unclear = targets.filter(|one| matches!(one.state, "stuck" | "unchecked"));
@@ -398,6 +431,7 @@ fn agrees(case: &Case, view: &RunView, machines: &Path, outcome: &str) {
     let is = |machine: &str| {
         let machine = machines.join(machine);
         assert!(!machine.join("fail").exists(), "{}: it fails for ever", case.what());
+        assert!(!machine.join(METRICS).exists(), "{}: nobody asked", case.what());
         let version = fs::read_to_string(machine.join("version")).unwrap();
         (version.trim().to_owned(), machine.join("out").exists())
     };
@@ -479,7 +513,8 @@ async fn play(
                 case.was_stuck = true;
                 assert!(!view.next_steps.is_empty(), "{}: nobody can help: {view:?}", case.what());
             }
-            for (who, action) in people_do(&case, &view) {
+            case.was_stuck |= checks(&view).next().is_some();
+            for (who, action) in people_do(&case, &view, machines) {
                 // It may stand elsewhere by now, and what comes first suffices.
                 if engine.command(run, command(&who, action)).await.is_ok()
                     && view.status == RunStatus::Stuck
@@ -497,9 +532,17 @@ async fn play(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_fails_once_the_end_is_told_and_the_machines_are_as_it_says() {
-    // A check that tells nothing says so soon.
-    let data = office(CONFIGURATION, &["inconclusive_limit: 1"]);
+    let data = Data::new();
     let machines = data.path().join("machines");
+    let services = machines.clone();
+    let metrics = serve_metrics(move |service| {
+        let file = services.join(service).join(METRICS);
+        let Ok(goes_wrong) = fs::read_to_string(&file) else { return Some("0") };
+        fs::remove_file(file).unwrap();
+        (goes_wrong == How::Bad.word()).then_some("1")
+    });
+    // A check that tells nothing says so soon.
+    make_office(&data, CONFIGURATION, metrics, &["inconclusive_limit: 1"]);
     let port = serve(machines.clone());
     let faults = Faults::default();
     let mut cases = cases();

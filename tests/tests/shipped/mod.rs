@@ -1,10 +1,16 @@
 //! What ships and gives machines work: the definitions, an office that has what they need, what is submitted, and
 //! people who do whatever is waited for.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    thread,
+};
 
 use holdpoint::core::{
-    Action, Actor, Authentication, Command, CommandId, Digest, RunView, Steering, Vote,
+    Action, Actor, Authentication, Command, CommandId, Digest, NextAsk, RunView, Steering, Vote,
     evidence::NewEvidence, view::ConditionView,
 };
 use holdpoint_tests::{Data, shipped};
@@ -37,8 +43,8 @@ pub(crate) fn all_that_ships_is_among<'a>(played: impl IntoIterator<Item = &'a s
     assert_eq!(told, shipped());
 }
 
-/// The definition, with checks that take moments and of which `more` is said, with days of notice that
-/// take seconds, and with a time for people that lasts on a fast clock.
+/// The definition, with checks of machines that take moments and of which `more` is said, with a check of metrics that
+/// is made once, with days of notice that take seconds, and with a time for people that lasts on a fast clock.
 fn quick(source: &str, more: &[&str]) -> String {
     let says = [&["for: 20ms", "every: 10ms"], more].concat();
     let lines = says.join("\n          ");
@@ -46,15 +52,16 @@ fn quick(source: &str, more: &[&str]) -> String {
         .replace("for: \"${input.bake}\"", &lines)
         .replace("          for: 1m\n", &format!("          {lines}\n"))
         .replace("/health\", for: 1m }", &format!("/health\", {} }}", says.join(", ")))
+        .replace("attempts: 3\n          on_fail: refuse", "attempts: 1\n          on_fail: refuse")
         .replace("for: 1d }", "for: 10s }")
         .replace("expires: 2h", "expires: 400h")
         .replace("expires: 4h", "expires: 400h")
         .replace("expires: 12h", "expires: 400h")
 }
 
-/// A data directory with all that runs of these definitions need but the machines. `more` is said of each check.
-pub(crate) fn office(configuration: &str, more: &[&str]) -> Data {
-    let data = Data::new();
+/// Makes a data directory with all that runs of these definitions need but the machines. `more` is said of each check of
+/// those; `metrics` is the port of the server that knows how the services are.
+pub(crate) fn make_office(data: &Data, configuration: &str, metrics: u16, more: &[&str]) {
     data.must(&["init"]);
     data.must(&["project", "create", "lab", "--as", "ada"]);
     for (member, roles) in [
@@ -92,8 +99,33 @@ pub(crate) fn office(configuration: &str, more: &[&str]) -> Data {
         fs::write(&file, quick(source, more)).unwrap();
         data.must(&["definitions", "publish", file.to_str().unwrap(), "--as", "ada"]);
     }
-    fs::write(data.path().join("holdpoint.toml"), configuration).unwrap();
-    data
+    let metrics = format!("[metrics.metrics]\nurl = \"http://127.0.0.1:{metrics}\"\n");
+    fs::write(data.path().join("holdpoint.toml"), configuration.to_owned() + &metrics).unwrap();
+}
+
+/// Says of each service how many of its requests fail, or does not answer; gives the port.
+pub(crate) fn serve_metrics(
+    failing: impl Fn(&str) -> Option<&'static str> + Send + 'static,
+) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut asked) = (stream.unwrap(), [0; 4096]);
+            // Who is killed does not ask to the end.
+            let _ = stream.read(&mut asked);
+            let asked = String::from_utf8_lossy(&asked);
+            // As `service='hall'` stands in an address.
+            let service = asked.split("%27").nth(1);
+            let Some(value) = service.and_then(&failing) else { continue };
+            let result = json!([{ "metric": {}, "value": [0, value] }]);
+            let data = json!({ "resultType": "vector", "result": result });
+            let answer = json!({ "status": "success", "data": data }).to_string();
+            let headers = format!("content-length: {}\r\nconnection: close", answer.len());
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\n{headers}\r\n\r\n{answer}");
+        }
+    });
+    port
 }
 
 /// Has the project know these machines, each with the service that it takes over when that is switched to green.
@@ -120,7 +152,7 @@ pub(crate) fn input(name: &str, machines: &[String], service: &str) -> Value {
     };
     match name {
         "rolling-rollout" => rollout(json!({})),
-        "canary-rollout" => rollout(json!({ "bake": "10s", "observe": "10s" })),
+        "canary-rollout" => rollout(json!({ "bake": "10s", "observe": "10s", "service": service })),
         "standard-change" => rollout(json!({ "procedure": "patch" })),
         "normal-change" => rollout(json!({ "domain": "storage", "items": ["hall"] })),
         "emergency-change" => rollout(json!({ "incident": "INC-1" })),
@@ -191,5 +223,16 @@ pub(crate) fn people(view: &RunView, judged: Vote) -> Vec<(String, Action)> {
         Some((who, action))
     };
     let conditions = view.holds.iter().flat_map(|hold| &hold.conditions);
-    conditions.filter(|condition| !condition.met).filter_map(does).collect()
+    let done = conditions.filter(|condition| !condition.met).filter_map(does);
+    done.chain(checks(view).map(|again| ("bob".to_owned(), again))).collect()
+}
+
+/// The checks of holds that told nothing, to be made again.
+pub(crate) fn checks(view: &RunView) -> impl Iterator<Item = Action> {
+    view.next_steps.iter().filter_map(|step| match &step.ask {
+        Some(NextAsk::Recheck { hold, check }) => {
+            Some(Action::Recheck { hold: Some(hold.clone()), check: Some(check.clone()) })
+        }
+        _ => None,
+    })
 }
