@@ -565,6 +565,14 @@ pub(crate) enum DefinitionsCommand {
         #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
         version: Option<u32>,
     },
+    /// List what definitions ask of people, and which members of the project could do it now
+    Authority {
+        /// The definition; the highest version of each when absent
+        name: Option<DefinitionName>,
+        /// Its version; the highest when absent
+        #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true, requires = "name")]
+        version: Option<u32>,
+    },
     /// As `holdpoint check`
     Check(Check),
 }

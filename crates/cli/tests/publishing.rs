@@ -208,3 +208,86 @@ fn a_run_releases_just_these_bytes() {
     root sha256:[digest]
     ");
 }
+
+#[test]
+fn who_could_do_what_is_asked_is_listed() {
+    let _filters = filters();
+    let place = Place::empty();
+    place.must("init");
+    place.must("project create lab --as ada");
+    place.write("release.yaml", RELEASE);
+    place.write("change.yaml", CHANGE);
+    assert_snapshot!(place.shows(&[
+        "definitions authority",
+        "definitions publish release.yaml --as ada",
+        "project member add bob --role author --as ada",
+        "definitions publish change.yaml --as ada",
+        "definitions authority",
+        "definitions authority change --json",
+        "definitions authority change --version 7",
+        "definitions authority nothing",
+        "definitions authority --version 1",
+    ]), @r#"
+    $ holdpoint definitions authority
+    no definition is published in the project `lab`
+
+    $ holdpoint definitions publish release.yaml --as ada
+    published `release` v1 in the project `lab`
+    note: `review` waits for 1 of role author, but not the requester (approval/peer): nobody in the project could
+
+    $ holdpoint project member add bob --role author --as ada
+    `bob` is a member: author
+
+    $ holdpoint definitions publish change.yaml --as ada
+    published `change` v1 in the project `lab`
+
+    $ holdpoint definitions authority
+    `change` v1
+    STATE  WHAT           NEED  OF           COULD NOW
+    agree  approval/peer  1     role author  bob
+
+    `release` v1
+    STATE   WHAT           NEED  OF                                  COULD NOW
+    review  approval/peer  1     role author, but not the requester  bob
+
+    $ holdpoint definitions authority change --json
+    {
+      "definitions": [
+        {
+          "authority": [
+            {
+              "is_needed": true,
+              "lacks": 0,
+              "members": [
+                "bob"
+              ],
+              "need": 1,
+              "state": "agree",
+              "what": "approval/peer",
+              "whom": "role author"
+            }
+          ],
+          "definition_version": 1,
+          "name": "change"
+        }
+      ],
+      "project": "lab"
+    }
+
+    $ holdpoint definitions authority change --version 7
+    error[HP1009]: no definition `change` 7 is published in the project `lab`
+    help: published are: change 1, release 1
+    [exit 1]
+
+    $ holdpoint definitions authority nothing
+    error[HP1009]: no definition `nothing` is published in the project `lab`
+    help: published are: change 1, release 1
+    [exit 1]
+
+    $ holdpoint definitions authority --version 1
+    error: the following required arguments were not provided:
+      <NAME>
+    help: the usage is `holdpoint definitions authority --version <N> <NAME>`
+    [exit 2]
+    "#);
+}

@@ -38,13 +38,15 @@
 
 use std::sync::Arc;
 
-use holdpoint_core::{DefinitionName, LoadFailure, Loader, workflow::LoadedDefinition};
+use holdpoint_core::{DefinitionName, LoadFailure, Loader, Project, workflow::LoadedDefinition};
+use jiff::Timestamp;
 use serde_json::Value;
 
 mod activity_window;
 mod address;
 mod amending;
 mod approval;
+mod authority;
 mod baseline;
 mod baseline_outline;
 mod check;
@@ -150,6 +152,7 @@ pub mod yaml;
 /// The calendars that definitions go by.
 pub use holdpoint_calendar as calendar;
 
+pub use authority::Authority;
 pub use baseline::{Baseline, Baselines, Conformance, Standing, is_baseline};
 pub use baseline_outline::{BaselineOutline, RequirementOutline};
 pub use compare::Change;
@@ -208,7 +211,10 @@ impl Definition {
     }
 
     /// Reads a definition that was published, perhaps by an earlier version, which found less.
-    fn stored(source: &str) -> Result<Self, Diagnostics> {
+    ///
+    /// # Errors
+    /// All findings, when this version cannot have runs of it.
+    pub fn published(source: &str) -> Result<Self, Diagnostics> {
         let (model, found) = read("definition", source);
         let wrong =
             |one: &Diagnostic| one.code.severity() == Severity::Error && !one.code.is_forgiven();
@@ -246,6 +252,12 @@ impl Definition {
     #[must_use]
     pub fn explain(&self) -> String {
         explain::explain(&self.model)
+    }
+
+    /// What its states ask of people, and who of a project's members could do it at `now`.
+    #[must_use]
+    pub fn authority(&self, project: &Project, now: Timestamp) -> Vec<Authority> {
+        authority::of(&self.model, project, now)
     }
 
     /// What is different in meaning in `after`, a later version of this definition.
@@ -286,7 +298,7 @@ impl Loader for Language {
     }
 
     fn load(&self, source: &str) -> Result<LoadedDefinition, LoadFailure> {
-        Definition::stored(source)
+        Definition::published(source)
             .map(loaded)
             .map_err(|findings| LoadFailure { reason: findings.to_string() })
     }

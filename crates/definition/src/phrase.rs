@@ -214,6 +214,19 @@ pub(crate) fn who(rule: &Rule) -> String {
     format!("{}{qualified}", approvers(&rule.from))
 }
 
+/// Who is asked, with what they must be qualified in, and whom that excludes: `role operator, qualified
+/// in network, but not the requester`.
+pub(crate) fn asked(whom: &str, qualified: Option<&Template>, not: &[Exclusion]) -> String {
+    let qualified = qualified.map(template);
+    let qualified = qualified.map(|domain| format!(", qualified in {domain}")).unwrap_or_default();
+    let not: Vec<String> = not.iter().map(|one| format!("the {}", one.as_str())).collect();
+    let not = match not.as_slice() {
+        [] => String::new(),
+        not => format!(", but not {}", joined(not, "or")),
+    };
+    format!("{whom}{qualified}{not}")
+}
+
 /// `a`, `a or b`, `a, b or c`.
 pub(crate) fn joined(names: &[String], word: &str) -> String {
     match names {

@@ -45,15 +45,7 @@ impl Senders {
                 [] => "any member".to_owned(),
                 from => listed(from),
             };
-            let qualified = self.qualified.as_ref().map(phrase::template);
-            let qualified = qualified.map(|domain| format!(", qualified in {domain}"));
-            let not: Vec<String> =
-                self.not.iter().map(|one| format!("the {}", one.as_str())).collect();
-            let not = match not.as_slice() {
-                [] => String::new(),
-                not => format!(", but not {}", phrase::joined(not, "or")),
-            };
-            format!("{whom}{}{not}", qualified.unwrap_or_default())
+            phrase::asked(&whom, self.qualified.as_ref(), &self.not)
         })
     }
 

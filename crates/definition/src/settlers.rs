@@ -30,14 +30,7 @@ pub(crate) struct Settlers {
 impl Settlers {
     /// In words: `role operator, qualified in network, but not the requester`.
     fn words(&self) -> String {
-        let qualified = self.qualified.as_ref().map(phrase::template);
-        let qualified = qualified.map(|domain| format!(", qualified in {domain}"));
-        let not: Vec<String> = self.not.iter().map(|one| format!("the {}", one.as_str())).collect();
-        let not = match not.as_slice() {
-            [] => String::new(),
-            not => format!(", but not {}", phrase::joined(not, "or")),
-        };
-        format!("{}{}{not}", listed(&self.from), qualified.unwrap_or_default())
+        phrase::asked(&listed(&self.from), self.qualified.as_ref(), &self.not)
     }
 
     /// In what they must be qualified in this run.

@@ -10,6 +10,7 @@
 mod activity_windows;
 mod amending;
 mod approvals;
+mod authority;
 mod baseline;
 mod by_itself;
 mod checks;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Acting, DefinitionsCommand},
-    command::{check, project::change},
+    command::{authority, check, project::change},
     context::Context,
     failure::Failure,
     output::{Answer, table},
@@ -36,6 +36,9 @@ pub(crate) async fn definitions(
         }
         DefinitionsCommand::List => list(context).await,
         DefinitionsCommand::Show { name, version } => show(context, &name, version).await,
+        DefinitionsCommand::Authority { name, version } => {
+            authority::authority(context, name.as_ref(), version).await
+        }
         DefinitionsCommand::Check(arguments) => {
             return check::check(context, &arguments).await;
         }
@@ -85,16 +88,21 @@ async fn publish(
             let answer = engine.change_project(project.id(), command).await?;
             let definition = &checked.definition;
             let (name, version) = (definition.name(), definition.version());
-            let text = format!(
+            let mut text = format!(
                 "{}published `{name}` v{version} in the project `{}`\n",
                 checked.warnings,
                 project.id(),
             );
+            let too_few = authority::too_few(definition, &project);
+            for line in &too_few {
+                text.push_str(&format!("note: {line}\n"));
+            }
             let json = json!({
                 "project": project.id(),
                 "name": name,
                 "definition_version": version,
                 "warnings": findings(&checked.warnings),
+                "too_few": too_few,
                 "version": answer.version,
                 "sequence": answer.sequence,
             });

@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub(crate) mod author;
+mod authority;
 pub(crate) mod backup;
 pub(crate) mod baseline;
 pub(crate) mod bench;

@@ -1,0 +1,160 @@
+//! Whom the states of a definition ask, and who of a project's members that is now.
+
+use std::collections::BTreeSet;
+
+use holdpoint_core::{MemberId, Project, project::Member};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    hold_model::{Approver, Exclusion, Hold, Need, Rule, listed},
+    model::{Model, StateKind},
+    phrase,
+    template::Template,
+};
+
+/// What a state asks of people, and who of a project could do it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Authority {
+    /// The state.
+    pub state: String,
+    /// What is asked, such as `approval/peer`, `task/cable`, `signal/tested`, `waiver` or `override`.
+    pub what: String,
+    /// Of whom, in words.
+    pub whom: String,
+    /// How many must do it: at least so many, where that is computed of a run's input.
+    pub need: u32,
+    /// Whether runs wait for it; what is not needed is a way round.
+    pub is_needed: bool,
+    /// The members who could. What depends on a run does not count: nobody is its requester yet, and every
+    /// domain that its input names is held.
+    pub members: BTreeSet<MemberId>,
+    /// How many of them there are too few.
+    pub lacks: u32,
+}
+
+/// What all states ask, in the order of their names.
+pub(crate) fn of(model: &Model, project: &Project, now: Timestamp) -> Vec<Authority> {
+    let mut found = Vec::new();
+    for (name, state) in &model.states {
+        let mut asked = Asked { state: name, project, now, found: &mut found };
+        match &state.kind {
+            StateKind::Hold(hold) => asked.hold(hold),
+            StateKind::Activity(work) => {
+                if let Some(window) = &work.window {
+                    asked.way_round("override", &window.overriders, &window.not, 1);
+                }
+            }
+            StateKind::Rollout(rollout) => {
+                if let Some(window) = &rollout.window {
+                    asked.way_round("override", &window.overriders, &window.not, 1);
+                }
+            }
+            StateKind::Child(_)
+            | StateKind::Choose { .. }
+            | StateKind::All(_)
+            | StateKind::End { .. } => {}
+        }
+    }
+    found
+}
+
+struct Asked<'a> {
+    state: &'a str,
+    project: &'a Project,
+    now: Timestamp,
+    found: &'a mut Vec<Authority>,
+}
+
+impl Asked<'_> {
+    fn hold(&mut self, hold: &Hold) {
+        if let Some(approval) = &hold.approval {
+            let later = approval.escalate.iter().flat_map(|escalate| &escalate.to);
+            let later: Vec<Approver> = later.cloned().collect();
+            for rule in &approval.rules {
+                self.rule(rule, &later, &approval.not);
+            }
+            if let Some(veto) = &approval.veto {
+                self.way_round("overrule", &veto.overrule, &[], 1);
+            }
+        }
+        for task in &hold.tasks {
+            let (from, qualified) = (&task.from, task.qualified.as_ref());
+            self.needed(task.key(), from, &task.not, qualified, task.need);
+        }
+        if let Some(signal) = &hold.signal {
+            let senders = &signal.senders;
+            let (from, qualified) = (&senders.from, senders.qualified.as_ref());
+            self.needed(format!("signal/{}", signal.name), from, &senders.not, qualified, 1);
+        }
+        if let Some(waiver) = &hold.waiver {
+            self.way_round("waiver", &waiver.from, &waiver.not, waiver.need);
+        }
+        if let Some(window) = &hold.window {
+            self.way_round("override", &window.overriders, &window.not, 1);
+        }
+    }
+
+    fn rule(&mut self, rule: &Rule, later: &[Approver], not: &[Exclusion]) {
+        let from = [rule.from.as_slice(), later].concat();
+        let members = self.could(&from, rule.qualified.as_ref());
+        let need = match &rule.need {
+            Need::Share(share) => {
+                let roster = self.could(&rule.from, rule.qualified.as_ref());
+                share.of(roster.len())
+            }
+            need => need.at_least(),
+        };
+        let what = format!("approval/{}", rule.name);
+        let mut whom = phrase::asked(&listed(&rule.from), rule.qualified.as_ref(), not);
+        if !later.is_empty() {
+            whom.push_str(&format!(", and {} when it is escalated", listed(later)));
+        }
+        self.add(what, whom, need, true, members);
+    }
+
+    fn needed(
+        &mut self,
+        what: String,
+        from: &[Approver],
+        not: &[Exclusion],
+        qualified: Option<&Template>,
+        need: u32,
+    ) {
+        let members = self.could(from, qualified);
+        let whom = if from.is_empty() { "any member".to_owned() } else { listed(from) };
+        self.add(what, phrase::asked(&whom, qualified, not), need, true, members);
+    }
+
+    fn way_round(&mut self, what: &str, from: &[Approver], not: &[Exclusion], need: u32) {
+        if !from.is_empty() {
+            let members = self.could(from, None);
+            let whom = phrase::asked(&listed(from), None, not);
+            self.add(what.to_owned(), whom, need, false, members);
+        }
+    }
+
+    fn add(
+        &mut self,
+        what: String,
+        whom: String,
+        need: u32,
+        is_needed: bool,
+        members: BTreeSet<MemberId>,
+    ) {
+        let state = self.state.to_owned();
+        let lacks = need.saturating_sub(u32::try_from(members.len()).unwrap_or(u32::MAX));
+        self.found.push(Authority { state, what, whom, need, is_needed, members, lacks });
+    }
+
+    /// The members who are asked; all, where nobody is named.
+    fn could(&self, from: &[Approver], qualified: Option<&Template>) -> BTreeSet<MemberId> {
+        let domain = qualified.and_then(Template::literal);
+        let could = |id: &MemberId, member: &Member| {
+            (from.is_empty() || from.iter().any(|from| from.is(id, member)))
+                && domain.is_none_or(|domain| member.is_qualified(domain, self.now))
+        };
+        let members = self.project.members().iter();
+        members.filter(|(id, member)| could(id, member)).map(|(id, _)| id.clone()).collect()
+    }
+}

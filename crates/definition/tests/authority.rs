@@ -1,0 +1,83 @@
+//! What definitions ask of people, and who of a project could do it.
+
+use holdpoint_core::testing::{BEGIN, project};
+use holdpoint_definition::{Authority, Definition};
+
+const CHANGE: &str = "
+workflow: change
+version: 1
+title: Change
+input:
+  type: object
+  required: [domain, need]
+  properties:
+    domain: { type: string }
+    need: { type: integer, minimum: 1, maximum: 9 }
+start: ask
+states:
+  ask:
+    hold:
+      approval:
+        rules:
+          peers: { from: role:engineer, need: 2, qualified: network }
+          most: { from: [role:engineer, member:cy], need: majority, roster: now }
+          all: { from: role:board, need: all, roster: opening }
+          computed: { from: role:engineer, need: '${input.need}', qualified: '${input.domain}' }
+        not: [requester, editors]
+        veto: { from: role:security, overrule: role:owner }
+        escalate: { after: 1d, to: role:board }
+      task: { cable: { title: Pull it, from: role:technician, need: 2 } }
+      signal: { name: tested }
+      waiver: { from: role:commander, scope: [approval], duties: { ratify: { within: 1d, from: role:owner } } }
+      window: { in: calendar:maintenance, override: role:commander }
+      expires: 7d
+    on: { released: work, waived: work, rejected: refused, expired: refused }
+  work:
+    do:
+      activity:
+        run: work
+        window: { in: calendar:maintenance, closes: finish, override: role:owner, not: [requester] }
+    on: { succeeded: done, failed: refused }
+  done: { end: done }
+  refused: { end: refused }
+";
+
+fn in_words(asked: &[Authority]) -> Vec<String> {
+    let words = |one: &Authority| {
+        let members: Vec<&str> = one.members.iter().map(|member| member.as_str()).collect();
+        format!(
+            "{} {}{} {} of {}: {}; lacks {}",
+            one.state,
+            one.what,
+            if one.is_needed { "" } else { " (round)" },
+            one.need,
+            one.whom,
+            members.join(" "),
+            one.lacks,
+        )
+    };
+    asked.iter().map(words).collect()
+}
+
+#[test]
+fn what_is_asked_is_told_with_whom_there_is() {
+    let definition = Definition::parse("change.yaml", CHANGE).unwrap().definition;
+    let members: [(&str, &[&str], &[&str]); 3] = [
+        ("bob", &["engineer", "board"], &["network"]),
+        ("cy", &["technician"], &[]),
+        ("dee", &["engineer"], &["storage"]),
+    ];
+    let asked = definition.authority(&project(&members), BEGIN.parse().unwrap());
+    insta::assert_snapshot!(in_words(&asked).join("\n"), @"
+    ask approval/peers 2 of role engineer, qualified in network, but not the requester or the editors, and role board when it is escalated: bob; lacks 1
+    ask approval/most 2 of role engineer or member cy, but not the requester or the editors, and role board when it is escalated: bob cy dee; lacks 0
+    ask approval/all 1 of role board, but not the requester or the editors, and role board when it is escalated: bob; lacks 0
+    ask approval/computed 1 of role engineer, qualified in input.domain, but not the requester or the editors, and role board when it is escalated: bob dee; lacks 0
+    ask overrule (round) 1 of role owner: bob; lacks 0
+    ask task/cable 2 of role technician: cy; lacks 1
+    ask signal/tested 1 of any member: bob cy dee; lacks 0
+    ask waiver (round) 1 of role commander: ; lacks 1
+    ask override (round) 1 of role commander, but not the requester: ; lacks 1
+    work override (round) 1 of role owner, but not the requester: bob; lacks 0
+    ");
+}
