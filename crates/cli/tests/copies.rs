@@ -247,12 +247,12 @@ fn copies_go_only_where_there_is_room() {
     [exit 2]
 
     $ holdpoint --dir new import nowhere.jsonl
-    error: `nowhere.jsonl` cannot be read: No such file or directory (os error 2)
+    error: `nowhere.jsonl` cannot be read: there is no such file
     help: name a file that `holdpoint export` has written, or `-` for standard input
     [exit 2]
 
     $ holdpoint --dir new import full
-    error: `full` cannot be read: is a directory
+    error: `full` cannot be read: it is a directory
     help: name a file that `holdpoint export` has written, or `-` for standard input
     [exit 2]
 
@@ -290,6 +290,22 @@ fn damage_is_neither_backed_up_nor_restored() {
     assert_same(&whole, &content(&place.path("saved")), &"a damaged log");
     place.must("--dir new restore saved");
     copy(&place.path("new"), &place.path("copy"));
+
+    fs::remove_file(place.path("saved/log/format")).unwrap();
+    assert_snapshot!(place.shows(&["--dir other restore saved"]), @"
+    $ holdpoint --dir other restore saved
+    error: `format` of the log in `saved/log` is damaged: it is missing
+    help: no event is in that file: check the disk; then `holdpoint salvage` makes a new directory of all that verifies, or restore a backup
+    [exit 3]
+    ");
+    // What cannot be copied beside the events keeps none of them from being saved.
+    let configuration = place.path(DATA).join("holdpoint.toml");
+    fs::remove_file(&configuration).unwrap();
+    fs::create_dir(&configuration).unwrap();
+    let saved = place.must("salvage left");
+    let told =
+        "found: not copied: `./holdpoint-data/holdpoint.toml` cannot be used: Is a directory";
+    assert!(saved.contains(told), "{saved}");
 }
 
 #[test]

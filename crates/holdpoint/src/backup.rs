@@ -325,8 +325,16 @@ pub async fn restore_directory(
     progress: impl Fn(u64, u64) + Send + 'static,
 ) -> Result<Verified, BackupFailure> {
     let from = from.as_ref();
-    if !from.join(LOG).join("format").exists() {
-        return Err(BackupFailure::NotThere { path: from.to_owned() });
+    let log = from.join(LOG);
+    if !log.join("format").exists() {
+        // A first backup that was cut short has no segments.
+        let was_there = from.join(MARK).exists() && log.join("sealed").exists();
+        return Err(if was_there {
+            let reason = "it is missing".to_owned();
+            ArchiveFailure::from(OpenFailure::FormatDamaged { directory: log, reason }).into()
+        } else {
+            BackupFailure::NotThere { path: from.to_owned() }
+        });
     }
     let configuration = read_if_there(&from.join(CONFIGURATION_FILE))?;
     let mut new = NewDirectory::prepare(to, configuration.as_deref())?;
@@ -337,7 +345,7 @@ pub async fn restore_directory(
         new.add(PUBLIC_KEY_FILE, &key)?;
     }
     new.add_evidence(from)?;
-    let verified = restore(from.join(LOG), new.log(), progress).await?;
+    let verified = restore(log, new.log(), progress).await?;
     new.keep();
     Ok(verified)
 }

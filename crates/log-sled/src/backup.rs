@@ -24,6 +24,7 @@ use crate::{
     new_log::{self, Staging},
     opening,
     parts::Parts,
+    reading::in_place,
     segment::{Segment, SegmentFailure},
     segment_writer::SegmentWriter,
     segments::{self, NEW},
@@ -291,13 +292,15 @@ pub async fn restore(
     to: impl AsRef<Path>,
     progress: impl Fn(u64, u64) + Send + 'static,
 ) -> Result<Verified, ArchiveFailure> {
-    let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
-    let copying = spawn_blocking(move || copy_log(&from, &to, &progress));
+    let (source, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
+    let copying = spawn_blocking(move || copy_log(&source, &to, &progress));
     let (mut staging, path) = copying.await.unwrap_or_else(|error| {
         Err(ReadFailure::Unreadable { reason: error.to_string() }.into())
     })?;
     staging.unlock();
-    let log = SledLog::open(&path, "holdpoint restore").await?;
+    // What is wrong is wrong with the original: the copy is removed.
+    let log = SledLog::open(&path, "holdpoint restore").await;
+    let log = log.map_err(|failure| in_place(failure, &path, from.as_ref()))?;
     let verified = verify(&log).await?;
     drop(log);
     staging.put_in_place()?;

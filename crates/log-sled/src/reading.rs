@@ -148,7 +148,7 @@ fn copy_file(path: &Path, to: &Path) -> Result<(), Uncopied> {
 }
 
 /// What a failure with the copies in `copies` says of the log in `path`.
-fn in_place(failure: OpenFailure, copies: &Path, path: &Path) -> OpenFailure {
+pub(crate) fn in_place(failure: OpenFailure, copies: &Path, path: &Path) -> OpenFailure {
     let there = |found: PathBuf| match found.strip_prefix(copies) {
         Ok(inside) if inside.as_os_str().is_empty() => path.to_owned(),
         Ok(inside) => path.join(inside),

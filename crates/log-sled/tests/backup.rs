@@ -403,7 +403,8 @@ async fn a_damaged_backup_is_not_restored() {
             let mut changed = bytes.clone();
             changed[at] ^= 4;
             fs::write(segment, changed).unwrap();
-            restore(&backup, &to, |_, _| ()).await.unwrap_err();
+            let failure = restore(&backup, &to, |_, _| ()).await.unwrap_err().to_string();
+            assert!(!failure.contains("restored"), "the backup is what is damaged: {failure}");
             assert!(!to.exists() && !states.dir.path().join("restored.new").exists());
         }
         fs::write(segment, bytes).unwrap();

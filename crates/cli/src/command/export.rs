@@ -26,6 +26,7 @@ use crate::{
     failure::Failure,
     output::{Answer, count, data},
     relay::caller::place,
+    text_file,
 };
 
 /// How many events are read at once.
@@ -122,7 +123,11 @@ pub(crate) fn import(context: &Context, arguments: &Import) -> Result<Answer, Fa
     } else {
         let unreadable = |error: io::Error| {
             Failure::usage(
-                format!("`{}` cannot be read: {error}", arguments.file.display()),
+                format!(
+                    "`{}` cannot be read: {}",
+                    arguments.file.display(),
+                    text_file::in_words(&error)
+                ),
                 "name a file that `holdpoint export` has written, or `-` for standard input",
             )
         };
