@@ -33,6 +33,17 @@ pub struct Authority {
     pub lacks: u32,
 }
 
+/// What a witness point asks.
+const WITNESS: &str = "witness";
+
+impl Authority {
+    /// Whether it is a witness point at which nobody could object, so that every run goes on there by itself.
+    #[must_use]
+    pub fn is_unwitnessed(&self) -> bool {
+        self.what == WITNESS && self.lacks > 0
+    }
+}
+
 /// What all states ask, in the order of their names.
 pub(crate) fn of(model: &Model, project: &Project, now: Timestamp) -> Vec<Authority> {
     let mut found = Vec::new();
@@ -75,8 +86,16 @@ impl Asked<'_> {
                 self.rule(rule, &later, &approval.not);
             }
             if let Some(veto) = &approval.veto {
+                self.way_round("veto", &veto.from, &[], 1);
                 self.way_round("overrule", &veto.overrule, &[], 1);
             }
+        }
+        if let Some(witness) = &hold.witness {
+            self.way_round(WITNESS, &witness.from, &[], 1);
+        }
+        for demand in hold.evidence.iter().filter(|demand| !demand.from.is_empty()) {
+            let what = format!("evidence/{}", demand.name);
+            self.needed(what, &demand.from, &demand.not, None, 1);
         }
         for task in &hold.tasks {
             let (from, qualified) = (&task.from, task.qualified.as_ref());
@@ -92,6 +111,9 @@ impl Asked<'_> {
         }
         if let Some(window) = &hold.window {
             self.way_round("override", &window.overriders, &window.not, 1);
+        }
+        if let Some(conflicts) = &hold.conflicts {
+            self.way_round("accept", &conflicts.accepters, &[], 1);
         }
     }
 

@@ -146,6 +146,8 @@ codes! {
     NeverSettled = "HP2042", Error;
     /// A health check takes some value for good and for bad.
     BothGoodAndBad = "HP2046", Error;
+    /// What looks like a secret is written out.
+    SecretWritten = "HP2048", Warning;
     /// A text that should say which items are meant, and does not.
     MalformedSelector = "HP2055", Error;
     /// A hold in a branch takes locks.

@@ -111,6 +111,7 @@ mod rollout_unbegun;
 mod rollout_view;
 mod rollout_window;
 mod schema;
+mod secret_check;
 mod senders;
 mod settlers;
 mod settling;
@@ -281,7 +282,11 @@ fn read(file: &str, source: &str) -> (Option<model::Model>, Diagnostics) {
 }
 
 fn read_into(source: &str, findings: &mut diagnostics::Findings) -> Option<model::Model> {
-    let model = node::read(source, findings).and_then(|root| syntax::read(&root, findings));
+    let root = node::read(source, findings);
+    if let Some(root) = &root {
+        secret_check::check(root, findings);
+    }
+    let model = root.and_then(|root| syntax::read(&root, findings));
     if let Some(model) = &model {
         check::check(model, findings);
     }

@@ -26,12 +26,18 @@ states:
         not: [requester, editors]
         veto: { from: role:security, overrule: role:owner }
         escalate: { after: 1d, to: role:board }
+        amended: reset
       task: { cable: { title: Pull it, from: role:technician, need: 2 } }
       signal: { name: tested }
+      conflicts: { found: hold, accept: role:commander }
       waiver: { from: role:commander, scope: [approval], duties: { ratify: { within: 1d, from: role:owner } } }
       window: { in: calendar:maintenance, override: role:commander }
       expires: 7d
-    on: { released: work, waived: work, rejected: refused, expired: refused }
+      evidence: { report: { from: role:technician }, note: {} }
+    on: { released: notice, waived: notice, rejected: refused, expired: refused }
+  notice:
+    hold: { witness: { from: role:service-owner, for: 1d } }
+    on: { released: work, objected: refused }
   work:
     do:
       activity:
@@ -68,16 +74,23 @@ fn what_is_asked_is_told_with_whom_there_is() {
         ("dee", &["engineer"], &["storage"]),
     ];
     let asked = definition.authority(&project(&members), BEGIN.parse().unwrap());
+    let unwitnessed: Vec<&str> =
+        asked.iter().filter(|one| one.is_unwitnessed()).map(|one| one.state.as_str()).collect();
+    assert_eq!(unwitnessed, ["notice"]);
     insta::assert_snapshot!(in_words(&asked).join("\n"), @"
     ask approval/peers 2 of role engineer, qualified in network, but not the requester or the editors, and role board when it is escalated: bob; lacks 1
     ask approval/most 2 of role engineer or member cy, but not the requester or the editors, and role board when it is escalated: bob cy dee; lacks 0
     ask approval/all 1 of role board, but not the requester or the editors, and role board when it is escalated: bob; lacks 0
     ask approval/computed 1 of role engineer, qualified in input.domain, but not the requester or the editors, and role board when it is escalated: bob dee; lacks 0
+    ask veto (round) 1 of role security: ; lacks 1
     ask overrule (round) 1 of role owner: bob; lacks 0
+    ask evidence/report 1 of role technician: cy; lacks 0
     ask task/cable 2 of role technician: cy; lacks 1
     ask signal/tested 1 of any member: bob cy dee; lacks 0
     ask waiver (round) 1 of role commander: ; lacks 1
     ask override (round) 1 of role commander, but not the requester: ; lacks 1
+    ask accept (round) 1 of role commander: ; lacks 1
+    notice witness (round) 1 of role service-owner: ; lacks 1
     work override (round) 1 of role owner, but not the requester: bob; lacks 0
     ");
 }

@@ -46,6 +46,7 @@ mod requirements;
 mod risk;
 mod rollout;
 mod scale;
+mod secrets;
 mod senders;
 mod settling;
 mod stages;

@@ -94,10 +94,14 @@ fn as_json(published: &PublishedDefinition, asked: Option<&[Authority]>) -> Valu
     })
 }
 
-/// A line for each condition that runs wait for and too few members could meet.
+/// A line for each condition that runs wait for and too few members could meet, and for each witness point at
+/// which nobody could object.
 pub(super) fn too_few(definition: &Definition, project: &Project) -> Vec<String> {
     let asked = definition.authority(project, Timestamp::now());
-    let few: Vec<&Authority> = asked.iter().filter(|one| one.is_needed && one.lacks > 0).collect();
+    let few: Vec<&Authority> = asked
+        .iter()
+        .filter(|one| (one.is_needed && one.lacks > 0) || one.is_unwitnessed())
+        .collect();
     let mut lines: Vec<String> = few
         .iter()
         .take(TOLD_MAX)
@@ -106,6 +110,12 @@ pub(super) fn too_few(definition: &Definition, project: &Project) -> Vec<String>
                 0 => "nobody in the project could".to_owned(),
                 there => format!("{} could", count(there as u64, "member")),
             };
+            if one.is_unwitnessed() {
+                return format!(
+                    "`{}` goes on by itself unless somebody objects, of {}: {could}",
+                    one.state, one.whom
+                );
+            }
             format!(
                 "`{}` waits for {} of {} ({}): {could}",
                 one.state, one.need, one.whom, one.what
