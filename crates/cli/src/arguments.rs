@@ -4,30 +4,32 @@ use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use holdpoint::core::{
-    CommandId, DefinitionName, Digest, MemberId, ProjectId, QualificationName, RoleName,
-};
+use holdpoint::core::{CommandId, DefinitionName, Digest, MemberId, ProjectId};
 use holdpoint::log::key::KeyName;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use self::{
+    author::{Check, Fmt, Graph, Simulate, Test},
     baseline::{BaselineCommand, ByBaseline},
+    bench::{Bench, BenchPart},
     calendar::CalendarCommand,
     conflicts::Conflicts,
-    evidence::{Attach, EvidenceCommand, ShownBy},
+    evidence::{Attach, EvidenceCommand},
     input::{Amend, Plan, Submit},
     items::ItemsCommand,
     lockdown::LockdownCommand,
     locks::Locks,
     migrate::Migrate,
+    project::ProjectCommand,
     steer::Steer,
-    substitute::SubstituteCommand,
     tell::Tell,
     votes::Filter,
 };
 use crate::output::steers;
 
+pub(crate) mod author;
 pub(crate) mod baseline;
+pub(crate) mod bench;
 pub(crate) mod calendar;
 pub(crate) mod conflicts;
 pub(crate) mod evidence;
@@ -37,6 +39,7 @@ pub(crate) mod lockdown;
 pub(crate) mod locks;
 pub(crate) mod logs;
 pub(crate) mod migrate;
+pub(crate) mod project;
 pub(crate) mod steer;
 pub(crate) mod substitute;
 pub(crate) mod tell;
@@ -273,64 +276,6 @@ impl Command {
     }
 }
 
-/// Measures.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "A temporary directory is made within --dir (by default the one you are in), \
-                        and removed afterwards.\n\
-                        docs/performance.md says what each figure means."
-)]
-pub(crate) struct Bench {
-    /// What to measure; everything, in short, when absent
-    #[arg(value_enum)]
-    pub(crate) workloads: Vec<Workload>,
-    /// How many seconds to measure: in `append` and `flow` for each number, in `replay` in all
-    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
-    pub(crate) seconds: Duration,
-    /// `append`: how many write at once
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,64,1024")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) writers: Vec<u32>,
-    /// `flow`: how many runs are under way at once
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,256")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) concurrency: Vec<u32>,
-    /// `replay`: how many targets the rollout has whose history is replayed
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=20_000))]
-    pub(crate) targets: u32,
-    /// `open` and `memory`: how many events are written
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub(crate) events: u64,
-    /// `memory`: how many runs wait
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
-    pub(crate) runs: u32,
-}
-
-/// What can be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Workload {
-    /// Events that are made durable one by one
-    Append,
-    /// Runs that are submitted, approved twice and done
-    Flow,
-    /// Histories that go through their definitions
-    Replay,
-    /// A log that is opened after its process was killed
-    Open,
-    /// What many events and waiting runs take of memory, and of the disk
-    Memory,
-}
-
-/// Does a part of a measurement.
-#[derive(Debug, Args)]
-pub(crate) struct BenchPart {
-    /// Which, as JSON
-    pub(crate) part: String,
-}
-
 /// Who acts, on commands that change something.
 #[derive(Debug, Args)]
 pub(crate) struct Acting {
@@ -405,126 +350,6 @@ pub(crate) struct Import {
     pub(crate) root: Option<String>,
 }
 
-/// Changes to projects.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ProjectCommand {
-    /// Create a project; who acts becomes its owner
-    Create {
-        /// Its name
-        name: ProjectId,
-        /// What it is about, in a line; the name when absent
-        #[arg(long, value_parser = a_line)]
-        title: Option<String>,
-        #[command(flatten)]
-        acting: Acting,
-    },
-    /// List the projects
-    List,
-    /// Show a project with its members
-    Show,
-    /// Add or remove members
-    #[command(subcommand)]
-    Member(MemberCommand),
-    /// Grant or revoke roles
-    #[command(subcommand)]
-    Role(RoleCommand),
-    /// Let members vote in the place of others, for a time
-    #[command(subcommand)]
-    Substitute(SubstituteCommand),
-    /// Record that a member is qualified in a domain
-    Qualify {
-        /// Whose qualification it is
-        member: MemberId,
-        /// The domain, such as `network`
-        domain: QualificationName,
-        /// Who attests it
-        #[arg(long, value_parser = a_line)]
-        issuer: String,
-        /// The first moment at which it holds; always, when absent
-        #[arg(long, value_name = "TIME", value_parser = time)]
-        from: Option<Timestamp>,
-        /// The first moment at which it no longer holds; never, when absent
-        #[arg(long, value_name = "TIME", value_parser = time)]
-        until: Option<Timestamp>,
-        #[command(flatten)]
-        shown: ShownBy,
-        #[command(flatten)]
-        acting: Acting,
-    },
-    /// Revoke a member's qualifications in a domain
-    Disqualify {
-        /// Whose qualification it is
-        member: MemberId,
-        /// The domain
-        domain: QualificationName,
-        /// Why
-        #[arg(long, value_parser = words)]
-        reason: Option<String>,
-        #[command(flatten)]
-        acting: Acting,
-    },
-    /// Write the evidence of a member's qualification into a file, if it is what was recorded
-    Evidence {
-        /// Whose qualification it is
-        member: MemberId,
-        /// The domain: what was recorded last in it
-        domain: QualificationName,
-        /// The file to write, which must not exist
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-}
-
-/// Changes to a project's members.
-#[derive(Debug, Subcommand)]
-pub(crate) enum MemberCommand {
-    /// Add a member
-    Add {
-        /// Whom
-        member: MemberId,
-        /// The name to show; the member's own when absent
-        #[arg(long, value_parser = a_line)]
-        name: Option<String>,
-        /// A role to begin with; may be given several times
-        #[arg(long = "role", value_name = "ROLE")]
-        roles: Vec<RoleName>,
-        #[command(flatten)]
-        acting: Acting,
-    },
-    /// Remove a member
-    Remove {
-        /// Whom
-        member: MemberId,
-        #[command(flatten)]
-        acting: Acting,
-    },
-}
-
-/// Changes to a member's roles.
-#[derive(Debug, Subcommand)]
-pub(crate) enum RoleCommand {
-    /// Give a member a role
-    Grant {
-        /// Whom
-        member: MemberId,
-        /// Which role
-        role: RoleName,
-        #[command(flatten)]
-        acting: Acting,
-    },
-    /// Take a role from a member
-    Revoke {
-        /// Whom
-        member: MemberId,
-        /// Which role
-        role: RoleName,
-        #[command(flatten)]
-        acting: Acting,
-    },
-    /// List the roles, each with those who hold it
-    List,
-}
-
 /// Work with definitions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DefinitionsCommand {
@@ -575,123 +400,6 @@ pub(crate) enum DefinitionsCommand {
     },
     /// As `holdpoint check`
     Check(Check),
-}
-
-/// Checks files.
-#[derive(Debug, Args)]
-pub(crate) struct Check {
-    /// Definitions, and scenarios where the name ends in `.scenarios.yaml`; of a directory, all
-    /// files whose names end in `.yaml`
-    #[arg(required = true)]
-    pub(crate) files: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) by: ByBaseline,
-    /// The form of the answer
-    #[arg(long, default_value = "text")]
-    pub(crate) format: Format,
-    /// Fail on warnings too
-    #[arg(long)]
-    pub(crate) strict: bool,
-}
-
-/// The forms in which findings are told.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Format {
-    /// For people, with the lines that each finding is about
-    Text,
-    /// One JSON document, as with `--json`
-    Json,
-    /// SARIF 2.1.0, for code scanning
-    Sarif,
-    /// Workflow commands of GitHub Actions, which show up at the lines of a pull request
-    Github,
-}
-
-/// Plays scenarios.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "A baseline that is named here takes the place of those that the scenarios name."
-)]
-pub(crate) struct Test {
-    /// Files of scenarios, or directories with files whose names end in `.scenarios.yaml`
-    /// [default: ./workflows if it is there, else .]
-    pub(crate) files: Vec<PathBuf>,
-    /// Only scenarios whose names contain this
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) only: Option<String>,
-    /// Print the timeline of every scenario, not only of those that fail
-    #[arg(long)]
-    pub(crate) timeline: bool,
-    /// Print which states, ways and rules of the definitions no scenario reaches
-    #[arg(long)]
-    pub(crate) coverage: bool,
-    /// Fail when less than this of a definition is reached
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
-    #[arg(conflicts_with = "only")]
-    pub(crate) min_coverage: Option<u32>,
-    #[command(flatten)]
-    pub(crate) by: ByBaseline,
-}
-
-/// Steps through a definition.
-#[derive(Debug, Args)]
-pub(crate) struct Simulate {
-    /// The definition's file, YAML; its scenarios, if there are some beside it, say who there is
-    /// and what is submitted
-    pub(crate) file: PathBuf,
-    /// The members, as in a file of scenarios: '{ ada: [], grace: role:engineer }'
-    #[arg(long, value_name = "YAML")]
-    pub(crate) members: Option<String>,
-    #[command(flatten)]
-    pub(crate) by: ByBaseline,
-}
-
-/// Draws a definition.
-#[derive(Debug, Args)]
-pub(crate) struct Graph {
-    /// The definition's file, YAML
-    pub(crate) file: PathBuf,
-    /// The language of the picture
-    #[arg(long, default_value = "svg")]
-    pub(crate) format: Picture,
-    /// Which way it reads
-    #[arg(long, default_value = "down")]
-    pub(crate) direction: Direction,
-    /// Write the picture to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) by: ByBaseline,
-}
-
-/// The languages of pictures.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Picture {
-    /// A picture that browsers and slides show
-    Svg,
-    /// A text that GitHub, GitLab and many others draw
-    Mermaid,
-}
-
-/// Which way a picture reads.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Direction {
-    /// From the top down
-    Down,
-    /// From left to right
-    Right,
-}
-
-/// Formats.
-#[derive(Debug, Args)]
-pub(crate) struct Fmt {
-    /// Files to format; of a directory, all whose names end in `.yaml`; `-` for standard input,
-    /// which is answered on standard output
-    #[arg(required = true)]
-    pub(crate) files: Vec<PathBuf>,
-    /// Change nothing, and fail when something would be changed
-    #[arg(long)]
-    pub(crate) check: bool,
 }
 
 /// Which run is meant.

@@ -15,7 +15,10 @@ use holdpoint::{
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{Direction, Fmt, Graph, Picture, baseline::ByBaseline},
+    arguments::{
+        author::{Direction, Fmt, Graph, Picture},
+        baseline::ByBaseline,
+    },
     command::{
         by_baseline::{self, Written},
         check, definitions,

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    arguments::{Bench, BenchPart, Workload},
+    arguments::bench::{Bench, BenchPart, Workload},
     context::Context,
     failure::Failure,
     output::print,

@@ -10,7 +10,7 @@ use holdpoint::{
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{Check, Format},
+    arguments::author::{Check, Format},
     command::{by_baseline, definitions, test},
     context::Context,
     failure::{Failure, shortened},

@@ -13,7 +13,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{Acting, MemberCommand, ProjectCommand, RoleCommand, evidence::ShownBy},
+    arguments::{
+        Acting,
+        evidence::ShownBy,
+        project::{MemberCommand, ProjectCommand, RoleCommand},
+    },
     command::{
         evidence,
         substitute::{substitute, substitution_in_words},

@@ -13,7 +13,7 @@ use holdpoint::{
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::Simulate,
+    arguments::author::Simulate,
     command::{by_baseline, definitions, history, items, show, test},
     context::Context,
     failure::{Failure, shortened},

@@ -15,7 +15,7 @@ use holdpoint::{
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::Test,
+    arguments::author::Test,
     command::{by_baseline, definitions, history},
     context::Context,
     failure::Failure,

@@ -2,7 +2,7 @@
 
 use holdpoint_bench::Figures;
 
-use crate::{arguments::Workload, output::table};
+use crate::{arguments::bench::Workload, output::table};
 
 /// A column's name, and what it shows of a line.
 type Column = (&'static str, fn(&Figures) -> String);
