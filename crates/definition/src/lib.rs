@@ -69,6 +69,7 @@ mod evolve;
 mod explain;
 mod explain_baseline;
 mod expr;
+mod expr_names;
 mod expr_types;
 mod given_times;
 mod health;
