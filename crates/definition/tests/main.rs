@@ -45,6 +45,7 @@ mod requirement_override;
 mod requirements;
 mod risk;
 mod rollout;
+mod rollout_windows;
 mod scale;
 mod secrets;
 mod senders;
@@ -62,6 +63,7 @@ mod waivers;
 mod watch;
 mod windows;
 mod work;
+mod working_time;
 
 /// A test file that nobody names here would never run.
 #[test]

@@ -2,8 +2,7 @@
 //! allow it; or when somebody who may says so.
 
 use holdpoint_core::{
-    Action, ProjectEvent, RefusalCode, RunStatus, Steering, event::TypedEvent, run::DueStep,
-    testing::Bench,
+    Action, ProjectEvent, RefusalCode, RunStatus, event::TypedEvent, testing::Bench,
 };
 use holdpoint_definition::{
     DefinitionEvent,
@@ -13,9 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::common::{
-    cases, done, ended, fatal, hours, last, open, people, refused, steer, submitted, targets,
-    workflow,
+use crate::{
+    common::{cases, ended, hours, last, open, people, refused, submitted, workflow},
+    rollout_windows::ROLLOUT,
 };
 
 /// On Tuesdays from 22:00 to 02:00. Every test begins on Monday, 5 January 2026, at 09:00.
@@ -24,7 +23,7 @@ zone: UTC
 windows: [{ starts: 2026-01-06T22:00, lasts: 4h, repeat: FREQ=WEEKLY;BYDAY=TU }]
 ";
 /// As above, with the first one left out.
-const MAINTENANCE_LATER: &str = "
+pub(crate) const MAINTENANCE_LATER: &str = "
 zone: UTC
 windows:
   - { starts: 2026-01-06T22:00, lasts: 4h, repeat: FREQ=WEEKLY;BYDAY=TU, except: [2026-01-06] }
@@ -36,11 +35,6 @@ freezes: [{ from: 2026-01-06, to: 2026-01-08, reason: The year is closed }]
 pub(crate) const NO_FREEZE: &str = "
 zone: UTC
 freezes: [{ from: 2026-06-01, to: 2026-06-02 }]
-";
-const OFFICE: &str = "
-zone: UTC
-working: { days: [mon, tue, wed, thu, fri], hours: [\"09:00-17:00\"] }
-holidays: [2026-01-07]
 ";
 
 pub(crate) fn published(name: &str, says: &str, revision: u32) -> ProjectEvent {
@@ -71,7 +65,7 @@ pub(crate) fn with(source: &str, calendars: &[(&str, &str)]) -> Bench {
 }
 
 /// A definition whose first state is this hold.
-fn held(hold: &str, on: &str) -> String {
+pub(crate) fn held(hold: &str, on: &str) -> String {
     let ends = ["refused", "lapsed"].into_iter().filter(|end| on.contains(end));
     let ends: String = ends.map(|end| format!("  {end}: {{ end: {end} }}\n")).collect();
     format!(
@@ -91,9 +85,9 @@ states:
 
 const APPROVED: &str = "{ approval: { rules: { peer: { from: role:engineer, need: 1 } } }, \
     window: calendar:maintenance, not_during: calendar:freeze }";
-const ON_REJECTED: &str = "rejected: refused";
+pub(crate) const ON_REJECTED: &str = "rejected: refused";
 
-fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
@@ -453,285 +447,6 @@ fn a_deadline_comes_before_a_window_that_opens_later() {
     assert!(!bench.due().iter().any(|due| due.effect.as_str().contains("/window")));
     bench.advance(hours(48));
     assert_eq!(bench.status(), ended("lapsed"));
-}
-
-const ROLLOUT: &str = "
-workflow: windows
-version: 1
-title: Windows
-start: work
-states:
-  work:
-    do:
-      rollout:
-        targets: [a, b, c]
-        waves: [1, 100%]
-        max_parallel: 1
-        each: { run: deploy }
-        rollback: { run: restore }
-        window: { in: calendar:maintenance, closes: CLOSES, override: role:board }
-    on: { succeeded: done, rolled_back: undone, failed: failed }
-  done: { end: done }
-  undone: { end: undone }
-  failed: { end: failed }
-";
-
-fn rollout(closes: &str) -> Bench {
-    with(&ROLLOUT.replace("CLOSES", closes), &[("maintenance", MAINTENANCE)])
-}
-
-#[test]
-fn a_rollout_begins_only_while_its_window_is_open() {
-    for closes in ["finish", "pause", "stop"] {
-        let mut bench = rollout(closes);
-        assert_eq!(bench.status(), RunStatus::Held, "{closes}");
-        assert_eq!(bench.view().rollout.unwrap().phase, "waiting");
-        assert_eq!(
-            bench.next_steps()[..2],
-            [
-                "wait until the window opens, 2026-01-06 22:00:00 UTC",
-                "override the window of `work`, with a reason, as role board"
-            ]
-        );
-        assert!(open(&bench).is_empty());
-        until(&mut bench, "2026-01-06T22:00:00Z");
-        assert_eq!(open(&bench), ["work#1/a/deploy"], "{closes}");
-        assert_eq!(bench.status(), RunStatus::Working);
-    }
-}
-
-#[test]
-fn what_becomes_of_it_when_the_window_closes_is_a_choice() {
-    let begun = |closes: &str| {
-        let mut bench = rollout(closes);
-        until(&mut bench, "2026-01-06T22:00:00Z");
-        bench.attempt("work#1/a/deploy", done()).unwrap();
-        bench.begin_open();
-        until(&mut bench, "2026-01-07T02:00:00Z");
-        bench
-    };
-    let mut bench = begun("finish");
-    bench.attempt("work#1/b/deploy", done()).unwrap();
-    bench.attempt("work#1/c/deploy", done()).unwrap();
-    assert!(is_done(&bench));
-
-    let mut bench = begun("pause");
-    assert_eq!(bench.status(), RunStatus::Working, "what is under way ends");
-    bench.attempt("work#1/b/deploy", done()).unwrap();
-    assert_eq!(targets(&bench), ["a:healthy", "b:healthy", "c:waiting"]);
-    assert_eq!(bench.status(), RunStatus::Held);
-    until(&mut bench, "2026-01-13T22:00:00Z");
-    bench.attempt("work#1/c/deploy", done()).unwrap();
-    assert!(is_done(&bench));
-
-    let mut bench = begun("stop");
-    assert_eq!(last(&bench, "rollout.undo_started")["reason"], "its window has closed");
-    bench.attempt("work#1/b/deploy", done()).unwrap();
-    bench.attempt("work#1/b/restore", done()).unwrap();
-    bench.attempt("work#1/a/restore", done()).unwrap();
-    assert_eq!(bench.status(), ended("undone"));
-}
-
-/// A rollout is asked for while its window is open, and first begun when that has closed.
-#[test]
-fn a_rollout_that_was_not_begun_before_the_close_waits_for_the_next_window() {
-    for closes in ["finish", "pause"] {
-        let mut bench = rollout(closes);
-        until(&mut bench, "2026-01-06T22:00:00Z");
-        assert_eq!(open(&bench), ["work#1/a/deploy"]);
-        bench.sleep(hours(4));
-        let effect = holdpoint_core::EffectId::new("work#1/a/deploy");
-        bench
-            .act("engine", Action::AttemptStarted { effect, attempt: 1, configured: None })
-            .unwrap();
-        assert!(open(&bench).is_empty(), "{closes}");
-        assert_eq!(bench.status(), RunStatus::Held, "{closes}");
-        assert_eq!(last(&bench, "window.awaited")["opens"], "2026-01-13T22:00:00Z");
-        until(&mut bench, "2026-01-13T22:00:00Z");
-        bench.attempt("work#1/a/deploy", done()).unwrap();
-        // What was begun goes on, or not, as the definition says.
-        bench.sleep(hours(4));
-        let goes_on = open(&bench) == ["work#1/b/deploy"];
-        assert!(goes_on, "{closes}");
-    }
-    let mut bench = rollout("stop");
-    until(&mut bench, "2026-01-06T22:00:00Z");
-    bench.sleep(hours(4));
-    let effect = holdpoint_core::EffectId::new("work#1/a/deploy");
-    bench.act("engine", Action::AttemptStarted { effect, attempt: 1, configured: None }).unwrap();
-    assert_eq!(bench.status(), ended("undone"));
-}
-
-#[test]
-fn nothing_is_begun_with_after_the_close_before_anybody_has_noticed_it() {
-    for (closes, expected) in [("pause", "c:waiting"), ("stop", "c:waiting")] {
-        let mut bench = rollout(closes);
-        until(&mut bench, "2026-01-06T22:00:00Z");
-        bench.attempt("work#1/a/deploy", done()).unwrap();
-        bench.sleep(hours(4));
-        bench.attempt("work#1/b/deploy", done()).unwrap();
-        assert_eq!(targets(&bench)[2], expected, "{closes}");
-        assert!(!open(&bench).contains(&"work#1/c/deploy".to_owned()), "{closes}");
-    }
-    // Nor the next wave.
-    let mut bench = rollout("pause");
-    until(&mut bench, "2026-01-06T22:00:00Z");
-    bench.begin_open();
-    bench.sleep(hours(4));
-    bench.attempt("work#1/a/deploy", done()).unwrap();
-    assert!(open(&bench).is_empty());
-    // What fails is still turned round, and what was all done is done.
-    let mut bench = rollout("pause");
-    until(&mut bench, "2026-01-06T22:00:00Z");
-    bench.begin_open();
-    bench.sleep(hours(4));
-    bench.attempt("work#1/a/deploy", fatal("no space left")).unwrap();
-    assert_eq!(open(&bench), ["work#1/a/restore"]);
-}
-
-#[test]
-fn a_freeze_during_the_work_pauses_it_and_an_override_lets_it_go_on() {
-    let mut bench = rollout("pause");
-    until(&mut bench, "2026-01-06T22:00:00Z");
-    bench.begin_open();
-    bench.happens(&published("maintenance", MAINTENANCE_LATER, 2));
-    bench.advance(SignedDuration::ZERO);
-    bench.attempt("work#1/a/deploy", done()).unwrap();
-    assert!(open(&bench).is_empty());
-    refused(bench.act("bob", overriding("half of it is done")), RefusalCode::NotEligible);
-    bench.act("dora", overriding("half of it is done")).unwrap();
-    assert_eq!(open(&bench), ["work#1/b/deploy"]);
-    assert!(!bench.due().iter().any(|due| matches!(due.step, DueStep::Watch { .. })));
-    refused(bench.act("dora", overriding("again")), RefusalCode::NotAwaited);
-}
-
-#[test]
-fn a_pause_keeps_no_window_open() {
-    for (closes, phase) in [("stop", "undoing"), ("pause", "paused"), ("finish", "paused")] {
-        let mut bench = rollout(closes);
-        until(&mut bench, "2026-01-06T22:00:00Z");
-        bench.begin_open();
-        bench.act("ada", steer(Steering::Pause, None, Some("an incident"))).unwrap();
-        bench.attempt("work#1/a/deploy", done()).unwrap();
-        until(&mut bench, "2026-01-07T03:00:00Z");
-        assert_eq!(bench.view().rollout.unwrap().phase, phase, "{closes}");
-        if closes == "stop" {
-            continue;
-        }
-        bench.act("ada", steer(Steering::Resume, None, None)).unwrap();
-        assert_eq!(open(&bench).is_empty(), closes == "pause", "{closes}");
-        until(&mut bench, "2026-01-13T22:00:00Z");
-        assert_eq!(open(&bench), ["work#1/b/deploy"], "{closes}");
-    }
-}
-
-#[test]
-fn what_was_overridden_before_the_rollout_is_overridden_in_it() {
-    let source =
-        ROLLOUT.replace("CLOSES", "pause").replace("start: work", "start: schedule").replace(
-            "states:\n",
-            "states:
-  schedule:
-    hold: { window: { in: calendar:maintenance, override: role:board } }
-    on: { released: work }
-",
-        );
-    let mut bench = with(&source, &[("maintenance", MAINTENANCE)]);
-    bench.act("dora", overriding("the pager went off")).unwrap();
-    assert_eq!(open(&bench), ["work#1/a/deploy"]);
-}
-
-#[test]
-fn deadlines_are_counted_in_working_time() {
-    // Monday 09:00; Wednesday is a holiday.
-    for (hold, on, ends) in [
-        (
-            "{ wait: { for: { working: 2d, calendar: office } } }",
-            "",
-            Some(("2026-01-08T17:00:00Z", "done")),
-        ),
-        (
-            "{ wait: { for: { working: 12h, calendar: office } } }",
-            "",
-            Some(("2026-01-06T13:00:00Z", "done")),
-        ),
-        (
-            "{ signal: { name: go, expires: { working: 1d, calendar: office } } }",
-            "expired: lapsed",
-            Some(("2026-01-06T17:00:00Z", "lapsed")),
-        ),
-        (
-            "{ approval: { rules: { peer: { from: role:engineer, need: 1 } }, \
-               expires: { working: 90m, calendar: office } } }",
-            "rejected: refused, expired: lapsed",
-            Some(("2026-01-05T10:30:00Z", "lapsed")),
-        ),
-    ] {
-        let source = held(hold, on);
-        let mut bench = with(&source, &[("office", OFFICE)]);
-        let opened = last(&bench, "hold.opened");
-        assert_eq!(opened["counted"][0]["calendar"], "office", "{hold}");
-        let (moment, outcome) = ends.unwrap();
-        let before = at(moment).duration_since(bench.now()) - SignedDuration::from_secs(1);
-        bench.advance(before);
-        assert_eq!(bench.status(), RunStatus::Held, "{hold}");
-        bench.advance(SignedDuration::from_secs(1));
-        assert_eq!(bench.status(), ended(outcome), "{hold}");
-    }
-}
-
-#[test]
-fn people_are_reminded_and_others_asked_in_working_time() {
-    let hold = "{ approval: { rules: { peer: { from: role:engineer, need: 1 } }, \
-        remind: { every: { working: 1d, calendar: office } }, \
-        escalate: { after: { working: 2d, calendar: office }, to: role:board } } }";
-    let mut bench = with(&held(hold, ON_REJECTED), &[("office", OFFICE)]);
-    bench.advance(hours(24 * 8));
-    let came = |kind: &str| -> Vec<String> {
-        let all = bench.history().iter().filter(|event| event.kind.as_str() == kind);
-        all.map(|event| event.time.to_string()).collect()
-    };
-    assert_eq!(
-        came("holdpoint.hold.reminded"),
-        [
-            "2026-01-06T17:00:00Z",
-            "2026-01-08T17:00:00Z",
-            "2026-01-09T17:00:00Z",
-            "2026-01-12T17:00:00Z"
-        ]
-    );
-    assert_eq!(came("holdpoint.hold.escalated"), ["2026-01-08T17:00:00Z"]);
-    assert_eq!(last(&bench, "hold.reminded")["next"], "2026-01-13T17:00:00Z");
-
-    // What nobody noticed in time comes once.
-    let mut bench = with(&held(hold, ON_REJECTED), &[("office", OFFICE)]);
-    bench.sleep(hours(24 * 8));
-    bench.advance(SignedDuration::ZERO);
-    let reminders = bench.types().iter().filter(|kind| kind.ends_with("reminded")).count();
-    assert_eq!(reminders, 1);
-
-    let once = hold.replace("every", "after");
-    let mut bench = with(&held(&once, ON_REJECTED), &[("office", OFFICE)]);
-    bench.advance(hours(24 * 8));
-    let reminders = bench.types().iter().filter(|kind| kind.ends_with("reminded")).count();
-    assert_eq!(reminders, 1);
-}
-
-#[test]
-fn what_cannot_be_counted_blocks_the_hold() {
-    let hold = "{ wait: { for: { working: 2d, calendar: office } } }";
-    let source = held(hold, "");
-    for (calendars, says) in [
-        (&[][..], "no calendar `office` is published"),
-        (&[("office", MAINTENANCE)][..], "the calendar `office` has no working time"),
-    ] {
-        let mut bench = Bench::new(workflow(&source), people());
-        for (name, says) in calendars {
-            bench.happens(&published(name, says, 1));
-        }
-        let refusal = refused(bench.submit("ada", json!({})), RefusalCode::InvalidInput);
-        assert!(refusal.message.contains(says), "{refusal}");
-    }
 }
 
 #[test]
