@@ -108,3 +108,36 @@ fn many_findings_fit_on_a_screen() {
         place.sh("definitions publish bad.yaml --as ada --json").fails_well_as_json(2, &"bad.yaml");
     assert!(error["findings"].as_array().unwrap().len() >= 500);
 }
+
+#[test]
+fn a_witness_point_at_which_nobody_could_object_is_told_when_it_is_published() {
+    let place = Place::lab();
+    let notice = |version: u32| {
+        format!(
+            "
+workflow: notice
+version: {version}
+title: Notice
+start: notice
+states:
+  notice:
+    hold: {{ witness: {{ from: role:service-owner, for: 2d }} }}
+    on: {{ released: done, objected: done }}
+  done: {{ end: done }}
+"
+        )
+    };
+    place.write("notice.yaml", notice(1));
+    place.must("check notice.yaml --strict");
+    let told = place.must("definitions publish notice.yaml --as ada");
+    let nobody =
+        "note: `notice` goes on by itself unless somebody objects, of role service-owner: nobody";
+    assert!(told.contains(nobody) && told.contains("published `notice` v1"), "{told}");
+    place.write("notice.yaml", notice(2));
+    let told = place.ask("definitions publish notice.yaml --as ada");
+    assert_eq!(told["too_few"].as_array().unwrap().len(), 1, "{told}");
+    place.must("project role grant bob service-owner --as ada");
+    place.write("notice.yaml", notice(3));
+    let told = place.ask("definitions publish notice.yaml --as ada");
+    assert_eq!(told["too_few"].as_array().unwrap().len(), 0, "{told}");
+}
