@@ -83,7 +83,11 @@ fn waiting() -> Vec<(&'static str, DefinitionEvent)> {
     vec![
         (
             "holdpoint.state.entered",
-            DefinitionEvent::StateEntered { state: text("authorize"), visit: 1 },
+            DefinitionEvent::StateEntered {
+                state: text("authorize"),
+                visit: 1,
+                qualified: Vec::new(),
+            },
         ),
         (
             "holdpoint.run.blocked",

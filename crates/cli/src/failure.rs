@@ -315,7 +315,7 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
         | RefusalCode::MayNotSettle => "`holdpoint show RUN` says who could",
         RefusalCode::AlreadyVoted => "`holdpoint show RUN` says whose vote is still open",
         RefusalCode::AmbiguousBranch => "name the hold: `holdpoint show RUN` says which are open",
-        RefusalCode::NotAwaited | RefusalCode::NotUnknown => {
+        RefusalCode::NotAwaited | RefusalCode::NotUnknown | RefusalCode::ReleasedBefore => {
             "`holdpoint show RUN` says what the run waits for now"
         }
         RefusalCode::DutiesOpen => {

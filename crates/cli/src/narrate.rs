@@ -8,8 +8,8 @@ use holdpoint::{
         project::ProjectEvent, run::RunEvent,
     },
     definition::{
-        Attached, Ballot, Because, Confirmation, DefinitionEvent, MetByRelease, OfTarget, Opened,
-        OverrideEnd, Overriding, Past, Risk, Verdict,
+        Attached, Ballot, Because, Confirmation, DefinitionEvent, Lapsing, MetByRelease, OfTarget,
+        Opened, OverrideEnd, Overriding, Past, QualifiedVote, Risk, Verdict,
     },
 };
 use serde_json::Value;
@@ -244,11 +244,25 @@ fn place(effect: &EffectId) -> &str {
     text.rsplit_once('/').map_or(text, |(place, _)| place)
 }
 
+/// Those who are or were qualified, each in what, and for what that matters.
+fn qualified_in(votes: &[QualifiedVote]) -> String {
+    let one = |vote: &QualifiedVote| {
+        let QualifiedVote { hold, rule, member, domain, until } = vote;
+        let until = until.map(|until| format!(" until {}", time(until))).unwrap_or_default();
+        format!("{member} in {domain}{until} (`{hold}`, {rule})")
+    };
+    votes.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 fn of_definition(event: &DefinitionEvent) -> String {
     match event {
-        DefinitionEvent::StateEntered { state, visit: 1 } => format!("it reached `{state}`"),
-        DefinitionEvent::StateEntered { state, visit } => {
-            format!("it reached `{state}` again, time {visit}")
+        DefinitionEvent::StateEntered { state, visit, qualified } => {
+            let again = if *visit == 1 { String::new() } else { format!(" again, time {visit}") };
+            let still = match qualified.as_slice() {
+                [] => String::new(),
+                qualified => format!("; still qualified: {}", qualified_in(qualified)),
+            };
+            format!("it reached `{state}`{again}{still}")
         }
         DefinitionEvent::Blocked { state, reason } => {
             format!("it cannot go on at `{state}`: {reason}")
@@ -335,6 +349,14 @@ fn of_definition(event: &DefinitionEvent) -> String {
         DefinitionEvent::DutiesAwaited { before, duties } => {
             let duties: Vec<_> = duties.iter().map(ToString::to_string).collect();
             format!("it waits before `{before}` for what is owed: duty {}", duties.join(", "))
+        }
+        DefinitionEvent::QualificationsLapsed(Lapsing { state, approvals, again, .. }) => {
+            let again = again.map(|at| format!("; they are again at {}", time(at)));
+            format!(
+                "it rests before `{state}`, as who approved is not qualified any more: {}{}",
+                qualified_in(approvals),
+                again.unwrap_or_default()
+            )
         }
         DefinitionEvent::LockedDown { state, by } => {
             let by: Vec<_> =

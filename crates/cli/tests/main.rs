@@ -36,6 +36,7 @@ mod projects;
 mod proofs;
 mod publishing;
 mod relay;
+mod requalifying;
 mod runs;
 mod scenarios;
 mod secrets;

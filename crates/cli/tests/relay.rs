@@ -66,10 +66,10 @@ fn place() -> Place {
 }
 
 /// A process that works, in a place where others may call it.
-struct Working<'a>(&'a Place, Option<Child>);
+pub(crate) struct Working<'a>(&'a Place, Option<Child>);
 
 impl<'a> Working<'a> {
-    fn new(place: &'a Place, line: &str) -> Self {
+    pub(crate) fn new(place: &'a Place, line: &str) -> Self {
         // Whoever calls it need not have what only the work needs.
         let child = place.command(&words(line)).env("TOKEN", "s3cret").spawn().unwrap();
         until("nobody listens", || place.path(DATA).join("control.sock").exists());
@@ -78,7 +78,7 @@ impl<'a> Working<'a> {
 
     /// Ends it as Ctrl-C does, or a service manager, and holds it to leaving nothing behind.
     #[track_caller]
-    fn ends(mut self) {
+    pub(crate) fn ends(mut self) {
         let child = self.1.take().unwrap();
         send(&child, Signal::TERM);
         let ran = finish(child);

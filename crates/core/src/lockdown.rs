@@ -194,13 +194,17 @@ pub struct Seen {
     /// [`Project::inventory`](crate::Project::inventory).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub inventory: BTreeSet<Digest>,
+    /// The qualifications of members as they were when it was looked who has some, by
+    /// [`Project::qualifications`](crate::Project::qualifications).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub qualifications: BTreeSet<Digest>,
 }
 
 impl Seen {
     /// Whether it goes by nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.calendars.is_empty() && self.lockdowns.is_empty() && self.inventory.is_empty()
+        *self == Self::default()
     }
 
     /// Adds what else was seen.
@@ -208,6 +212,7 @@ impl Seen {
         self.calendars.extend(other.calendars);
         self.lockdowns.extend(other.lockdowns);
         self.inventory.extend(other.inventory);
+        self.qualifications.extend(other.qualifications);
     }
 }
 

@@ -288,6 +288,8 @@ pub struct Project {
     items: Items,
     /// Of all that has changed the items, one after the other.
     inventory: Digest,
+    /// Of all that has changed who is qualified, one after the other.
+    qualifications: Digest,
     calendars: Calendars,
     lockdowns: Lockdowns,
     substitutions: Substitutions,
@@ -515,6 +517,7 @@ impl Project {
             definitions: BTreeMap::new(),
             items: Items::default(),
             inventory: Digest::of(b""),
+            qualifications: Digest::of(b""),
             calendars: Calendars::default(),
             lockdowns: Lockdowns::default(),
             substitutions: Substitutions::default(),
@@ -548,6 +551,7 @@ impl Project {
             ProjectEvent::MemberRemoved { member } => {
                 self.members.remove(&member).ok_or_else(|| absent(&member))?;
                 self.substitutions.forget(&member);
+                self.qualifications = chained(self.qualifications, event);
             }
             ProjectEvent::RoleGranted { member, role } => {
                 let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
@@ -564,6 +568,7 @@ impl Project {
             ProjectEvent::QualificationRecorded { member, qualification } => {
                 let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
                 held.qualifications.push(qualification);
+                self.qualifications = chained(self.qualifications, event);
             }
             ProjectEvent::QualificationRevoked { member, domain, .. } => {
                 let held = self.members.get_mut(&member).ok_or_else(|| absent(&member))?;
@@ -572,6 +577,7 @@ impl Project {
                 if held.qualifications.len() == before {
                     return Err(illegal(format!("`{member}` has no qualification in `{domain}`")));
                 }
+                self.qualifications = chained(self.qualifications, event);
             }
             ProjectEvent::DefinitionPublished {
                 name,
@@ -594,10 +600,7 @@ impl Project {
             }
             ProjectEvent::ItemsChanged { set, removed } => {
                 self.items.change(ItemsChange { set, removed }).map_err(illegal)?;
-                let mut inventory = Digesting::default();
-                inventory.add(self.inventory.as_bytes());
-                inventory.add(event.data.as_str().as_bytes());
-                self.inventory = inventory.finish();
+                self.inventory = chained(self.inventory, event);
             }
             ProjectEvent::CalendarPublished { calendar, revision, digest, title, source } => {
                 let read = ReadCalendar { calendar, digest, title };
@@ -767,6 +770,7 @@ impl Project {
         self.calendars.differ(&seen.calendars)
             || self.lockdowns.lifted(&seen.lockdowns)
             || seen.inventory.iter().any(|inventory| *inventory != self.inventory)
+            || seen.qualifications.iter().any(|seen| *seen != self.qualifications)
     }
 
     /// Names the inventory as it is now: another change of the items, or the same in another order,
@@ -774,6 +778,13 @@ impl Project {
     #[must_use]
     pub const fn inventory(&self) -> Digest {
         self.inventory
+    }
+
+    /// Names what members are qualified in as it is now: it is another after every change of that, and
+    /// after a member was removed.
+    #[must_use]
+    pub const fn qualifications(&self) -> Digest {
+        self.qualifications
     }
 
     /// All published definitions, by name and version.
@@ -817,4 +828,12 @@ impl Project {
     pub fn definition_by_digest(&self, digest: &Digest) -> Option<&PublishedDefinition> {
         self.definitions().find(|one| one.reference.digest == *digest)
     }
+}
+
+/// Names what an event has made of what had this name before.
+fn chained(before: Digest, event: &Event) -> Digest {
+    let mut then = Digesting::default();
+    then.add(before.as_bytes());
+    then.add(event.data.as_str().as_bytes());
+    then.finish()
 }

@@ -63,11 +63,13 @@ pub enum RefusalCode {
     Unloadable,
     /// It is for others to say what became of an attempt.
     MayNotSettle,
+    /// The hold was released before, and can only be approved anew.
+    ReleasedBefore,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -97,6 +99,7 @@ impl RefusalCode {
         Self::LockedByOther,
         Self::Unloadable,
         Self::MayNotSettle,
+        Self::ReleasedBefore,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -132,6 +135,7 @@ impl RefusalCode {
             Self::LockedByOther => "HP1061",
             Self::Unloadable => "HP1032",
             Self::MayNotSettle => "HP1080",
+            Self::ReleasedBefore => "HP1081",
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     expr::did_you_mean,
     hold_model::{Approval, Approver, Hold, Rule, Wait},
     model::{Model, StateKind, StateModel, Target, Term, Timed},
-    outputs_check, parallel_check, past_check,
+    outputs_check, parallel_check, past_check, requalifying,
     waiver::Waivable,
     window_model::{CalendarNamed, Times},
 };
@@ -44,6 +44,7 @@ pub(crate) fn check(model: &Model, findings: &mut Findings) {
         check_reach(model, findings);
         past_check::check(model, findings);
         drift::check(model, findings);
+        requalifying::check(model, findings);
         outputs_check::check(model, findings);
         check_loops(model, findings);
     }

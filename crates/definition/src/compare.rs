@@ -459,7 +459,7 @@ fn of_approval(approval: &Approval) -> Facts {
 }
 
 fn of_rule(rule: &Rule) -> Facts {
-    let Rule { name, when, from, qualified, need, roster, after, span: _ } = rule;
+    let Rule { name, when, from, qualified, at_work, need, roster, after, span: _ } = rule;
     let applies = when.as_ref().map_or_else(|| "always".to_owned(), |when| when.text().to_owned());
     let mut found = facts([
         (&format!("rule {name}: applies where"), applies),
@@ -473,6 +473,10 @@ fn of_rule(rule: &Rule) -> Facts {
     }
     if let Some(qualified) = qualified {
         found.insert(format!("rule {name}: qualified in"), phrase::template(qualified));
+        if *at_work {
+            let when = "the vote, and the beginning of the work".to_owned();
+            found.insert(format!("rule {name}: qualified at"), when);
+        }
     }
     found
 }

@@ -141,11 +141,13 @@ impl<'a> Draft<'a> {
             if self.rests_before(&name)
                 || self.locked_down_before(&name)
                 || self.kept_back_before(&name)
+                || self.unqualified_before(&name)
             {
                 return;
             }
             let visit = self.state.visit(&name).saturating_add(1);
-            self.emit(Event::StateEntered { state: name.clone(), visit });
+            let qualified = self.qualified_before(&name);
+            self.emit(Event::StateEntered { state: name.clone(), visit, qualified });
             if !passed.insert(name.clone()) {
                 let reason = "the run has come back to it without waiting for anything".to_owned();
                 self.emit(Event::Blocked { state: name, reason });
@@ -658,6 +660,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn timer(&mut self, effect: &EffectId) -> Result<(), Refusal> {
         if self.deadline(effect)
             || self.lockdown_released(effect)
+            || self.qualifications_changed(effect)
             || self.window_timer(effect)
             || self.plans_changed(effect)
             || self.rollout_window_timer(effect)

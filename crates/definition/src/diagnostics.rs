@@ -144,6 +144,10 @@ codes! {
     LoneSettler = "HP2041", Warning;
     /// It is said who says what became of work that is simply done again.
     NeverSettled = "HP2042", Error;
+    /// It is said when somebody must be qualified, and not in what.
+    QualifiedInNothing = "HP2043", Error;
+    /// A qualification must be valid when work begins, and none does after the hold.
+    NoWorkToQualifyFor = "HP2044", Warning;
     /// A health check takes some value for good and for bad.
     BothGoodAndBad = "HP2046", Error;
     /// What looks like a secret is written out.

@@ -16,9 +16,9 @@ use serde_json::Value;
 
 use crate::{
     event_data::{
-        Attached, Ballot, Because, CheckTimes, Confirmation, Gate, MetByRelease, OfTarget,
-        OpenCheck, OpenRule, OpenTask, Opened, OverrideEnd, Overriding, Past, Risk, Sender,
-        Verdict,
+        Attached, Ballot, Because, CheckTimes, Confirmation, Gate, Lapsing, MetByRelease, OfTarget,
+        OpenCheck, OpenRule, OpenTask, Opened, OverrideEnd, Overriding, Past, QualifiedVote, Risk,
+        Sender, Verdict, is_empty, is_null,
     },
     lockdown::HeldBy,
     plan_targets::PlannedOf,
@@ -39,6 +39,9 @@ pub enum DefinitionEvent {
         state: String,
         /// How often it has been entered, this time included.
         visit: u32,
+        /// The approvals that count for the work that begins here as their authors are still qualified.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        qualified: Vec<QualifiedVote>,
     },
     /// An expression of a state could not be evaluated, so the run rests there.
     #[serde(rename = "holdpoint.run.blocked")]
@@ -180,6 +183,9 @@ pub enum DefinitionEvent {
     /// A hold has what its baseline demands, and is about to be released.
     #[serde(rename = "holdpoint.baseline.met")]
     BaselineMet(MetByRelease),
+    /// Approvals that led to a state of work do not count: who gave them is not qualified any more.
+    #[serde(rename = "holdpoint.qualifications.lapsed")]
+    QualificationsLapsed(Lapsing),
     /// What its baseline demands keeps the run from entering a state in which work is begun.
     #[serde(rename = "holdpoint.baseline.held")]
     BaselineHeld {
@@ -885,12 +891,4 @@ pub enum DefinitionEvent {
         /// How, in the definition's words; `cancelled` when it was.
         outcome: String,
     },
-}
-
-fn is_empty<T>(list: &Arc<Vec<T>>) -> bool {
-    list.is_empty()
-}
-
-fn is_null(value: &Arc<Value>) -> bool {
-    value.is_null()
 }

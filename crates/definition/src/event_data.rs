@@ -347,3 +347,44 @@ pub struct OfTarget {
 const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
+
+pub(crate) fn is_empty<T>(list: &Arc<Vec<T>>) -> bool {
+    list.is_empty()
+}
+
+pub(crate) fn is_null(value: &Arc<Value>) -> bool {
+    value.is_null()
+}
+
+/// An approval that counts only while its author is qualified, as it was looked at when work was about to
+/// begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QualifiedVote {
+    /// The hold that was released with it.
+    pub hold: String,
+    /// The rule under which it counts.
+    pub rule: String,
+    /// Who gave it, in whosever place.
+    pub member: MemberId,
+    /// In what they must be qualified.
+    pub domain: QualificationName,
+    /// Until when they are qualified, or were. Absent where that has no end, and where they have no such
+    /// qualification any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// That a run rests before work, as approvals do not count any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lapsing {
+    /// Before which state.
+    pub state: String,
+    /// The approvals that do not count.
+    pub approvals: Vec<QualifiedVote>,
+    /// The qualifications of the project's members then, by
+    /// [`Project::qualifications`](holdpoint_core::Project::qualifications).
+    pub seen: Digest,
+    /// When qualifications that were recorded begin with which enough count again; absent where none do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Timestamp>,
+}

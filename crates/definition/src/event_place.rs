@@ -71,6 +71,7 @@ impl DefinitionEvent {
             | Self::ConflictAccepted { hold, .. }
             | Self::HoldExpired { hold, .. } => Some(hold),
             Self::BaselineMet(release) => Some(&release.hold),
+            Self::QualificationsLapsed(lapsing) => Some(&lapsing.state),
             Self::TaskConfirmed(confirmation) => Some(&confirmation.hold),
             Self::ApprovalGranted(ballot)
             | Self::ApprovalRejected(ballot)

@@ -6,7 +6,7 @@ use holdpoint_core::{Actor, IllegalEvent, MemberId, Vote, event::TypedEvent as _
 use jiff::Timestamp;
 
 use crate::{
-    amending,
+    amending, approving_anew,
     child::{self, ChildState},
     conflicting::{self, Conflicting},
     drift,
@@ -20,7 +20,7 @@ use crate::{
     lockdown,
     locking::{self, Locking},
     model::{CANCELLED, Model, StateKind, Work},
-    overruled, parallel_state, requirement_override, requirements, rollout_evolve,
+    overruled, parallel_state, requalifying, requirement_override, requirements, rollout_evolve,
     state::{Failure, Place, Signal, State},
     tasks,
     waiver::{self, Waived},
@@ -54,7 +54,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             state.risk = Some(risk.clone());
             Ok(())
         }
-        (_, Event::StateEntered { state: entered, visit }) => {
+        (_, Event::StateEntered { state: entered, visit, .. }) => {
             enter(model, state, entered, *visit)?;
             state.entered = meta.time;
             Ok(())
@@ -84,6 +84,7 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             let visit = state.visits.get(hold).copied().unwrap_or(0);
             state.kept.reopened(hold);
             state.left.remove(hold);
+            state.relied.remove(hold);
             if hold_of(model, hold).is_some_and(|hold| hold.conflicts.is_some()) {
                 state.let_through = false;
             }
@@ -128,9 +129,10 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
             });
             Ok(())
         }
-        (Place::Hold(open), Event::ApprovalGranted(ballot)) => {
+        (Place::Hold(open), Event::ApprovalGranted(ballot)) if open.hold == ballot.hold => {
             vote(open, ballot, Vote::Approve, meta)
         }
+        (_, Event::ApprovalGranted(ballot)) => approving_anew::evolve(state, ballot, meta),
         (Place::Hold(open), Event::ApprovalRejected(ballot)) => {
             vote(open, ballot, Vote::Reject, meta)
         }
@@ -219,6 +221,12 @@ fn apply(model: &Model, state: &mut State, event: &Event, meta: &Meta<'_>) -> Re
         }
         (_, Event::RequirementOverridden(_) | Event::OverrideWithdrawn(_)) => {
             requirement_override::evolve(state, event, meta.time)
+        }
+        (_, Event::QualificationsLapsed(lapsing)) => {
+            let named = &lapsing.state;
+            let leads =
+                leads(model, state, named) && state.owed_before(model, named).next().is_none();
+            requalifying::evolve(state, lapsing, leads)
         }
         (_, Event::Commented { .. }) => Ok(()),
         (
@@ -547,7 +555,7 @@ fn rest_before(model: &Model, state: &mut State, before: &str) -> Result<(), Str
     let lockdowns = BTreeSet::new();
     let here = state.state().to_owned();
     let (next, lacking) = (before.to_owned(), BTreeSet::new());
-    state.place = Place::Owing { state: here, next, lockdowns, lacking };
+    state.place = Place::Owing { state: here, next, lockdowns, lacking, lapsed: None };
     Ok(())
 }
 
@@ -576,11 +584,17 @@ fn enter(model: &Model, state: &mut State, entered: &str, visit: u32) -> Result<
         return Err(format!("visit {visit} of `{entered}` is not the next"));
     }
     state.visits.insert(entered.to_owned(), visit);
+    requalifying::entered(model, state, entered);
     state.place = Place::Entered { state: entered.to_owned() };
     Ok(())
 }
 
-fn vote(open: &mut HoldState, ballot: &Ballot, vote: Vote, meta: &Meta<'_>) -> Result<(), String> {
+pub(crate) fn vote(
+    open: &mut HoldState,
+    ballot: &Ballot,
+    vote: Vote,
+    meta: &Meta<'_>,
+) -> Result<(), String> {
     let place = ballot.place();
     if open.hold != ballot.hold || open.rejection().is_some() || open.has_voted(place) {
         return Err(format!("`{place}` has no vote on `{}` now", ballot.hold));
@@ -635,6 +649,7 @@ fn pass(
     }
     state.let_through |= hold.conflicts.is_some();
     drift::passed(model, state, named);
+    requalifying::rely(state, hold);
     resolve(state, named, if waived { "waived" } else { "released" })
 }
 

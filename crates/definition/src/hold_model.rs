@@ -95,6 +95,8 @@ pub(crate) struct Rule {
     pub(crate) when: Option<Expr>,
     pub(crate) from: Vec<Approver>,
     pub(crate) qualified: Option<Template>,
+    /// Whether they must be qualified when the work begins, too.
+    pub(crate) at_work: bool,
     pub(crate) need: Need,
     pub(crate) roster: Roster,
     /// The rules that must be satisfied before this one asks anybody.

@@ -46,6 +46,7 @@ mod activity_window;
 mod address;
 mod amending;
 mod approval;
+mod approving_anew;
 mod authority;
 mod baseline;
 mod baseline_outline;
@@ -97,6 +98,7 @@ mod past_check;
 mod phrase;
 mod plan_targets;
 mod planned_times;
+mod requalifying;
 mod requirement_override;
 mod requirements;
 mod risk;
@@ -161,8 +163,9 @@ pub use compare::Change;
 pub use diagnostics::{Diagnostic, DiagnosticCode, Diagnostics, Severity};
 pub use event::DefinitionEvent;
 pub use event_data::{
-    Attached, Ballot, Because, CheckTimes, Confirmation, Gate, InPlaceOf, MetByRelease, OfTarget,
-    OpenCheck, OpenRule, OpenTask, Opened, OverrideEnd, Overriding, Past, Risk, Sender, Verdict,
+    Attached, Ballot, Because, CheckTimes, Confirmation, Gate, InPlaceOf, Lapsing, MetByRelease,
+    OfTarget, OpenCheck, OpenRule, OpenTask, Opened, OverrideEnd, Overriding, Past, QualifiedVote,
+    Risk, Sender, Verdict,
 };
 pub use language_schema::SCHEMA;
 pub use lockdown::HeldBy;

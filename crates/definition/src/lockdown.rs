@@ -20,7 +20,7 @@ use crate::{
     event::DefinitionEvent as Event,
     locking,
     model::{Model, StateKind},
-    planned_times,
+    planned_times, requalifying,
     state::{Place, State},
     view::condition,
 };
@@ -241,8 +241,10 @@ pub(crate) fn evolve(state: &mut State, event: &Event, leads: bool) -> Result<()
             open.lockdowns = held;
             Ok(())
         }
-        Place::Owing { next, lockdowns, .. } if next == named && *lockdowns != held => {
+        Place::Owing { next, lockdowns, lapsed, .. } if next == named && *lockdowns != held => {
             *lockdowns = held;
+            // What else keeps it is looked at when it is let go.
+            *lapsed = None;
             Ok(())
         }
         Place::Hold(_) | Place::Owing { .. } => Err(format!("nothing has changed for `{named}`")),
@@ -255,8 +257,10 @@ pub(crate) fn evolve(state: &mut State, event: &Event, leads: bool) -> Result<()
                 next: named.clone(),
                 lockdowns: held,
                 lacking: BTreeSet::new(),
+                lapsed: None,
             };
             state.rollout = state.rollout.take().filter(|rollout| rollout.state != *named);
+            requalifying::taken_back(state, named);
             Ok(())
         }
         place if leads && !held.is_empty() => {
@@ -268,6 +272,7 @@ pub(crate) fn evolve(state: &mut State, event: &Event, leads: bool) -> Result<()
                 next: named.clone(),
                 lockdowns: held,
                 lacking: BTreeSet::new(),
+                lapsed: None,
             };
             Ok(())
         }

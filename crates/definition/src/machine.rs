@@ -19,7 +19,7 @@ use crate::{
     decide::Draft,
     drift,
     event::DefinitionEvent,
-    evidence, evolve, lockdown, locking, migrating, parallel,
+    evidence, evolve, lockdown, locking, migrating, parallel, requalifying,
     requirements::Kept,
     risk, rollout, rollout_control, rollout_moves, rollout_plan,
     rollout_state::RolloutState,
@@ -52,6 +52,7 @@ impl Workflow for Definition {
             approved: BTreeSet::new(),
             approved_plans: BTreeMap::new(),
             approved_targets: BTreeMap::new(),
+            relied: BTreeMap::new(),
             waived: Vec::new(),
             accepted: Vec::new(),
             let_through: false,
@@ -101,6 +102,7 @@ impl Workflow for Definition {
     fn pending(&self, state: &State) -> Vec<Effect> {
         let mut pending = deadlines::pending(&self.model, state);
         pending.extend(lockdown::effect(state));
+        pending.extend(requalifying::effects(state));
         pending.extend(match &state.place {
             Place::Hold(hold) => {
                 let definition = evolve::hold_of(&self.model, &hold.hold);
@@ -228,7 +230,8 @@ impl Workflow for Definition {
     }
 
     fn has_changed(&self, state: &State, watch: &EffectId, at: &Moment<'_>) -> bool {
-        drift::has_changed(&self.model, state, watch, at)
+        requalifying::has_changed(&self.model, state, watch, at)
+            .unwrap_or_else(|| drift::has_changed(&self.model, state, watch, at))
     }
 
     fn claims(&self, state: &State) -> Claims {

@@ -17,7 +17,7 @@ use crate::{
     evolve::hold_of,
     hold_model::listed,
     model::{Model, StateKind, StateModel},
-    parallel, phrase, risk,
+    parallel, phrase, requalifying, risk,
     state::{Failure, Place, State},
 };
 
@@ -57,6 +57,7 @@ pub(crate) fn adopt(
             next: target.to_owned(),
             lockdowns: BTreeSet::new(),
             lacking: BTreeSet::new(),
+            lapsed: None,
         },
         // Withdrawing a baseline must not be a way to let a run go on without it.
         baseline: migrating.baseline.cloned().or_else(|| old.baseline.clone()),
@@ -71,6 +72,7 @@ pub(crate) fn adopt(
     state.kept.renamed(renamed);
     // They were given for what the run was.
     state.kept.overridden.clear();
+    requalifying::renamed(&mut state, renamed);
     state.left = BTreeMap::new();
     for (name, outcome) in &old.left {
         let known = state.left.entry(renamed(name)).or_insert_with(|| outcome.clone());

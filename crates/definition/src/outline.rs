@@ -372,6 +372,7 @@ impl Event {
             | Self::BaselineHeld { .. }
             | Self::RequirementOverridden(_)
             | Self::OverrideWithdrawn(_)
+            | Self::QualificationsLapsed(_)
             | Self::DutyOverdue { .. }
             | Self::Commented { .. }
             | Self::NotObjected { .. }

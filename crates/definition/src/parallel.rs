@@ -6,6 +6,7 @@ use holdpoint_core::{Action, EffectId, Refusal, RefusalCode, Steering};
 use serde_json::Value;
 
 use crate::{
+    approving_anew,
     child::ChildState,
     decide::{Draft, not_awaited},
     event::DefinitionEvent as Event,
@@ -24,8 +25,11 @@ type Path = Vec<String>;
 pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refusal> {
     let Place::All(_) = draft.state.place else { return draft.act(action) };
     let path = match action {
-        Action::Vote { hold, .. }
-        | Action::Withdraw { hold, .. }
+        Action::Vote { hold, .. } => {
+            let anew = approving_anew::holds;
+            meant_among(draft, hold.as_deref(), &|one| one.approval.is_some(), &anew)?
+        }
+        Action::Withdraw { hold, .. }
         | Action::Overrule { hold, .. }
         | Action::Recount { hold } => meant(draft, hold.as_deref(), &|one| one.approval.is_some())?,
         Action::Recheck { hold, check } => {
@@ -99,7 +103,19 @@ pub(crate) fn decide(draft: &mut Draft<'_>, action: &Action) -> Result<(), Refus
         | Action::AttemptSettled { .. }
         | Action::Settle { .. } => Path::new(),
     };
-    within(draft, &path, |draft| draft.act(action))
+    within(draft, &path, |draft| draft.act(action))?;
+    if matches!(action, Action::Vote { .. }) {
+        // An approval that is given anew may be one that several branches rest for.
+        for (path, place) in owned(draft.state.leaves()) {
+            if !approving_anew::holds(&place).is_empty() {
+                within(draft, &path, |draft| {
+                    draft.look_at_qualifications();
+                    Ok(())
+                })?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Decides something in a branch; what follows from it outside comes after it.
@@ -138,14 +154,26 @@ fn meant(
     named: Option<&str>,
     fits: &dyn Fn(&Hold) -> bool,
 ) -> Result<Path, Refusal> {
+    meant_among(draft, named, fits, &|_| BTreeSet::new())
+}
+
+/// As [`meant`], also among `others`, which may be the same in several branches.
+fn meant_among(
+    draft: &Draft<'_>,
+    named: Option<&str>,
+    fits: &dyn Fn(&Hold) -> bool,
+    others: &dyn for<'p> Fn(&'p Place) -> BTreeSet<&'p str>,
+) -> Result<Path, Refusal> {
     let leaves = draft.state.leaves();
-    let open: Vec<(&Path, &str)> = leaves
-        .iter()
-        .filter_map(|(path, focus)| match &focus.place {
-            Place::Hold(open) => Some((path, open.hold.as_str())),
-            _ => None,
-        })
-        .collect();
+    let mut open: Vec<(&Path, &str)> = Vec::new();
+    for (path, focus) in &leaves {
+        let holds = match &focus.place {
+            Place::Hold(open) => [open.hold.as_str()].into(),
+            place => others(place),
+        };
+        let new = holds.into_iter().filter(|hold| open.iter().all(|(_, known)| known != hold));
+        open.extend(new.map(|hold| (path, hold)).collect::<Vec<_>>());
+    }
     let listed = |holds: &[(&Path, &str)]| {
         holds.iter().map(|(_, hold)| format!("`{hold}`")).collect::<Vec<_>>().join(", ")
     };

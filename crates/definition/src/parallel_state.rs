@@ -15,6 +15,7 @@ use crate::{
     evolve::resolve,
     model::{Model, StateKind},
     parallel_model::{All, Join, Others, Within},
+    requalifying,
     rollout_state::RolloutState,
     state::{Place, State},
 };
@@ -191,7 +192,9 @@ pub(crate) fn where_it_belongs(
     apply: impl FnOnce(&mut State) -> Result<(), String>,
 ) -> Result<(), String> {
     let alone = !state.is_in_branch() && !matches!(state.place, Place::All(_));
-    let path = if alone { None } else { event.place().and_then(|name| model.path(name)) };
+    // What was released before may have been in a branch that is over.
+    let anew = matches!(event, Event::ApprovalGranted(one) if state.relied.contains_key(&one.hold));
+    let path = if alone || anew { None } else { event.place().and_then(|name| model.path(name)) };
     let Some(path) = path else { return apply(state) };
     let there: Vec<String> = path.iter().map(|within| within.branch.clone()).collect();
     let here = state.branch();
@@ -271,6 +274,7 @@ pub(crate) fn evolve(
                 rollouts.splice(0..0, state.rollout.replace(shown));
             }
             rollouts.iter().for_each(|one| earlier::keep(state, one));
+            requalifying::joined(model, state, named);
             resolve(state, named, outcome)
         }
         _ => Err("it is about branches that are not there".to_owned()),

@@ -209,7 +209,10 @@ pub(crate) fn who(rule: &Rule) -> String {
     let qualified = rule
         .qualified
         .as_ref()
-        .map(|domain| format!(", qualified in {}", template(domain)))
+        .map(|domain| {
+            let then = if rule.at_work { ", also when the work begins" } else { "" };
+            format!(", qualified in {}{then}", template(domain))
+        })
         .unwrap_or_default();
     format!("{}{qualified}", approvers(&rule.from))
 }

@@ -397,10 +397,11 @@ pub(crate) fn evolve(
             Ok(())
         }
         (
-            Place::Owing { next, lacking, .. },
+            Place::Owing { next, lacking, lapsed, .. },
             Event::BaselineHeld { state: named, lacking: now },
         ) if next == named && leads && !now.is_empty() => {
             *lacking = now.keys().cloned().collect();
+            *lapsed = None;
             Ok(())
         }
         (place, Event::BaselineHeld { state: named, lacking }) if leads && !lacking.is_empty() => {
@@ -411,6 +412,7 @@ pub(crate) fn evolve(
                 next: named.clone(),
                 lockdowns: BTreeSet::new(),
                 lacking: lacking.keys().cloned().collect(),
+                lapsed: None,
             };
             Ok(())
         }

@@ -15,13 +15,14 @@ use crate::{
     conflicting::Accepted,
     duties::Duty,
     earlier::Earlier,
-    event_data::{Risk, Sender},
+    event_data::{Lapsing, Risk, Sender},
     evidence::Evidence,
     expr::Vars,
     hold_state::HoldState,
     locking::Locks,
     parallel_state::{Fork, Outside},
     plan_targets::PlanTargets,
+    requalifying::Relied,
     requirements::Kept,
     rollout_state::RolloutState,
     waiver::Waived,
@@ -63,6 +64,10 @@ pub struct State {
     /// Their targets, until the rollouts begin.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) approved_targets: BTreeMap<String, PlanTargets>,
+    /// The holds that were released with approvals whose qualifications must be valid when work begins,
+    /// until it has.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) relied: BTreeMap<String, Relied>,
     /// The holds that it was let past by waivers.
     pub(crate) waived: Vec<Waived>,
     /// The conflicts in spite of which it was let go on.
@@ -147,8 +152,8 @@ pub(crate) enum Place {
     Blocked { state: String, reason: String },
     /// It is held.
     Hold(HoldState),
-    /// It waits before a state for duties that are due before it, for the end of lockdowns, or for what
-    /// its baseline demands.
+    /// It waits before a state for duties that are due before it, for the end of lockdowns, for what its
+    /// baseline demands, or for approvals that count.
     Owing {
         state: String,
         next: String,
@@ -157,6 +162,9 @@ pub(crate) enum Place {
         /// What its baseline demands before the state.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         lacking: BTreeSet<String>,
+        /// The approvals that do not count any more, as qualifications have lapsed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lapsed: Option<Lapsing>,
     },
     /// An activity is to be done.
     Activity {

@@ -31,7 +31,8 @@ pub(crate) const APPROVAL: &[&str] = &[
     "escalate",
     "substitutes",
 ];
-pub(crate) const RULE: &[&str] = &["when", "from", "qualified", "need", "roster", "after"];
+pub(crate) const RULE: &[&str] =
+    &["when", "from", "qualified", "qualified_at", "need", "roster", "after"];
 pub(crate) const VETO: &[&str] = &["from", "overrule"];
 pub(crate) const REMIND: &[&str] = &["every", "after"];
 pub(crate) const ESCALATE: &[&str] = &["after", "to"];
@@ -299,6 +300,7 @@ fn read_rule(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<Rule> {
     };
     let from = fields.need(reader, "from").and_then(|node| read_approvers(node, reader));
     let qualified = read_qualified(fields.get("qualified"), reader);
+    let at_work = read_qualified_at(&fields, reader);
     let need = fields.need(reader, "need").and_then(|node| read_need(node, reader));
     let roster = read_roster(&fields, need.as_ref(), reader);
     let after = read_after(fields.get("after"), reader);
@@ -311,11 +313,37 @@ fn read_rule(key: &Key, node: &Node, reader: &mut Reader<'_>) -> Option<Rule> {
         when: when?,
         from: from?,
         qualified: qualified?,
+        at_work: at_work?,
         need: need?,
         roster: roster?,
         after: after?,
         span,
     })
+}
+
+/// Whether the qualification must be valid when the work begins, too.
+fn read_qualified_at(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<bool> {
+    let Some(node) = fields.get("qualified_at") else { return Some(false) };
+    let at_work = match &node.kind {
+        Kind::Text(text) if text == "vote" => false,
+        Kind::Text(text) if text == "work" => true,
+        _ => {
+            reader.wrong(node, "`qualified_at` is `vote` or `work`");
+            return None;
+        }
+    };
+    if fields.get("qualified").is_none() {
+        reader
+            .findings
+            .add(
+                Code::QualifiedInNothing,
+                &node.span,
+                "it is said when somebody must be qualified, and not in what",
+            )
+            .help("say in what: `qualified: network`; or leave `qualified_at` out");
+        return None;
+    }
+    Some(at_work)
 }
 
 fn read_need(node: &Node, reader: &mut Reader<'_>) -> Option<Need> {

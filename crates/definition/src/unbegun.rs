@@ -1,6 +1,6 @@
 //! Work that is asked for and of which nothing has begun: what has come meanwhile that keeps it from
-//! starting holds it as though it had not been asked for. That is a lockdown, or that the window of a rollout or
-//! an activity has closed.
+//! starting holds it as though it had not been asked for. That is a lockdown, that approvals do not count any
+//! more, or that the window of a rollout or an activity has closed.
 
 use std::collections::BTreeSet;
 
@@ -57,6 +57,9 @@ impl Draft<'_> {
         let by = self.lockdowns();
         if !by.is_empty() {
             self.emit(Event::LockedDown { state, by });
+            return Ok(());
+        }
+        if self.unqualified_before(&state) {
             return Ok(());
         }
         self.activity_window_anew();

@@ -26,7 +26,7 @@ use crate::{
     lockdown, locking,
     model::{CANCELLED, Model},
     parallel_state::Fork,
-    phrase, requirement_override, requirements,
+    phrase, requalifying, requirement_override, requirements,
     rollout_state::RolloutState,
     rollout_view, senders,
     state::{Place, State},
@@ -142,11 +142,13 @@ pub(crate) fn view(model: &Model, state: &State, at: &Moment<'_>) -> RunView {
     }
     view.holds.extend(lockdown::hold_view(model, state, at));
     view.holds.extend(requirements::hold_view(model, state, at));
+    view.holds.extend(requalifying::hold_views(model, state, at));
     if !state.is_in_branch() {
         view.baseline = requirements::view(model, state, at);
     }
     view.next_steps.extend(lockdown::steps(model, state, at));
     view.next_steps.extend(requirement_override::steps(model, state, at));
+    view.next_steps.extend(requalifying::steps(model, state, at));
     if let Place::Child(child) = &state.place {
         let (name, verb) = (&child.definition, if child.stopping { "to stop" } else { "to end" });
         view.next_steps.push(NextStep::told(format!("wait for the run of `{name}` {verb}")));
@@ -218,7 +220,9 @@ fn add_branches(model: &Model, state: &State, fork: &Fork, at: &Moment<'_>, view
     for branch in fork.branches.keys() {
         let Some(inner) = state.looking_at(std::slice::from_ref(branch)) else { continue };
         let inner = self::view(model, &inner, at);
-        view.holds.extend(inner.holds);
+        // Several may rest for approvals of the same hold, which was released before them.
+        let others: Vec<String> = view.holds.iter().map(|hold| hold.hold.clone()).collect();
+        view.holds.extend(inner.holds.into_iter().filter(|hold| !others.contains(&hold.hold)));
         for step in inner.next_steps {
             if !view.next_steps.contains(&step) {
                 view.next_steps.push(step);
@@ -399,7 +403,7 @@ pub(crate) fn condition(
     }
 }
 
-fn rule_views(
+pub(crate) fn rule_views(
     asked: &Asked<'_>,
     open: &HoldState,
     needs: &[u32],

@@ -66,6 +66,9 @@ impl<'a> Draft<'a> {
         plans: &BTreeSet<Digest>,
     ) -> Result<(), Refusal> {
         self.member()?;
+        if let Some(hold) = self.approves_anew(named)? {
+            return self.approve_anew(&hold, vote, (given(reason), duties), place, plans);
+        }
         self.deciding(named)?;
         self.is_about(vote, plans)?;
         self.count_anew();
@@ -93,7 +96,8 @@ impl<'a> Draft<'a> {
         if vote == Vote::Veto {
             return self.veto(named, &voters, reason);
         }
-        let ballot = self.ballot(approval, &voters, vote, reason, duties)?;
+        let (open, definition, _) = self.deciding(named)?;
+        let ballot = self.ballot((open, definition, approval), &voters, vote, reason, duties)?;
         let (hold, member) = (ballot.hold.clone(), ballot.member.clone());
         if vote == Vote::Approve {
             self.emit(Event::ApprovalGranted(ballot));
@@ -107,16 +111,15 @@ impl<'a> Draft<'a> {
     }
 
     /// A vote with the facts that make it count.
-    fn ballot(
+    pub(crate) fn ballot(
         &self,
-        approval: &'a Approval,
+        (open, definition, approval): (&HoldState, &Hold, &Approval),
         voters: &[Voter<'_>],
         vote: Vote,
         reason: Option<String>,
         duties: &[NewDuty],
     ) -> Result<Ballot, Refusal> {
         let (id, _) = self.member()?;
-        let (open, definition, _) = self.deciding(None)?;
         let asked = Asked::of(approval, open, &self.state);
         let mut found = Err((RefusalCode::NotEligible, "is not asked".to_owned()));
         for voter in voters {

@@ -93,6 +93,7 @@ const UNSEEN: &[&str] = &[
     "output-of-a-later-state",
     "plan-approved-nowhere",
     "qualification-malformed",
+    "qualified-in-nothing",
     "refusal-releases",
     "remind-all-the-time",
     "retry-delays-crossed",

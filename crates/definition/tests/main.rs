@@ -41,6 +41,8 @@ mod planned_times;
 mod plans;
 mod properties;
 mod reference;
+mod requalifying;
+mod requalifying_ways;
 mod requirement_override;
 mod requirements;
 mod risk;

@@ -233,6 +233,7 @@ impl ProjectDesk {
                 before.calendars() != changed.calendars()
                     || before.lockdowns() != changed.lockdowns()
                     || before.inventory() != changed.inventory()
+                    || before.qualifications() != changed.qualifications()
             });
             self.library.projects.put(changed);
             if watched {

@@ -162,7 +162,8 @@ impl Step {
                 let set = play.set_members(members);
                 set.map_err(|defect: Defect| {
                     Failure::one(line, "members", "a project".to_owned(), defect.to_string())
-                })
+                })?;
+                settle(play, crew, line)
             }
             StepKind::Calendars(calendars) => {
                 let set = play.set_calendars(calendars);

@@ -87,6 +87,15 @@ fn the_page_about_substitutes_says_what_is_so() {
     }
 }
 
+#[test]
+fn the_page_about_qualifications_says_what_is_so() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/qualifications.md"));
+    let [definition, scenarios] = blocks(page, "yaml")[..] else { panic!("two blocks") };
+    let definition = Definition::parse("qualified.yaml", &format!("{definition}\n")).unwrap();
+    let played = play(&definition.definition, &format!("{scenarios}\n"));
+    assert_eq!(played.iter().map(|one| &one.failure).collect::<Vec<_>>(), [&None]);
+}
+
 /// A scenario of the page's definition, played.
 fn released(scenario: &str) -> Option<holdpoint_scenario::Failure> {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/child-runs.md"));

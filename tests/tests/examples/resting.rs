@@ -1,11 +1,23 @@
 //! Examples of what is recorded of a run that rests before a state, and of its baseline.
 
 use holdpoint_core::Digest;
-use holdpoint_definition::{DefinitionEvent, HeldBy, MetByRelease, OverrideEnd, Overriding};
+use holdpoint_definition::{
+    DefinitionEvent, HeldBy, Lapsing, MetByRelease, OverrideEnd, Overriding, QualifiedVote,
+};
 
 use super::text;
 
 /// An example of each, with the name of its file.
+fn qualified(until: &str) -> QualifiedVote {
+    QualifiedVote {
+        hold: text("authorize"),
+        rule: text("peer"),
+        member: "bob".parse().unwrap(),
+        domain: "network".parse().unwrap(),
+        until: Some(until.parse().unwrap()),
+    }
+}
+
 pub(crate) fn examples() -> Vec<(&'static str, DefinitionEvent)> {
     vec![
         (
@@ -63,6 +75,23 @@ pub(crate) fn examples() -> Vec<(&'static str, DefinitionEvent)> {
             DefinitionEvent::BaselineHeld {
                 state: text("implement"),
                 lacking: [(text("four-eyes"), text("nothing has met it yet"))].into(),
+            },
+        ),
+        (
+            "holdpoint.qualifications.lapsed",
+            DefinitionEvent::QualificationsLapsed(Lapsing {
+                state: text("implement"),
+                approvals: vec![qualified("2026-01-01T00:00:00Z")],
+                seen: Digest::of(b"qualifications"),
+                again: Some("2026-02-01T00:00:00Z".parse().unwrap()),
+            }),
+        ),
+        (
+            "holdpoint.state.entered.qualified",
+            DefinitionEvent::StateEntered {
+                state: text("implement"),
+                visit: 1,
+                qualified: vec![qualified("2027-01-01T00:00:00Z")],
             },
         ),
     ]

@@ -23,6 +23,7 @@ pub(crate) fn type_of(event: &DefinitionEvent) -> &'static str {
         DefinitionEvent::DutiesAwaited { .. } => "holdpoint.duties.awaited",
         DefinitionEvent::BaselineMet(_) => "holdpoint.baseline.met",
         DefinitionEvent::BaselineHeld { .. } => "holdpoint.baseline.held",
+        DefinitionEvent::QualificationsLapsed(_) => "holdpoint.qualifications.lapsed",
         DefinitionEvent::RequirementOverridden(_) => "holdpoint.baseline.overridden",
         DefinitionEvent::OverrideWithdrawn(_) => "holdpoint.baseline.override_withdrawn",
         DefinitionEvent::LockedDown { .. } => "holdpoint.run.locked_down",

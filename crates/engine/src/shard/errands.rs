@@ -39,8 +39,7 @@ impl Shard {
         let project = self.library.projects.get(live.run.project());
         let may_not_begin = project.is_some_and(|project| {
             let now = self.clock.now().max(live.run.updated());
-            project.lockdowns().iter().next().is_some()
-                && live.would(&held_back, &Moment { now, project: &project }).is_ok()
+            live.would(&held_back, &Moment { now, project: &project }).is_ok()
         });
         if may_not_begin {
             slot.stepping.insert(effect.clone());

@@ -349,6 +349,54 @@ fn parallel_branches_are_explored_to_their_end() {
     }
 }
 
+/// A qualification is lost at any time, also when work was asked for, and in branches; there is a way out while
+/// somebody has one, and when it is renewed.
+#[test]
+fn runs_that_rest_for_a_qualification_are_explored_to_their_end() {
+    let source = "
+workflow: qualified
+version: 1
+title: Qualified
+start: agree
+states:
+  agree:
+    hold:
+      approval:
+        rules:
+          peer: { from: role:engineer, need: 1, qualified: network, qualified_at: work }
+        not: [requester]
+    on: { released: pause, rejected: refused }
+  pause: { hold: { wait: { for: 1h } }, on: { released: both } }
+  both:
+    all:
+      good: [good]
+      others: wait
+      branches:
+        one:
+          start: move
+          states:
+            move: { do: { activity: { run: move } }, on: { succeeded: moved, failed: stayed } }
+            moved: { end: good }
+            stayed: { end: bad }
+        two:
+          start: copy
+          states:
+            copy: { do: { activity: { run: copy } }, on: { succeeded: copied, failed: lost } }
+            copied: { end: good }
+            lost: { end: bad }
+    on: { completed: last, failed: refused }
+  last: { do: { activity: { run: tidy } }, on: { succeeded: done, failed: agree } }
+  done: { end: done }
+  refused: { end: refused }
+";
+    let members = "{ ada: [], bob: [role:engineer, qualified:network], eve: [role:engineer, qualified:network] }";
+    let space = plain_space(source, members, json!({}));
+    let happened = is_explored(&space);
+    for kind in ["qualifications.lapsed", "run.locked_down", "branches.joined"] {
+        assert!(happened.contains(&format!("holdpoint.{kind}")), "{kind} did not happen");
+    }
+}
+
 #[test]
 fn a_run_that_cannot_go_on_is_found() {
     let source = "

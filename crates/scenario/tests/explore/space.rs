@@ -50,6 +50,8 @@ pub(super) struct Space {
 pub(super) struct Circumstances {
     pub(super) project: Project,
     pub(super) is_locked_down: bool,
+    /// Whether somebody who could approve is not qualified there.
+    pub(super) lacks_qualification: bool,
 }
 
 impl Space {
@@ -63,6 +65,7 @@ impl Space {
         let roles = roles_of(source);
         let mut members = cast(&beginning.members, &beginning.by, &roles);
         let stand_in = substitute(&mut members, &definition.outline(), beginning);
+        let loses = loses(source, &members, &beginning.by);
         let mut space = Self {
             endings: ["cancelled", "completed", "done", "passed", "refused"]
                 .map(str::to_owned)
@@ -70,8 +73,8 @@ impl Space {
             outline: definition.outline(),
             inputs: inputs(&definition, &beginning.input),
             signals: BTreeMap::new(),
-            projects: projects(&definition, beginning, &members, changes),
-            kinds: kinds(&members, &beginning.by, stand_in.as_ref()),
+            projects: projects(&definition, beginning, &members, changes, loses.as_ref()),
+            kinds: kinds(&members, &beginning.by, stand_in.as_ref(), loses.as_ref()),
             ahead: ahead::all(&definition.outline(), &texts(source).into_iter().collect()),
             asked: outline_asked(&definition.outline(), source, &members),
             counts_shares: source.contains("roster:"),
@@ -174,28 +177,40 @@ fn substitute(
     Some((stand_in, absent))
 }
 
-/// Who is alike. The requester is like nobody, nor is who is stood in for.
+/// Who is not qualified any more in one of the projects, where it matters when work begins.
+fn loses(source: &str, members: &Members, by: &MemberId) -> Option<MemberId> {
+    let is_qualified =
+        |(member, sheet): &(&MemberId, &Sheet)| *member != by && !sheet.qualifications.is_empty();
+    let found = members.iter().find(is_qualified).filter(|_| source.contains("qualified_at: work"));
+    found.map(|(member, _)| member.clone())
+}
+
+/// Who is alike. The requester is like nobody, nor is who is stood in for, or loses a qualification.
 fn kinds(
     members: &Members,
     by: &MemberId,
     stand_in: Option<&(MemberId, MemberId)>,
+    loses: Option<&MemberId>,
 ) -> Vec<Vec<MemberId>> {
     let mut alike: BTreeMap<String, Vec<MemberId>> = BTreeMap::new();
     for (member, sheet) in members {
-        let alone =
-            member == by || stand_in.is_some_and(|(who, absent)| who == member || absent == member);
+        let alone = member == by
+            || loses == Some(member)
+            || stand_in.is_some_and(|(who, absent)| who == member || absent == member);
         let kind = if alone { member.to_string() } else { format!("{sheet:?}") };
         alike.entry(kind).or_default().push(member.clone());
     }
     alike.into_values().collect()
 }
 
-/// The project as it is, as its inventory is when a scenario has changed it, and locked down.
+/// The project as it is, as its inventory is when a scenario has changed it, without a qualification, and
+/// locked down.
 fn projects(
     definition: &Definition,
     beginning: &Beginning,
     members: &Members,
     changes: Option<&[ItemsChange]>,
+    loses: Option<&MemberId>,
 ) -> Vec<Circumstances> {
     let workflow = std::sync::Arc::new(definition.clone());
     let reference = DefinitionRef {
@@ -209,12 +224,19 @@ fn projects(
     let circumstances = |play: &Play, is_locked_down| Circumstances {
         project: play.project().clone(),
         is_locked_down,
+        lacks_qualification: false,
     };
     let mut found = vec![circumstances(&play, false)];
     if let Some(changes) = changes {
         let mut changed = play.clone();
         changed.change_items(changes).unwrap();
         found.push(circumstances(&changed, false));
+    }
+    if let Some(member) = loses {
+        let (mut changed, mut members) = (play.clone(), members.clone());
+        members.get_mut(member).unwrap().qualifications.clear();
+        changed.set_members(&members).unwrap();
+        found.push(Circumstances { lacks_qualification: true, ..circumstances(&changed, false) });
     }
     let reason = "something else burns".to_owned();
     play.add_lockdown(&LockdownStep::Impose { scope: LockdownScope::default(), reason }).unwrap();

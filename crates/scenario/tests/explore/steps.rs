@@ -40,6 +40,13 @@ impl Here<'_> {
     }
 }
 
+/// Whether an event is an approval of a hold that was released before.
+fn is_given_anew(from: &Reached, event: &DefinitionEvent) -> bool {
+    let DefinitionEvent::ApprovalGranted(ballot) = event else { return false };
+    let state = serde_json::to_value(&from.state).unwrap();
+    state["relied"].get(&ballot.hold).is_some() && !from.open.contains(&ballot.hold)
+}
+
 impl Space {
     /// What comes of a command, if it is accepted.
     fn send(
@@ -70,7 +77,9 @@ impl Space {
         for event in &events {
             Workflow::evolve(&self.definition, &mut to.state, event, &meta)
                 .unwrap_or_else(|error| panic!("{action:?}: {error}"));
-            resolves(&mut to.open, event, steers_back);
+            if !is_given_anew(from, event) {
+                resolves(&mut to.open, event, steers_back);
+            }
         }
         to.timers = self.timers(&to);
         Some((to, events))
@@ -156,7 +165,8 @@ impl Space {
                         )
                 })
             });
-            if circumstances > 0 && !goes_on && (project.is_locked_down || !looks) {
+            let as_usual = project.is_locked_down || !(looks || project.lacks_qualification);
+            if circumstances > 0 && !goes_on && as_usual {
                 let usual = here.found.get_mut(before).filter(|step| step.projects.contains(&0));
                 if let Some(step) = usual {
                     step.projects.push(circumstances);
@@ -420,6 +430,7 @@ impl Space {
                 self.try_on(here, &Actor::Engine, &action, done);
             }
         }
+        self.about_unbegun_work(here);
         for effect in here.pending.clone() {
             let verdict = |verdict: &str| json!({ "verdict": verdict });
             let answers = match &effect.kind {
@@ -448,6 +459,21 @@ impl Space {
                 self.try_on(here, &Actor::Engine, &action, done),
                 "locks that are wanted are refused"
             );
+        }
+    }
+
+    /// It is asked whether work may begin that nobody has begun.
+    fn about_unbegun_work(&self, here: &mut Here<'_>) {
+        let effects = Workflow::unbegun(&self.definition, &here.at.state, &|_| false);
+        for (circumstances, project) in self.projects.iter().enumerate() {
+            if !project.lacks_qualification || effects.is_empty() {
+                continue;
+            }
+            let action = Action::NotBegun { effects: effects.clone() };
+            let told = self.send(here.at, circumstances, &Actor::Engine, &action);
+            if let Some((to, events)) = told.filter(|(_, events)| !events.is_empty()) {
+                here.found.push(Step { to, events, projects: vec![circumstances] });
+            }
         }
     }
 
