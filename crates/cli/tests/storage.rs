@@ -287,6 +287,12 @@ fn a_directory_that_cannot_be_written_to() {
         assert!(ran.errors.contains("ermission denied"), "{line}:\n{ran}");
         run(&format!("{line} --json")).fails_well_as_json(3, &line);
     }
+    // What may not be looked at is not lost.
+    mode(&place.path(DATA).join("log"), 0);
+    let ran = run("list");
+    ran.fails_well(3, &"a log that may not be read");
+    assert!(ran.errors.contains("ermission denied"), "{ran}");
+    mode(&place.path(DATA).join("log"), 0o555);
     run("init").fails_well(2, &"init");
     run("--dir holdpoint-data/inside init").fails_well(3, &"init inside");
     if is_root {

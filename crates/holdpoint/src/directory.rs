@@ -46,14 +46,14 @@ pub(crate) const LOG: &str = "log";
 /// The name of the read model in a data directory.
 pub const READ_MODEL: &str = "read-model.sqlite";
 
-/// Whether nothing is left of a log that was there: what is derived from it still is.
+/// Whether nothing is left of a log that was there: what is derived from it still is. What may not be
+/// looked at may be there.
 fn has_lost_log(path: &Path) -> bool {
-    let nothing_in = |log: &Path| {
-        let names = ["format", "head", "sealed", "tail"];
-        names.iter().all(|name| !log.join(name).exists())
-    };
+    let is_gone = |path: &Path| matches!(path.try_exists(), Ok(false));
     let log = path.join(LOG);
-    path.join(READ_MODEL).exists() && (log.is_dir() || !log.exists()) && nothing_in(&log)
+    let parts = ["format", "head", "sealed", "tail"];
+    let is_empty = || log.is_dir() && parts.iter().all(|part| is_gone(&log.join(part)));
+    path.join(READ_MODEL).exists() && (is_gone(&log) || is_empty())
 }
 
 /// Whether `name` is one of the files that Holdpoint itself keeps in a data directory.
