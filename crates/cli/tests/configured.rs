@@ -1,5 +1,7 @@
 //! What an activity was when it was done, where the operator has changed that meanwhile.
 
+use std::os::unix::fs::PermissionsExt;
+
 use insta::assert_snapshot;
 
 use crate::common::{DATA, Place, filters};
@@ -52,6 +54,17 @@ fn it_can_be_told_that_something_else_was_done_under_the_same_name() {
     assert_eq!(place.must("plan 1"), before);
     configure("[activity.deploy]\ncommand = [\"echo\", \"${target}\"]\n");
     assert_ne!(place.must("plan 1"), before);
+    // What is written out cannot be guessed by who has not the key, which goes where the file goes.
+    let key = place.path(&format!("{DATA}/configured.key"));
+    let about = std::fs::metadata(&key).unwrap();
+    assert_eq!((about.len(), about.permissions().mode() & 0o777), (32, 0o600));
+    let here = place.must("plan 1");
+    place.must("backup copy");
+    place.must("--dir restored restore copy");
+    assert_eq!(place.must("--dir restored plan 1"), here);
+    std::fs::rename(&key, key.with_extension("aside")).unwrap();
+    assert!(!place.must("plan 1").contains("is configured here as"));
+    std::fs::rename(key.with_extension("aside"), &key).unwrap();
     let now = place.ask("plan 1")["activities"]["deploy"].clone();
     place.must("approve 1 --as ada");
     place.must("work");

@@ -4,6 +4,7 @@
 //! ```text
 //! backup              "holdpoint backup 1": what has it is a backup
 //! holdpoint.toml      the operator's configuration, as it was
+//! configured.key      the key of the digests that say what activities are
 //! checkpoint.pub      the public key of the log's checkpoints; the secret one is never copied
 //! log/                the log
 //! evidence/           the files of evidence
@@ -23,6 +24,7 @@ use holdpoint_log_sled::{
 
 use crate::{
     configuration,
+    configured::CONFIGURED_KEY_FILE,
     directory::{CONFIGURATION_FILE, DataDirectory, LOG},
     evidence::{EVIDENCE, EvidenceFailure, EvidenceStore},
     keys::{PUBLIC_KEY_FILE, SECRET_KEY_FILE},
@@ -127,7 +129,7 @@ fn write(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), BackupFailure
     let (path, new) = (directory.join(name), directory.join(format!("{name}.new")));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
-    if name == CONFIGURATION_FILE {
+    if [CONFIGURATION_FILE, CONFIGURED_KEY_FILE].contains(&name) {
         // Secrets may stand in it.
         options.mode(0o600);
     }
@@ -210,7 +212,7 @@ impl DataDirectory {
         let made = log.backup(to.join(LOG), progress).await?;
         // Whatever an event of the copy names was there before that event.
         let evidence_added = self.evidence().copy_all(&EvidenceStore::within(to))?;
-        for name in [CONFIGURATION_FILE, PUBLIC_KEY_FILE] {
+        for name in [CONFIGURATION_FILE, CONFIGURED_KEY_FILE, PUBLIC_KEY_FILE] {
             if let Some(bytes) = read_if_there(&self.path().join(name))?
                 && read_if_there(&to.join(name))?.as_ref() != Some(&bytes)
             {
@@ -242,7 +244,7 @@ impl NewDirectory {
     ) -> Result<Self, BackupFailure> {
         let path = path.as_ref();
         let unfinished = format!("{LOG}.new");
-        let operators = [CONFIGURATION_FILE, SECRET_KEY_FILE, PUBLIC_KEY_FILE];
+        let operators = [CONFIGURATION_FILE, CONFIGURED_KEY_FILE, SECRET_KEY_FILE, PUBLIC_KEY_FILE];
         let is_free = names(path)?.is_some_and(|names| {
             // Files of evidence are what their names say, whoever has put them there.
             let known = [EVIDENCE, unfinished.as_str()];
@@ -270,6 +272,14 @@ impl NewDirectory {
             self.made.push(file);
         }
         Ok(())
+    }
+
+    /// Copies the key of the digests that say what activities are, so that they stay the same.
+    fn add_key_of_digests(&mut self, from: &Path) -> Result<(), BackupFailure> {
+        match read_if_there(&from.join(CONFIGURED_KEY_FILE))? {
+            Some(key) => self.add(CONFIGURED_KEY_FILE, &key),
+            None => Ok(()),
+        }
     }
 
     /// Copies the files of evidence of another directory.
@@ -338,6 +348,7 @@ pub async fn restore_directory(
     }
     let configuration = read_if_there(&from.join(CONFIGURATION_FILE))?;
     let mut new = NewDirectory::prepare(to, configuration.as_deref())?;
+    new.add_key_of_digests(from)?;
     // A secret key that is there already has a public one of its own.
     if let Some(key) = read_if_there(&from.join(PUBLIC_KEY_FILE))?
         && !new.path.join(SECRET_KEY_FILE).exists()
@@ -391,6 +402,7 @@ pub fn salvage_directory(
     };
     let (configuration, key) = (read(CONFIGURATION_FILE), read(PUBLIC_KEY_FILE));
     let mut new = NewDirectory::prepare(to, configuration.as_deref())?;
+    new.add_key_of_digests(from)?;
     if let Some(key) = key
         && !to.join(SECRET_KEY_FILE).exists()
     {

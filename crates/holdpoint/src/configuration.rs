@@ -43,6 +43,8 @@ pub struct Configuration {
     guard: Guard,
     secrets: Secrets,
     missing: Vec<ConfigurationFailure>,
+    /// What is said of each activity.
+    said: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for Configuration {
@@ -287,7 +289,7 @@ impl Configuration {
             queues.insert(name, limits);
         }
         let names = file.secrets.iter().map(|name| name.get_ref().as_str()).collect();
-        let digests = digest::digests(text, &names);
+        let said = digest::said(text, &names);
         let mut activities: BTreeMap<String, Arc<dyn ActivityHandler>> = BTreeMap::new();
         for (name, entry) in entries {
             let at = name.span().start;
@@ -399,10 +401,6 @@ impl Configuration {
             }
             let at_target = at_once_at_target.map_or(1, Spanned::into_inner);
             let handler = Limited::new(handler, queue.map(Spanned::into_inner), at_target);
-            let handler = match digests.get(&name) {
-                Some(digest) => handler.configured(*digest),
-                None => handler,
-            };
             activities.insert(name, Arc::new(handler));
         }
         let hosts = match &file.health.hosts {
@@ -411,7 +409,7 @@ impl Configuration {
                 .map_err(|message| failure(hosts.span().start, &message, HELP_HOSTS))?,
         };
         let missing = reading.missing;
-        Ok(Self { activities, queues, hosts, servers, trust, guard, secrets, missing })
+        Ok(Self { activities, queues, hosts, servers, trust, guard, secrets, missing, said })
     }
 
     /// Whether every secret is there that activities and metrics servers need. Who has work done asks this first;
@@ -448,6 +446,11 @@ impl Configuration {
     /// The configured queues, by name.
     pub fn queues(&self) -> impl Iterator<Item = (&str, QueueLimits)> {
         self.queues.iter().map(|(name, limits)| (name.as_str(), *limits))
+    }
+
+    /// What is said of an activity, of which a digest is made.
+    pub(crate) fn said(&self, activity: &str) -> Option<&str> {
+        self.said.get(activity).map(String::as_str)
     }
 
     /// The configured activities, by name.
@@ -660,7 +663,7 @@ at_once_at_target = 3
             ("[activity.deploy]\ncommand = \"rm -rf\"", (2, 11), "expected a sequence"),
             ("[activity.deploy]\ncommand = []", (2, 11), "needs at least the program"),
             ("[activity.deploy]\ncommand = [\"a\", \"${b\"]", (2, 11), "not closed"),
-            ("[activity.a]\nhttp = { url = \"ftp://h\" }", (2, 8), "must begin with `http://`"),
+            ("[activity.a]\nhttp = { url = \"ftp://h\" }", (2, 16), "must begin with `http://`"),
             (
                 "[activity.a]\nhttp = { url = \"http://h\", outcome = { at = \"a\", done = [1] } }",
                 (2, 8),
@@ -672,8 +675,8 @@ at_once_at_target = 3
                 "`http://i` is no host",
             ),
             (
-                "[activity.a]\nhttp = { url = \"http://${env:A}/\" }",
-                (2, 8),
+                "[activity.a.http]\nmethod = \"GET\"\nurl = \"http://h/${env:A}/\"",
+                (3, 7),
                 "`${env:A}` is a secret",
             ),
             ("[activity.a]\ncommand = [\"a\", \"${file:b}\"]", (2, 11), "`${file:b}` is a secret"),

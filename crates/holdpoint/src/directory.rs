@@ -3,6 +3,7 @@
 //! ```text
 //! holdpoint.toml      what runs may ask for; written by the operator
 //! checkpoint.key      the secret key that signs checkpoints, and checkpoint.pub its public part
+//! configured.key      the key of the digests that say what activities are; there once some are configured
 //! log/                the event log: the truth
 //! evidence/           the files of evidence that events name by their digests
 //! output/             what programs write while they run, to be followed; can be removed at any time
@@ -20,7 +21,7 @@ use std::{
 };
 
 use holdpoint_core::{ProjectId, RunId};
-use holdpoint_engine::{Engine, EngineBuilder, QueryFailure, ReadModelAt};
+use holdpoint_engine::{ActivityHandler, Engine, EngineBuilder, QueryFailure, ReadModelAt};
 use holdpoint_log::{
     EventLog,
     key::{KeyName, PublicKey, SigningKey},
@@ -28,8 +29,9 @@ use holdpoint_log::{
 use holdpoint_log_sled::{OpenFailure, SledLog};
 
 use crate::{
-    activity::{HEALTH_CHECK, HTTP_CHECK},
+    activity::{HEALTH_CHECK, HTTP_CHECK, Said},
     configuration::{self, Configuration, ConfigurationFailure},
+    configured::{CONFIGURED_KEY_FILE, ConfiguredKey, NEW_CONFIGURED_KEY_FILE},
     evidence::EVIDENCE,
     keys::{self, NEW_SECRET_KEY_FILE, PUBLIC_KEY_FILE, SECRET_KEY_FILE, SigningKeyFailure},
     output::OUTPUT,
@@ -62,7 +64,7 @@ pub fn is_own_file(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
         [CONFIGURATION_FILE, LOG, EVIDENCE, OUTPUT, SECRET_KEY_FILE, PUBLIC_KEY_FILE, SOCKET]
             .contains(&name)
-            || name == NEW_SECRET_KEY_FILE
+            || [NEW_SECRET_KEY_FILE, CONFIGURED_KEY_FILE, NEW_CONFIGURED_KEY_FILE].contains(&name)
             || name.starts_with(READ_MODEL)
     })
 }
@@ -417,6 +419,22 @@ impl DataDirectory {
     /// # Errors
     /// When the machine offers no HTTP client.
     pub fn engine_on(&self, log: Arc<dyn EventLog>) -> Result<EngineBuilder, DirectoryFailure> {
+        // Who has the log open to write is alone.
+        let some = self.configuration.activities().next();
+        let key = some.map(|_| ConfiguredKey::read_or_make(&self.path));
+        let key = key.transpose().map_err(|source| DirectoryFailure::Io {
+            path: self.path.join(CONFIGURED_KEY_FILE),
+            source,
+        })?;
+        self.builder_on(log, key.as_ref())
+    }
+
+    /// An engine on a log, which says what activities are where there is a key for it.
+    pub(crate) fn builder_on(
+        &self,
+        log: Arc<dyn EventLog>,
+        key: Option<&ConfiguredKey>,
+    ) -> Result<EngineBuilder, DirectoryFailure> {
         let check = self.configuration.health_check().map_err(|reason| DirectoryFailure::Io {
             path: self.path.clone(),
             source: io::Error::other(reason),
@@ -433,7 +451,12 @@ impl DataDirectory {
             .activity(HTTP_CHECK, Arc::new(check.clone()))
             .activity(HEALTH_CHECK, Arc::new(check));
         for (name, handler) in self.configuration.activities() {
-            builder = builder.activity(name, Arc::clone(handler));
+            let (inner, said) = (Arc::clone(handler), self.configuration.said(name));
+            let handler: Arc<dyn ActivityHandler> = match key.zip(said) {
+                Some((key, said)) => Arc::new(Said { inner, digest: key.digest(said) }),
+                None => inner,
+            };
+            builder = builder.activity(name, handler);
         }
         for (name, limits) in self.configuration.queues() {
             builder = builder.queue(name, limits);

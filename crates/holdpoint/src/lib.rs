@@ -90,6 +90,7 @@ struct Readme;
 pub mod activity;
 pub mod backup;
 pub mod configuration;
+mod configured;
 pub mod directory;
 pub mod evidence;
 pub mod keys;

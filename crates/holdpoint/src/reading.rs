@@ -11,6 +11,7 @@ use std::{
 use holdpoint_engine::{EngineBuilder, ReadModelAt};
 use holdpoint_log_sled::{OpenFailure, SledLog};
 
+use crate::configured::ConfiguredKey;
 use crate::directory::{DataDirectory, DirectoryFailure, LOG, READ_MODEL};
 
 impl DataDirectory {
@@ -53,7 +54,9 @@ impl DataDirectory {
     /// See [`DirectoryFailure`].
     pub fn engine_to_read_on(&self, log: Arc<SledLog>) -> Result<EngineBuilder, DirectoryFailure> {
         let copied = log.scratch().map(|scratch| self.copied_read_model(scratch));
-        let builder = self.engine_on(log)?;
+        // Without it, or where it cannot be read, nothing is said of what activities are.
+        let key = ConfiguredKey::read(self.path()).ok().flatten();
+        let builder = self.builder_on(log, key.as_ref())?;
         Ok(match copied {
             Some(Ok(path)) => builder.read_model(ReadModelAt::File(path)),
             // It is derived, so it can be built anew, if only in memory.

@@ -86,6 +86,26 @@ fn path(text: &str) -> Result<JsonPath, String> {
     JsonPath::parse(text).map_err(|error| format!("`{text}` is not a JSON path: {error}"))
 }
 
+/// The address of a request, with its fields.
+///
+/// # Errors
+/// In words, when it is none.
+pub(crate) fn address(text: &str) -> Result<Template, String> {
+    let url = Template::parse(text)?;
+    if !["http://", "https://"].iter().any(|begin| url.literal_start().starts_with(begin)) {
+        return Err(format!(
+            "the address is `{}`: it must begin with `http://` or `https://`",
+            url.source()
+        ));
+    }
+    // A parser of addresses skips further slashes, and takes what follows for the host.
+    let host = url.literal_start().split_once("://").map_or("", |(_, host)| host);
+    if host.starts_with(|c: char| !c.is_alphanumeric() && !"[_".contains(c)) {
+        return Err(format!("the address is `{}`: it names no host", url.source()));
+    }
+    Ok(url)
+}
+
 impl HttpActivity {
     /// An activity that sends `request`, and trusts `trust` where it goes by `https`.
     ///
@@ -95,19 +115,8 @@ impl HttpActivity {
     pub fn new(request: &HttpRequest, trust: &Trust) -> Result<Self, String> {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| format!("`{}` is not an HTTP method", request.method))?;
-        let url = Template::parse(&request.url)?;
+        let url = address(&request.url)?;
         let secure = url.literal_start().starts_with("https://");
-        if !secure && !url.literal_start().starts_with("http://") {
-            return Err(format!(
-                "the address is `{}`: it must begin with `http://` or `https://`",
-                url.source()
-            ));
-        }
-        // A parser of addresses skips further slashes, and takes what follows for the host.
-        let host = url.literal_start().split_once("://").map_or("", |(_, host)| host);
-        if host.starts_with(|c: char| !c.is_alphanumeric() && !"[_".contains(c)) {
-            return Err(format!("the address is `{}`: it names no host", url.source()));
-        }
         if !url.is_literal() && names_host(url.literal_start()) && request.hosts.is_empty() {
             return Err(format!(
                 "the host of `{}` comes from the run: list in `hosts` to which it may go, such as \

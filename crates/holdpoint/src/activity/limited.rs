@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdpoint_core::{Digest, Outcome};
+use holdpoint_core::Outcome;
 use holdpoint_engine::{ActivityHandler, Attempt, ItemPlace, Takes};
 use serde_json::Value;
 
@@ -12,21 +12,13 @@ pub struct Limited {
     inner: Arc<dyn ActivityHandler>,
     queue: Option<String>,
     at_target: u32,
-    configured: Option<Digest>,
 }
 
 impl Limited {
     /// Attempts at `inner` in `queue`, if there is one, so many at a time at each target.
     #[must_use]
     pub fn new(inner: Arc<dyn ActivityHandler>, queue: Option<String>, at_target: u32) -> Self {
-        Self { inner, queue, at_target, configured: None }
-    }
-
-    /// Says by this digest what the activity is.
-    #[must_use]
-    pub const fn configured(mut self, digest: Digest) -> Self {
-        self.configured = Some(digest);
-        self
+        Self { inner, queue, at_target }
     }
 }
 
@@ -38,10 +30,6 @@ impl ActivityHandler for Limited {
             .and_then(Value::as_str)
             .map(|target| ItemPlace { item: target.to_owned(), at_once: self.at_target });
         Takes { queue: self.queue.clone(), item, by_worker: false }
-    }
-
-    fn configured(&self) -> Option<Digest> {
-        self.configured
     }
 
     async fn attempt(&self, attempt: Attempt) -> Outcome {

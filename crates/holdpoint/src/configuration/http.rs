@@ -7,7 +7,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::{ConfigurationFailure, HELP_FORMS, reading::Reading};
-use crate::activity::{AnswerOutcome, Body, Hosts, HttpRequest, JsonTemplate};
+use crate::activity::{AnswerOutcome, Body, Hosts, HttpRequest, JsonTemplate, address};
 
 /// What a body is that says nothing else of itself.
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -26,7 +26,7 @@ const HELP_BODY: &str = "a body is one of\n  \
 pub(super) struct Http {
     #[serde(default = "post")]
     method: String,
-    url: String,
+    url: Spanned<String>,
     #[serde(default)]
     headers: BTreeMap<String, Spanned<String>>,
     body: Option<Spanned<HttpBody>>,
@@ -70,6 +70,8 @@ impl Http {
         at: usize,
         reading: &mut Reading<'_>,
     ) -> Result<HttpRequest, ConfigurationFailure> {
+        address(self.url.get_ref())
+            .map_err(|message| reading.failure(self.url.span().start, &message, HELP_FORMS))?;
         let headers = reading.headers(&self.headers)?;
         let body = match &self.body {
             None => Body::Input,
@@ -81,7 +83,7 @@ impl Http {
         };
         Ok(HttpRequest {
             method: self.method.clone(),
-            url: self.url.clone(),
+            url: self.url.get_ref().clone(),
             headers,
             body,
             expect: self.expect.clone(),
