@@ -396,7 +396,8 @@ impl Project {
                     return Err(Refusal::new(
                         RefusalCode::InvalidInput,
                         format!("the qualification would end ({until}) before it begins ({from})"),
-                    ));
+                    )
+                    .needs("let `until` be later than `from`, or leave one of them out"));
                 }
                 qualification.evidence.as_ref().map_or(Ok(()), NewEvidence::check)?;
                 Ok(vec![ProjectEvent::QualificationRecorded {

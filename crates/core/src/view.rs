@@ -593,6 +593,10 @@ pub struct QueuedView {
 /// An attempt of which nobody knows how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnknownView {
+    /// The only member who may say it now, where having it done again would keep them from saying it of the next
+    /// attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<MemberId>,
     /// The effect.
     pub effect: EffectId,
     /// The activity's name.

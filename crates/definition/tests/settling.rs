@@ -478,6 +478,27 @@ fn who_confirms_a_task_or_settles_work_carries_the_run_out_and_in_old_histories_
 }
 
 #[test]
+fn whoever_is_the_last_who_could_settle_is_told_before_having_it_done_again() {
+    let source = JUDGED
+        .replace("settle: { from: role:board }", "settle: { from: role:board, not: [executors] }");
+    let mut bench = submitted(&source, "ada", json!({}));
+    bench.act("cy", Action::Done { hold: None, task: None, note: None }).unwrap();
+    let board = ["dora", "eve"];
+    for (n, who) in board.into_iter().enumerate() {
+        bench.attempt("charge#1", lost()).unwrap();
+        let view = bench.view();
+        let last = view.unknown[0].last.as_ref().map(|last| last.as_str());
+        assert_eq!(last, (n + 1 == board.len()).then_some(who));
+        let told = view.next_steps[0].text.contains("after `again` nobody could");
+        assert_eq!(told, last.is_some(), "{}", view.next_steps[0]);
+        bench.act(who, ruled(Ruling::Again)).unwrap();
+    }
+    bench.attempt("charge#1", lost()).unwrap();
+    assert_eq!(bench.view().unknown[0].last, None);
+    assert!(bench.view().next_steps[0].text.contains("nobody in the project"));
+}
+
+#[test]
 fn who_settles_is_told_and_compared() {
     let of = |settle: &str| {
         let source = JUDGED.replace("settle: { from: role:board }", settle);

@@ -1,7 +1,7 @@
 //! `holdpoint approve`, `reject`, `cancel` and the like: what people tell a run.
 
 use holdpoint::{
-    core::{Command, RunId},
+    core::{Action, Command, EffectId, MemberId, Ruling, RunId},
     engine::Engine,
 };
 
@@ -13,7 +13,7 @@ use crate::{
     },
     context::Context,
     failure::Failure,
-    output::{Answer, line},
+    output::{Answer, line, tell as tell_user},
 };
 
 /// Tells a run something, or votes on several.
@@ -29,10 +29,37 @@ pub(crate) async fn tell(context: &Context, tell: Tell) -> Result<(), Failure> {
     context
         .with_engine_at_rest(async |engine| {
             let run = context.run(engine, &run.run).await?;
-            send(engine, run, command, done).await
+            let last = match &command.action {
+                Action::Settle { effect, ruling: Ruling::Again, .. } => {
+                    last_settler(engine, run, effect.as_ref()).await
+                }
+                _ => None,
+            };
+            let answer = send(engine, run, command, done).await?;
+            if let (Some((effect, last)), false) = (last, context.json) {
+                tell_user(&format!(
+                    "warning: `{last}` was the last who could say what became of `{effect}`: should the end of the \
+                     next attempt be unknown too, nobody could, unless somebody else becomes one who can, such as by \
+                     `holdpoint project role grant`\n"
+                ));
+            }
+            Ok(answer)
         })
         .await?
         .print(context.json)
+}
+
+/// The attempt that is meant, and the last who may say what became of it, if it is that one who says it.
+async fn last_settler(
+    engine: &Engine,
+    run: RunId,
+    effect: Option<&EffectId>,
+) -> Option<(EffectId, MemberId)> {
+    // What cannot be shown is refused, or not known, for its own reason.
+    let unknown = engine.run(run).await.ok()?.view.unknown;
+    let meant =
+        unknown.into_iter().find(|one| effect.is_none_or(|effect| one.effect == *effect))?;
+    Some((meant.effect, meant.last?))
 }
 
 /// Sends a command, and answers with where the run stands then.

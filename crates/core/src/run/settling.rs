@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     effect::{Activity, EffectKind},
-    id::EffectId,
+    id::{EffectId, MemberId},
     next_step::{NextAsk, NextStep},
     refusal::{Refusal, RefusalCode},
     settlement::{Ruling, Settled, SettledBy, Settlement, Settlers},
@@ -249,6 +249,23 @@ impl Run {
             .unwrap_or_else(|| Settlers::by_default(self.requester(), at.project))
     }
 
+    /// The only one who may say what became of an attempt, where nobody could once they have had it done again: a
+    /// definition can exclude those who carry a run out.
+    fn last_settler(
+        &self,
+        workflow: &dyn DynWorkflow,
+        effect: &EffectId,
+        settlers: &Settlers,
+        at: &Moment<'_>,
+    ) -> Option<MemberId> {
+        let mut able = settlers.able();
+        let only = able.next().filter(|_| able.next().is_none())?;
+        let mut after = self.clone();
+        workflow.settled(&mut after.state, effect, only).ok()?;
+        let nobody = after.settlers(workflow, effect, at).able().next().is_none();
+        nobody.then(|| only.clone())
+    }
+
     /// Adds how an attempt was settled.
     pub(super) fn settled(
         &mut self,
@@ -339,7 +356,9 @@ impl Run {
                 None => continue,
             };
             let settlers = self.settlers(workflow, &effect, at);
+            let last = self.last_settler(workflow, &effect, &settlers, at);
             view.unknown.push(UnknownView {
+                last,
                 whom: settlers.whom,
                 candidates: settlers.candidates,
                 effect,
@@ -361,8 +380,15 @@ impl Run {
                         "nobody in the project can say now what became of `{effect}`: it takes {whom}"
                     ));
                 }
+                let last = one.last.as_ref().map(|last| {
+                    format!(
+                        " (`{last}` is the last who can: after `again` nobody could say it of the next attempt, unless \
+                         somebody else becomes one who can)"
+                    )
+                });
                 let text = format!(
-                    "as {whom}, say what became of `{effect}`: it was done, it failed, or do it again"
+                    "as {whom}, say what became of `{effect}`: it was done, it failed, or do it again{}",
+                    last.unwrap_or_default()
                 );
                 NextStep::ask(text, NextAsk::Settle { effect })
             })
