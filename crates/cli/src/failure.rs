@@ -8,6 +8,7 @@
 //! | 3 | damaged or failing storage, or a defect |
 //! | 4 | another process works on the directory: nothing has changed, and another try may succeed |
 //! | 5 | `work` has done what it could, and runs wait for activities that are not configured here |
+//! | 130 | `work` or `watch` was interrupted before it had come to its end; with `--follow` that is how it ends, and 0 |
 
 use std::io;
 
@@ -29,6 +30,9 @@ use crate::{
     output::{count, line, tell},
     relay::asking::Way,
 };
+
+/// What a program ends with that Ctrl-C ends.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A command that did not succeed.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub(crate) enum Failure {
     Served(Way),
     /// Runs wait for activities that are not configured here.
     Unconfigured(Told),
+    /// It was interrupted before it had come to its end, and has said so.
+    Interrupted,
     /// Nobody reads what we write any more.
     BrokenPipe,
 }
@@ -142,6 +148,7 @@ impl Failure {
     pub(crate) const fn code(&self) -> u8 {
         match self {
             Self::BrokenPipe => 0,
+            Self::Interrupted => INTERRUPTED,
             Self::Refused(_) | Self::Expectation(_) | Self::Disproved(_) => 1,
             Self::Usage(_) | Self::Findings(_) | Self::Inventory(_) | Self::Calendar(_) => 2,
             Self::Storage(_) => 3,
@@ -153,7 +160,7 @@ impl Failure {
     /// Tells the failure on standard error, as text or as a JSON document.
     pub(crate) fn tell(&self, json: bool) {
         let text = match (self, json) {
-            (Self::BrokenPipe | Self::Served(_), _) => return,
+            (Self::BrokenPipe | Self::Served(_) | Self::Interrupted, _) => return,
             (_, true) => format!("{:#}\n", self.as_json()),
             (Self::Refused(refusal), false) => {
                 in_words(Some(refusal.code.as_str()), &refusal.message, &remedies(refusal))
@@ -177,7 +184,7 @@ impl Failure {
     fn as_json(&self) -> Value {
         let error = |kind: &str, told: &Told| json!({ "kind": kind, "message": told.message, "help": told.help });
         json!({ "error": match self {
-            Self::BrokenPipe | Self::Served(_) => Value::Null,
+            Self::BrokenPipe | Self::Served(_) | Self::Interrupted => Value::Null,
             Self::Refused(refusal) => json!({
                 "kind": "refused",
                 "code": refusal.code.as_str(),

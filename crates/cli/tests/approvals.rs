@@ -112,6 +112,7 @@ fn an_approval_is_given_on_conditions_vetoed_taken_back_and_released() {
     discharged a duty of run 1: A careful change
     held at `tell`
       waiting  the signal go
+               can send it: every member of the project
       owed     duty 1, before the end: measure again (a condition of bob)
                can discharge it: bob, dora
     next: send the signal `go`: `holdpoint signal 1 go`
@@ -231,6 +232,7 @@ fn a_veto_is_overruled_and_votes_are_counted_anew() {
     withdrew your vote on run 1: A careful change
     held at `tell`
       waiting  the signal go
+               can send it: every member of the project
     next: send the signal `go`: `holdpoint signal 1 go`
     next: cancel the run, as `ada` or a member with the role `owner`
 

@@ -85,6 +85,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
     held at `schedule`
       met      the time [time] UTC
       waiting  the signal go
+               can send it: every member of the project
     the run ends at `late` unless it has before [time] UTC (in [span])
     next: send the signal `go`: `holdpoint signal 1 go`
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -95,6 +96,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
     held at `schedule`
       met      the time [time] UTC
       waiting  the signal go
+               can send it: every member of the project
     the run ends at `late` unless it has before [time] UTC (in [span])
     next: send the signal `go`: `holdpoint signal 2 go`
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -105,6 +107,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
     held at `schedule`
       met      the time [time] UTC
       waiting  the signal go
+               can send it: every member of the project
     the run ends at `late` unless it has before [time] UTC (in [span])
     next: send the signal `go`: `holdpoint signal 3 go`
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -114,6 +117,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
     held at `schedule`
       waiting  the time 2999-01-01 00:00:00 UTC
       waiting  the signal go
+               can send it: every member of the project
     the run ends at `late` unless it has before [time] UTC (in [span])
     next: run `holdpoint work`, which notices when the time has come
     next: wait until 2999-01-01 00:00:00 UTC
@@ -128,6 +132,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
     held at `schedule`
       met      the time [time] UTC
       waiting  the signal go
+               can send it: every member of the project
     the run ends at `late` unless it has before [time] UTC (in [span])
     next: send the signal `go`: `holdpoint signal 5 go`
     next: cancel the run, as `ada` or a member with the role `owner`
@@ -159,6 +164,7 @@ fn conflicts_are_told_at_submission_and_whenever_somebody_looks() {
     held at `schedule`
       met      the time [time] UTC
       waiting  the signal go
+               can send it: every member of the project
     the run ends at `late` unless it has before [time] UTC (in [span])
     next: send the signal `go`: `holdpoint signal 3 go`
     next: cancel the run, as `ada` or a member with the role `owner`

@@ -65,7 +65,7 @@ fn a_project_and_its_people() {
         "project qualify bob storage --issuer 'the vendor' --until 2019-01-01T00:00:00Z --as ada",
         "project qualify cy network --issuer CCIE --as ada",
         "project show",
-        "project disqualify cy network --as ada",
+        "project disqualify cy network --reason 'it lapsed' --as ada",
         "project member remove cy --as ada",
         "project list",
         "project create other --as ada",
@@ -105,7 +105,7 @@ fn a_project_and_its_people() {
     bob     Bob B.  engineer  in network from 2019-01-01 00:00:00 until 2051-01-01 00:00:00 (CCIE); in storage until 2019-01-01 00:00:00 (the vendor), not valid now
     cy      cy      engineer  in network (CCIE)
 
-    $ holdpoint project disqualify cy network --as ada
+    $ holdpoint project disqualify cy network --reason 'it lapsed' --as ada
     `cy` is no longer qualified in network
 
     $ holdpoint project member remove cy --as ada
@@ -271,7 +271,8 @@ fn who_may_not_is_told_what_it_takes() {
     error[HP1009]: `bob` does not hold the role `board`
     help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
     ");
-    assert_snapshot!(place.refuses("project disqualify cy network --as ada", "HP1009"), @"
+    place.sh("project disqualify bob network --as ada").fails_well(2, &"without a reason");
+    assert_snapshot!(place.refuses("project disqualify cy network --reason 'it lapsed' --as ada", "HP1009"), @"
     error[HP1009]: `cy` has no qualification in `network`
     help: `holdpoint project show` lists members and roles, `holdpoint definitions list` the definitions, `holdpoint calendar list` the calendars
     ");
@@ -279,7 +280,7 @@ fn who_may_not_is_told_what_it_takes() {
         place.refuses("project qualify cy network --issuer CCIE --from 2050-01-01 --until 2049-01-01 --as ada", "HP1008"),
         @"
     error[HP1008]: the qualification would end ([time]) before it begins (2050-01-01T00:00:00Z)
-    help: correct what was given: `--help` after the command explains its arguments, `holdpoint definitions show NAME` has the input that a definition takes
+    help: let `until` be later than `from`, or leave one of them out
     "
     );
 }

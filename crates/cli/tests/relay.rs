@@ -226,6 +226,7 @@ fn a_command_comes_to_the_same_while_another_process_works() {
             approved run 1: Fix the router
             held at `tell`
               waiting  the signal tested
+                       can send it: every member of the project
             next: send the signal `tested`: `holdpoint signal 1 tested`
             next: cancel the run, as `ada` or a member with the role `owner`
 
@@ -299,6 +300,7 @@ fn a_command_comes_to_the_same_while_another_process_works() {
             run 1 (Fix the router) is held at `tell`
             held at `tell`
               waiting  the signal tested
+                       can send it: every member of the project
             next: send the signal `tested`: `holdpoint signal 1 tested`
             next: cancel the run, as `ada` or a member with the role `owner`
 

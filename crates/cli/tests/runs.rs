@@ -36,6 +36,7 @@ fn from_a_submission_to_its_end() {
     approved run 1: Fix the router
     held at `tell`
       waiting  the signal tested
+               can send it: every member of the project
     next: send the signal `tested`: `holdpoint signal 1 tested`
     next: cancel the run, as `ada` or a member with the role `owner`
 

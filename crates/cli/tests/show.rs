@@ -191,6 +191,7 @@ fn a_run_that_waits_for_a_signal_and_one_that_has_ended() {
 
     held at `tell`
       waiting  the signal tested
+               can send it: every member of the project
     next: send the signal `tested`: `holdpoint signal 1 tested`
     next: cancel the run, as `ada` or a member with the role `owner`
     "#);

@@ -50,6 +50,7 @@ fn a_definition_is_stepped_through() {
       2026-01-05 09:00:00  bob  held at `tell`
     it is 2026-01-05 09:00:00: held at `tell`
       waiting  the signal tested
+               can send it: every member of the project
     > undo
     it is 2026-01-05 09:00:00: held at `ask`
       waiting  0 of 1 approval by role engineer, qualified in network
@@ -368,9 +369,11 @@ fn a_lockdown_is_imposed_and_lifted() {
       2026-01-05 09:00:00  ada  held at `ready`
     it is 2026-01-05 09:00:00: held at `ready`
       waiting  the signal go
+               can send it: every member of the project
     > lockdown the registry is down
     it is 2026-01-05 09:00:00: held at `ready`
       waiting  the signal go
+               can send it: every member of the project
     > lockdown
     error: this takes more words
     help: `lockdown REASON`

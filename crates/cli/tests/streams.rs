@@ -95,3 +95,14 @@ fn an_input_that_ends_early_or_never_comes_is_told() {
     assert!(written < 100, "it read {written} pieces");
     finish(child).fails_well(2, &"an endless input");
 }
+
+#[test]
+fn a_dash_is_standard_output_and_standard_input() {
+    let place = Place::lab();
+    let exported = place.must("export");
+    assert_eq!(place.must("export -"), exported);
+    assert!(!place.path("-").exists());
+    let ran = place.sh_with("--dir copy import -", exported.clone());
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_eq!(place.must("--dir copy export -"), exported);
+}

@@ -408,6 +408,38 @@ fn kill_during(place: &Place) {
 }
 
 #[test]
+fn whoever_is_interrupted_has_not_done_it_and_the_last_who_settles_is_warned() {
+    let place = Place::lab();
+    let settle = "settle: { from: member:bob, not: [requester, executors] }";
+    place.write("ship.yaml", SHIP.replace("settle: { from: role:engineer }", settle));
+    place.must("definitions publish ship.yaml --as ada");
+    let (hang, settled) =
+        ("exec sleep 1000", r#"{ "settled": "done", "output": { "json": { "release": 7 } } }"#);
+    place.write(
+        &format!("{DATA}/holdpoint.toml"),
+        format!(
+            "[activity.deploy]\ncommand = [\"/bin/echo\", '{{ \"release\": 7 }}']\n\
+             [activity.look]\ncommand = [\"/bin/echo\", '{settled}']\n\
+             [activity.notify]\ncommand = [\"/bin/sh\", \"-c\", 'touch ../begun; {hang}']\n"
+        ),
+    );
+    place.must("submit ship --as ada");
+    let working = place.command(&words("work")).spawn().unwrap();
+    until("the work does not begin", || place.path("begun").exists());
+    let pid = rustix::process::Pid::from_raw(i32::try_from(working.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let ran = finish(working);
+    assert_eq!(ran.code, Some(130), "{ran}");
+    assert!(ran.output.contains("interrupted; `holdpoint work` takes up again"), "{ran}");
+    place.must("work");
+    let shown = place.must("show 1");
+    assert!(shown.contains("(`bob` is the last who can: after `again` nobody could"), "{shown}");
+    let ran = place.sh("settle 1 again --reason 'no mail came' --as bob");
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.errors.starts_with("warning: `bob` was the last who could say"), "{ran}");
+}
+
+#[test]
 fn after_a_crash_the_check_says_what_was_done_or_a_person_does() {
     let _filters = filters();
     let place = Place::lab();

@@ -148,6 +148,8 @@ codes! {
     QualifiedInNothing = "HP2043", Error;
     /// A qualification must be valid when work begins, and none does after the hold.
     NoWorkToQualifyFor = "HP2044", Warning;
+    /// What looks like an expression stands where none is computed.
+    TemplateInTitle = "HP2045", Warning;
     /// A health check takes some value for good and for bad.
     BothGoodAndBad = "HP2046", Error;
     /// What looks like a secret is written out.

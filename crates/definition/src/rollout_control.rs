@@ -323,7 +323,9 @@ fn not_paused(rollout: &RolloutState) -> Result<(), Refusal> {
         None => Ok(()),
         Some(pause) => Err(not_awaited(format!(
             "the rollout is paused by {} since {}: {}",
-            pause.by, pause.since, pause.reason
+            pause.by.member().map_or("the engine", MemberId::as_str),
+            phrase::moment(pause.since),
+            pause.reason
         ))
         .needs("resume it first")),
     }

@@ -375,8 +375,16 @@ pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
     let version = top.need(&mut reader, "version").and_then(|node| reader.count(node, "a version"));
     let title = top
         .need(&mut reader, "title")
-        .and_then(|node| reader.text(node, "a title"))
-        .map(str::to_owned);
+        .and_then(|node| reader.text(node, "a title").map(|text| (node, text.to_owned())))
+        .map(|(node, text)| {
+            if text.contains("${") {
+                reader
+                    .findings
+                    .add(Code::TemplateInTitle, &node.span, "the title has a `${…}`, which stays as it is")
+                    .help("say what all runs are about; each is listed by its input's `title`, where it has one");
+            }
+            text
+        });
     let validator = read_schema(top.get("input"), &mut reader);
 
     let risk = match top.get("risk") {

@@ -156,6 +156,10 @@ impl<'a> Draft<'a> {
                 .needs(format!("the open hold is `{}`", open.hold)));
         }
         self.in_time(open)?;
+        if open.tasks.is_empty() {
+            return Err(not_awaited(format!("the hold `{}` has no tasks", open.hold))
+                .needs("`holdpoint show RUN` says what it waits for instead"));
+        }
         let fits = |task: &&OpenTask| match named {
             Some(named) => task.task == named,
             None => done == (open.unconfirmed(task) == 0),
@@ -169,11 +173,7 @@ impl<'a> Draft<'a> {
                     not_awaited(format!("it is not said which task of `{}` is meant", open.hold))
                 }
             };
-            return Err(if names.is_empty() {
-                refusal
-            } else {
-                refusal.needs(format!("its tasks are {}", names.join(", ")))
-            });
+            return Err(refusal.needs(format!("its tasks are {}", names.join(", "))));
         };
         let task = definition.tasks.iter().find(|task| task.name == asked.task);
         let task = task.ok_or_else(|| not_awaited(format!("`{}` has no such task", open.hold)))?;

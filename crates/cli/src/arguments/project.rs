@@ -60,9 +60,9 @@ pub(crate) enum ProjectCommand {
         member: MemberId,
         /// The domain
         domain: QualificationName,
-        /// Why
+        /// Why; it stands in the history
         #[arg(long, value_parser = words)]
-        reason: Option<String>,
+        reason: String,
         #[command(flatten)]
         acting: Acting,
     },

@@ -36,7 +36,7 @@ const READ_LIMIT: usize = 1_000;
 pub(crate) async fn export(context: &Context, file: Option<&Path>) -> Result<(), Failure> {
     let directory = context.open()?;
     let log = context.log_to_read(&directory).await?;
-    let Some(path) = file else {
+    let Some(path) = file.filter(|file| *file != Path::new("-")) else {
         let mut out = data();
         write_all(&log, &mut out).await?;
         return Ok(out.flush()?);

@@ -68,7 +68,7 @@ pub(crate) async fn project(context: &Context, command: ProjectCommand) -> Resul
         }
         ProjectCommand::Disqualify { member, domain, reason, acting } => {
             let done = format!("`{member}` is no longer qualified in {domain}");
-            (ProjectAction::Disqualify { member, domain, reason }, acting, done)
+            (ProjectAction::Disqualify { member, domain, reason: Some(reason) }, acting, done)
         }
     };
     let who = acting.who()?;

@@ -482,6 +482,12 @@ fn people_in_words(condition: &ConditionView) -> String {
     }
     let (can, cannot): (Vec<&Candidate>, Vec<&Candidate>) =
         condition.candidates.iter().partition(|candidate| candidate.lacks.is_none());
+    if condition.kind == "signal"
+        && condition.status == ConditionStatus::Open
+        && condition.open == 0
+    {
+        text.push_str("           can send it: every member of the project\n");
+    }
     if !can.is_empty() {
         let names: Vec<_> = can.iter().map(|candidate| candidate.member.as_str()).collect();
         let what = doing(condition);

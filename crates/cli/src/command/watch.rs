@@ -83,7 +83,11 @@ pub(crate) async fn watch(context: &Context, arguments: &Watch) -> Result<(), Fa
     } else {
         let mut text = format!("{}\n", show::in_a_line(&detail));
         if interrupted {
-            text.push_str("interrupted; what is under way is taken up again\n");
+            text.push_str(if caller::current().is_some() {
+                "interrupted; the work goes on, in the process that has the directory\n"
+            } else {
+                "interrupted; `holdpoint work` takes up again what was under way\n"
+            });
         }
         if !matches!(detail.row.status, RunStatus::Ended { .. }) {
             text.push_str(&show::standing(&detail, Timestamp::now()));
@@ -93,7 +97,8 @@ pub(crate) async fn watch(context: &Context, arguments: &Watch) -> Result<(), Fa
         print(text.as_bytes())?;
     }
     if interrupted {
-        return Ok(());
+        let is_its_end = arguments.follow && arguments.expect.is_empty();
+        return if is_its_end { Ok(()) } else { Err(Failure::Interrupted) };
     }
     if let Some(failure) = work::unconfigured(std::slice::from_ref(&detail.row)) {
         return Err(failure);

@@ -51,7 +51,8 @@ pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<(), Fail
             watcher.finish();
             let left = match &end {
                 End::Idle { .. } => unconfigured(&working(engine).await?),
-                End::Interrupted => None,
+                End::Interrupted if arguments.follow => None,
+                End::Interrupted => Some(Failure::Interrupted),
             };
             Ok((answer(engine, &watcher, &end, left.is_some()).await?, left))
         })

@@ -27,10 +27,12 @@ use super::{
     socket,
     wire::{About, Asked, CHUNK, Call, Said, Stream, Versions},
 };
-use crate::{arguments::Command, command::work, failure::Failure, text_file};
-
-/// What a program ends with that Ctrl-C ends.
-const INTERRUPTED: i32 = 130;
+use crate::{
+    arguments::Command,
+    command::work,
+    failure::{Failure, INTERRUPTED},
+    text_file,
+};
 
 /// What another process is given at least to say that it begins a command.
 const ANSWER_MIN: Duration = Duration::from_secs(1);
@@ -115,7 +117,7 @@ pub(crate) fn hand_over(
                 drop(Asked::Interrupt.write(&mut *out));
             }
             if work::interruption().await.is_ok() {
-                process::exit(INTERRUPTED);
+                process::exit(INTERRUPTED.into());
             }
         });
     }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    fs::metadata,
+    fs::{metadata, symlink_metadata},
     io::{self, Read, Write},
     os::unix::{fs::MetadataExt, net::UnixStream},
     path::{Path, PathBuf},
@@ -182,8 +182,7 @@ impl Caller {
             ));
         }
         let place = self.directory.join(path);
-        // What these name is another thing in every process.
-        if ["/dev", "/proc"].iter().any(|own| place.starts_with(own)) {
+        if is_of_a_process(&place) || !may_be_written(&place) {
             return Err(Failure::usage(
                 format!("`{}` cannot be written by another process", path.display()),
                 "name a file, or leave it out to have standard output",
@@ -201,6 +200,20 @@ impl Caller {
     pub(crate) fn told(&self, up_to: Sequence) -> Result<(), Failure> {
         Ok(self.say(&Said::At(up_to))?)
     }
+}
+
+/// Whether what the path names, by whatever way, is another thing in every process.
+fn is_of_a_process(place: &Path) -> bool {
+    let within = |path: &Path| ["/dev", "/proc"].iter().any(|own| path.starts_with(own));
+    let there = place.parent().and_then(|parent| parent.canonicalize().ok());
+    within(place) || there.is_some_and(|parent| within(&parent))
+}
+
+/// Whether nothing is there, or a file, or a directory: what is neither would be that of another process, or wait for one. A
+/// link may lead to a directory, but to no file.
+fn may_be_written(place: &Path) -> bool {
+    let Ok(about) = symlink_metadata(place) else { return true };
+    about.is_file() || metadata(place).is_ok_and(|about| about.is_dir())
 }
 
 struct Data(Arc<Caller>);
@@ -389,8 +402,34 @@ mod tests {
         let usr = (about.dev(), about.ino());
         assert_eq!(place("a/b", usr).unwrap(), Path::new("/usr/a/b"));
         assert_eq!(place("/tmp/b", usr).unwrap(), Path::new("/tmp/b"));
-        for (path, file) in [("a", (0, 0)), ("/tmp/b", (0, 0)), ("/dev/stdout", usr)] {
+        for (path, file) in [
+            ("a", (0, 0)),
+            ("/tmp/b", (0, 0)),
+            ("/dev/stdout", usr),
+            ("../dev/stdout", usr),
+            ("../proc/self/fd/7", usr),
+        ] {
             assert!(matches!(place(path, file), Err(Failure::Usage(_))), "{path}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, at(name)).unwrap();
+        link("/dev/stdout", "stdout");
+        link("/dev", "devices");
+        link("/usr", "directory");
+        std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        std::fs::write(at("file"), "").unwrap();
+        for (name, is_fit) in [
+            ("new", true),
+            ("file", true),
+            ("directory", true),
+            ("directory/new", true),
+            ("stdout", false),
+            ("devices/new", false),
+            ("socket", false),
+        ] {
+            let placed = place(at(name).to_str().unwrap(), usr);
+            assert_eq!(placed.is_ok(), is_fit, "{name}");
         }
     }
 }
