@@ -43,8 +43,11 @@ impl Here<'_> {
 /// Whether an event is an approval of a hold that was released before.
 fn is_given_anew(from: &Reached, event: &DefinitionEvent) -> bool {
     let DefinitionEvent::ApprovalGranted(ballot) = event else { return false };
-    let state = serde_json::to_value(&from.state).unwrap();
-    state["relied"].get(&ballot.hold).is_some() && !from.open.contains(&ballot.hold)
+    let was_released = || {
+        let state = serde_json::to_value(&from.state).unwrap();
+        state["relied"].get(&ballot.hold).is_some()
+    };
+    !from.open.contains(&ballot.hold) && was_released()
 }
 
 impl Space {
@@ -464,12 +467,15 @@ impl Space {
 
     /// It is asked whether work may begin that nobody has begun.
     fn about_unbegun_work(&self, here: &mut Here<'_>) {
-        let effects = Workflow::unbegun(&self.definition, &here.at.state, &|_| false);
         for (circumstances, project) in self.projects.iter().enumerate() {
-            if !project.lacks_qualification || effects.is_empty() {
+            if !project.lacks_qualification {
                 continue;
             }
-            let action = Action::NotBegun { effects: effects.clone() };
+            let effects = Workflow::unbegun(&self.definition, &here.at.state, &|_| false);
+            if effects.is_empty() {
+                continue;
+            }
+            let action = Action::NotBegun { effects };
             let told = self.send(here.at, circumstances, &Actor::Engine, &action);
             if let Some((to, events)) = told.filter(|(_, events)| !events.is_empty()) {
                 here.found.push(Step { to, events, projects: vec![circumstances] });
