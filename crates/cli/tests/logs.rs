@@ -153,6 +153,8 @@ fn an_engine_that_is_killed_leaves_what_was_written_and_nothing_wrong() {
     let _filters = filters();
     let place = place();
     let mut works = begun(&place);
+    // A program asks, and goes on, before the engine has read what it asked.
+    until("what is asked is not kept", || place.must("logs 1").contains("really?"));
     works.kill().unwrap();
     works.wait().unwrap();
     assert_snapshot!(place.must("logs 1 --tail 1"), @r"
