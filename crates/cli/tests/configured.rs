@@ -13,7 +13,7 @@ title: Twice
 start: try
 states:
   try:
-    do: { activity: { run: deploy, with: { target: web-0 }, timeout: 50s } }
+    do: { activity: { run: deploy, with: { target: web-0 }, timeout: 10m } }
     on: { succeeded: agree, failed: done }
   agree:
     hold: { approval: { rules: { one: { from: role:owner, need: 1 } }, expires: 7d } }
@@ -22,7 +22,7 @@ states:
     do:
       rollout:
         targets: [web-1, web-2]
-        each: { run: deploy, timeout: 50s }
+        each: { run: deploy, timeout: 10m }
     on: { succeeded: done, failed: done }
   done: { end: done }
 ";

@@ -27,10 +27,10 @@ states:
         targets: [web-1, web-2]
         waves: [100%]
         max_parallel: 1
-        each: { run: deploy, timeout: 50s }
+        each: { run: deploy, timeout: 10m }
     on: { succeeded: tell, failed: failed }
   tell:
-    do: { activity: { run: announce, timeout: 20s } }
+    do: { activity: { run: announce, timeout: 10m } }
     on: { succeeded: done, failed: failed }
   done: { end: completed }
   failed: { end: failed }

@@ -11,10 +11,10 @@ title: Tell
 start: say
 states:
   say:
-    do: { activity: { run: say, timeout: 50s } }
+    do: { activity: { run: say, timeout: 10m } }
     on: { succeeded: fail, failed: fail }
   fail:
-    do: { activity: { run: fail, timeout: 50s } }
+    do: { activity: { run: fail, timeout: 10m } }
     on: { succeeded: done, failed: done }
   done: { end: done }
 ";

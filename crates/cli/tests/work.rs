@@ -23,8 +23,8 @@ states:
         targets: [web-1, web-2]
         waves: [1, 100%]
         max_failed: 1
-        each: { run: deploy, timeout: 20s, retry: { attempts: 2, backoff: fixed, delay: 10ms } }
-        rollback: { run: restore, timeout: 20s }
+        each: { run: deploy, timeout: 10m, retry: { attempts: 2, backoff: fixed, delay: 10ms } }
+        rollback: { run: restore, timeout: 10m }
     on: { succeeded: done, rolled_back: undone, failed: failed }
   done: { end: completed }
   undone: { end: rolled-back }
@@ -579,19 +579,23 @@ fn what_waits_for_a_queue_is_said_and_no_more_is_under_way() {
     let definition = ROLLOUT.replace("[web-1, web-2]", "[web-1, web-2, web-3]");
     place.write("roll.yaml", definition.replace("waves: [1, 100%]", "max_parallel: all"));
     place.must("definitions publish roll.yaml --as ada");
-    configure(&place, "sleep 0.05", "true");
+    configure(&place, "until [ -e ../go-on ]; do sleep 0.01; done", "true");
     let file = format!("{DATA}/holdpoint.toml");
     let text = fs::read_to_string(place.path(&file)).unwrap();
     let text = text.replacen("command", "queue = \"network\"\ncommand", 1);
     place.write(&file, format!("{text}[queues.network]\nat_once = 1\n"));
     place.must("submit roll --input 'title=Version 2' --as ada");
-    place.must("work");
+    let works = place.command(&words("work")).spawn().unwrap();
+    let waiting = |history: &str| history.matches("waits for the queue `network`").count();
+    until("nothing waits for the queue", || waiting(&place.must("history 1")) == 2);
+    place.write("go-on", "");
+    let worked = finish(works);
+    assert_eq!(worked.code, Some(0), "{worked}");
     let history = place.must("history 1");
     let about =
         |line: &&str| ["waits for", "began `", "was deployed"].iter().any(|one| line.contains(one));
     let told: Vec<&str> = history.lines().filter(about).collect();
-    let waits = told.iter().filter(|line| line.contains("waits for the queue `network`")).count();
-    assert_eq!(waits, 2, "{history}");
+    assert_eq!(waiting(&history), 2, "{history}");
     let work: Vec<bool> = told
         .iter()
         .filter(|line| !line.contains("waits for"))

@@ -207,7 +207,7 @@ async fn stage(engine: &Engine, run: RunId) -> String {
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), what).await.unwrap()
+    tokio::time::timeout(Duration::from_secs(300), what).await.unwrap()
 }
 
 fn refusal<T: std::fmt::Debug>(answer: Result<T, CommandFailure>) -> Refusal {

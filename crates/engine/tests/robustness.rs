@@ -40,7 +40,7 @@ fn refusal<T: std::fmt::Debug>(answer: Result<T, CommandFailure>) -> RefusalCode
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), what).await.unwrap()
+    tokio::time::timeout(Duration::from_secs(300), what).await.unwrap()
 }
 
 fn signal(name: &str, data: Value) -> Command {

@@ -49,7 +49,7 @@ const LONG_STEP: usize = 5;
 /// The same, of calls; 1 tries all.
 const LONG: &str = "HOLDPOINT_TEST_FAULTS_LONG_STEP";
 /// How long a merge is waited for, which takes much less; and where an error can have kept it from coming.
-const MERGE_WAIT_MAX: Duration = Duration::from_secs(30);
+const MERGE_WAIT_MAX: Duration = Duration::from_secs(300);
 const MERGE_WAIT_WITH_ERROR: Duration = Duration::from_millis(300);
 /// Says at which call the process meets an error.
 const FAIL_AT: &str = "HOLDPOINT_SHIM_FAIL_AT";

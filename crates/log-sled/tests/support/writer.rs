@@ -34,7 +34,7 @@ pub(crate) struct Load {
 }
 
 /// How long a process may take to do anything at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What the process does: it appends, with so many writers at once, until it is killed, and says
 /// what was acknowledged. Does nothing in a process that was not started by [`Writer::start`].
