@@ -1,6 +1,6 @@
 //! Opening a log: what is sealed, what is in the tails, and finishing what was interrupted.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc};
 
 use holdpoint_core::event::Sequence;
 use holdpoint_log::{Head, merkle::MerkleTree};
@@ -53,11 +53,23 @@ pub(crate) fn open(directory: &Directory) -> Result<Opened, OpenFailure> {
         let done = if opened.is_ok() { aside.remove() } else { aside.restore() };
         done.map_err(at(&tails))?;
     }
-    opened
+    let mut opened = opened?;
+    opened.note().map_err(at(&directory.head()))?;
+    Ok(opened)
+}
+
+impl Opened {
+    /// Notes how far the log has come. It must not be noted of a tail whose copy could still take its
+    /// place: the copy has not what opening may have written.
+    fn note(&mut self) -> io::Result<()> {
+        let head = Head { sequence: Sequence(self.tree.size()), root: self.tree.root() };
+        let (tail, segment) = (self.tail.number, self.segment);
+        self.head_file.note(Note { head, tail, segment, closed: Print::default() })
+    }
 }
 
 fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, OpenFailure> {
-    let (mut head_file, noted) = directory.open_head()?;
+    let (head_file, noted) = directory.open_head()?;
     let tails = directory.tails();
     let Listing { mut numbers, leftovers, .. } = tail::list(&tails).map_err(at(&tails))?;
     for number in &numbers {
@@ -114,11 +126,8 @@ fn open_parts(directory: &Directory, asides: &mut Vec<Aside>) -> Result<Opened, 
     sync(&tails).map_err(at(&tails))?;
     let db = tail.db();
     let segment = Positions::read(&db).map_err(at(&db))?.highest;
-    // What is noted must be durable: the positions that were found, and the events.
+    // What will be noted must be durable: the positions that were found, and the events.
     tail.store.sync().map_err(|failure| tail::failed(tail.path(), failure))?;
-    let head = Head { sequence: Sequence(tree.size()), root: tree.root() };
-    let note = Note { head, tail: tail.number, segment, closed: Print::default() };
-    head_file.note(note).map_err(|source| OpenFailure::Io { path: directory.head(), source })?;
     let unsealed: Vec<Full> = used.into_iter().map(|(full, _)| full).collect();
     let mut tails: Vec<Arc<Tail>> = unsealed.iter().map(|full| Arc::clone(&full.tail)).collect();
     tails.push(Arc::clone(&tail));

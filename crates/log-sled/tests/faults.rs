@@ -266,13 +266,43 @@ fn record(directory: &Path, shim: &Shim, life: Life) -> Vec<Call> {
     run(&root.join("log"), &environment, "recorded");
     assert!(fs::read_dir(root.join("log/sealed")).unwrap().count() > 0, "nothing was sealed");
     let calls = replay::read(&trace, &root);
+    let copies = copies_before_notes(&calls);
     let merged = |call: &Call| call.path.ends_with("sealed/merged.new");
     match life {
-        Life::Short => assert!(calls.iter().any(merged), "nothing was merged"),
+        Life::Short => {
+            assert!(calls.iter().any(merged), "nothing was merged");
+            assert!(copies > 0, "no tail was copied before it was opened");
+        }
         Life::Long => assert!(writes_again(&calls), "no part of sled's file was written again"),
         Life::Copying => {}
     }
     calls
+}
+
+/// How many copies of tails openings made. Nothing is noted while one could still take its original's
+/// place: it has not what opening may have written.
+fn copies_before_notes(calls: &[Call]) -> usize {
+    let is_aside = |path: &Path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("aside-"))
+    };
+    let mut asides = HashSet::new();
+    let mut copies = 0;
+    for call in calls {
+        match &call.what {
+            What::Rename(to) => {
+                asides.remove(&call.path);
+                if is_aside(to) {
+                    copies += 1;
+                    asides.insert(to.clone());
+                }
+            }
+            What::Write { .. } if call.path == Path::new("log/head") => {
+                assert!(asides.is_empty(), "it is noted before {asides:?} is given up");
+            }
+            _ => {}
+        }
+    }
+    copies
 }
 
 /// Whether a part of sled's file was freed and used again: its header is written twice.
