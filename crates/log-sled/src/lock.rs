@@ -11,7 +11,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::failure::OpenFailure;
+use crate::{directory::open_file, failure::OpenFailure};
 
 /// The longest description of a holder that is read back, in bytes.
 const HOLDER_BYTES_MAX: u64 = 1024;
@@ -34,7 +34,9 @@ impl Lock {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let (process, user) = holder(lock);
+                // Who only reads writes nothing into it: what it says is of somebody before.
+                let is_read = lock.try_lock_shared().is_ok() && lock.unlock().is_ok();
+                let (process, user) = if is_read { (None, None) } else { holder(lock) };
                 return Err(OpenFailure::InUse { directory: directory.to_owned(), process, user });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
@@ -73,7 +75,7 @@ impl Drop for HeldOff {
 /// nothing: the directory may be one that cannot be written to.
 pub(crate) fn hold_off(directory: &Path, file: &Path) -> Result<HeldOff, OpenFailure> {
     let io = |source| OpenFailure::Io { path: file.to_owned(), source };
-    let lock = match File::open(file) {
+    let lock = match open_file(file, File::options().read(true)) {
         Ok(lock) => lock,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(HeldOff { file: None });
@@ -132,6 +134,23 @@ mod tests {
         drop(held_off);
         Lock::take(dir.path(), &path, "me").unwrap();
         drop((copy, other));
+    }
+
+    #[test]
+    fn nobody_from_before_is_told_of_while_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        drop(Lock::take(dir.path(), &path, "holdpoint work").unwrap());
+        let held_off = hold_off(dir.path(), &path).unwrap();
+        for _ in 0..2 {
+            let failure = Lock::take(dir.path(), &path, "me").unwrap_err();
+            assert!(
+                matches!(&failure, OpenFailure::InUse { process: None, user: None, .. }),
+                "{failure}"
+            );
+        }
+        drop(held_off);
+        Lock::take(dir.path(), &path, "me").unwrap();
     }
 
     #[test]
