@@ -88,6 +88,10 @@ pub fn salvage(
     if !has_log && !source.sealed().exists() && !source.tails().exists() {
         return Err(OpenFailure::NotThere { directory: from.to_owned() }.into());
     }
+    if fs::symlink_metadata(unplaced).is_ok() {
+        // It is not ours to be written over, or to be removed when something fails.
+        return Err(at(unplaced)(io::ErrorKind::AlreadyExists.into()).into());
+    }
     let _lock = lock::hold_off(from, &from.join("lock"))?;
     let mut salvage = Salvage::begin(&source, to.as_ref())?;
     if !has_log {
@@ -390,6 +394,9 @@ fn lost(first: Sequence, last: Sequence, damages: &[Damaged], stretches: &mut Ve
         };
         let end = end.min(last);
         stretches.push(Stretch { first: next, last: end, fate: Fate::Lost(reason) });
+        if end == last {
+            break;
+        }
         next = end.next();
     }
 }

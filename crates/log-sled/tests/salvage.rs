@@ -311,7 +311,27 @@ async fn what_is_no_log_or_in_use_is_refused() {
     let failure = refused(&path, &foreign);
     assert!(matches!(failure, ArchiveFailure::NotEmpty { .. }), "{failure}");
     assert_eq!(content(&foreign).len(), 1);
+    // Nor is what was salvaged before written over, or removed.
+    fs::write(&unplaced, "of another salvage").unwrap();
+    let failure = refused(&path, &to);
+    assert!(failure.to_string().contains("unplaced.jsonl"), "{failure}");
+    assert_eq!(fs::read(&unplaced).unwrap(), b"of another salvage");
+    assert!(!to.exists());
+    fs::remove_file(&unplaced).unwrap();
     // Of an empty log nothing is saved, and that is told.
     let saved = salvage(&path, &to, &unplaced, |_, _| ()).unwrap();
     assert_eq!((saved.head.sequence, saved.stretches.len()), (Sequence::ZERO, 0));
+}
+
+#[tokio::test]
+async fn a_file_that_says_it_has_all_events_that_there_can_be_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    drop(SledLog::create(&path, "test").await.unwrap());
+    let name = format!("{:020}-{}-0000000000000000.segment", 1, u64::MAX);
+    fs::write(path.join("sealed").join(name), "nothing").unwrap();
+    let saved = salvage(&path, dir.path().join("saved"), dir.path().join("unplaced"), |_, _| ());
+    let stretches = saved.unwrap().stretches;
+    assert_eq!(stretches.len(), 1, "{stretches:?}");
+    assert_eq!((stretches[0].first, stretches[0].last), (Sequence(1), Sequence(u64::MAX)));
 }
