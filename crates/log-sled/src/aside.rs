@@ -29,7 +29,7 @@ pub(crate) struct Aside {
 
 /// The number of the tail that a directory of this name is a copy of.
 pub(crate) fn number_of(name: &str) -> Option<u64> {
-    name.strip_prefix(ASIDE)?.parse().ok()
+    tail::number_of(name.strip_prefix(ASIDE)?)
 }
 
 impl Aside {
@@ -95,7 +95,8 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), OpenFailure> {
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type().map_err(at(&from))?.is_dir() {
             copy(&from, &to)?;
-        } else {
+        } else if fs::metadata(&from).map_err(at(&from))?.is_file() {
+            // sled makes nothing else, and what a pipe gives would be waited for.
             fs::copy(&from, &to).map_err(at(&from))?;
             sync(&to).map_err(at(&to))?;
         }

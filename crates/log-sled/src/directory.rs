@@ -11,13 +11,15 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
-    io::{self, Write},
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use holdpoint_core::event::Sequence;
 use holdpoint_log::{Head, merkle::MerkleTree};
+use rustix::{fs::OFlags, io::Errno};
 
 use crate::{
     aside::Print,
@@ -31,6 +33,8 @@ use crate::{
 const FORMAT: &str = "holdpoint log 1\n";
 /// What the format of every version begins with.
 const FORMAT_BEGINS: &[u8] = b"holdpoint log ";
+/// So much of it is read; the format of no version is longer.
+const FORMAT_BYTES_MAX: u64 = 64;
 
 /// The directory of a log.
 #[derive(Clone, Debug)]
@@ -78,12 +82,19 @@ impl Directory {
     /// the beginnings of one, is refused.
     pub(crate) fn has_log(&self) -> Result<bool, OpenFailure> {
         let path = self.format();
-        match fs::read(&path) {
-            Ok(format) if format == FORMAT.as_bytes() => return Ok(true),
-            Ok(format) => return Err(self.other_format(&format)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        match read_format(&path) {
+            Ok((format, _)) if format == FORMAT.as_bytes() => return Ok(true),
+            Ok((format, length)) => return Err(self.other_format(&format, length)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if path.is_symlink() {
+                    return Err(self.format_damaged("it is a link that leads nowhere"));
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 return Err(self.foreign(self.path.as_os_str()));
+            }
+            Err(_) if fs::metadata(&path).is_ok_and(|about| !about.is_file()) => {
+                return Err(self.format_damaged(NO_FILE));
             }
             Err(source) => return Err(OpenFailure::Io { path, source }),
         }
@@ -103,26 +114,27 @@ impl Directory {
     }
 
     /// That `format` is not this version's: another's, or damaged.
-    fn other_format(&self, format: &[u8]) -> OpenFailure {
-        let directory = self.path.clone();
+    fn other_format(&self, format: &[u8], length: u64) -> OpenFailure {
         let version = format.strip_prefix(FORMAT_BEGINS).and_then(|rest| rest.strip_suffix(b"\n"));
         match version.map(str::from_utf8) {
             Some(Ok(version)) if is_number(version) => {
+                let directory = self.path.clone();
                 OpenFailure::UnknownFormat { directory, version: version.to_owned() }
             }
+            _ if format.len() == FORMAT.len() => {
+                self.format_damaged(&format!("it is not the line `{}`", FORMAT.trim_end()))
+            }
             _ => {
-                let reason = if format.len() == FORMAT.len() {
-                    format!("it is not the line `{}`", FORMAT.trim_end())
-                } else {
-                    let (line, length) = (FORMAT.trim_end(), FORMAT.len());
-                    format!(
-                        "it has {} bytes, and not the {length} of the line `{line}`",
-                        format.len()
-                    )
-                };
-                OpenFailure::FormatDamaged { directory, reason }
+                let (line, wanted) = (FORMAT.trim_end(), FORMAT.len());
+                self.format_damaged(&format!(
+                    "it has {length} bytes, and not the {wanted} of the line `{line}`"
+                ))
             }
         }
+    }
+
+    fn format_damaged(&self, reason: &str) -> OpenFailure {
+        OpenFailure::FormatDamaged { directory: self.path.clone(), reason: reason.to_owned() }
     }
 
     fn foreign(&self, found: &OsStr) -> OpenFailure {
@@ -229,6 +241,14 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(OpenFailure::Io { path: blobs, source }),
         }
+        for entry in fs::read_dir(&path).map_err(at(&path))? {
+            let entry = entry.map_err(at(&path))?;
+            // sled would wait for what a pipe gives.
+            if fs::metadata(entry.path()).is_ok_and(|about| !about.is_file() && !about.is_dir()) {
+                let found = format!("`{name}/{}` is no file", entry.file_name().display());
+                return Err(self.damaged(None, found));
+            }
+        }
         let positions = Positions::read(&db).map_err(at(&db))?;
         let needed = noted.filter(|note| note.tail == number).map_or(0, |note| note.segment);
         if positions.complete && positions.highest >= needed {
@@ -256,6 +276,34 @@ fn is_missing(error: &io::Error) -> bool {
 /// Says at which path the file system answered with an error.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenFailure {
     move |source| OpenFailure::Io { path: path.to_owned(), source }
+}
+
+/// What is said of what stands in the place of a file.
+const NO_FILE: &str = "it is no file";
+
+/// Opens what must be a file. What a pipe gives in the place of one would be waited for.
+///
+/// # Errors
+/// When it is none, too.
+pub(crate) fn open_file(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let about = file.metadata()?;
+    if about.is_file() {
+        Ok(file)
+    } else if about.is_dir() {
+        Err(Errno::ISDIR.into())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, NO_FILE))
+    }
+}
+
+/// The beginning of what says of which format a log is, and how long that is.
+fn read_format(path: &Path) -> io::Result<(Vec<u8>, u64)> {
+    let file = open_file(path, File::options().read(true))?;
+    let length = file.metadata()?.len();
+    let mut format = Vec::new();
+    file.take(FORMAT_BYTES_MAX).read_to_end(&mut format)?;
+    Ok((format, length))
 }
 
 /// Makes what a file or directory contains durable.

@@ -2,7 +2,7 @@
 //! opens a damaged file as an empty or shorter one without saying so.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -11,7 +11,10 @@ use std::{
 use holdpoint_core::event::Sequence;
 use holdpoint_log::Head;
 
-use crate::{aside::Print, directory::sync};
+use crate::{
+    aside::Print,
+    directory::{open_file, sync},
+};
 
 const VERSION: u8 = 1;
 /// Each slot has a page of its own, so that a torn write of one leaves the other.
@@ -46,7 +49,7 @@ pub(crate) struct HeadFile {
 impl HeadFile {
     /// Opens the file, if it is there, and reads the newer of the two notes.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
+        let file = match open_file(path, File::options().read(true).write(true)) {
             Ok(file) => Some(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
@@ -58,7 +61,7 @@ impl HeadFile {
 
     /// Reads the newer of the two notes, if there is one, and opens nothing for writing.
     pub(crate) fn read(path: &Path) -> io::Result<Option<Note>> {
-        match File::open(path) {
+        match open_file(path, File::options().read(true)) {
             Ok(file) => Ok(newest(&file)?.map(|(_, note)| note)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -147,6 +150,8 @@ fn decode(bytes: &[u8; USED_BYTES]) -> Option<(u64, Note)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
 
     #[test]

@@ -18,7 +18,7 @@ use holdpoint_log::Head;
 use tempfile::TempDir;
 
 use crate::{
-    directory::{Directory, at},
+    directory::{Directory, at, open_file},
     failure::OpenFailure,
     lock::{self, HeldOff},
     log::{Held, Shared, SledLog, blocking},
@@ -137,7 +137,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Uncopied> {
 
 fn copy_file(path: &Path, to: &Path) -> Result<(), Uncopied> {
     const CHUNK_BYTES: usize = 128 * 1024;
-    let mut file = File::open(path).map_err(from(path))?;
+    let mut file = open_file(path, File::options().read(true)).map_err(from(path))?;
     let mut copy = File::create(to).map_err(Uncopied::To)?;
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {

@@ -13,7 +13,9 @@ use holdpoint_core::event::Sequence;
 use crate::{
     ahead, aside,
     block::{self, Block},
-    carve, preflight,
+    carve,
+    directory::open_file,
+    preflight,
     store::{Store, StoreFailure},
 };
 
@@ -88,7 +90,8 @@ fn open_copy(
 /// The bytes of a file, with zeros for those that the disk does not give back, and why it does not.
 fn read_what_is_readable(path: &Path) -> (Vec<u8>, Option<io::Error>) {
     const PAGE_BYTES: usize = 4096;
-    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+    let opened = open_file(path, File::options().read(true));
+    let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
     let (length, file) = match opened {
         Ok(opened) => opened,
         Err(error) => return (Vec::new(), Some(error)),

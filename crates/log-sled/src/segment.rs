@@ -6,8 +6,8 @@
 //! roots of those tiles, and for each of its streams the last event.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs::File,
+    io::{self, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use xorf::{BinaryFuse16, Filter as _};
 
 use crate::{
+    directory::open_file,
     scan, segments,
     stream_table::{self, StreamTable},
 };
@@ -200,7 +201,7 @@ pub(crate) struct Segment {
 impl Segment {
     /// Opens a file and checks all but its frames and its streams.
     pub(crate) fn open(path: &Path) -> Result<Self, SegmentFailure> {
-        let file = File::open(path)?;
+        let file = open_file(path, File::options().read(true))?;
         let length = file.metadata()?.len();
         let meta_end = length.checked_sub(TRAILER_BYTES as u64);
         let Some(meta_end) = meta_end.filter(|end| *end >= BEGIN.len() as u64) else {
@@ -227,7 +228,11 @@ impl Segment {
         }
         let meta: Meta = serde_json::from_slice(&json)
             .map_err(|error| SegmentFailure::Damaged(format!("its description: {error}")))?;
-        let before = from_hex(meta.first.0.saturating_sub(1), &meta.before)?;
+        let Meta { first, last, .. } = meta;
+        if first == Sequence::ZERO || last < first || last.next() == last {
+            return damaged(format!("it says that it has the events {first} to {last}"));
+        }
+        let before = from_hex(first.0 - 1, &meta.before)?;
         let after = from_hex(meta.last.0, &meta.after)?;
         let frames = read_frames(&file, &meta, meta_at)?;
         Ok(Self {
@@ -523,7 +528,11 @@ pub(crate) fn read_without_tables<E>(
     mut visit: impl FnMut(&[Record]) -> Result<(), E>,
 ) -> Result<(), E> {
     // What cannot be read has no events.
-    let bytes = fs::read(path).unwrap_or_default();
+    let mut bytes = Vec::new();
+    let opened = open_file(path, File::options().read(true));
+    if opened.and_then(|mut file| file.read_to_end(&mut bytes)).is_err() {
+        bytes.clear();
+    }
     let mut rest = bytes.get(BEGIN.len()..).unwrap_or_default();
     while let Ok(length) = zstd::zstd_safe::find_frame_compressed_size(rest)
         && let Some((stored, after)) = rest.split_at_checked(length).filter(|_| length > 0)
@@ -547,4 +556,37 @@ pub(crate) fn read_without_tables<E>(
         rest = after;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_of_events_that_there_cannot_be_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("segment");
+        for (first, last) in [(0, 0), (0, 255), (1, 0), (2, 1), (1, u64::MAX)] {
+            let roots = |size: u64| vec![hex::encode([7; 32]); size.count_ones() as usize];
+            let nothing = Table { offset: BEGIN.len() as u64, entries: 0, crc32c: 0 };
+            let meta = Meta {
+                first: Sequence(first),
+                last: Sequence(last),
+                before: roots(first.saturating_sub(1)),
+                after: roots(last),
+                event_bytes: 0,
+                frames: nothing,
+                streams: nothing,
+            };
+            let json = serde_json::to_vec(&meta).unwrap();
+            let mut bytes = BEGIN.to_vec();
+            bytes.extend_from_slice(&json);
+            bytes.extend_from_slice(&u32::try_from(json.len()).unwrap().to_be_bytes());
+            bytes.extend_from_slice(&crc32c::crc32c(&json).to_be_bytes());
+            bytes.extend_from_slice(END);
+            std::fs::write(&path, bytes).unwrap();
+            let failure = Segment::open(&path).unwrap_err().to_string();
+            assert_eq!(failure, format!("it says that it has the events {first} to {last}"));
+        }
+    }
 }

@@ -101,6 +101,12 @@ pub(crate) fn path_of(tails: &Path, number: u64) -> PathBuf {
     tails.join(format!("{number:08}"))
 }
 
+/// The number of the tail with this name.
+pub(crate) fn number_of(name: &str) -> Option<u64> {
+    // What is written in another way would be taken for a tail that has the right name.
+    name.parse().ok().filter(|number| path_of(Path::new(""), *number) == Path::new(name))
+}
+
 /// What a failure of sled says about the log.
 pub(crate) fn failed(path: &Path, failure: StoreFailure) -> OpenFailure {
     match failure {
@@ -151,7 +157,7 @@ pub(crate) fn list(tails: &Path) -> std::io::Result<Listing> {
                     asides.push(Aside::of(tails, number));
                 } else if is_unfinished(&name) {
                     leftovers.push(entry.path());
-                } else if let Ok(number) = name.parse() {
+                } else if let Some(number) = number_of(&name) {
                     numbers.push(number);
                 }
             }

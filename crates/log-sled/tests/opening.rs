@@ -10,6 +10,7 @@ mod copy;
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
 
@@ -20,6 +21,7 @@ use holdpoint_log::{
     verify,
 };
 use holdpoint_log_sled::{ArchiveFailure, OpenFailure, SledLog, restore, salvage};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// Every file under `path`, without the lock, which says who tried.
 fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -162,7 +164,7 @@ async fn what_is_in_the_place_of_a_file_is_told_and_left() {
     let whole = dir.path().join("whole");
     closed_log(&whole, 5).await;
     for (n, (name, told)) in [
-        ("format", "format` cannot be used: Is a directory"),
+        ("format", "is damaged: it is no file"),
         ("head", "head` cannot be used: Is a directory"),
         ("lock", "lock` cannot be used: Is a directory"),
         ("tail/00000001/db", "is damaged: `tail/00000001/db` is no file"),
@@ -180,6 +182,50 @@ async fn what_is_in_the_place_of_a_file_is_told_and_left() {
             let failure = SledLog::open_to_read(&path).await.unwrap_err();
             assert!(failure.to_string().contains(told), "{failure}");
         }
+    }
+    // What a pipe gives is not waited for.
+    for (name, told) in [
+        ("format", "is damaged: it is no file"),
+        ("head", "head` cannot be used: it is no file"),
+        ("lock", "lock` cannot be used: "),
+        ("tail/00000001/conf", "tail/00000001/conf` "),
+        ("tail/00000001/db", "is no file"),
+        ("sealed/1.segment", "1.segment` cannot be used: it is no file"),
+    ] {
+        let path = dir.path().join(name.replace('/', "-"));
+        copy_all(&whole, &path);
+        let pipe = path.join(name);
+        drop(fs::remove_file(&pipe));
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        for failure in [
+            SledLog::open(&path, "test").await.unwrap_err(),
+            SledLog::open_to_read(&path).await.unwrap_err(),
+        ] {
+            assert!(failure.to_string().contains(told), "{failure}");
+        }
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        let salvaged = dir.path().join("salvaged");
+        match salvage(&path, &salvaged, dir.path().join("unplaced"), |_, _| ()) {
+            Ok(saved) => {
+                let is_lost = name.ends_with("db");
+                assert_eq!(saved.head.sequence.0, if is_lost { 0 } else { 5 }, "{name}: {saved:?}");
+                assert!(name.ends_with("conf") || !saved.findings.is_empty(), "{name}");
+                fs::remove_dir_all(&salvaged).unwrap();
+            }
+            Err(failure) => assert!(name == "lock", "{name}: {failure}"),
+        }
+    }
+    let path = dir.path().join("link");
+    copy_all(&whole, &path);
+    fs::remove_file(path.join("format")).unwrap();
+    std::os::unix::fs::symlink("nowhere", path.join("format")).unwrap();
+    for failure in [
+        SledLog::open(&path, "test").await.unwrap_err(),
+        SledLog::create(&path, "test").await.unwrap_err(),
+    ] {
+        let told = "`format` of the log in";
+        assert!(failure.to_string().contains(told), "{failure}");
+        assert!(failure.to_string().ends_with("it is a link that leads nowhere"), "{failure}");
     }
     // What sled makes anew from its file is nothing to fail for.
     let conf = whole.join("tail/00000001/conf");
@@ -289,6 +335,9 @@ async fn an_opening_that_was_cut_short_is_begun_again() {
     fs::write(tail.join("db"), "what sled was writing").unwrap();
     // A copy that was being removed is none any more.
     fs::create_dir_all(dir.path().join("tail/dropped-aside-00000001/blobs")).unwrap();
+    // Nor is what has not the name of a copy, or of a tail.
+    fs::create_dir(dir.path().join("tail/aside-1")).unwrap();
+    fs::create_dir(dir.path().join("tail/+0000001")).unwrap();
     for _ in 0..2 {
         let log = SledLog::open(dir.path(), "test").await.unwrap();
         assert_eq!(verify(&log).await.unwrap().events, 5);
