@@ -2,14 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use holdpoint_core::{MemberId, Project, project::Member};
+use holdpoint_core::{
+    MemberId, Project,
+    project::{Member, OWNER},
+};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     hold_model::{Approver, Exclusion, Hold, Need, Rule, listed},
-    model::{Model, StateKind},
+    locking,
+    model::{Model, StateKind, Work},
     phrase,
+    rollout_model::{Controller, Rollout},
+    settlers,
     template::Template,
 };
 
@@ -18,7 +24,7 @@ use crate::{
 pub struct Authority {
     /// The state.
     pub state: String,
-    /// What is asked, such as `approval/peer`, `task/cable`, `signal/tested`, `waiver` or `override`.
+    /// What is asked, such as `approval/peer`, `task/cable`, `promote/1`, `waiver`, `override` or `settle`.
     pub what: String,
     /// Of whom, in words.
     pub whom: String,
@@ -55,12 +61,9 @@ pub(crate) fn of(model: &Model, project: &Project, now: Timestamp) -> Vec<Author
                 if let Some(window) = &work.window {
                     asked.way_round("override", &window.overriders, &window.not, 1);
                 }
+                asked.settle("settle".to_owned(), work);
             }
-            StateKind::Rollout(rollout) => {
-                if let Some(window) = &rollout.window {
-                    asked.way_round("override", &window.overriders, &window.not, 1);
-                }
-            }
+            StateKind::Rollout(rollout) => asked.rollout(rollout),
             StateKind::Child(_)
             | StateKind::Choose { .. }
             | StateKind::All(_)
@@ -108,6 +111,15 @@ impl Asked<'_> {
         }
         if let Some(waiver) = &hold.waiver {
             self.way_round("waiver", &waiver.from, &waiver.not, waiver.need);
+            for duty in &waiver.duties {
+                self.way_round(&format!("duty/{}", duty.name), &duty.from, &[], 1);
+            }
+        }
+        if let Some(lock) = &hold.lock {
+            let members = self.members(None, |id, member| {
+                member.has_role(OWNER) || lock.breakers.iter().any(|one| one.is(id, member))
+            });
+            self.add("break".to_owned(), locking::breakers(lock), 1, false, members);
         }
         if let Some(window) = &hold.window {
             self.way_round("override", &window.overriders, &window.not, 1);
@@ -115,6 +127,39 @@ impl Asked<'_> {
         if let Some(conflicts) = &hold.conflicts {
             self.way_round("accept", &conflicts.accepters, &[], 1);
         }
+    }
+
+    fn rollout(&mut self, rollout: &Rollout) {
+        let gates = rollout.waves.iter().map(|wave| &wave.gate);
+        let gates = gates.chain(rollout.switch.iter().map(|switch| &switch.gate));
+        for (wave, gate) in (1..).zip(gates) {
+            if let Some(hold) = &gate.hold {
+                let from = hold.from.as_ref().unwrap_or(&rollout.control);
+                let whom = phrase::asked(&listed(from), None, &hold.not);
+                let members = self.controllers(from, None);
+                self.add(format!("promote/{wave}"), whom, hold.need, true, members);
+            }
+        }
+        let members = self.controllers(&rollout.control, None);
+        self.add("steer".to_owned(), listed(&rollout.control), 1, false, members);
+        if let Some(window) = &rollout.window {
+            self.way_round("override", &window.overriders, &window.not, 1);
+        }
+        for (step, work) in rollout.works() {
+            self.settle(format!("settle/{step}"), work);
+        }
+    }
+
+    /// Who says what became of work that is not simply done again.
+    fn settle(&mut self, what: String, work: &Work) {
+        if work.repeatable {
+            return;
+        }
+        let members = match &work.settlers {
+            Some(settlers) => self.controllers(&settlers.from, settlers.qualified.as_ref()),
+            None => self.members(None, |_, member| member.has_role(OWNER)),
+        };
+        self.add(what, settlers::words(work), 1, false, members);
     }
 
     fn rule(&mut self, rule: &Rule, later: &[Approver], not: &[Exclusion]) {
@@ -171,9 +216,29 @@ impl Asked<'_> {
 
     /// The members who are asked; all, where nobody is named.
     fn could(&self, from: &[Approver], qualified: Option<&Template>) -> BTreeSet<MemberId> {
+        self.members(qualified, |id, member| {
+            from.is_empty() || from.iter().any(|from| from.is(id, member))
+        })
+    }
+
+    /// The members who are asked; all, where the requester is: each of them can become one.
+    fn controllers(&self, from: &[Controller], qualified: Option<&Template>) -> BTreeSet<MemberId> {
+        self.members(qualified, |id, member| {
+            from.iter().any(|from| match from {
+                Controller::Requester => true,
+                Controller::Approver(approver) => approver.is(id, member),
+            })
+        })
+    }
+
+    fn members(
+        &self,
+        qualified: Option<&Template>,
+        is_asked: impl Fn(&MemberId, &Member) -> bool,
+    ) -> BTreeSet<MemberId> {
         let domain = qualified.and_then(Template::literal);
         let could = |id: &MemberId, member: &Member| {
-            (from.is_empty() || from.iter().any(|from| from.is(id, member)))
+            is_asked(id, member)
                 && domain.is_none_or(|domain| member.is_qualified(domain, self.now))
         };
         let members = self.project.members().iter();

@@ -32,6 +32,7 @@ states:
       conflicts: { found: hold, accept: role:commander }
       waiver: { from: role:commander, scope: [approval], duties: { ratify: { within: 1d, from: role:owner } } }
       window: { in: calendar:maintenance, override: role:commander }
+      lock: { items: [db], break: role:commander }
       expires: 7d
       evidence: { report: { from: role:technician }, note: {} }
     on: { released: notice, waived: notice, rejected: refused, expired: refused }
@@ -43,7 +44,21 @@ states:
       activity:
         run: work
         window: { in: calendar:maintenance, closes: finish, override: role:owner, not: [requester] }
-    on: { succeeded: done, failed: refused }
+        settle: { from: [role:technician, requester], not: [executors], qualified: network }
+    on: { succeeded: every, failed: refused }
+  every:
+    do:
+      rollout:
+        targets: [a, b, c]
+        waves:
+          - { to: 1, hold: { from: role:service-owner, need: 2, not: [requester] } }
+          - { to: 2, bake: 10m }
+          - { to: 100%, hold: manual }
+        each: { run: work, repeatable: false }
+        rollback: { run: undo }
+        control: { from: [role:technician, member:dee] }
+        window: { in: calendar:maintenance, closes: finish, override: role:owner }
+    on: { succeeded: done, failed: refused, rolled_back: refused }
   done: { end: done }
   refused: { end: refused }
 ";
@@ -88,9 +103,17 @@ fn what_is_asked_is_told_with_whom_there_is() {
     ask task/cable 2 of role technician: cy; lacks 1
     ask signal/tested 1 of any member: bob cy dee; lacks 0
     ask waiver (round) 1 of role commander: ; lacks 1
+    ask duty/ratify (round) 1 of role owner: bob; lacks 0
+    ask break (round) 1 of role owner or role commander: bob; lacks 0
     ask override (round) 1 of role commander, but not the requester: ; lacks 1
     ask accept (round) 1 of role commander: ; lacks 1
+    every promote/1 2 of role service-owner, but not the requester: ; lacks 2
+    every promote/3 1 of role technician or member dee: cy dee; lacks 0
+    every steer (round) 1 of role technician or member dee: cy dee; lacks 0
+    every override (round) 1 of role owner, but not the requester: bob; lacks 0
+    every settle/each (round) 1 of role owner, but not the requester: bob; lacks 0
     notice witness (round) 1 of role service-owner: ; lacks 1
     work override (round) 1 of role owner, but not the requester: bob; lacks 0
+    work settle (round) 1 of role technician or the requester, qualified in network, but not the executors: bob; lacks 0
     ");
 }
