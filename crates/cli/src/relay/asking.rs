@@ -98,17 +98,8 @@ pub(crate) fn hand_over(
     let Way { mut stream, process } = way;
     let out = Arc::new(Mutex::new(stream.try_clone()?));
     let say = |asked: &Asked| asked.write(&mut *out.lock().unwrap_or_else(PoisonError::into_inner));
-    match say(&Asked::Command(Box::new(call))) {
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(Failure::usage(
-                "the command is too long to be handed to the process that has the directory",
-                "put what is long into a file, or wait until that process has ended",
-            ));
-        }
-        Err(error) if is_timeout(&error) => return Err(unanswered(&mut stream, process, acts)),
-        // Whoever refuses need not hear the command first.
-        _ => {}
-    }
+    let said = say(&Asked::Command(Box::new(call)));
+    heard(said, &mut stream, process, acts)?;
     if watches {
         let out = Arc::clone(&out);
         runtime.spawn(async move {
@@ -180,8 +171,8 @@ pub(crate) fn ask(way: Way, words: Vec<OsString>) -> Result<Option<Value>, Failu
     let Way { mut stream, process } = way;
     let mut call = call(words, None)?;
     (call.about.output, call.about.errors) = (None, None);
-    // Whoever refuses need not hear the command first.
-    drop(Asked::Command(Box::new(call)).write(&mut stream));
+    let said = Asked::Command(Box::new(call)).write(&mut stream);
+    heard(said, &mut stream, process, false)?;
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let mut begun = false;
     loop {
@@ -201,10 +192,43 @@ pub(crate) fn ask(way: Way, words: Vec<OsString>) -> Result<Option<Value>, Failu
             Said::Print(Stream::Output | Stream::OutputAsIs, bytes) => output.extend(bytes),
             Said::Print(Stream::Errors | Stream::ErrorsAsIs, bytes) => errors.extend(bytes),
             Said::End(0) => return Ok(Some(serde_json::from_slice(&output)?)),
-            Said::End(_) => return Err(Failure::of_json(&serde_json::from_slice(&errors)?)),
+            Said::End(_) => return Err(failure_in(&errors)),
             // A command that only looks reads no file, and nobody goes on from where it was.
             Said::Want { .. } | Said::At(_) => {}
         }
+    }
+}
+
+/// What keeps a command from being heard at all, if something does.
+fn heard(
+    said: io::Result<()>,
+    stream: &mut UnixStream,
+    process: Option<i32>,
+    acts: bool,
+) -> Result<(), Failure> {
+    match said {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Failure::usage(
+            "the command is too long to be handed to the process that has the directory",
+            "put what is long into a file, or wait until that process has ended",
+        )),
+        Err(error) if is_timeout(&error) => Err(unanswered(stream, process, acts)),
+        // Whoever refuses need not hear the command first.
+        _ => Ok(()),
+    }
+}
+
+/// The failure in what was printed to standard error with `--json`; notes can stand before it.
+fn failure_in(errors: &[u8]) -> Failure {
+    let text = String::from_utf8_lossy(errors);
+    let begins = (text.starts_with('{').then_some(0))
+        .or_else(|| text.find("\n{").map(|end| end.saturating_add(1)));
+    let document = begins.and_then(|begin| text.get(begin..));
+    match document.map(serde_json::from_str::<Value>) {
+        Some(Ok(told)) => Failure::of_json(&told),
+        _ => Failure::storage(
+            format!("the process that has the directory has failed: {}", text.trim()),
+            "run the command again when that process has ended",
+        ),
     }
 }
 
@@ -345,6 +369,64 @@ impl Command {
             | Self::BenchPart(_)
             | Self::Demo(_)
             | Self::DemoMachine(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::relay::wire::Said;
+
+    /// What is made of these words of the process that has the directory.
+    fn asked(said: Vec<Said>) -> Result<Option<Value>, Failure> {
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let serving = thread::spawn(move || {
+            let asked = Asked::read(&mut there).unwrap();
+            assert!(matches!(asked, Some(Asked::Command(_))));
+            said.iter().for_each(|said| said.write(&mut there).unwrap());
+        });
+        let answer = ask(Way { stream: here, process: Some(7) }, vec!["holdpoint".into()]);
+        serving.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn what_is_told_without_a_document_is_told_on() {
+        let document =
+            r#"{ "error": { "kind": "usage", "message": "there is none", "help": [] } }"#;
+        for (errors, code, told) in [
+            (document.to_owned(), 2, "there is none"),
+            (format!("note: the configuration is wrong\n{document}\n"), 2, "there is none"),
+            ("BUG: it {\ncannot be\n".to_owned(), 3, "has failed: BUG: it {\ncannot be"),
+            ("{\"error\": ".to_owned(), 3, "has failed: {\"error\":"),
+            (String::new(), 3, "has failed"),
+        ] {
+            let printed = Said::Print(Stream::Errors, errors.into_bytes());
+            let failure = asked(vec![Said::Begun, printed, Said::End(2)]).unwrap_err();
+            assert_eq!(failure.code(), code, "{failure:?}");
+            let (Failure::Usage(found) | Failure::Storage(found)) = failure else { panic!() };
+            let told = format!("{told:?}");
+            assert!(format!("{found:?}").contains(told.trim_matches('"')), "{found:?}");
+        }
+        let printed = Said::Print(Stream::Output, b"{\"a\": 1}".to_vec());
+        let answer = asked(vec![Said::Begun, printed, Said::End(0)]).unwrap();
+        assert_eq!(answer, Some(serde_json::json!({ "a": 1 })));
+        assert_eq!(asked(vec![Said::Begun]).unwrap(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_told() {
+        // As long as the other process takes nothing there is room for little.
+        for (length, code) in [(5 << 20, 2), (3 << 20, 4)] {
+            let (here, _there) = UnixStream::pair().unwrap();
+            here.set_write_timeout(Some(Duration::from_millis(10))).unwrap();
+            here.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+            let words = vec!["holdpoint".into(), "x".repeat(length).into()];
+            let failure = ask(Way { stream: here, process: None }, words).unwrap_err();
+            assert_eq!(failure.code(), code, "{failure:?}");
         }
     }
 }
