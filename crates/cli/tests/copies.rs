@@ -302,10 +302,13 @@ fn damage_is_neither_backed_up_nor_restored() {
     let configuration = place.path(DATA).join("holdpoint.toml");
     fs::remove_file(&configuration).unwrap();
     fs::create_dir(&configuration).unwrap();
+    fs::create_dir(place.path(DATA).join("configured.key")).unwrap();
     let saved = place.must("salvage left");
-    let told =
-        "found: not copied: `./holdpoint-data/holdpoint.toml` cannot be used: Is a directory";
-    assert!(saved.contains(told), "{saved}");
+    for name in ["holdpoint.toml", "configured.key"] {
+        let told =
+            format!("found: not copied: `./holdpoint-data/{name}` cannot be used: Is a directory");
+        assert!(saved.contains(&told), "{saved}");
+    }
 }
 
 #[test]

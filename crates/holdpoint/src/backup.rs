@@ -275,11 +275,8 @@ impl NewDirectory {
     }
 
     /// Copies the key of the digests that say what activities are, so that they stay the same.
-    fn add_key_of_digests(&mut self, from: &Path) -> Result<(), BackupFailure> {
-        match read_if_there(&from.join(CONFIGURED_KEY_FILE))? {
-            Some(key) => self.add(CONFIGURED_KEY_FILE, &key),
-            None => Ok(()),
-        }
+    fn add_key_of_digests(&mut self, key: Option<&[u8]>) -> Result<(), BackupFailure> {
+        key.map_or(Ok(()), |key| self.add(CONFIGURED_KEY_FILE, key))
     }
 
     /// Copies the files of evidence of another directory.
@@ -348,7 +345,7 @@ pub async fn restore_directory(
     }
     let configuration = read_if_there(&from.join(CONFIGURATION_FILE))?;
     let mut new = NewDirectory::prepare(to, configuration.as_deref())?;
-    new.add_key_of_digests(from)?;
+    new.add_key_of_digests(read_if_there(&from.join(CONFIGURED_KEY_FILE))?.as_deref())?;
     // A secret key that is there already has a public one of its own.
     if let Some(key) = read_if_there(&from.join(PUBLIC_KEY_FILE))?
         && !new.path.join(SECRET_KEY_FILE).exists()
@@ -401,8 +398,9 @@ pub fn salvage_directory(
         })
     };
     let (configuration, key) = (read(CONFIGURATION_FILE), read(PUBLIC_KEY_FILE));
+    let key_of_digests = read(CONFIGURED_KEY_FILE);
     let mut new = NewDirectory::prepare(to, configuration.as_deref())?;
-    new.add_key_of_digests(from)?;
+    new.add_key_of_digests(key_of_digests.as_deref())?;
     if let Some(key) = key
         && !to.join(SECRET_KEY_FILE).exists()
     {

@@ -276,20 +276,25 @@ impl EvidenceStore {
         first.map_or(Ok(copied), Err)
     }
 
-    /// As [`EvidenceStore::copy_all`], but for the files that have changed, which are named.
+    /// As [`EvidenceStore::copy_all`], but for the files that have changed or cannot be read, which are
+    /// named.
     ///
     /// # Errors
-    /// When a file cannot be copied.
+    /// When a copy cannot be written.
     pub fn copy_what_is_whole(&self, to: &Self) -> Result<Vec<EvidenceFailure>, EvidenceFailure> {
-        let mut changed = Vec::new();
+        let mut lost = Vec::new();
         for digest in self.digests()? {
+            let own = self.path(&digest);
             match self.copy_one(&digest, to) {
                 Ok(_) => {}
-                Err(failure @ EvidenceFailure::Changed { .. }) => changed.push(failure),
+                Err(failure @ EvidenceFailure::Changed { .. }) => lost.push(failure),
+                Err(EvidenceFailure::Io { path, source }) if path == own => {
+                    lost.push(EvidenceFailure::Io { path, source });
+                }
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(changed)
+        Ok(lost)
     }
 
     /// Copies a file unless `to` has it, and says whether it had not.
@@ -298,7 +303,12 @@ impl EvidenceStore {
             return Ok(false);
         }
         let path = self.path(digest);
-        let stored = to.put(&mut File::open(&path).map_err(at(&path))?)?;
+        let stored = match to.put(&mut File::open(&path).map_err(at(&path))?) {
+            Err(EvidenceFailure::Source(source)) => {
+                return Err(EvidenceFailure::Io { path, source });
+            }
+            stored => stored?,
+        };
         if stored.digest != *digest {
             to.discard(&stored)?;
             return Err(EvidenceFailure::Changed { digest: *digest, path });
@@ -507,6 +517,20 @@ mod tests {
         let (_other, elsewhere) = self::store();
         assert!(matches!(store.copy_all(&elsewhere), Err(EvidenceFailure::Changed { .. })));
         assert_eq!(elsewhere.digests().unwrap(), []);
+        // A disk that gives back only some files keeps none of the others from being saved.
+        let other = store.put(&mut "and this".as_bytes()).unwrap().digest;
+        let unreadable = store.put(&mut "so does this".as_bytes()).unwrap().digest;
+        fs::remove_file(store.path(&unreadable)).unwrap();
+        fs::create_dir(store.path(&unreadable)).unwrap();
+        let failure = store.copy_all(&elsewhere).unwrap_err();
+        assert!(!failure.is_input() && failure.to_string().contains("evidence"), "{failure}");
+        let mut lost = store.copy_what_is_whole(&elsewhere).unwrap();
+        assert_eq!((lost.len(), elsewhere.digests().unwrap()), (2, vec![other]));
+        lost.retain(|failure| !matches!(failure, EvidenceFailure::Changed { .. }));
+        let path = store.path(&unreadable).display().to_string();
+        assert!(lost.iter().all(|failure| failure.to_string().contains(&path)), "{lost:?}");
+        fs::remove_dir(store.path(&unreadable)).unwrap();
+        store.discard(&Stored { digest: other, size: 8, is_new: true }).unwrap();
         store.put(&mut "it works".as_bytes()).unwrap();
         assert_eq!(store.check(&digest).unwrap(), 8);
         fs::remove_file(store.path(&digest)).unwrap();
