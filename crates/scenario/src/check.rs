@@ -37,10 +37,21 @@ impl Suite {
             };
             let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| {
                 let known: Vec<&str> = known.iter().copied().collect();
-                if known.is_empty() {
+                let there = if known.is_empty() {
                     format!("the definition has no {what} at all")
                 } else {
                     format!("there are {}", listed(&known))
+                };
+                // What the checks of holds ask is told by their own names.
+                let checks = self::known(MentionKind::Check, &outline);
+                if mention.kind == MentionKind::Activity && !checks.is_empty() {
+                    let checks: Vec<&str> = checks.into_iter().collect();
+                    format!(
+                        "{there}; the checks of holds are named by `check`: {}",
+                        listed(&checks)
+                    )
+                } else {
+                    there
                 }
             });
             findings

@@ -107,6 +107,38 @@ fn a_scenario_that_could_only_pass_is_found() {
 }
 
 #[test]
+fn what_answers_for_a_check_of_a_hold_is_told() {
+    let definition = "
+workflow: change
+version: 1
+title: Change
+start: ready
+states:
+  ready:
+    hold: { check: { pipeline: { run: ci } }, expires: 1d }
+    on: { released: done, expired: lapsed }
+  done: { end: done }
+  lapsed: { end: lapsed }
+";
+    let definition =
+        holdpoint_definition::Definition::parse("change.yaml", definition).unwrap().definition;
+    let suite = |worker: &str| {
+        let source = format!(
+            "definition: change.yaml\nmembers: {{ ada: [] }}\nscenarios:\n  one: {{ given: {{ by: ada, workers: [{{ {worker}, waits: true }}] }}, then: {{ state: ready }} }}\n"
+        );
+        Suite::parse("x.scenarios.yaml", &source).unwrap().check(&definition)
+    };
+    let help = |found: &Diagnostics| {
+        found.iter().map(|one| one.help.clone().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        help(&suite("run: ci")),
+        ["there are `health-check`; the checks of holds are named by `check`: `pipeline`"]
+    );
+    assert_eq!(help(&suite("check: pipeline")), [] as [String; 0]);
+}
+
+#[test]
 fn what_the_definition_does_not_have_is_found() {
     assert_snapshot!(about("{ given: { by: ada, workers: [{ run: biuld, waits: true }] }, when: [{ approve: { by: grace, hold: agre } }, { signal: { by: ada, name: gone } }], then: { state: buidl, ended: finished, waiting_for: [pear], never: [hold.realesed] } }"), @"
     HP2104 `everything` has no activity `biuld`
