@@ -190,7 +190,7 @@ fn a_baseline_is_published_with_what_does_not_keep_to_it() {
     1         house-rules  eve  [time]  an audit asks for it  in force
 
     $ holdpoint check change-1.yaml change-2.yaml --project-baseline
-    error: 1 of 2 files are unusable
+    error: 1 of 2 files is unusable
     help: what is wrong stands above, with what to do; each code has a page in docs/errors
     change-1.yaml:10:3: error[HP2401]: `install` can be reached without `four-eyes` of the baseline `house-rules`
        |

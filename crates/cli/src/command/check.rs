@@ -226,8 +226,9 @@ fn outcome(checked: &[Checked], strict: bool) -> Result<(), Failure> {
     let what = if strict { "not free of findings" } else { "unusable" };
     Err(Failure::usage(
         format!(
-            "{faulty} of {} {what}",
-            count(checked.len() as u64, "file") + if checked.len() == 1 { " is" } else { " are" }
+            "{faulty} of {} {} {what}",
+            count(checked.len() as u64, "file"),
+            if faulty == 1 { "is" } else { "are" }
         ),
         "what is wrong stands above, with what to do; each code has a page in docs/errors",
     ))
