@@ -23,7 +23,7 @@ use self::{
     project::ProjectCommand,
     steer::Steer,
     tell::Tell,
-    votes::Filter,
+    which::Filter,
 };
 use crate::output::steers;
 
@@ -44,6 +44,7 @@ pub(crate) mod steer;
 pub(crate) mod substitute;
 pub(crate) mod tell;
 pub(crate) mod votes;
+pub(crate) mod which;
 
 /// Change approvals and rollouts that stop where they must, go on by themselves where they may,
 /// survive any crash, and leave a history that can be checked.

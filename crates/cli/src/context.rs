@@ -360,6 +360,19 @@ fn in_use(failure: &OpenFailure, unreached: Option<Unreached>) -> Failure {
     Failure::busy(failure.to_string(), help)
 }
 
+/// Whether a text can name a run, whether or not there is one: see [`Context::run`].
+pub(crate) fn names_a_run(text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.split_once('/') {
+        Some((project, number)) => project.parse::<ProjectId>().is_ok() && is_number(number),
+        None => is_number(text) || (text.len() >= ID_PART_MIN && is_part_of_id(text)),
+    }
+}
+
+fn is_part_of_id(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
 fn not_a_run(text: &str) -> Failure {
     Failure::usage(
         format!("`{text}` does not name a run"),
@@ -371,7 +384,7 @@ fn not_a_run(text: &str) -> Failure {
 }
 
 async fn by_id(engine: &Engine, text: &str) -> Result<RunId, Failure> {
-    if !text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+    if !is_part_of_id(text) {
         return Err(not_a_run(text));
     }
     let text = text.to_ascii_lowercase();

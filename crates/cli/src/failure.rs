@@ -356,6 +356,7 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
         RefusalCode::Unloadable => {
             "`holdpoint history RUN` has what happened to it; `holdpoint locks` says which locks it keeps"
         }
+        RefusalCode::NotAsSeen => "look at it again: `--dry-run --json`",
         RefusalCode::CommandIdReused => "give a new command a new id, or leave `--command-id` out",
     };
     vec![remedy.to_owned()]

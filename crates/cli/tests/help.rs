@@ -51,16 +51,16 @@ fn the_top_level() {
                    afterwards
       comment      Say something about a run that decides nothing
       settle       Say what became of an attempt whose end nobody knows
-      cancel       Stop a run for good
+      cancel       Stop runs for good
       signal       Tell a run that something happened outside
       pause        Pause rollouts: what is under way ends, nothing new begins, clocks stop
       resume       Let paused rollouts go on
       abort        Let rollouts go no further: what they did is undone, where it can be
-      rollback     Undo a rollout, also one that was done, while its run is held after it
-      promote      Let a rollout go on past what it waits for: a bake, a hold, a check that told nothing
+      rollback     Undo rollouts, also those that were done, while their runs are held after them
+      promote      Let rollouts go on past what they wait for: a bake, a hold, a check that told nothing
       retry        Try targets again that failed, could not be restored, or whose check told nothing
-      skip         Leave a target as it is, and let the rollout go on without it
-      take-over    Take care of a target by hand: the rollout leaves it alone
+      skip         Leave a target as it is, and let rollouts go on without it
+      take-over    Take care of targets by hand: rollouts leave them alone
       amend        Replace the input of a run that is held, or members of it
       migrate      Have runs go on by another version of their definition, or say what that would make
                    of them

@@ -12,6 +12,7 @@ mod approvals;
 mod author;
 mod baseline;
 mod bench;
+mod bulk;
 mod check;
 mod checks;
 mod children;

@@ -692,7 +692,7 @@ fn whoever_is_not_answered_is_told_what_that_means() {
     assert_snapshot!(told.concat(), @r#"
     $ holdpoint approve 1 --as bob
     error: the process that has the directory ended before it had answered
-    help: nobody knows whether the command was done: `holdpoint history` shows it. A command to one run can be sent again with `--command-id [uuid]`: it is not done twice
+    help: nobody knows whether the command was done: `holdpoint history` shows it. A command to runs can be sent again with `--command-id [uuid]`: it is not done twice to any
     [exit 3]
 
     $ holdpoint list

@@ -213,7 +213,6 @@ fn several_rollouts_are_steered_at_once() {
         "pause 2 --reason 'only this' --as ada",
         "pause 1 2 --reason 'an incident' --as ada",
         "abort --all --reason 'not today' --as ada",
-        "abort --all --reason 'not today' --as ada --command-id 01900000-0000-7000-8000-000000000001",
     ]), @"
     $ holdpoint pause 1 2 --reason 'an incident' --as ada
     paused: run 1 (Version 1) is held at `implement`
@@ -255,11 +254,6 @@ fn several_rollouts_are_steered_at_once() {
     aborted: run 1 (Version 1) is working at `implement`
     aborted: run 2 (Version 2) is working at `implement`
     2 aborted
-
-    $ holdpoint abort --all --reason 'not today' --as ada --command-id [uuid]
-    error: an id for a command is for one run
-    help: leave `--command-id` out, or name one run
-    [exit 2]
     ");
     // In which order the two are restored is not settled.
     place.must("work");

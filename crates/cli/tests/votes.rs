@@ -65,7 +65,6 @@ fn several_runs_are_approved_each_by_itself() {
         "list",
         "approve",
         "approve 1 --all --as cy",
-        "approve 1 2 --command-id 01890000-0000-7000-8000-000000000000 --as cy",
         "reject --definition other --reason 'not now' --as cy",
     ]), @"
     $ holdpoint approve 1 2 3 4 --dry-run --as bob
@@ -135,11 +134,6 @@ fn several_runs_are_approved_each_by_itself() {
     help: the usage is `holdpoint approve --as <MEMBER> <RUN>...`
     [exit 2]
 
-    $ holdpoint approve 1 2 --command-id [uuid] --as cy
-    error: an id for a command is for one run
-    help: leave `--command-id` out, or name one run
-    [exit 2]
-
     $ holdpoint reject --definition other --reason 'not now' --as cy
     1 left to others
     ");
@@ -195,7 +189,7 @@ fn what_was_seen_is_voted_on_and_nothing_else() {
         "approve 1 --seen seen.json --as bob",
     ]), @"
     $ holdpoint approve --seen seen.json --as bob
-    error[HP1006]: 1 of 2 runs refused it: it is not as it was seen: `look` asks about the input sha256:[digest] now
+    error[HP1082]: 1 of 2 runs refused it: it is not as it was seen: `look` asks about the input sha256:[digest] now
     help: each is told above
     approved: run 1 (One) is held at `look`
     refused: run 2 (Two) is held at `look`: it is not as it was seen: `look` asks about the input sha256:[digest] now
@@ -212,17 +206,17 @@ fn what_was_seen_is_voted_on_and_nothing_else() {
     1    One    patch v1    look   held    ada        [time]
 
     $ holdpoint approve --seen patch.yaml --as bob
-    error: `patch.yaml` is no preview: expected value at line 2 column 1
+    error: `patch.yaml` is no preview of `approve`: expected value at line 2 column 1
     help: make one: `holdpoint approve … --dry-run --json > FILE`
     [exit 2]
 
     $ holdpoint approve --seen other.json --as bob
-    error: `other.json` is no preview: missing field `hold`
+    error: `other.json` is no preview of `approve`: it does not say of which `command` it is
     help: make one: `holdpoint approve … --dry-run --json > FILE`
     [exit 2]
 
     $ holdpoint approve --seen none.json --as bob
-    error: `none.json` is no preview: there is no such file
+    error: `none.json` is no preview of `approve`: there is no such file
     help: make one: `holdpoint approve … --dry-run --json > FILE`
     [exit 2]
 

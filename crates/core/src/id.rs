@@ -105,6 +105,22 @@ impl RunId {
     }
 }
 
+impl CommandId {
+    /// The id of the command to one of several runs, or to a part of one, where the whole has this
+    /// id: always the same, so that whoever sends the whole again does nothing twice.
+    #[must_use]
+    pub fn to_one_of_several(self, run: RunId, part: Option<&str>) -> Self {
+        let mut digesting = Digesting::default();
+        digesting.add(self.0.as_bytes());
+        digesting.add(run.0.as_bytes());
+        digesting.add(part.unwrap_or_default().as_bytes());
+        let digest = digesting.finish();
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(digest.as_bytes()).for_each(|(to, from)| *to = *from);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
 impl From<CommandId> for RunId {
     fn from(command: CommandId) -> Self {
         Self(command.0)
@@ -417,6 +433,25 @@ mod tests {
             "`A b` is not a role name: expected at most 63 of a-z, 0-9 and -, beginning and \
              ending with a letter or digit"
         );
+    }
+
+    #[test]
+    fn a_command_to_several_runs_has_an_id_of_its_own_for_each() {
+        let id = |n| CommandId::from_uuid(Uuid::from_u128(n));
+        let run = |n| RunId::from_uuid(Uuid::from_u128(n));
+        let mut ids = std::collections::BTreeSet::new();
+        for (whole, one, part) in
+            [(1, 1, None), (1, 2, None), (2, 1, None), (1, 1, Some("go")), (1, 1, Some("went"))]
+        {
+            let each = id(whole).to_one_of_several(run(one), part);
+            assert_eq!(each, id(whole).to_one_of_several(run(one), part));
+            assert_eq!(each.as_uuid().get_version_num(), 8);
+            assert!(ids.insert(each), "{whole}, {one}, {part:?}");
+        }
+        assert!(!ids.contains(&id(1)) && !ids.contains(&id(2)));
+        // Whoever repeats a command does so with another version of the program, too.
+        let first = id(1).to_one_of_several(run(1), None).to_string();
+        assert_eq!(first, "TODO");
     }
 
     proptest! {

@@ -62,6 +62,7 @@ pub mod remains;
 pub mod run;
 pub mod selector;
 pub mod settlement;
+mod steerable;
 pub mod substitute;
 #[cfg(feature = "test-util")]
 pub mod testing;

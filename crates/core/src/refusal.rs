@@ -65,11 +65,13 @@ pub enum RefusalCode {
     MayNotSettle,
     /// The hold was released before, and can only be approved anew.
     ReleasedBefore,
+    /// The run is not as whoever sends the command has seen it.
+    NotAsSeen,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::NotMember,
         Self::NotEligible,
         Self::SelfApproval,
@@ -100,6 +102,7 @@ impl RefusalCode {
         Self::Unloadable,
         Self::MayNotSettle,
         Self::ReleasedBefore,
+        Self::NotAsSeen,
     ];
 
     /// The code as text, such as `HP1003`.
@@ -136,6 +139,7 @@ impl RefusalCode {
             Self::Unloadable => "HP1032",
             Self::MayNotSettle => "HP1080",
             Self::ReleasedBefore => "HP1081",
+            Self::NotAsSeen => "HP1082",
         }
     }
 }

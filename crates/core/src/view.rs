@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     baseline::BaselineRef,
-    command::Actor,
+    command::{Actor, Steering},
     id::{Digest, EffectId, MemberId, RunId},
     next_step::NextStep,
     plan::PlanDrift,
@@ -499,6 +499,10 @@ pub struct Candidate {
 /// How far a rollout has come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RolloutView {
+    /// The state whose rollout it is.
+    pub state: String,
+    /// How often the run had entered that state by then; with the state, no other rollout of the run.
+    pub visit: u32,
     /// `rolling_out`, `paused`, `baking`, `held`, `waiting` (its window is closed), `undoing`, `stuck`,
     /// `done`, `undone` or `failed`.
     pub phase: &'static str,
@@ -521,6 +525,10 @@ pub struct RolloutView {
     pub between: Option<BetweenView>,
     /// Every target, in the order of the rollout.
     pub targets: Vec<TargetView>,
+    /// What could be wanted of it as a whole, whoever may want it; see [`RolloutView::takes`]. Next
+    /// steps say the same to readers.
+    #[serde(skip)]
+    pub steerable: Vec<Steering>,
 }
 
 /// A rollout that ended badly, before another of the same run began.

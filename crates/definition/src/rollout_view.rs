@@ -11,11 +11,11 @@ use crate::{
     hold_steps::window_steps,
     model::Model,
     phrase,
-    rollout_control::{may_promote, open_hold},
+    rollout_control::{may_promote, open_hold, undoable},
     rollout_evolve::rollout_of,
     rollout_model::Rollout,
     rollout_state::{Between, Course, RolloutState},
-    state::State,
+    state::{Place, State},
 };
 
 /// How many targets a sentence names.
@@ -111,6 +111,9 @@ pub(crate) fn view(
     at: &Moment<'_>,
 ) -> RolloutView {
     RolloutView {
+        state: rollout.state.clone(),
+        visit: rollout.visit,
+        steerable: steerable(model, state, rollout, at),
         phase: phase(rollout),
         wave: rollout.wave,
         waves: rollout.wave_count(),
@@ -132,6 +135,37 @@ pub(crate) fn view(
             })
             .collect(),
     }
+}
+
+/// What could be wanted of a rollout as a whole, whoever may want it.
+fn steerable(
+    model: &Model,
+    state: &State,
+    rollout: &RolloutState,
+    at: &Moment<'_>,
+) -> Vec<Steering> {
+    if !matches!(state.place, Place::Rollout { .. }) {
+        let undoable = !undoable(model, state).is_empty();
+        return if undoable { vec![Steering::Rollback] } else { Vec::new() };
+    }
+    let forward = rollout.course == Course::RollingOut;
+    let can_undo = rollout_of(model, &rollout.state).is_some_and(Rollout::can_undo);
+    let waits = match rollout.between {
+        Between::Baking { until } => until > at.now,
+        Between::Held { .. } => true,
+        Between::Wave | Between::Passed { .. } => false,
+    };
+    let (unclear, stuck) = (!rollout.unclear.is_empty(), !rollout.stuck.is_empty());
+    let all = [
+        (Steering::Pause, rollout.paused.is_none()),
+        (Steering::Resume, rollout.paused.is_some()),
+        (Steering::Abort, forward),
+        (Steering::Rollback, forward && can_undo),
+        (Steering::Promote, waits || unclear),
+        (Steering::Retry, unclear || stuck),
+        (Steering::TakeOver, stuck),
+    ];
+    all.into_iter().filter(|(_, takes)| *takes).map(|(steering, _)| steering).collect()
 }
 
 fn phase(rollout: &RolloutState) -> &'static str {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use holdpoint_core::{
-    Action, Outcome, Project, Refusal, RefusalCode, RunStatus, Steering,
+    Action, Outcome, Project, Refusal, RefusalCode, RunStatus, RunView, Steering,
     event::Event,
     testing::{Bench, project, types},
-    view::TargetView,
+    view::{RolloutView, TargetView},
 };
 use holdpoint_definition::Definition;
 use jiff::SignedDuration;
@@ -179,5 +179,24 @@ pub(crate) fn cases(few: u32) -> ProptestConfig {
         cases: asked.unwrap_or(few),
         failure_persistence: None,
         ..ProptestConfig::default()
+    }
+}
+
+/// What steers a rollout finds it where nobody names the run, and where it finds one as a whole it is
+/// refused only to somebody who may not, in a pause, or as a window is just found to have closed.
+#[track_caller]
+pub(crate) fn finds_what_it_fits(view: &RunView, action: &Action, refused: Option<&Refusal>) {
+    let Action::Steer { steering, target, reason, .. } = action else { return };
+    let rollouts = view.rollouts();
+    let takes = |one: &&&RolloutView| one.takes(*steering, target.as_deref());
+    let found = rollouts.iter().filter(takes).count();
+    match refused {
+        None => assert!(found > 0, "{action:?} finds nothing of {rollouts:?}"),
+        Some(refusal) if target.is_none() && reason.is_some() && found == 1 => {
+            let paused = rollouts.iter().any(|one| one.paused.is_some());
+            let is_for_nobody = refusal.code == RefusalCode::NotAwaited && !paused;
+            assert!(!is_for_nobody, "{action:?} finds {rollouts:?}, and {refusal}");
+        }
+        Some(_) => {}
     }
 }

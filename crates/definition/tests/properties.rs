@@ -15,7 +15,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::common::{
-    APPROVED_CHANGE, PLAIN_ROLLOUT, cases, data, fatal, flaky, people, verdict, workflow,
+    APPROVED_CHANGE, PLAIN_ROLLOUT, cases, data, fatal, finds_what_it_fits, flaky, people, verdict,
+    workflow,
 };
 
 /// Random runs of each definition.
@@ -478,8 +479,10 @@ impl Watched {
     /// Sends a command twice: a refusal leaves no trace, and what was accepted counts once.
     fn send(&mut self, actor: &str, action: Action) {
         let command = self.bench.command(actor, action);
-        let before = self.trace();
-        let accepted = self.bench.send(&command).is_ok();
+        let (before, view) = (self.trace(), self.bench.view());
+        let answer = self.bench.send(&command);
+        let accepted = answer.is_ok();
+        finds_what_it_fits(&view, &command.action, answer.err().as_ref());
         let after = self.trace();
         assert!(accepted || before == after, "a refused command left a trace");
         let again = self.bench.send(&command);

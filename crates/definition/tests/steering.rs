@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::common::{
-    cancel, done, ended, fatal, flaky, last, of_the_rollout, open, refused, secs, steer, submitted,
-    targets, verdict,
+    cancel, done, ended, fatal, finds_what_it_fits, flaky, last, of_the_rollout, open, refused,
+    secs, steer, submitted, targets, verdict,
 };
 
 const SOURCE: &str = "
@@ -58,7 +58,9 @@ fn pass(bench: &mut Bench, target: &str) -> Vec<String> {
 
 #[track_caller]
 fn by_bob(bench: &mut Bench, steering: Steering, target: Option<&str>) -> Vec<String> {
-    types(&bench.act("bob", steer(steering, target, Some("so"))).unwrap())
+    let (view, action) = (bench.view(), steer(steering, target, Some("so")));
+    finds_what_it_fits(&view, &action, None);
+    types(&bench.act("bob", action).unwrap())
 }
 
 /// Every timer that is set, with the time until it is due.

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::common::{
     CANARY_ROLLOUT, EMERGENCY_CHANGE, NORMAL_CHANGE, ROLLING_ROLLOUT, STANDARD_CHANGE, done, fatal,
-    steer, verdict, workflow,
+    finds_what_it_fits, steer, verdict, workflow,
 };
 
 /// The shipped definitions that do work at targets.
@@ -265,7 +265,9 @@ fn decide(bench: &mut Bench, person: Person) {
         _ => (Steering::Retry, None),
     };
     assert!(named(steering), "{steering}: {:?}", view.next_steps);
-    bench.act("ada", steer(steering, target.as_deref(), Some("so"))).unwrap();
+    let action = steer(steering, target.as_deref(), Some("so"));
+    finds_what_it_fits(&view, &action, None);
+    bench.act("ada", action).unwrap();
 }
 
 const PEOPLE: [Person; 4] = [Person::TriesAgain, Person::TakesOver, Person::Skips, Person::Aborts];

@@ -218,7 +218,7 @@ impl Nursery {
         let (reply, answer) = oneshot::channel();
         let reason = format!("the run {parent}, which started it, was stopped");
         let command = Box::new(own_command(Action::Stop { reason }));
-        if self.send(run, Ask::Command { run, command, reply }).await.is_ok()
+        if self.send(run, Ask::Command { run, command, only_if: None, reply }).await.is_ok()
             && let Ok(Err(failure)) = answer.await
         {
             tracing::info!(%run, error = %failure, "a run that is to stop did not take that");

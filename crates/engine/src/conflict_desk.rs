@@ -209,7 +209,8 @@ impl ConflictDesk {
         let effect = waiting.effect.clone();
         let command = own_command(Action::ConflictsLooked { effect, at, found });
         let (reply, answer) = oneshot::channel();
-        self.looker.send(run, Ask::Command { run, command: Box::new(command), reply }).await?;
+        let command = Box::new(command);
+        self.looker.send(run, Ask::Command { run, command, only_if: None, reply }).await?;
         self.told = self.told.saturating_add(1);
         match answer.await.map_err(|_| QueryFailure::Stopped)? {
             Ok(answer) => waiting.seen = answer.version,

@@ -16,6 +16,7 @@ use crate::{
     guard::guard,
     load::{Library, LiveRun},
     migrating,
+    only_if::OnlyIf,
     slot::{Begin, CommandReply, Step},
 };
 
@@ -34,6 +35,7 @@ pub(crate) struct Accepted {
     pub end: u64,
     /// Kept to be tried alone when the append as a whole is not acceptable.
     pub command: Box<Command>,
+    pub only_if: Option<OnlyIf>,
     /// The digest of what a member asked.
     pub request: Option<Digest>,
     pub then: Then,
@@ -82,14 +84,16 @@ impl Batch {
         self.accepted.iter().any(|one| one.command.id == command)
     }
 
-    /// Decides a command, and answers with the digest of what a member asked.
+    /// Decides a command, and answers with the digest of what a member asked. What was to be so is
+    /// asked of the run with the events of the batch.
     pub(crate) fn decide(
         &mut self,
         library: &Library,
         command: &Command,
+        only_if: Option<&OnlyIf>,
         at: &Moment<'_>,
     ) -> Result<Option<Digest>, DecideFailure> {
-        let (run, workflow) = (&self.run, &*self.workflow);
+        let (run, workflow, before) = (&self.run, &*self.workflow, Arc::clone(&self.workflow));
         let Decided { events, run } = if let Action::Migrate { to, .. } = &command.action {
             let (decided, to) = migrating::decide(library, run, workflow, to, command, at)?;
             self.workflow = to;
@@ -97,6 +101,9 @@ impl Batch {
         } else {
             guard("decide", || run.decide(workflow, command, at))??
         };
+        if let Some(only_if) = only_if {
+            guard("what was to be so", || only_if(&self.run.view(&*before, at), &events))??;
+        }
         let request = command.actor.member().map(|_| command.request());
         self.bytes += events.iter().map(|event| event.data.as_str().len()).sum::<usize>();
         self.events.extend(command.events(&self.stream, request, at.now, events, new_event_id));
@@ -105,9 +112,15 @@ impl Batch {
     }
 
     /// Keeps a command that was decided, to be answered when the batch is durable.
-    pub(crate) fn accept(&mut self, command: Box<Command>, request: Option<Digest>, then: Then) {
+    pub(crate) fn accept(
+        &mut self,
+        command: Box<Command>,
+        only_if: Option<OnlyIf>,
+        request: Option<Digest>,
+        then: Then,
+    ) {
         let end = self.events.len() as u64;
-        self.accepted.push(Accepted { end, command, request, then });
+        self.accepted.push(Accepted { end, command, only_if, request, then });
     }
 }
 

@@ -36,6 +36,7 @@ use crate::{
     limit_desk::{LimitNews, TellLimits},
     load::{Library, LiveRun},
     locks::{LockNews, TellLocks},
+    only_if::OnlyIf,
     projects::ProjectAsk,
     query::{AsOf, InScope, Kin, LockRow, RunDetail, RunFilter, RunRow},
     read_model::ReadModel,
@@ -65,6 +66,17 @@ pub(crate) const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 /// Whether `payload` is larger than [`PAYLOAD_BYTES_MAX`].
 pub(crate) fn is_too_large(payload: &Value) -> bool {
     serde_json::to_vec(payload).map_or(true, |bytes| bytes.len() > PAYLOAD_BYTES_MAX)
+}
+
+fn check_sizes(action: &Action) -> Result<(), Refusal> {
+    match action {
+        Action::Signal { data, .. } => check_size("signal's data", data)?,
+        Action::Amend { input, .. } => check_size("input", input)?,
+        Action::Settle { ruling: Ruling::Done { output }, .. } => check_size("output", output)?,
+        _ => {}
+    }
+    let words = action.words();
+    words.map_or(Ok(()), |words| check_size("reason", &Value::String(words.to_owned())))
 }
 
 pub(crate) fn check_size(what: &str, payload: &Value) -> Result<(), Refusal> {
@@ -408,18 +420,20 @@ impl Engine {
     /// # Errors
     /// See [`CommandFailure`].
     pub async fn command(&self, run: RunId, command: Command) -> Result<RunAnswer, CommandFailure> {
-        match &command.action {
-            Action::Signal { data, .. } => check_size("signal's data", data)?,
-            Action::Amend { input, .. } => check_size("input", input)?,
-            Action::Settle { ruling: Ruling::Done { output }, .. } => check_size("output", output)?,
-            _ => {}
-        }
-        if let Some(words) = command.action.words() {
-            check_size("reason", &Value::String(words.to_owned()))?;
-        }
+        self.ask(run, command, None).await
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        run: RunId,
+        command: Command,
+        only_if: Option<OnlyIf>,
+    ) -> Result<RunAnswer, CommandFailure> {
+        check_sizes(&command.action)?;
         self.refuse_over_newer(run, &command).await?;
         let (reply, answer) = oneshot::channel();
-        self.send(run, Ask::Command { run, command: Box::new(command), reply }).await?;
+        let command = Box::new(command);
+        self.send(run, Ask::Command { run, command, only_if, reply }).await?;
         answer.await.map_err(|_| QueryFailure::Stopped)?
     }
 
@@ -428,6 +442,17 @@ impl Engine {
     /// # Errors
     /// As [`Engine::command`] would be refused.
     pub async fn would(
+        &self,
+        run: RunId,
+        command: &Command,
+    ) -> Result<Vec<NewEvent>, CommandFailure> {
+        check_sizes(&command.action)?;
+        self.refuse_over_newer(run, command).await?;
+        self.decided(run, command).await
+    }
+
+    /// What the run alone would make of a command.
+    pub(crate) async fn decided(
         &self,
         run: RunId,
         command: &Command,

@@ -43,7 +43,7 @@ impl Engine {
             return Ok(());
         }
         // What is refused anyway is refused for that.
-        self.would(run, command).await?;
+        self.decided(run, command).await?;
         if over.contains(&run) {
             return Err(Refusal::new(
                 RefusalCode::InvalidInput,

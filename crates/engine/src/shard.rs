@@ -34,6 +34,7 @@ use crate::{
     limits::Ticket,
     load::{Library, Loaded},
     locks::TellLocks,
+    only_if::OnlyIf,
     read_model::{ReadModel, RunRecord, Update},
     recent::Recent,
     slot::{Begin, CommandReply, Phase, QueryReply, Slot, Waiting},
@@ -67,6 +68,8 @@ pub(crate) enum Ask {
     Command {
         run: RunId,
         command: Box<Command>,
+        /// What must be so where it is decided.
+        only_if: Option<OnlyIf>,
         reply: CommandReply,
     },
     Query {
@@ -121,6 +124,7 @@ enum Done {
     Looked {
         run: RunId,
         command: Box<Command>,
+        only_if: Option<OnlyIf>,
         reply: CommandReply,
         result: Result<(), Refusal>,
     },
@@ -264,8 +268,8 @@ impl Shard {
                     self.begin(run, begin);
                 }
             }
-            Ask::Command { run, command, reply } => {
-                self.enqueue(run, Waiting::Command { command, reply, looked: false });
+            Ask::Command { run, command, only_if, reply } => {
+                self.enqueue(run, Waiting::Command { command, only_if, reply, looked: false });
             }
             Ask::Query { run, reply } => match self.slots.get(&run) {
                 // What is durable can be shown at once, whatever is on its way.
@@ -347,8 +351,8 @@ impl Shard {
             Done::Taken { run, failure, reply, result } => {
                 self.taken(run, failure, reply, result).await;
             }
-            Done::Looked { run, command, reply, result: Ok(()) } => {
-                self.enqueue(run, Waiting::Command { command, reply, looked: true });
+            Done::Looked { run, command, only_if, reply, result: Ok(()) } => {
+                self.enqueue(run, Waiting::Command { command, only_if, reply, looked: true });
             }
             Done::Looked { reply, result: Err(refusal), .. } => {
                 let _ = reply.send(Err(refusal.into()));

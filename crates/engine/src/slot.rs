@@ -16,6 +16,7 @@ use crate::{
     failure::{CommandFailure, QueryFailure},
     limit_desk::Permit,
     load::LiveRun,
+    only_if::OnlyIf,
     owed::{Owed, Times},
 };
 
@@ -75,6 +76,7 @@ pub(crate) enum Waiting {
     /// With whether the files that it relies on were looked at.
     Command {
         command: Box<Command>,
+        only_if: Option<OnlyIf>,
         reply: CommandReply,
         looked: bool,
     },

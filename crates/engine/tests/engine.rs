@@ -15,12 +15,12 @@ use std::{
 use async_trait::async_trait;
 use common::{ALIVE, Expense, HEARTBEAT, Office, approve, command, counts, new_id, who};
 use holdpoint_core::{
-    Action, Actor, Outcome, ProjectAction, ProjectCommand, RefusalCode, RunStatus, Sequence,
-    StreamId, Version, Vote,
+    Action, Actor, Outcome, ProjectAction, ProjectCommand, Refusal, RefusalCode, RunStatus,
+    Sequence, StreamId, Version, Vote,
 };
 use holdpoint_engine::{
-    ActivityHandler, AsOf, Attempt, CommandFailure, Effects, Engine, QueryFailure, ReadModelAt,
-    RunFilter, StartFailure, Submission,
+    ActivityHandler, AsOf, Attempt, CommandFailure, Effects, Engine, OnlyIf, QueryFailure,
+    ReadModelAt, RunFilter, StartFailure, Submission,
 };
 use holdpoint_log::EventLog;
 use jiff::SignedDuration;
@@ -125,6 +125,33 @@ async fn what_a_command_would_do_is_told_and_not_done() {
     assert_eq!(refusal(engine.would(run, &again).await), refusal(engine.command(run, again).await));
     let unknown = engine.would(new_id().into(), &vote).await;
     assert!(matches!(unknown, Err(CommandFailure::Query(QueryFailure::NoSuchRun(_)))));
+}
+
+#[tokio::test]
+async fn a_command_is_meant_only_for_what_was_seen() {
+    let office = Office::new();
+    let engine = office.open_leaving_effects().await;
+    let submitted = engine.submit(&office.project, office.submission(new_id(), 5)).await.unwrap();
+    let run = submitted.run;
+    let only_in = |state: &str| -> OnlyIf {
+        let state = state.to_owned();
+        Arc::new(move |view, events| {
+            assert!(!events.is_empty());
+            let other = || Refusal::new(RefusalCode::NotAsSeen, "it has gone on");
+            if view.state == state { Ok(()) } else { Err(other()) }
+        })
+    };
+    let state = engine.run(run).await.unwrap().view.state;
+    let before = office.history(run).await;
+    let late = engine.command_if(run, approve("ben"), only_in("elsewhere")).await;
+    assert_eq!(refusal(late), RefusalCode::NotAsSeen);
+    assert_eq!(office.history(run).await, before, "what was refused left a trace");
+
+    let vote = approve("ben");
+    let voted = engine.command_if(run, vote.clone(), only_in(&state)).await.unwrap();
+    // It has gone on since, by this very vote, which is answered again.
+    assert_ne!(engine.run(run).await.unwrap().view.state, state);
+    assert_eq!(engine.command_if(run, vote, only_in(&state)).await.unwrap(), voted);
 }
 
 #[tokio::test]

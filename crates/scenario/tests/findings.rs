@@ -77,7 +77,7 @@ fn every_fault_of_shape_is_found() {
     ");
     assert_snapshot!(about("{ given: { by: ada, refused: HP1999 }, when: [{ cancel: ada }, { signal: { by: ada } }, { work: { run: build } }] }"), @"
     HP2004 there is no refusal `HP1999`
-      the refusals are HP1001, HP1002, HP1003, HP1004, HP1005, HP1006, HP1007, HP1008, HP1009, HP1010, HP1011, HP1013, HP1025, HP1020, HP1021, HP1022, HP1027, HP1017, HP1012, HP1014, HP1018, HP1030, HP1031, HP1045, HP1040, HP1060, HP1061, HP1032, HP1080, HP1081; docs/errors says what each means
+      the refusals are HP1001, HP1002, HP1003, HP1004, HP1005, HP1006, HP1007, HP1008, HP1009, HP1010, HP1011, HP1013, HP1025, HP1020, HP1021, HP1022, HP1027, HP1017, HP1012, HP1014, HP1018, HP1030, HP1031, HP1045, HP1040, HP1060, HP1061, HP1032, HP1080, HP1081, HP1082; docs/errors says what each means
     HP2004 a text cannot stand here
       `cancel` needs a reason: `cancel: { by: MEMBER, reason: TEXT }`
     HP2003 `signal` has no `name`

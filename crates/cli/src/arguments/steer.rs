@@ -1,11 +1,10 @@
 //! How people steer rollouts, as it is typed.
 
-use std::collections::BTreeSet;
-
 use clap::{Args, Subcommand};
-use holdpoint::core::{Action, Steering};
+use holdpoint::core::Steering;
 
-use super::{Acting, RunArgument, words};
+use super::{Acting, which::Which, words};
+use crate::{context::names_a_run, failure::Failure};
 
 /// What people want of rollouts.
 #[derive(Debug, Subcommand)]
@@ -13,7 +12,7 @@ pub(crate) enum Steer {
     /// Pause rollouts: what is under way ends, nothing new begins, clocks stop
     Pause {
         #[command(flatten)]
-        of: Several,
+        of: Rollouts,
         /// Why
         #[arg(long, value_parser = words)]
         reason: String,
@@ -21,7 +20,7 @@ pub(crate) enum Steer {
     /// Let paused rollouts go on
     Resume {
         #[command(flatten)]
-        of: Several,
+        of: Rollouts,
         /// Why
         #[arg(long, value_parser = words)]
         reason: Option<String>,
@@ -29,15 +28,15 @@ pub(crate) enum Steer {
     /// Let rollouts go no further: what they did is undone, where it can be
     Abort {
         #[command(flatten)]
-        of: Several,
+        of: Rollouts,
         /// Why
         #[arg(long, value_parser = words)]
         reason: String,
     },
-    /// Undo a rollout, also one that was done, while its run is held after it
+    /// Undo rollouts, also those that were done, while their runs are held after them
     Rollback {
         #[command(flatten)]
-        run: RunArgument,
+        of: Rollouts,
         /// Why
         #[arg(long, value_parser = words)]
         reason: String,
@@ -45,111 +44,88 @@ pub(crate) enum Steer {
         /// can be given several times
         #[arg(long, value_name = "RUN")]
         over: Vec<String>,
-        #[command(flatten)]
-        of: OfState,
-        #[command(flatten)]
-        acting: Acting,
     },
-    /// Let a rollout go on past what it waits for: a bake, a hold, a check that told nothing
+    /// Let rollouts go on past what they wait for: a bake, a hold, a check that told nothing
     Promote {
         #[command(flatten)]
-        run: RunArgument,
-        /// The target whose check told nothing; all such targets when absent
-        target: Option<String>,
+        of: Rollouts,
+        #[command(flatten)]
+        at: At,
         /// Why
         #[arg(long, value_parser = words)]
         reason: Option<String>,
-        #[command(flatten)]
-        of: OfState,
-        #[command(flatten)]
-        acting: Acting,
     },
     /// Try targets again that failed, could not be restored, or whose check told nothing
     Retry {
         #[command(flatten)]
-        run: RunArgument,
-        /// Which; all that a person must decide about when absent
-        target: Option<String>,
+        of: Rollouts,
+        #[command(flatten)]
+        at: At,
         /// Why
         #[arg(long, value_parser = words)]
         reason: Option<String>,
-        #[command(flatten)]
-        of: OfState,
-        #[command(flatten)]
-        acting: Acting,
     },
-    /// Leave a target as it is, and let the rollout go on without it
+    /// Leave a target as it is, and let rollouts go on without it
     Skip {
         #[command(flatten)]
-        run: RunArgument,
-        /// Which
-        target: String,
+        of: Rollouts,
+        #[command(flatten)]
+        at: At,
         /// Why
         #[arg(long, value_parser = words)]
         reason: String,
-        #[command(flatten)]
-        of: OfState,
-        #[command(flatten)]
-        acting: Acting,
     },
-    /// Take care of a target by hand: the rollout leaves it alone
+    /// Take care of targets by hand: rollouts leave them alone
     TakeOver {
         #[command(flatten)]
-        run: RunArgument,
-        /// Which; all that could not be restored when absent
-        target: Option<String>,
+        of: Rollouts,
+        #[command(flatten)]
+        at: At,
         /// Why
         #[arg(long, value_parser = words)]
         reason: Option<String>,
-        #[command(flatten)]
-        of: OfState,
-        #[command(flatten)]
-        acting: Acting,
     },
 }
 
 /// Which rollouts are meant, and who acts.
 #[derive(Debug, Args)]
-pub(crate) struct Several {
-    /// The runs: each its number in its project (`3`), PROJECT/NUMBER, or its id or the beginning or
-    /// end of it
-    #[arg(value_name = "RUN", required_unless_present = "all", conflicts_with = "all")]
-    runs: Vec<String>,
-    /// Every run with a rollout that this fits: of the project that `--project` names, or of all
-    #[arg(long)]
-    all: bool,
+pub(crate) struct Rollouts {
     #[command(flatten)]
-    of: OfState,
-    #[command(flatten)]
-    acting: Acting,
-}
-
-/// Which of parallel rollouts is meant.
-#[derive(Debug, Args)]
-pub(crate) struct OfState {
-    /// The state whose rollout is meant; needed only when several are under way
+    pub(crate) which: Which,
+    /// Only the rollout of this state; needed for a named run with several under way
     #[arg(long, value_name = "STATE")]
-    state: Option<String>,
-}
-
-/// Which runs are meant.
-pub(crate) enum Meant {
-    /// These.
-    Runs(Vec<String>),
-    /// All that it fits.
-    All,
-}
-
-/// What is wanted of which runs by whom.
-pub(crate) struct Steered {
-    pub(crate) meant: Meant,
+    pub(crate) state: Option<String>,
+    #[command(flatten)]
     pub(crate) acting: Acting,
+}
+
+/// At which target.
+#[derive(Debug, Args)]
+pub(crate) struct At {
+    /// The target; behind named runs its name alone will do, as in `skip 3 web-7`. Where it can be left
+    /// out, all are meant that a person must decide about
+    #[arg(long, value_name = "TARGET")]
+    target: Option<String>,
+}
+
+impl At {
+    /// The target that is meant. It may stand behind the runs, where it cannot be taken for one.
+    fn taken_from(self, which: &mut Which) -> Option<String> {
+        if self.target.is_some() || which.runs.len() < 2 {
+            return self.target;
+        }
+        which.runs.pop_if(|last| !names_a_run(last))
+    }
+}
+
+/// What is wanted of which rollouts.
+pub(crate) struct Steered {
+    pub(crate) of: Rollouts,
     pub(crate) steering: Steering,
-    pub(crate) action: Action,
+    pub(crate) target: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The runs over whose work it is wanted.
     pub(crate) over: Vec<String>,
-    /// How that is said when it is done.
-    pub(crate) done: &'static str,
 }
 
 impl Steer {
@@ -172,37 +148,28 @@ impl Steer {
     }
 
     /// What is wanted.
-    pub(crate) fn steered(self) -> Steered {
+    pub(crate) fn steered(self) -> Result<Steered, Failure> {
         let steering = self.steering();
-        let several = |of: Several| {
-            let meant = if of.all { Meant::All } else { Meant::Runs(of.runs) };
-            (meant, of.acting, of.of.state)
-        };
-        let one =
-            |run: RunArgument, of: OfState, acting| (Meant::Runs(vec![run.run]), acting, of.state);
         let mut named = Vec::new();
-        let ((meant, acting, state), target, reason, done) = match self {
-            Self::Pause { of, reason } => (several(of), None, Some(reason), "paused"),
-            Self::Resume { of, reason } => (several(of), None, reason, "resumed"),
-            Self::Abort { of, reason } => (several(of), None, Some(reason), "aborted"),
-            Self::Rollback { run, reason, over, of, acting } => {
+        let (mut of, at, reason) = match self {
+            Self::Pause { of, reason } | Self::Abort { of, reason } => (of, None, Some(reason)),
+            Self::Resume { of, reason } => (of, None, reason),
+            Self::Rollback { of, reason, over } => {
                 named = over;
-                (one(run, of, acting), None, Some(reason), "rolled back")
+                (of, None, Some(reason))
             }
-            Self::Promote { run, target, reason, of, acting } => {
-                (one(run, of, acting), target, reason, "promoted")
-            }
-            Self::Retry { run, target, reason, of, acting } => {
-                (one(run, of, acting), target, reason, "retried")
-            }
-            Self::Skip { run, target, reason, of, acting } => {
-                (one(run, of, acting), Some(target), Some(reason), "skipped a target of")
-            }
-            Self::TakeOver { run, target, reason, of, acting } => {
-                (one(run, of, acting), target, reason, "took over from")
-            }
+            Self::Promote { of, at, reason }
+            | Self::Retry { of, at, reason }
+            | Self::TakeOver { of, at, reason } => (of, Some(at), reason),
+            Self::Skip { of, at, reason } => (of, Some(at), Some(reason)),
         };
-        let action = Action::Steer { steering, target, reason, state, over: BTreeSet::new() };
-        Steered { meant, acting, steering, action, over: named, done }
+        let target = at.and_then(|at| at.taken_from(&mut of.which));
+        if steering == Steering::Skip && target.is_none() {
+            return Err(Failure::usage(
+                "no target is named that is to be left out",
+                "say `--target NAME`, or its name behind the runs: `holdpoint skip RUN NAME --reason TEXT`",
+            ));
+        }
+        Ok(Steered { of, steering, target, reason, over: named })
     }
 }

@@ -5,7 +5,12 @@ use holdpoint::core::{Action, EffectId, MemberId, NewDuty, Ruling, Vote};
 
 use serde_json::Value;
 
-use super::{Acting, RunArgument, votes::Votes, words};
+use super::{
+    Acting, RunArgument,
+    votes::Votes,
+    which::{InState, Which},
+    words,
+};
 use crate::{failure::Failure, strict_json};
 
 /// What people tell a run.
@@ -173,10 +178,12 @@ pub(crate) enum Tell {
         #[command(flatten)]
         acting: Acting,
     },
-    /// Stop a run for good
+    /// Stop runs for good
     Cancel {
         #[command(flatten)]
-        run: RunArgument,
+        which: Which,
+        #[command(flatten)]
+        of: InState,
         /// Why
         #[arg(long, value_parser = words)]
         reason: String,
@@ -230,7 +237,8 @@ pub(crate) struct Told {
 /// Which runs are told something, and by whom.
 pub(crate) enum On {
     Run(RunArgument, Acting),
-    Runs(Votes),
+    Votes(Votes),
+    Cancelled(Which, InState, Acting),
 }
 
 impl Tell {
@@ -266,7 +274,7 @@ impl Tell {
         let vote = |on: Votes, vote, reason, duties, in_place_of, done| {
             let (hold, plans) = (on.hold.clone(), on.plans.iter().copied().collect());
             let action = Action::Vote { hold, vote, reason, duties, in_place_of, plans };
-            Told { on: On::Runs(on), action, done }
+            Told { on: On::Votes(on), action, done }
         };
         Ok(match self {
             Self::Approve { on, place, reason, duties, duty_before } => {
@@ -332,9 +340,11 @@ impl Tell {
             Self::Comment { run, text, acting } => {
                 told(run, acting, Action::Comment { text }, "commented on")
             }
-            Self::Cancel { run, reason, acting } => {
-                told(run, acting, Action::Cancel { reason }, "cancelled")
-            }
+            Self::Cancel { which, of, reason, acting } => Told {
+                on: On::Cancelled(which, of, acting),
+                action: Action::Cancel { reason },
+                done: "cancelled",
+            },
             Self::Settle { run, became, effect, output, reason, acting } => {
                 let ruling = match (became, output) {
                     (Became::Done, output) => {

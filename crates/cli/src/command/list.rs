@@ -78,7 +78,7 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
                 limit: arguments.limit.filter(|_| !arguments.overdue && by.is_empty()),
             };
             let mut rows = engine.runs(&filter).await?;
-            projects.filter(by, None, &rows)?;
+            projects.filter(by, &rows)?;
             rows.retain(|row| by.takes(row));
             let mut unloadable = Vec::new();
             if arguments.overdue {

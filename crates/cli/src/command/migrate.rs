@@ -40,13 +40,8 @@ pub(crate) async fn migrate(context: &Context, arguments: Migrate) -> Result<(),
     let all = context
         .with_engine_unless_dry(dry, async |engine| {
             let rows = meant(context, engine, &arguments).await?;
-            if rows.len() > 1 && arguments.acting.command_id.is_some() {
-                return Err(Failure::usage(
-                    "an id for a command is for one run",
-                    "leave `--command-id` out, or name one run",
-                ));
-            }
-            let alone = rows.len() == 1;
+            // What is found is not always the same: only what is named can be the only one.
+            let alone = !arguments.all && rows.len() == 1;
             let mut all = Vec::new();
             for row in rows {
                 let to = version(engine, &row, &arguments.to)?;
@@ -57,8 +52,8 @@ pub(crate) async fn migrate(context: &Context, arguments: Migrate) -> Result<(),
                     None => states.clone(),
                     Some(map) => mapped(engine, map, &row, &to, &states)?,
                 };
-                let id =
-                    if alone { who.command } else { CommandId::from_uuid(uuid::Uuid::now_v7()) };
+                let several = || who.command.to_one_of_several(row.id, None);
+                let id = if alone { who.command } else { several() };
                 let action = Action::Migrate { to, states, reason: reason.clone() };
                 let plan = one(engine, row.id, command(&who, id, action), dry).await?;
                 all.push(Told { row, plan });

@@ -1,12 +1,15 @@
 //! The commands, a file each.
 
+mod about;
 pub(crate) mod author;
 mod authority;
 pub(crate) mod backup;
 pub(crate) mod baseline;
 pub(crate) mod bench;
+mod bulk;
 pub(crate) mod by_baseline;
 pub(crate) mod calendar;
+mod cancel;
 pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;

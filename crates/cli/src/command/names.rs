@@ -9,7 +9,11 @@ use holdpoint::{
     engine::{Engine, RunRow},
 };
 
-use crate::{arguments::votes::Filter, context::Context, failure::Failure};
+use crate::{
+    arguments::which::{Filter, Whose},
+    context::Context,
+    failure::Failure,
+};
 
 /// How many names are listed in a remedy.
 const LISTED_MAX: usize = 20;
@@ -52,15 +56,9 @@ impl Projects {
         }
     }
 
-    /// Refuses a filter that names what is in none of them, and a hold that none of their
-    /// definitions has. `rows` are runs of theirs.
-    pub(crate) fn filter(
-        &self,
-        filter: &Filter,
-        hold: Option<&str>,
-        rows: &[RunRow],
-    ) -> Result<(), Refusal> {
-        let Filter { definition, state, requester } = filter;
+    /// Refuses a filter that names what is in none of them. `rows` are runs of theirs.
+    pub(crate) fn filter(&self, filter: &Filter, rows: &[RunRow]) -> Result<(), Refusal> {
+        let Filter { whose: whose @ Whose { definition, requester }, state } = filter;
         if let Some(name) = definition {
             let found: Vec<_> =
                 self.meant.iter().map(|project| project.definition(name, None)).collect();
@@ -81,26 +79,35 @@ impl Projects {
                 self.member(member)?;
             }
         }
-        let unknown = |name: &&str| rows.iter().all(|row| row.state != *name);
-        if let Some(state) = state.as_deref().filter(unknown) {
-            self.is_named(filter, "state", state, |state| state.within.is_empty())?;
+        match state.as_deref().filter(|name| rows.iter().all(|row| row.state != *name)) {
+            Some(state) => self.is_named(whose, "state", state, |state| state.within.is_empty()),
+            None => Ok(()),
         }
-        if let Some(hold) = hold.filter(unknown) {
-            self.is_named(filter, "hold", hold, |state| state.kind == StateOf::Hold)?;
+    }
+
+    /// Refuses a hold that none of their definitions has.
+    pub(crate) fn hold(&self, whose: &Whose, name: &str, rows: &[RunRow]) -> Result<(), Refusal> {
+        if rows.iter().any(|row| row.state == name) {
+            return Ok(());
         }
-        Ok(())
+        self.is_named(whose, "hold", name, |state| state.kind == StateOf::Hold)
+    }
+
+    /// Refuses a state with a rollout that none of their definitions has.
+    pub(crate) fn rollout(&self, whose: &Whose, name: &str) -> Result<(), Refusal> {
+        self.is_named(whose, "rollout", name, |state| state.kind == StateOf::Rollout)
     }
 
     /// Refuses a name that no state has of those that are `meant`.
     fn is_named(
         &self,
-        filter: &Filter,
+        whose: &Whose,
         what: &str,
         name: &str,
         meant: impl Fn(&holdpoint::definition::StateOutline) -> bool,
     ) -> Result<(), Refusal> {
         let definitions = self.meant.iter().flat_map(|project| project.definitions());
-        let of = filter.definition.as_ref();
+        let of = whose.definition.as_ref();
         let mut names = BTreeSet::new();
         for one in definitions.filter(|one| of.is_none_or(|name| one.reference.name == *name)) {
             // What only another language, or another version of the program, can read may have it.

@@ -8,7 +8,7 @@ use holdpoint::{
 use crate::{
     arguments::tell::{On, Tell, Told},
     command::{
-        show,
+        cancel, show,
         votes::{self, Ballot},
     },
     context::Context,
@@ -18,10 +18,14 @@ use crate::{
 
 /// Tells a run something, or votes on several.
 pub(crate) async fn tell(context: &Context, tell: Tell) -> Result<(), Failure> {
+    let name = tell.name();
     let Told { on, action, done } = tell.told()?;
     let (run, acting) = match on {
         On::Run(run, acting) => (run, acting),
-        On::Runs(votes) => return votes::vote(context, votes, Ballot { action, done }).await,
+        On::Votes(on) => return votes::vote(context, on, Ballot { name, action, done }).await,
+        On::Cancelled(which, of, acting) => {
+            return cancel::cancel(context, (which, of, acting), action).await;
+        }
     };
     let who = acting.who()?;
     let command =

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use holdpoint::{
-    core::{Digest, Refusal, RefusalCode, RunAnswer},
+    core::{Refusal, RefusalCode, RunAnswer},
     engine::{QueryFailure, RunDetail, RunRow},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    command::show,
+    command::{
+        about::Found,
+        bulk::{Errand, Part},
+        show,
+    },
     context::Context,
     failure::{Failure, remedies},
     output::{self, Answer, count},
@@ -21,37 +24,22 @@ pub(crate) struct Told {
     /// Where the run stands, as a sentence.
     line: String,
     row: RunRow,
-    /// The digest of what was decided about, where a decision has one.
-    about: Option<About>,
+    /// Which of its parts was meant.
+    part: Part,
+    /// How many rollouts it has.
+    rollouts: usize,
+    /// What it is about, where it was not refused.
+    found: Option<Found>,
     /// Why there is no plan of what its holds are asked about, by the states of the rollouts.
     no_plan: BTreeMap<String, String>,
     outcome: Outcome,
 }
 
-/// What is decided about: a hold of the run, the digest of its input, and those of the plans that the
-/// hold is asked about.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct About {
-    pub(crate) hold: String,
-    pub(crate) digest: String,
-    #[serde(default)]
-    pub(crate) plans: BTreeMap<String, Digest>,
-}
-
-impl About {
-    /// Its plans, each after `before`.
-    pub(crate) fn plans_in_words(&self, before: &str) -> String {
-        self.plans.values().map(|plan| format!("{before}{plan}")).collect()
-    }
-}
-
 /// What came of a command.
 pub(crate) enum Outcome {
     Done,
-    /// It would be done; whether the run would be released by it.
-    Would {
-        releases: bool,
-    },
+    /// It would be done.
+    Would,
     Refused(Refusal),
     /// It was not sent, as it would be refused, and nobody had named the run.
     Left(Refusal),
@@ -61,7 +49,7 @@ impl Outcome {
     const fn as_str(&self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Would { .. } => "would",
+            Self::Would => "would",
             Self::Refused(_) => "refused",
             Self::Left(_) => "left",
         }
@@ -76,7 +64,7 @@ impl Outcome {
     const fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) | Self::Left(refusal) => Some(refusal),
-            Self::Done | Self::Would { .. } => None,
+            Self::Done | Self::Would => None,
         }
     }
 }
@@ -86,9 +74,11 @@ impl Told {
     pub(crate) fn of(detail: &RunDetail, outcome: Outcome) -> Self {
         let no_plan = detail.view.holds.iter().flat_map(|hold| hold.no_plan.clone()).collect();
         Self {
-            line: show::in_a_line(detail),
+            line: show::in_few_words(detail),
             row: detail.row.clone(),
-            about: None,
+            part: None,
+            rollouts: detail.view.rollouts().len(),
+            found: None,
             no_plan,
             outcome,
         }
@@ -97,39 +87,41 @@ impl Told {
     /// Of a run that cannot be loaded.
     pub(crate) fn unloadable(row: RunRow, outcome: Outcome) -> Self {
         let line = format!("run {} ({})", row.number, output::line(&row.title));
-        Self { line, row, about: None, no_plan: BTreeMap::new(), outcome }
+        let (part, rollouts, found, no_plan) = (None, 0, None, BTreeMap::new());
+        Self { line, row, part, rollouts, found, no_plan, outcome }
     }
 
-    /// With what was decided about.
-    pub(crate) fn about(self, about: Option<About>) -> Self {
-        Self { about, ..self }
+    /// With the part of the run that was meant, and what it was about.
+    pub(crate) fn about(self, part: Part, found: Option<Found>) -> Self {
+        Self { part, found, ..self }
     }
 
     fn in_words(&self, done: &str) -> String {
-        let line = &self.line;
+        let line = match &self.part {
+            Some(part) if self.rollouts > 1 => format!("{}, the rollout of `{part}`", self.line),
+            _ => self.line.clone(),
+        };
+        let found = self.found.as_ref();
         match &self.outcome {
-            Outcome::Done => format!("{done}: {line}\n"),
-            Outcome::Would { releases } => {
-                let digest = self
-                    .about
-                    .as_ref()
-                    .map(|one| format!(", input {}{}", one.digest, one.plans_in_words(", plan ")));
-                let releases = if *releases { ", which this would release" } else { "" };
+            Outcome::Done => {
+                format!("{done}: {line}{}\n", found.map_or("", |found| &found.done))
+            }
+            Outcome::Would => {
+                let is_asked = found.is_some_and(|found| found.releases.is_some());
                 let no_plan: String = self
                     .no_plan
                     .iter()
+                    .filter(|_| is_asked)
                     .map(|(state, why)| format!("  {}\n", show::no_plan_in_words(state, why)))
                     .collect();
-                format!(
-                    "would be {done}: {line}{releases}{}\n{no_plan}",
-                    digest.unwrap_or_default()
-                )
+                let would = found.map_or("", |found| &found.would);
+                format!("would be {done}: {line}{would}\n{no_plan}")
             }
-            Outcome::Refused(refusal) => told("refused", line, refusal, true),
+            Outcome::Refused(refusal) => told("refused", &line, refusal, true),
             Outcome::Left(refusal) => {
                 // Where only something was left out it can be said; else it is for others to do.
                 let helps = [RefusalCode::AmbiguousBranch, RefusalCode::Unloadable];
-                told("left alone", line, refusal, helps.contains(&refusal.code))
+                told("left alone", &line, refusal, helps.contains(&refusal.code))
             }
         }
     }
@@ -150,17 +142,18 @@ impl Told {
             }),
         });
         if let Some(members) = json.as_object_mut() {
-            if let Some(About { hold, digest, plans }) = &self.about {
-                members.insert("hold".to_owned(), json!(hold));
-                members.insert("digest".to_owned(), json!(digest));
-                if !plans.is_empty() {
-                    members.insert("plans".to_owned(), json!(plans));
-                }
+            if let Some(part) = &self.part {
+                members.insert("rollout".to_owned(), json!(part));
             }
-            if let Outcome::Would { releases } = self.outcome {
-                members.insert("releases".to_owned(), json!(releases));
-                if !self.no_plan.is_empty() {
-                    members.insert("no_plan".to_owned(), json!(self.no_plan));
+            if let Some(Found { about, releases, .. }) = &self.found {
+                if let Ok(Value::Object(about)) = serde_json::to_value(about) {
+                    members.extend(about);
+                }
+                if let (Outcome::Would, Some(releases)) = (&self.outcome, releases) {
+                    members.insert("releases".to_owned(), json!(releases));
+                    if !self.no_plan.is_empty() {
+                        members.insert("no_plan".to_owned(), json!(self.no_plan));
+                    }
                 }
             }
         }
@@ -194,7 +187,7 @@ fn told(what: &str, run: &str, refusal: &Refusal, helps: bool) -> String {
 fn summary(done: &str, all: &[Told]) -> String {
     let words = |one: &Told| match one.outcome {
         Outcome::Done => done.to_owned(),
-        Outcome::Would { .. } => format!("would be {done}"),
+        Outcome::Would => format!("would be {done}"),
         Outcome::Refused(_) => "refused".to_owned(),
         Outcome::Left(_) if one.outcome.asks_others() => "left to others".to_owned(),
         Outcome::Left(_) => "left alone".to_owned(),
@@ -210,23 +203,18 @@ fn summary(done: &str, all: &[Told]) -> String {
     format!("{}\n", counted.collect::<Vec<_>>().join(", "))
 }
 
-/// Prints what came of it, run by run, and fails if one that was meant refused it. `none` is said
-/// where there was no run.
-pub(crate) fn print(
-    context: &Context,
-    done: &str,
-    none: &str,
-    all: &[Told],
-) -> Result<(), Failure> {
+/// Prints what came of it, run by run, and fails if one that was meant refused it.
+pub(crate) fn print(context: &Context, errand: &impl Errand, all: &[Told]) -> Result<(), Failure> {
+    let (_, done) = errand.done();
     let told = all.iter().filter(|one| !one.outcome.asks_others());
     let mut text: String = told.map(|one| one.in_words(done)).collect();
     match all {
-        [] => text = format!("{none}\n"),
+        [] => text = format!("{}\n", errand.none()),
         [one] if !one.outcome.asks_others() => {}
         _ => text.push_str(&summary(done, all)),
     }
     let json: Vec<Value> = all.iter().map(Told::as_json).collect();
-    Answer::new(text, &json!({ "runs": json }))?.print(context.json)?;
+    Answer::new(text, &json!({ "command": errand.name(), "runs": json }))?.print(context.json)?;
     let refused: Vec<&Refusal> = all
         .iter()
         .filter_map(|one| match &one.outcome {

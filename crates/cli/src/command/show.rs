@@ -749,6 +749,17 @@ pub(crate) fn span(duration: SignedDuration) -> String {
 
 /// Where a run stands, as a sentence.
 pub(crate) fn in_a_line(detail: &RunDetail) -> String {
+    let line = in_few_words(detail);
+    match &detail.row.status {
+        RunStatus::Stuck => {
+            format!("{line}: `holdpoint show {}` says what can be done", detail.row.number)
+        }
+        _ => line,
+    }
+}
+
+/// The same, for whoever is just deciding what is to be done.
+pub(crate) fn in_few_words(detail: &RunDetail) -> String {
     let row = &detail.row;
     let run = format!("run {} ({})", row.number, line(&row.title));
     match &row.status {
@@ -761,10 +772,6 @@ pub(crate) fn in_a_line(detail: &RunDetail) -> String {
                 names.join(", ")
             )
         }
-        RunStatus::Stuck => format!(
-            "{run} is stuck at `{}`: `holdpoint show {}` says what can be done",
-            row.state, row.number
-        ),
         status => format!("{run} is {} at `{}`", status.as_str(), row.state),
     }
 }

@@ -1,139 +1,121 @@
 //! `holdpoint pause`, `resume`, `abort`, `promote` and the like: how people steer rollouts, one or
 //! many at once.
 
-use crate::{
-    arguments::steer::{Meant, Steer, Steered},
-    command::{
-        names::Projects,
-        run,
-        several::{self, Outcome},
-    },
-    context::{Context, Who},
-    failure::{Failure, unloadable},
-    output::Answer,
-};
+use std::{collections::BTreeSet, sync::Arc};
+
 use holdpoint::{
-    core::{Action, Command, CommandId, RunId, RunView, Steering, view::RolloutView},
-    engine::{CommandFailure, Engine, RunFilter},
+    core::{Action, Refusal, RunId, RunView, Steering},
+    engine::RunRow,
+};
+use serde_json::Value;
+
+use crate::{
+    arguments::{
+        steer::{Rollouts, Steer, Steered},
+        which::Filter,
+    },
+    command::{
+        about::{About, OfRollout},
+        bulk::{self, Errand, Look, Meant, Part},
+        names::Projects,
+    },
+    context::Context,
+    failure::Failure,
 };
 
-/// Steers rollouts. Of several, each that refuses is told, and the others are steered nevertheless.
+/// Steers rollouts, one or many.
 pub(crate) async fn steer(context: &Context, steer: Steer) -> Result<(), Failure> {
-    let Steered { meant, acting, steering, mut action, over: named, done } = steer.steered();
-    let named_id = acting.command_id.is_some();
-    let who = acting.who()?;
-    let steered = context
-        .with_engine_at_rest(async |engine| {
-            if let Action::Steer { over, .. } = &mut action {
-                over.extend(context.runs(engine, &named).await?);
-            }
-            let command = |who: &Who, id: CommandId| Command {
-                id,
-                actor: who.actor.clone(),
-                auth: who.auth.clone(),
-                trace: None,
-                action: action.clone(),
-            };
-            let mut all = Vec::new();
-            let runs = match meant {
-                Meant::All => {
-                    let projects = Projects::meant(context, engine)?;
-                    who.actor.member().map_or(Ok(()), |member| projects.member(member))?;
-                    fitting(context, engine, steering, &mut all).await?
-                }
-                Meant::Runs(named) => {
-                    let runs = context.runs(engine, &named).await?;
-                    if let [run] = runs.as_slice() {
-                        return run::send(engine, *run, command(&who, who.command), done)
-                            .await
-                            .map(Told::One);
-                    }
-                    runs
-                }
-            };
-            if named_id {
-                return Err(Failure::usage(
-                    "an id for a command is for one run",
-                    "leave `--command-id` out, or name one run",
-                ));
-            }
-            for run in runs {
-                let mut answer = None;
-                let id = CommandId::from_uuid(uuid::Uuid::now_v7());
-                let outcome = match engine.command(run, command(&who, id)).await {
-                    Ok(done) => {
-                        answer = Some(done);
-                        Outcome::Done
-                    }
-                    Err(CommandFailure::Query(failure)) if failure.is_of_the_run() => {
-                        let outcome = Outcome::Refused(unloadable(&failure));
-                        all.push(several::Told::unloadable(engine.row(run).await?, outcome));
-                        continue;
-                    }
-                    Err(failure) => match Failure::from(failure) {
-                        Failure::Refused(refusal) => Outcome::Refused(refusal),
-                        other => return Ok(Told::Many(all, Some(other))),
-                    },
-                };
-                match several::shown(engine.run(run).await, answer) {
-                    Ok(detail) => all.push(several::Told::of(&detail, outcome)),
-                    Err(failure) => return Ok(Told::Many(all, Some(failure))),
-                }
-            }
-            Ok(Told::Many(all, None))
-        })
-        .await?;
-    match steered {
-        Told::One(answer) => answer.print(context.json),
-        Told::Many(all, failure) => {
-            let none = "there is no rollout that this fits";
-            let printed = several::print(context, done, none, &all);
-            failure.map_or(printed, Err)
-        }
-    }
+    let Steered { of, steering, target, reason, over } = steer.steered()?;
+    let Rollouts { which, state, acting } = of;
+    let filter = Filter { whose: which.whose.clone(), state: None };
+    let over = if over.is_empty() {
+        BTreeSet::new()
+    } else {
+        let runs = context.with_engine_to_read(async |engine| context.runs(engine, &over).await);
+        runs.await?.into_iter().collect()
+    };
+    let wheel = Wheel { steering, target, reason, state, over, filter };
+    bulk::each(context, which, &acting, &wheel).await
 }
 
-enum Told {
-    One(Answer),
-    /// What came of it for each, as far as it came.
-    Many(Vec<several::Told>, Option<Failure>),
-}
-
-/// The runs with a rollout that something fits. Those that cannot be looked at are told.
-async fn fitting(
-    context: &Context,
-    engine: &Engine,
+/// What is wanted of rollouts.
+struct Wheel {
     steering: Steering,
-    told: &mut Vec<several::Told>,
-) -> Result<Vec<RunId>, Failure> {
-    let filter = RunFilter { project: context.project.clone(), ..RunFilter::default() };
-    let mut runs = Vec::new();
-    for row in engine.runs(&filter).await?.into_iter().filter(|row| !row.status.is_ended()) {
-        match engine.run(row.id).await {
-            Ok(detail) if fits(&detail.view, steering) => runs.push(row.id),
-            Ok(_) => {}
-            Err(failure) if failure.is_of_the_run() => {
-                let outcome = Outcome::Left(unloadable(&failure));
-                told.push(several::Told::unloadable(row, outcome));
-            }
-            Err(failure) => return Err(failure.into()),
+    target: Option<String>,
+    reason: Option<String>,
+    state: Option<String>,
+    over: BTreeSet<RunId>,
+    filter: Filter,
+}
+
+impl Errand for Wheel {
+    fn name(&self) -> &'static str {
+        self.steering.as_str()
+    }
+
+    fn done(&self) -> (&'static str, &'static str) {
+        match self.steering {
+            Steering::Pause => ("paused", "paused"),
+            Steering::Resume => ("resumed", "resumed"),
+            Steering::Abort => ("aborted", "aborted"),
+            Steering::Rollback => ("rolled back", "rolled back"),
+            Steering::Promote => ("promoted", "promoted"),
+            Steering::Retry => ("retried", "retried"),
+            Steering::Skip => ("skipped a target of", "skipped"),
+            Steering::TakeOver => ("took over from", "taken over"),
         }
     }
-    runs.reverse();
-    Ok(runs)
-}
 
-fn fits(view: &RunView, steering: Steering) -> bool {
-    view.rollouts().into_iter().any(|rollout| is_fit(rollout, steering))
-}
+    fn none(&self) -> &'static str {
+        "there is no rollout that this fits"
+    }
 
-fn is_fit(rollout: &RolloutView, steering: Steering) -> bool {
-    let over = matches!(rollout.phase, "done" | "undone" | "failed");
-    let back = rollout.phase == "undoing";
-    let paused = rollout.paused.is_some();
-    match steering {
-        Steering::Pause => !over && !paused,
-        Steering::Resume => paused,
-        _ => !over && !back,
+    fn action(&self, to: &Meant) -> Action {
+        Action::Steer {
+            steering: self.steering,
+            target: self.target.clone(),
+            reason: self.reason.clone(),
+            state: to.part.clone().or_else(|| self.state.clone()),
+            over: self.over.clone(),
+        }
+    }
+
+    fn check(&self, projects: &Projects, rows: &[RunRow]) -> Result<(), Refusal> {
+        projects.filter(&self.filter, rows)?;
+        let state = self.state.as_deref();
+        state.map_or(Ok(()), |state| projects.rollout(&self.filter.whose, state))
+    }
+
+    fn takes(&self, row: &RunRow) -> bool {
+        self.filter.takes(row)
+    }
+
+    fn fits(&self, view: &RunView) -> Vec<Part> {
+        let rollouts = view.rollouts().into_iter();
+        let meant = rollouts.filter(|one| {
+            self.state.as_ref().is_none_or(|state| one.state == *state)
+                && one.takes(self.steering, self.target.as_deref())
+        });
+        meant.map(|one| Some(one.state.clone())).collect()
+    }
+
+    fn look(&self) -> Look {
+        let steering = self.steering;
+        Arc::new(move |view, events| OfRollout::of(steering, view, events))
+    }
+
+    fn read(&self, seen: Value) -> serde_json::Result<About> {
+        serde_json::from_value(seen).map(About::Rollout)
+    }
+
+    fn part(&self, about: &About) -> Part {
+        match about {
+            About::Rollout(about) => Some(about.rollout.clone()),
+            About::Vote(_) | About::Run(_) => None,
+        }
+    }
+
+    fn target(&self) -> Option<&str> {
+        self.target.as_deref()
     }
 }

@@ -516,6 +516,9 @@ mod tests {
 
     fn rollout(phase: &'static str, targets: Vec<TargetView>) -> RolloutView {
         RolloutView {
+            state: "roll".to_owned(),
+            visit: 1,
+            steerable: Vec::new(),
             phase,
             wave: 2,
             waves: 3,

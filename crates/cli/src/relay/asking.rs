@@ -269,7 +269,7 @@ fn unknown(acts: bool) -> Failure {
         message,
         format!(
             "nobody knows whether the command was done: `holdpoint history` shows it. A command to \
-             one run can be sent again with `--command-id {}`: it is not done twice",
+             runs can be sent again with `--command-id {}`: it is not done twice to any",
             command_id()
         ),
     )

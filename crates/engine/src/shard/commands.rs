@@ -142,7 +142,7 @@ impl Shard {
         while !batch.is_full()
             && let Some(waiting) = slot.waiting.pop_front()
         {
-            let (command, then) = match waiting {
+            let (command, only_if, then) = match waiting {
                 Waiting::Query(reply) => {
                     let _ = reply.send(Ok(live.clone()));
                     continue;
@@ -152,7 +152,7 @@ impl Shard {
                     let _ = begin.reply.send(answer);
                     continue;
                 }
-                Waiting::Command { command, reply, looked } => {
+                Waiting::Command { command, only_if, reply, looked } => {
                     match live.run.answer_to(&command) {
                         Ok(None) => {}
                         Ok(Some(answer)) => {
@@ -166,7 +166,7 @@ impl Shard {
                     }
                     if batch.has(command.id) {
                         // The id a second time in one batch: answered when the first is durable.
-                        again.push_back(Waiting::Command { command, reply, looked });
+                        again.push_back(Waiting::Command { command, only_if, reply, looked });
                         continue;
                     }
                     if let (false, true, Some(files)) =
@@ -176,12 +176,12 @@ impl Shard {
                         if !shown.is_empty() {
                             let looks = files::check(Arc::clone(files), shown);
                             self.under_way.push(Box::pin(async move {
-                                Done::Looked { run, command, reply, result: looks.await }
+                                Done::Looked { run, command, only_if, reply, result: looks.await }
                             }));
                             continue;
                         }
                     }
-                    (command, Then::Reply(reply))
+                    (command, only_if, Then::Reply(reply))
                 }
                 Waiting::Own { step: Step::Attempt { effect, .. }, .. }
                     if self.effects == Effects::LeaveAlone =>
@@ -190,17 +190,17 @@ impl Shard {
                     slot.stepping.remove(&effect);
                     continue;
                 }
-                Waiting::Own { command, step } => (command, Then::Own(step)),
+                Waiting::Own { command, step } => (command, None, Then::Own(step)),
             };
             let decided = match &live.broken {
                 Some(reason) => Err(IllegalEvent::new("run", reason.clone()).into()),
-                None => batch.decide(&self.library, &command, &at),
+                None => batch.decide(&self.library, &command, only_if.as_ref(), &at),
             };
             match (decided, then) {
                 (Ok(_), Then::Reply(reply)) if batch.events.is_empty() => {
                     let _ = reply.send(Ok(live.run.at()));
                 }
-                (Ok(request), then) => batch.accept(command, request, then),
+                (Ok(request), then) => batch.accept(command, only_if, request, then),
                 (Err(failure), Then::Reply(reply)) => drop(reply.send(Err(failure.into()))),
                 (Err(failure), Then::Own(step)) => {
                     slot.stepping.remove(step.effect());
@@ -371,10 +371,11 @@ impl Shard {
         } else {
             slot.alone = slot.alone.saturating_sub(1);
         }
-        for Accepted { command, then, .. } in accepted.into_iter().rev() {
+        for Accepted { command, only_if, then, .. } in accepted.into_iter().rev() {
             match then {
                 Then::Reply(reply) if several => {
-                    slot.waiting.push_front(Waiting::Command { command, reply, looked: true });
+                    let looked = true;
+                    slot.waiting.push_front(Waiting::Command { command, only_if, reply, looked });
                 }
                 Then::Own(step) if several => {
                     slot.waiting.push_front(Waiting::Own { command, step });
