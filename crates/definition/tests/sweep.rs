@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use holdpoint_core::{
     Action, Digest, EffectId, NextAsk, Outcome, ProjectEvent, RunStatus, Steering, Vote,
+    conflict::Look,
     evidence::NewEvidence,
     run::DueStep,
     testing::{Bench, project},
@@ -154,6 +155,11 @@ fn begun(source: &'static str) -> Bench {
 
 /// Has people and the engine do one thing that the open hold waits for; says whether there was one.
 fn released_further(bench: &mut Bench) -> bool {
+    if let Some(effect) = bench.claims().looks {
+        // Nobody else is about. It is looked when all else is there, and once more behind the locks.
+        let (at, found) = (bench.run().at().version, Look { with: Vec::new(), more: 0 });
+        return bench.act("engine", Action::ConflictsLooked { effect, at, found }).is_ok();
+    }
     let view = bench.view();
     let Some(hold) = view.holds.first() else { return false };
     let mut actions = Vec::new();

@@ -28,7 +28,7 @@ use serde_json::json;
 
 use self::space::Space;
 
-fn id(n: u128) -> uuid::Uuid {
+const fn id(n: u128) -> uuid::Uuid {
     uuid::Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000 + n)
 }
 
@@ -270,6 +270,8 @@ fn every_shipped_definition_is_explored_to_its_end() {
         "run.locked_down",
         "run.lockdown_lifted",
         "run.amended",
+        "conflict.checked",
+        "conflict.accepted",
         "hold.replanned",
         "hold.waived",
         "hold.failed",

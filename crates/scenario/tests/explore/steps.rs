@@ -2,7 +2,8 @@
 
 use holdpoint_core::{
     Action, Actor, Authentication, Command, CommandId, Digest, Effect, EffectId, EffectKind,
-    MemberId, NewDuty, RunId, RunStatus, Started, Steering, Vote, Workflow,
+    ItemName, MemberId, NewDuty, RunId, RunStatus, Started, Steering, Version, Vote, Workflow,
+    conflict::{self, Found, Look, Overlap, Relation},
     evidence::NewEvidence,
     view::{HoldView, RunView},
     workflow::Meta,
@@ -13,6 +14,19 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 use super::{Done, Reached, id, resolves, space::Space};
+
+/// A run that goes first.
+const OTHER: RunId = RunId::from_uuid(id(2));
+
+/// What is found when that run touches the same.
+fn other_run() -> Look {
+    let item: ItemName = "a".parse().unwrap();
+    let items = vec![Overlap { item: item.clone(), relation: Relation::Same, other: item }];
+    let digest = conflict::digest(&items.iter().cloned().collect());
+    let found =
+        Found { run: OTHER, number: 7, title: "Other".to_owned(), first: true, digest, items };
+    Look { with: vec![found], more: 0 }
+}
 
 /// A way on: where it leads, what happens on it, and in which of the projects it is there.
 pub(super) struct Step {
@@ -314,6 +328,13 @@ impl Space {
                 self.try_on(here, &Actor::Member(by.clone()), &action, done);
             }
         }
+        let accept = Action::AcceptConflict { with: OTHER, reason: "so".to_owned() };
+        for member in here.members.clone() {
+            // Who accepts it makes no difference.
+            if self.try_on(here, &Actor::Member(member.clone()), &accept, done) {
+                break;
+            }
+        }
         let requester = Actor::Member(self.by.clone());
         self.try_on(here, &requester, &Action::Cancel { reason: "enough".to_owned() }, done);
         let amendable = |hold: &HoldView| self.ahead[&(hold.hold.clone(), false)].amendable;
@@ -456,7 +477,15 @@ impl Space {
             let action = Action::Failed { effect: effect.id, error: "no".to_owned() };
             self.try_on(here, &Actor::Engine, &action, done);
         }
-        if let Some(wanted) = Workflow::claims(&self.definition, &here.at.state).wanted {
+        let claims = Workflow::claims(&self.definition, &here.at.state);
+        if let Some(effect) = claims.looks {
+            let at = Version::default();
+            for found in [Look::default(), other_run()] {
+                let action = Action::ConflictsLooked { effect: effect.clone(), at, found };
+                self.try_on(here, &Actor::Engine, &action, done);
+            }
+        }
+        if let Some(wanted) = claims.wanted {
             let action = Action::LocksGranted { effect: wanted.effect };
             assert!(
                 self.try_on(here, &Actor::Engine, &action, done),
