@@ -368,6 +368,10 @@ fn retry(draft: &mut Draft<'_>, target: Option<&str>, reason: Option<&str>) -> R
     let stuck = chosen(rollout, target, rollout.stuck.keys().copied())?;
     if unclear.is_empty() && stuck.is_empty() {
         let Some(name) = target else {
+            let in_the_way = rollout.in_the_way();
+            if !in_the_way.is_empty() {
+                return emit(draft, &in_the_way, reason, Event::TargetRetried);
+            }
             return Err(not_awaited("no target rests")
                 .needs("a target that has failed is tried again by its name"));
         };

@@ -491,6 +491,14 @@ impl RolloutState {
             && self.candidate().is_some_and(|index| !self.has_room_for(index))
     }
 
+    /// The targets that have failed and leave no room to go on, where that is so.
+    pub(crate) fn in_the_way(&self) -> Vec<u32> {
+        if !self.is_starved() {
+            return Vec::new();
+        }
+        (0..self.count()).filter(|index| self.phase(*index) == Phase::Failed).collect()
+    }
+
     /// Whether a person must decide before it can go on.
     pub(crate) fn rests(&self) -> bool {
         self.rests_forward() || self.is_starved()

@@ -30,21 +30,26 @@ pub(crate) fn steps(model: &Model, rollout: &RolloutState, at: &Moment<'_>) -> V
         let by = pause.by.member().map_or("the engine", MemberId::as_str);
         steps.push(steer(Steering::Resume, format!("go on, after the pause of {by}")));
     }
-    if !rollout.unclear.is_empty() {
+    let goes_on = rollout.paused.is_none();
+    if goes_on && !rollout.unclear.is_empty() {
         let targets = named(rollout, rollout.unclear.iter());
         steps.push(steer(Steering::Promote, format!("take {targets} for healthy")));
         steps.push(steer(Steering::Retry, format!("check {targets} again")));
     }
     if !rollout.stuck.is_empty() {
         let targets = named(rollout, rollout.stuck.keys());
-        steps.push(steer(Steering::Retry, format!("try again to restore {targets}")));
+        if goes_on {
+            steps.push(steer(Steering::Retry, format!("try again to restore {targets}")));
+        }
         steps.push(steer(Steering::TakeOver, format!("restore {targets} by hand and say so")));
     }
     if rollout.rests() {
         steps.push(steer(Steering::Skip, "leave a target as it is".to_owned()));
     }
-    if rollout.is_starved() {
-        steps.push(steer(Steering::Retry, "try a target that failed again".to_owned()));
+    let in_the_way = rollout.in_the_way();
+    if !in_the_way.is_empty() {
+        let targets = named(rollout, in_the_way.iter());
+        steps.push(steer(Steering::Retry, format!("try {targets} again")));
     }
     if let (Some(window), Some(defined)) = (&rollout.window, &definition.window)
         && window.shut
@@ -53,12 +58,14 @@ pub(crate) fn steps(model: &Model, rollout: &RolloutState, at: &Moment<'_>) -> V
         steps.extend(window_steps(&rollout.state, &window.asked, &defined.overriders, at));
     }
     match &rollout.between {
-        Between::Baking { until } if rollout.paused.is_none() => {
+        Between::Baking { until } if goes_on => {
             steps.push(NextStep::told(format!("wait until {}", phrase::moment(*until))));
-            let text = "go on before the time is over".to_owned();
-            steps.push(steer(Steering::Promote, text));
+            if *until > at.now {
+                let text = "go on before the time is over".to_owned();
+                steps.push(steer(Steering::Promote, text));
+            }
         }
-        Between::Held { .. } => {
+        Between::Held { .. } if goes_on => {
             let from = open_hold(definition, rollout).map(|hold| promoters(definition, hold));
             let from = from.unwrap_or_default();
             let text = format!("go on after wave {}, as {from}", rollout.wave);
@@ -67,7 +74,7 @@ pub(crate) fn steps(model: &Model, rollout: &RolloutState, at: &Moment<'_>) -> V
         _ => {}
     }
     if rollout.course == Course::RollingOut {
-        if rollout.paused.is_none() && !rollout.is_held() && !rollout.rests() {
+        if goes_on && !rollout.is_held() && !rollout.rests() {
             steps.push(steer(Steering::Pause, "begin nothing new".to_owned()));
         }
         let what = if definition.can_undo() { "undo the rollout" } else { "go no further" };
@@ -162,7 +169,7 @@ fn steerable(
         (Steering::Abort, forward),
         (Steering::Rollback, forward && can_undo),
         (Steering::Promote, waits || unclear),
-        (Steering::Retry, unclear || stuck),
+        (Steering::Retry, unclear || stuck || rollout.is_starved()),
         (Steering::TakeOver, stuck),
     ];
     all.into_iter().filter(|(_, takes)| *takes).map(|(steering, _)| steering).collect()

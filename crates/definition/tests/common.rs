@@ -1,9 +1,9 @@
 //! What the tests share: people, definitions and short ways to say what is expected.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint_core::{
-    Action, Outcome, Project, Refusal, RefusalCode, RunStatus, RunView, Steering,
+    Action, NextAsk, Outcome, Project, Refusal, RefusalCode, RunStatus, RunView, Steering,
     event::Event,
     testing::{Bench, project, types},
     view::{RolloutView, TargetView},
@@ -198,5 +198,26 @@ pub(crate) fn finds_what_it_fits(view: &RunView, action: &Action, refused: Optio
             assert!(!is_for_nobody, "{action:?} finds {rollouts:?}, and {refusal}");
         }
         Some(_) => {}
+    }
+}
+
+/// Each step by which a rollout is steered can be taken by somebody, as it is told.
+#[track_caller]
+pub(crate) fn somebody_can_steer_so(bench: &Bench) {
+    const MEMBERS: [&str; 7] = ["ada", "bob", "cy", "dora", "eve", "fay", "zed"];
+    for step in bench.view().next_steps {
+        let Some(NextAsk::Steer { steering, state, over }) = &step.ask else { continue };
+        if *steering == Steering::Skip || !over.is_empty() {
+            continue;
+        }
+        let action = Action::Steer {
+            steering: *steering,
+            target: None,
+            reason: Some("so".to_owned()),
+            state: Some(state.clone()),
+            over: BTreeSet::new(),
+        };
+        let mut answers = MEMBERS.iter().map(|who| bench.clone().act(who, action.clone()));
+        assert!(answers.any(|answer| answer.is_ok()), "{}: {:?}", step.text, bench.view());
     }
 }

@@ -15,8 +15,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::common::{
-    APPROVED_CHANGE, PLAIN_ROLLOUT, cases, data, fatal, finds_what_it_fits, flaky, people, verdict,
-    workflow,
+    APPROVED_CHANGE, PLAIN_ROLLOUT, cases, data, fatal, finds_what_it_fits, flaky, people,
+    somebody_can_steer_so, verdict, workflow,
 };
 
 /// Random runs of each definition.
@@ -459,6 +459,7 @@ impl Watched {
         let is_over = |id: &&String| !self.activities.contains(*id) || begun.contains(*id);
         self.gone.extend(self.pending.difference(&now).filter(is_over).cloned());
         self.pending = now;
+        somebody_can_steer_so(&self.bench);
         let view = self.bench.view();
         match self.bench.status() {
             RunStatus::Working => assert!(!due.is_empty(), "nothing works: {view:?}"),

@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::common::{
-    data, done, ended, fatal, last, of_the_rollout, open, refused, steer, submitted, targets,
-    verdict,
+    data, done, ended, fatal, last, of_the_rollout, open, refused, somebody_can_steer_so, steer,
+    submitted, targets, verdict,
 };
 
 /// A rollout of `targets` with what `rest` says of it.
@@ -332,8 +332,12 @@ fn what_has_failed_counts_as_out_of_service() {
     assert_eq!((bench.status(), phase(&bench)), (RunStatus::Stuck, "stuck"));
     assert_eq!(
         bench.next_steps()[..3],
-        ["leave a target as it is", "try a target that failed again", "undo the rollout",]
+        ["leave a target as it is", "try t1 again", "undo the rollout",]
     );
+    somebody_can_steer_so(&bench);
+    let mut again = bench.clone();
+    again.act("ada", steer(Steering::Retry, None, None)).unwrap();
+    assert_eq!(open(&again), ["go#1/t1/deploy-2"]);
     let mut skipped = bench.clone();
     skipped.act("ada", steer(Steering::Skip, Some("t1"), Some("it is old"))).unwrap();
     assert_eq!(open(&skipped), ["go#1/t2/deploy"]);
