@@ -27,6 +27,7 @@ mod help;
 mod hostile_arguments;
 mod hostile_files;
 mod items;
+mod lock_file;
 mod lockdown;
 mod locks;
 mod logs;

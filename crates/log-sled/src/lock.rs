@@ -1,6 +1,8 @@
-//! One process at a time: an advisory lock on a file that says who holds it.
+//! One process at a time: an advisory lock on a file that says who holds it, and on the directory itself.
 //!
-//! sled has a lock of its own, but says only that it could not be had.
+//! The file alone would not do: who removes it, and makes another, locks another. The directory can only
+//! be removed with the log. sled has a lock of its own, but says only that it could not be had, and
+//! too late: by then something was done to its files.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -20,6 +22,7 @@ const HOLDER_BYTES_MAX: u64 = 1024;
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: File,
+    directory: File,
 }
 
 impl Lock {
@@ -36,15 +39,32 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 // Who only reads writes nothing into it: what it says is of somebody before.
                 let is_read = lock.try_lock_shared().is_ok() && lock.unlock().is_ok();
-                let (process, user) = if is_read { (None, None) } else { holder(lock) };
+                let (process, user) = if is_read { (None, None) } else { holder(&lock) };
                 return Err(OpenFailure::InUse { directory: directory.to_owned(), process, user });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
+        let held = hold(directory, File::try_lock)?;
         lock.set_len(0).map_err(io)?;
         let user: String = user.chars().filter(|c| !c.is_control()).collect();
         lock.write_all(format!("{}\n{user}\n", std::process::id()).as_bytes()).map_err(io)?;
-        Ok(Self { file: lock })
+        Ok(Self { file: lock, directory: held })
+    }
+}
+
+/// Locks the directory itself, which says nothing of who else holds it.
+fn hold(
+    directory: &Path,
+    lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+) -> Result<File, OpenFailure> {
+    let io = |source| OpenFailure::Io { path: directory.to_owned(), source };
+    let opened = File::open(directory).map_err(io)?;
+    match lock(&opened) {
+        Ok(()) => Ok(opened),
+        Err(TryLockError::WouldBlock) => {
+            Err(OpenFailure::InUse { directory: directory.to_owned(), process: None, user: None })
+        }
+        Err(TryLockError::Error(source)) => Err(io(source)),
     }
 }
 
@@ -52,8 +72,10 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Closing the file is not enough: a child that the process is just starting has a copy of
         // the handle until it runs its program, and a lock lasts as long as any copy.
-        if let Err(error) = self.file.unlock() {
-            tracing::warn!(%error, "the lock could not be given back");
+        for locked in [&self.directory, &self.file] {
+            if let Err(error) = locked.unlock() {
+                tracing::warn!(%error, "the lock could not be given back");
+            }
         }
     }
 }
@@ -62,11 +84,13 @@ impl Drop for Lock {
 #[derive(Debug)]
 pub(crate) struct HeldOff {
     file: Option<File>,
+    directory: File,
 }
 
 impl Drop for HeldOff {
     fn drop(&mut self) {
-        // As with `Lock`. What fails here fails again when the file is closed.
+        // As with `Lock`. What fails here fails again when the files are closed.
+        let _ = self.directory.unlock();
         let _ = self.file.as_ref().map(File::unlock);
     }
 }
@@ -75,25 +99,26 @@ impl Drop for HeldOff {
 /// nothing: the directory may be one that cannot be written to.
 pub(crate) fn hold_off(directory: &Path, file: &Path) -> Result<HeldOff, OpenFailure> {
     let io = |source| OpenFailure::Io { path: file.to_owned(), source };
-    let lock = match open_file(file, File::options().read(true)) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(HeldOff { file: None });
-        }
+    let file = match open_file(file, File::options().read(true)) {
+        Ok(lock) => Some(lock),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(source) => return Err(io(source)),
     };
-    match lock.try_lock_shared() {
-        Ok(()) => Ok(HeldOff { file: Some(lock) }),
-        Err(TryLockError::WouldBlock) => {
-            let (process, user) = holder(lock);
-            Err(OpenFailure::InUse { directory: directory.to_owned(), process, user })
+    if let Some(lock) = &file {
+        match lock.try_lock_shared() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let (process, user) = holder(lock);
+                return Err(OpenFailure::InUse { directory: directory.to_owned(), process, user });
+            }
+            Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        Err(TryLockError::Error(source)) => Err(io(source)),
     }
+    Ok(HeldOff { file, directory: hold(directory, File::try_lock_shared)? })
 }
 
 /// Who holds the lock, as far as can be told.
-fn holder(file: File) -> (Option<u32>, Option<String>) {
+fn holder(file: &File) -> (Option<u32>, Option<String>) {
     let mut text = String::new();
     if file.take(HOLDER_BYTES_MAX).read_to_string(&mut text).is_err() {
         return (None, None);
@@ -123,14 +148,38 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_removed_does_not_let_another_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let none = |failure: OpenFailure| {
+            assert!(matches!(&failure, OpenFailure::InUse { process: None, .. }), "{failure}");
+        };
+        let first = Lock::take(dir.path(), &path, "holdpoint work").unwrap();
+        for _ in 0..2 {
+            std::fs::remove_file(&path).unwrap();
+            none(hold_off(dir.path(), &path).unwrap_err());
+            none(Lock::take(dir.path(), &path, "me").unwrap_err());
+            none(hold_off(dir.path(), &path).unwrap_err());
+        }
+        drop(first);
+        let held_off = hold_off(dir.path(), &path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        none(Lock::take(dir.path(), &path, "me").unwrap_err());
+        let other = hold_off(dir.path(), &path).unwrap();
+        drop((held_off, other));
+        Lock::take(dir.path(), &path, "me").unwrap();
+    }
+
+    #[test]
     fn it_is_given_back_although_a_child_has_a_copy_of_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let first = Lock::take(dir.path(), &path, "me").unwrap();
-        let copy = first.file.try_clone().unwrap();
+        let copy = [&first.file, &first.directory].map(|file| file.try_clone().unwrap());
         drop(first);
         let held_off = hold_off(dir.path(), &path).unwrap();
-        let other = held_off.file.as_ref().unwrap().try_clone().unwrap();
+        let file = held_off.file.as_ref().unwrap();
+        let other = [file, &held_off.directory].map(|file| file.try_clone().unwrap());
         drop(held_off);
         Lock::take(dir.path(), &path, "me").unwrap();
         drop((copy, other));

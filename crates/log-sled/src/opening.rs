@@ -17,7 +17,7 @@ use crate::{
     sealer::Full,
     segment::SegmentFailure,
     segments::{self, Sealed, Segments},
-    store::StoreFailure,
+    store::{self, LEFTOVER_WAIT_MAX, StoreFailure},
     tail::{self, Listing, Tail},
 };
 
@@ -43,7 +43,14 @@ pub(crate) struct Opened {
 /// Opens everything. The lock must be held. A log that is not whole is left as it was found.
 pub(crate) fn open(directory: &Directory) -> Result<Opened, OpenFailure> {
     let tails = directory.tails();
-    for aside in tail::list(&tails).map_err(at(&tails))?.asides {
+    let Listing { numbers, asides, .. } = tail::list(&tails).map_err(at(&tails))?;
+    for number in numbers {
+        if !store::is_let_go(&tail::path_of(&tails, number), LEFTOVER_WAIT_MAX) {
+            let directory = directory.path().to_owned();
+            return Err(OpenFailure::InUse { directory, process: None, user: None });
+        }
+    }
+    for aside in asides {
         // An opening that did not come to its end may have changed what it was opening.
         aside.restore().map_err(at(&tails))?;
     }

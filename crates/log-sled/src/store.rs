@@ -5,7 +5,7 @@
 //! the kernel reports a failed write-back once to each handle. A failed sync is never retried.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     thread,
@@ -17,6 +17,7 @@ use sled::{Batch, Db, IVec, Mode};
 
 use crate::{
     block::{self, Piece},
+    directory::open_file,
     watch::Watch,
 };
 
@@ -28,7 +29,7 @@ pub(crate) const SYNC_BYTES_MAX: usize = 128 * 1024;
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// How long an opening waits for the threads of a log that this process closed just before.
-const LEFTOVER_WAIT_MAX: Duration = Duration::from_secs(10);
+pub(crate) const LEFTOVER_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// An entry of the tree.
 pub(crate) type Entry = (IVec, IVec);
@@ -66,7 +67,7 @@ impl Store {
         let db = loop {
             match guarded(|| config.open()) {
                 Ok(db) => break db,
-                // Our own lock is held, so whoever has sled's is on the way out.
+                // Nobody else had it when the log's opening began, see `is_let_go`.
                 Err(StoreFailure::Failed(reason))
                     if reason.contains("could not acquire lock")
                         && started.elapsed() < LEFTOVER_WAIT_MAX =>
@@ -189,6 +190,23 @@ impl Store {
     }
 }
 
+/// Whether nobody has sled open in the directory `path`, or lets it go within `patience`. Nothing is done to the
+/// files, and nothing may be as long as somebody has them, whatever other locks say.
+pub(crate) fn is_let_go(path: &Path, patience: Duration) -> bool {
+    // What cannot be opened here is not opened by others either, or found by the checks.
+    let Ok(db) = open_file(&path.join("db"), File::options().read(true)) else { return true };
+    let started = Instant::now();
+    while let Err(TryLockError::WouldBlock) = db.try_lock() {
+        if started.elapsed() >= patience {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    // A child that is just being started has a copy of the handle.
+    let _ = db.unlock();
+    true
+}
+
 impl Drop for Store {
     fn drop(&mut self) {
         // It has sled open as well.
@@ -212,5 +230,23 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, St
             Err(StoreFailure::Damaged("sled found bytes that it did not write".to_owned()))
         }
         Err(_) => Err(StoreFailure::Damaged("sled cannot make sense of its file".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_has_open_is_not_let_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("one"), dir.path().join("other"));
+        let store = Store::open(&path).unwrap();
+        drop(Store::open(&other).unwrap());
+        assert!(!is_let_go(&path, Duration::ZERO));
+        drop(store);
+        for path in [path, other, dir.path().join("missing")] {
+            assert!(is_let_go(&path, Duration::from_secs(600)), "{path:?}");
+        }
     }
 }
