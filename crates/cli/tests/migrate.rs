@@ -237,3 +237,15 @@ fn a_file_maps_the_states_of_each_old_version() {
     let back = place.sh("migrate 1 --to 1 --map-file map.yaml --reason back --as mig");
     assert!(back.errors.contains("the file leads to version 2, and `--to` to another"), "{back}");
 }
+
+#[test]
+fn nothing_is_migrated_where_one_of_the_runs_has_no_such_version() {
+    let place = place();
+    place.must("submit called --as ada");
+    let history = place.must("history 1");
+    let ran =
+        place.sh("migrate 1 3 --to 2 --map agree=board --reason 'the board has changed' --as mig");
+    assert_ne!(ran.code, Some(0), "{ran}");
+    assert!(ran.output.is_empty() && ran.errors.contains("`called` 2"), "{ran}");
+    assert_eq!(place.must("history 1"), history);
+}

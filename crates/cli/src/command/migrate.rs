@@ -37,12 +37,13 @@ pub(crate) async fn migrate(context: &Context, arguments: Migrate) -> Result<(),
     let who = arguments.acting.who()?;
     let dry = arguments.dry_run;
     let reason = arguments.reason.clone().unwrap_or_else(|| "a dry run".to_owned());
-    let all = context
+    let (all, failure) = context
         .with_engine_unless_dry(dry, async |engine| {
             let rows = meant(context, engine, &arguments).await?;
             // What is found is not always the same: only what is named can be the only one.
             let alone = !arguments.all && rows.len() == 1;
-            let mut all = Vec::new();
+            // Whatever is wrong with what was typed is found before anything is done.
+            let mut meant = Vec::new();
             for row in rows {
                 let to = version(engine, &row, &arguments.to)?;
                 if arguments.all && row.definition.digest == to {
@@ -52,19 +53,31 @@ pub(crate) async fn migrate(context: &Context, arguments: Migrate) -> Result<(),
                     None => states.clone(),
                     Some(map) => mapped(engine, map, &row, &to, &states)?,
                 };
+                meant.push((row, to, states));
+            }
+            let mut all = Vec::new();
+            for (row, to, states) in meant {
                 let several = || who.command.to_one_of_several(row.id, None);
                 let id = if alone { who.command } else { several() };
                 let action = Action::Migrate { to, states, reason: reason.clone() };
-                let plan = one(engine, row.id, command(&who, id, action), dry).await?;
-                all.push(Told { row, plan });
+                match one(engine, row.id, command(&who, id, action), dry).await {
+                    Ok(plan) => all.push(Told { row, plan }),
+                    // What was done for the runs before is told nevertheless.
+                    Err(failure) => return Ok((all, Some(failure))),
+                }
             }
-            Ok(all)
+            Ok((all, None))
         })
         .await?;
-    if let [Told { plan: Err(refusal), .. }] = all.as_slice() {
+    if let ([Told { plan: Err(refusal), .. }], None) = (all.as_slice(), &failure) {
         return Err(Failure::Refused(refusal.clone()));
     }
-    told(&all, dry)?.print(context.json)?;
+    if failure.is_none() || !all.is_empty() {
+        told(&all, dry)?.print(context.json)?;
+    }
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
     let refused: Vec<&Refusal> = all.iter().filter_map(|one| one.plan.as_ref().err()).collect();
     match refused.first() {
         None => Ok(()),
