@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
+    approval,
+    event_data::OpenRule,
     hold_model::{Approver, Exclusion, Hold, Need, Rule, listed},
     locking,
     model::{Model, StateKind, Work},
@@ -24,7 +26,7 @@ use crate::{
 pub struct Authority {
     /// The state.
     pub state: String,
-    /// What is asked, such as `approval/peer`, `task/cable`, `promote/1`, `waiver`, `override` or `settle`.
+    /// What is asked, such as `approval/peer`, all rules of an `approval` together, `task/cable`, `promote/1`, `waiver`, `override` or `settle`.
     pub what: String,
     /// Of whom, in words.
     pub whom: String,
@@ -32,7 +34,7 @@ pub struct Authority {
     pub need: u32,
     /// Whether runs wait for it; what is not needed is a way round.
     pub is_needed: bool,
-    /// The members who could. What depends on a run does not count: nobody is its requester yet, and every
+    /// The members who could: in an `approval` under some rule, as each fills one seat of all rules. What depends on a run does not count: nobody is its requester yet, and every
     /// domain that its input names is held.
     pub members: BTreeSet<MemberId>,
     /// How many of them there are too few.
@@ -85,9 +87,9 @@ impl Asked<'_> {
         if let Some(approval) = &hold.approval {
             let later = approval.escalate.iter().flat_map(|escalate| &escalate.to);
             let later: Vec<Approver> = later.cloned().collect();
-            for rule in &approval.rules {
-                self.rule(rule, &later, &approval.not);
-            }
+            let asked: Vec<(&Rule, u32, BTreeSet<MemberId>)> =
+                approval.rules.iter().map(|rule| self.rule(rule, &later, &approval.not)).collect();
+            self.together(&asked);
             if let Some(veto) = &approval.veto {
                 self.way_round("veto", &veto.from, &[], 1);
                 self.way_round("overrule", &veto.overrule, &[], 1);
@@ -162,7 +164,46 @@ impl Asked<'_> {
         self.add(what, settlers::words(work), 1, false, members);
     }
 
-    fn rule(&mut self, rule: &Rule, later: &[Approver], not: &[Exclusion]) {
+    /// What the rules of an approval ask together, where there are enough for each of them and too few for all: each
+    /// member fills one seat of the whole hold. What applies to some runs only is not counted.
+    fn together(&mut self, asked: &[(&Rule, u32, BTreeSet<MemberId>)]) {
+        let asked: Vec<_> = asked.iter().filter(|(rule, ..)| rule.when.is_none()).collect();
+        let rules: Vec<OpenRule> = asked
+            .iter()
+            .map(|(rule, need, _)| OpenRule {
+                rule: rule.name.clone(),
+                need: *need,
+                qualified: None,
+                roster: None,
+            })
+            .collect();
+        let need = rules.iter().fold(0_u32, |all, rule| all.saturating_add(rule.need));
+        let members: BTreeSet<MemberId> =
+            asked.iter().flat_map(|(.., members)| members).cloned().collect();
+        let seats = |id: &MemberId| -> BTreeSet<String> {
+            let theirs = asked.iter().filter(|(.., members)| members.contains(id));
+            theirs.map(|(rule, ..)| rule.name.clone()).collect()
+        };
+        let each: Vec<BTreeSet<String>> = members.iter().map(seats).collect();
+        let filled: u32 = approval::filled(&rules, &each.iter().collect::<Vec<_>>()).iter().sum();
+        let lacks = need.saturating_sub(filled);
+        let is_enough_for_each = asked
+            .iter()
+            .all(|(_, need, members)| u32::try_from(members.len()).is_ok_and(|all| *need <= all));
+        if is_enough_for_each && lacks > 0 {
+            let state = self.state.to_owned();
+            let whom = "those whom the rules ask together".to_owned();
+            let what = "approval".to_owned();
+            self.found.push(Authority { state, what, whom, need, is_needed: true, members, lacks });
+        }
+    }
+
+    fn rule<'r>(
+        &mut self,
+        rule: &'r Rule,
+        later: &[Approver],
+        not: &[Exclusion],
+    ) -> (&'r Rule, u32, BTreeSet<MemberId>) {
         let from = [rule.from.as_slice(), later].concat();
         let members = self.could(&from, rule.qualified.as_ref());
         let need = match &rule.need {
@@ -177,7 +218,8 @@ impl Asked<'_> {
         if !later.is_empty() {
             whom.push_str(&format!(", and {} when it is escalated", listed(later)));
         }
-        self.add(what, whom, need, true, members);
+        self.add(what, whom, need, true, members.clone());
+        (rule, need, members)
     }
 
     fn needed(

@@ -117,3 +117,43 @@ fn what_is_asked_is_told_with_whom_there_is() {
     work settle (round) 1 of role technician or the requester, qualified in network, but not the executors: bob; lacks 0
     ");
 }
+
+#[test]
+fn nobody_is_counted_for_two_seats() {
+    let rules = |rules: &str| {
+        let head = "workflow: change\nversion: 1\ntitle: Change\ninput: { type: object, properties: { big: { type: boolean, default: false } } }\nstart: ask\nstates:\n";
+        let source = format!(
+            "{head}  ask:\n    hold: {{ approval: {{ rules: {{ {rules} }} }} }}\n    on: {{ released: done, rejected: refused }}\n  done: {{ end: done }}\n  refused: {{ end: refused }}\n"
+        );
+        let definition = Definition::parse("change.yaml", &source).unwrap().definition;
+        let members: [(&str, &[&str], &[&str]); 3] = [
+            ("bob", &["engineer"], &[]),
+            ("cy", &["engineer", "board"], &[]),
+            ("dee", &["engineer", "board", "chief", "lead"], &[]),
+        ];
+        let asked = definition.authority(&project(&members), BEGIN.parse().unwrap());
+        let together = asked.iter().filter(|one| one.what == "approval");
+        in_words(&together.cloned().collect::<Vec<_>>())
+    };
+    let peers = "peers: { from: role:engineer, need: 2 }";
+    assert_eq!(rules(peers), [""; 0]);
+    assert_eq!(rules(&format!("{peers}, board: {{ from: role:board, need: 1 }}")), [""; 0]);
+    assert_eq!(
+        rules(&format!("{peers}, board: {{ from: role:board, need: 2 }}")),
+        ["ask approval 4 of those whom the rules ask together: bob cy dee; lacks 1"]
+    );
+    // Enough of all, and of those only one who could sit where two are asked.
+    assert_eq!(
+        rules(
+            "one: { from: role:chief, need: 1 }, two: { from: role:lead, need: 1 }, peer: { from: role:engineer, need: 1 }"
+        ),
+        ["ask approval 3 of those whom the rules ask together: bob cy dee; lacks 1"]
+    );
+    // That too few could fill one alone is told of that one.
+    assert_eq!(rules(&format!("{peers}, board: {{ from: role:board, need: 3 }}")), [""; 0]);
+    // Not every run waits for what has a condition.
+    assert_eq!(
+        rules(&format!("{peers}, board: {{ when: input.big, from: role:board, need: 2 }}")),
+        [""; 0]
+    );
+}

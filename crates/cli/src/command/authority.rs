@@ -106,9 +106,9 @@ pub(super) fn too_few(definition: &Definition, project: &Project) -> Vec<String>
         .iter()
         .take(TOLD_MAX)
         .map(|one| {
-            let could = match one.members.len() {
+            let could = match one.need.saturating_sub(one.lacks) {
                 0 => "nobody in the project could".to_owned(),
-                there => format!("{} could", count(there as u64, "member")),
+                there => format!("{} could", count(there, "member")),
             };
             if one.is_unwitnessed() {
                 return format!(
