@@ -257,13 +257,13 @@ fn nothing_is_done_but_what_was_seen() {
     submit(&place, "Four", r#"["web-7"]"#, "ada");
     place.must("work");
     assert_snapshot!(place.shows(&[
-        "skip --seen seen.json --target web-7 --reason 'it is dead' --as ada",
+        "skip --seen seen.json --reason 'it is dead' --as ada",
         "retry --seen seen.json --all --as ada",
         "retry --seen seen.json --as ada",
         "retry --all --dry-run --as ada",
         "retry --seen seen.json --as ada",
     ]), @"
-    $ holdpoint skip --seen seen.json --target web-7 --reason 'it is dead' --as ada
+    $ holdpoint skip --seen seen.json --reason 'it is dead' --as ada
     error: `seen.json` is no preview of `skip`: it is one of `retry`
     help: make one: `holdpoint skip … --dry-run --json > FILE`
     [exit 2]
@@ -297,11 +297,99 @@ fn nothing_is_done_but_what_was_seen() {
     help: each is told above
     refused: run 1 (One) is stuck at `roll-out`: it is not as it was seen: now it would be about the rollout of `roll-out`, web-7
       help     look at it again: `--dry-run --json`
-    refused: run 2 (Two) is working at `roll-out`: no target rests
-      help     a target that has failed is tried again by its name
-    refused: run 3 (Three) is working at `roll-out`: no target rests
-      help     a target that has failed is tried again by its name
+    refused: run 2 (Two) is working at `roll-out`, web-7: the target `web-7` cannot be tried again: it is restoring
+      help     wait until what is done to it has ended
+    refused: run 3 (Three) is working at `roll-out`, db-1: the target `db-1` cannot be tried again: it is restoring
+      help     wait until what is done to it has ended
     3 refused
+    [exit 1]
+    ");
+}
+
+#[test]
+fn several_targets_are_meant_and_all_that_failed() {
+    let _filters = filters();
+    let bears = "max_failed: 3, waves: [{ to: 100%, bake: 1h }], each:";
+    let place = place(&FLEET.replace("each:", bears));
+    ["web-7", "db-1"].iter().for_each(|target| place.write(&format!("no-deploy-{target}"), ""));
+    submit(&place, "One", r#"["web-1", "web-7", "db-1"]"#, "ada");
+    submit(&place, "Two", r#"["web-1", "web-7"]"#, "ada");
+    place.must("work");
+    assert_snapshot!(place.shows(&[
+        "retry --all --dry-run --as ada",
+        "retry --all --failed --dry-run --as bob",
+        "skip 1 2 --target db-1 --target web-7 --target db-1 --reason 'they are dead' --dry-run --as ada",
+        "retry 1 2 --failed --as ada",
+    ]), @"
+    $ holdpoint retry --all --dry-run --as ada
+    there is no rollout that this fits
+
+    $ holdpoint retry --all --failed --dry-run --as bob
+    error[HP1002]: 3 of 3 refused it: `bob` may not steer this rollout (`retry`)
+    help: each is told above
+    refused: run 1 (One) is held at `roll-out`, web-7: `bob` may not steer this rollout (`retry`)
+      help     the requester or role owner: ada
+    refused: run 1 (One) is held at `roll-out`, db-1: `bob` may not steer this rollout (`retry`)
+      help     the requester or role owner: ada
+    refused: run 2 (Two) is held at `roll-out`, web-7: `bob` may not steer this rollout (`retry`)
+      help     the requester or role owner: ada
+    3 refused
+    [exit 1]
+
+    $ holdpoint skip 1 2 --target db-1 --target web-7 --target db-1 --reason 'they are dead' --dry-run --as ada
+    error[HP1009]: 1 of 4 refused it: the rollout has no target `db-1`
+    help: each is told above
+    would be skipped: run 1 (One) is held at `roll-out`
+      db-1 (failed)
+    would be skipped: run 1 (One) is held at `roll-out`
+      web-7 (failed)
+    refused: run 2 (Two) is held at `roll-out`, db-1: the rollout has no target `db-1`
+      help     `holdpoint show RUN` lists its targets
+    would be skipped: run 2 (Two) is held at `roll-out`
+      web-7 (failed)
+    3 would be skipped, 1 refused
+    [exit 1]
+
+    $ holdpoint retry 1 2 --failed --as ada
+    retried: run 1 (One) is working at `roll-out`
+      web-7
+    retried: run 1 (One) is working at `roll-out`
+      db-1
+    retried: run 2 (Two) is working at `roll-out`
+      web-7
+    3 retried
+    ");
+    place.must("work");
+    let seen = place.must(
+        "skip --all --target db-1 --target web-7 --reason 'they are dead' --dry-run --json --as ada",
+    );
+    place.write("seen.json", seen);
+    assert_snapshot!(place.shows(&[
+        "retry 2 --failed --as ada",
+        "skip --seen seen.json --reason 'they are dead' --as ada",
+    ]), @"
+    $ holdpoint retry 2 --failed --as ada
+    retried run 2: Two
+    working at `roll-out`
+    rollout: rolling out, wave 1 of 1, 0 of 2 targets failed (undone at 2)
+      WAVE  TARGET  STATE
+      1     web-1   healthy
+      1     web-7   deploying  `/bin/sh` ended with exit status: 1: it said nothing
+    next: run `holdpoint work`, which does what machines are to do
+    next: begin nothing new: `holdpoint pause 2 --reason TEXT`
+    next: undo the rollout: `holdpoint abort 2 --reason TEXT`
+    next: cancel the run, as `ada` or a member with the role `owner`
+
+    $ holdpoint skip --seen seen.json --reason 'they are dead' --as ada
+    error[HP1006]: 1 of 3 refused it: the target `web-7` cannot be skipped now: it is deploying, or about to
+    help: each is told above
+    skipped: run 1 (One) is held at `roll-out`
+      db-1
+    skipped: run 1 (One) is held at `roll-out`
+      web-7
+    refused: run 2 (Two) is working at `roll-out`, web-7: the target `web-7` cannot be skipped now: it is deploying, or about to
+      help     pause the rollout first: what nobody has begun is taken back by that; what was begun comes to its end before
+    2 skipped, 1 refused
     [exit 1]
     ");
 }

@@ -32,15 +32,7 @@ states:
 
 /// Two runs that `bob` has approved, and that have lost what they rely on.
 fn place() -> Place {
-    let place = Place::empty();
-    place.must("init");
-    place.must("project create lab --as ada");
-    for member in ["bob", "eve", "cy"] {
-        place.must(&format!("project member add {member} --role engineer --as ada"));
-    }
-    for member in ["bob", "eve"] {
-        place.must(&format!("project qualify {member} network --issuer CCIE --as ada"));
-    }
+    let place = Place::lab();
     let program = "[activity.build]\ncommand = ['/bin/sh', '-c', 'cat > /dev/null']\n";
     place.write(&format!("{DATA}/holdpoint.toml"), program);
     place.write("change.yaml", CHANGE);
@@ -194,7 +186,7 @@ fn a_run_whose_approval_has_lapsed_rests_and_goes_on_when_that_is_mended() {
     times are UTC; with `--json` every event is printed as it is stored
 
     $ holdpoint verify
-    the log is whole: 51 events in 3 streams, [n] bytes
+    the log is whole: 53 events in 3 streams, [n] bytes
     every run replays: 2 runs
     root sha256:[digest]
     ");

@@ -1,5 +1,7 @@
 //! How people steer rollouts, as it is typed.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use holdpoint::core::Steering;
 
@@ -61,6 +63,9 @@ pub(crate) enum Steer {
         of: Rollouts,
         #[command(flatten)]
         at: At,
+        /// Also all targets that have failed, where the rollout goes forward nevertheless
+        #[arg(long, conflicts_with_all = ["targets", "seen"])]
+        failed: bool,
         /// Why
         #[arg(long, value_parser = words)]
         reason: Option<String>,
@@ -102,19 +107,22 @@ pub(crate) struct Rollouts {
 /// At which target.
 #[derive(Debug, Args)]
 pub(crate) struct At {
-    /// The target; behind named runs its name alone will do, as in `skip 3 web-7`. Where it can be left
-    /// out, all are meant that a person must decide about
-    #[arg(long, value_name = "TARGET")]
-    target: Option<String>,
+    /// The target, can be given several times; behind named runs its name alone will do, as in `skip 3
+    /// web-7`. Where it can be left out, all are meant that a person must decide about
+    #[arg(long = "target", value_name = "TARGET", conflicts_with = "seen")]
+    targets: Vec<String>,
 }
 
 impl At {
-    /// The target that is meant. It may stand behind the runs, where it cannot be taken for one.
-    fn taken_from(self, which: &mut Which) -> Option<String> {
-        if self.target.is_some() || which.runs.len() < 2 {
-            return self.target;
+    /// The targets that are meant, each once. One may stand behind the runs, where it cannot be taken for
+    /// one.
+    fn taken_from(mut self, which: &mut Which) -> Vec<String> {
+        if self.targets.is_empty() && which.runs.len() > 1 {
+            self.targets.extend(which.runs.pop_if(|last| !names_a_run(last)));
         }
-        which.runs.pop_if(|last| !names_a_run(last))
+        let mut known = BTreeSet::new();
+        self.targets.retain(|target| known.insert(target.clone()));
+        self.targets
     }
 }
 
@@ -122,7 +130,9 @@ impl At {
 pub(crate) struct Steered {
     pub(crate) of: Rollouts,
     pub(crate) steering: Steering,
-    pub(crate) target: Option<String>,
+    pub(crate) targets: Vec<String>,
+    /// Whether all that have failed are meant besides.
+    pub(crate) failed: bool,
     pub(crate) reason: Option<String>,
     /// The runs over whose work it is wanted.
     pub(crate) over: Vec<String>,
@@ -150,7 +160,7 @@ impl Steer {
     /// What is wanted.
     pub(crate) fn steered(self) -> Result<Steered, Failure> {
         let steering = self.steering();
-        let mut named = Vec::new();
+        let (mut named, mut also_failed) = (Vec::new(), false);
         let (mut of, at, reason) = match self {
             Self::Pause { of, reason } | Self::Abort { of, reason } => (of, None, Some(reason)),
             Self::Resume { of, reason } => (of, None, reason),
@@ -158,18 +168,22 @@ impl Steer {
                 named = over;
                 (of, None, Some(reason))
             }
-            Self::Promote { of, at, reason }
-            | Self::Retry { of, at, reason }
-            | Self::TakeOver { of, at, reason } => (of, Some(at), reason),
+            Self::Promote { of, at, reason } | Self::TakeOver { of, at, reason } => {
+                (of, Some(at), reason)
+            }
+            Self::Retry { of, at, failed, reason } => {
+                also_failed = failed;
+                (of, Some(at), reason)
+            }
             Self::Skip { of, at, reason } => (of, Some(at), Some(reason)),
         };
-        let target = at.and_then(|at| at.taken_from(&mut of.which));
-        if steering == Steering::Skip && target.is_none() {
+        let targets = at.map_or_else(Vec::new, |at| at.taken_from(&mut of.which));
+        if steering == Steering::Skip && targets.is_empty() && of.which.seen.is_none() {
             return Err(Failure::usage(
                 "no target is named that is to be left out",
                 "say `--target NAME`, or its name behind the runs: `holdpoint skip RUN NAME --reason TEXT`",
             ));
         }
-        Ok(Steered { of, steering, target, reason, over: named })
+        Ok(Steered { of, steering, targets, failed: also_failed, reason, over: named })
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct OfVote {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OfRollout {
     /// The state.
-    pub(crate) rollout: String,
+    rollout: String,
     /// How often it was entered.
     visit: u32,
     /// Whether it was done, and is undone afterwards.
@@ -92,6 +92,15 @@ impl About {
 }
 
 impl OfRollout {
+    /// The rollout, and its target where it is about one alone.
+    pub(crate) fn part(&self) -> (&str, Option<&str>) {
+        let target = match self.targets.as_slice() {
+            [only] => Some(only.as_str()),
+            _ => None,
+        };
+        (&self.rollout, target)
+    }
+
     fn in_words(&self) -> String {
         let Self { rollout, visit, done, paused, gate, targets } = self;
         let mut text = format!("about the rollout of `{rollout}`");

@@ -49,6 +49,16 @@ pub(crate) trait Errand {
     /// What it fits of a run that nobody has named: nothing, the run, or parts of it.
     fn fits(&self, view: &RunView) -> Vec<Part>;
 
+    /// What is meant of a run that is named, where that is more than one thing.
+    fn named(&self, _view: &RunView) -> Option<Vec<Part>> {
+        None
+    }
+
+    /// Whether a run that is named has to be looked at to know that.
+    fn looks_at_named(&self) -> bool {
+        false
+    }
+
     /// What it would be about, of the run as it is before, and what would happen.
     fn look(&self) -> Look;
 
@@ -57,7 +67,7 @@ pub(crate) trait Errand {
 
     /// The part of a run that a preview has found.
     fn part(&self, _about: &About) -> Part {
-        None
+        Part::default()
     }
 
     /// Who else must be a member.
@@ -65,9 +75,9 @@ pub(crate) trait Errand {
         None
     }
 
-    /// The target that must be in some rollout.
-    fn target(&self) -> Option<&str> {
-        None
+    /// The targets of which each must be in some rollout.
+    fn targets(&self) -> &[String] {
+        &[]
     }
 
     /// Whether a run that was found and not named is left alone where it refuses: there may be many that
@@ -77,8 +87,27 @@ pub(crate) trait Errand {
     }
 }
 
-/// Which part of a run is meant, such as the state of one of its rollouts; the run itself when there is none.
-pub(crate) type Part = Option<String>;
+/// Which part of a run is meant; the run itself when nothing is said.
+#[derive(Clone, Default)]
+pub(crate) struct Part {
+    /// The state whose rollout.
+    pub(crate) rollout: Option<String>,
+    /// Which of its targets.
+    pub(crate) target: Option<String>,
+}
+
+impl Part {
+    /// What tells it from the other parts of the run.
+    fn key(&self) -> Option<String> {
+        match (&self.rollout, &self.target) {
+            (None, None) => None,
+            (rollout, target) => {
+                let target = target.iter().map(|target| format!("/{target}"));
+                Some(rollout.iter().cloned().chain(target).collect())
+            }
+        }
+    }
+}
 
 /// Says what a command is about.
 pub(crate) type Look = Arc<dyn Fn(&RunView, &[NewEvent]) -> Option<Found> + Send + Sync>;
@@ -121,14 +150,14 @@ pub(crate) async fn each(
                 None if which.runs.is_empty() => {
                     found(context, engine, errand, &who, &mut told).await?
                 }
-                None => named(context, engine, &which.runs).await?,
+                None => named(context, engine, errand, &which.runs).await?,
             };
             if let ([one @ Meant { how: How::Named, .. }], false) = (meant.as_slice(), dry_run) {
                 let sent = command(&who, who.command, errand.action(one));
                 return run::send(engine, one.run, sent, errand.done().0).await.map(Came::One);
             }
             for one in &meant {
-                let id = who.command.to_one_of_several(one.run, one.part.as_deref());
+                let id = who.command.to_one_of_several(one.run, one.part.key().as_deref());
                 let command = command(&who, id, errand.action(one));
                 let one = if dry_run {
                     would(engine, errand, one, &command).await
@@ -160,10 +189,21 @@ fn command(who: &Who, id: CommandId, action: Action) -> Command {
 async fn named(
     context: &Context,
     engine: &Engine,
+    errand: &impl Errand,
     names: &[String],
 ) -> Result<Vec<Meant>, Failure> {
-    let runs = context.runs(engine, names).await?;
-    Ok(runs.into_iter().map(|run| Meant { run, part: None, how: How::Named }).collect())
+    let mut meant = Vec::new();
+    for run in context.runs(engine, names).await? {
+        let mut parts = vec![Part::default()];
+        // What cannot be looked at says so when it is told.
+        if errand.looks_at_named()
+            && let Ok(detail) = engine.run(run).await
+        {
+            parts = errand.named(&detail.view).unwrap_or(parts);
+        }
+        meant.extend(parts.into_iter().map(|part| Meant { run, part, how: How::Named }));
+    }
+    Ok(meant)
 }
 
 /// The largest preview that is read, in bytes.
@@ -238,7 +278,7 @@ async fn found(
     rows.retain(|row| !row.status.is_ended() && errand.takes(row));
     rows.reverse();
     let mut runs = Vec::new();
-    let mut has_target = errand.target().is_none();
+    let mut not_there: Vec<&String> = errand.targets().iter().collect();
     for row in rows {
         let run = row.id;
         let view = match engine.run(run).await {
@@ -249,11 +289,11 @@ async fn found(
             }
             Err(failure) => return Err(failure.into()),
         };
-        has_target |= errand.target().is_some_and(|target| is_target(&view, target));
+        not_there.retain(|target| !is_target(&view, target));
         let parts = errand.fits(&view);
         runs.extend(parts.into_iter().map(|part| Meant { run, part, how: How::Found }));
     }
-    if let (Some(target), false) = (errand.target(), has_target) {
+    if let Some(target) = not_there.first() {
         return Err(Refusal::new(
             RefusalCode::NotFound,
             format!("no run that this could be for has a rollout with a target `{target}`"),

@@ -64,7 +64,7 @@ impl Errand for Cancelling {
 
     fn fits(&self, view: &RunView) -> Vec<Part> {
         let can_be = view.next_steps.iter().any(|step| step.ask == Some(NextAsk::Cancel));
-        if can_be { vec![None] } else { Vec::new() }
+        if can_be { vec![Part::default()] } else { Vec::new() }
     }
 
     fn look(&self) -> Look {

@@ -1,9 +1,9 @@
 //! What came of a command to several runs: each is decided by itself and has a line of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdpoint::{
-    core::{Refusal, RefusalCode, RunAnswer},
+    core::{Refusal, RefusalCode, RunAnswer, RunId},
     engine::{QueryFailure, RunDetail, RunRow},
 };
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ impl Told {
         Self {
             line: show::in_few_words(detail),
             row: detail.row.clone(),
-            part: None,
+            part: Part::default(),
             rollouts: detail.view.rollouts().len(),
             found: None,
             no_plan,
@@ -87,7 +87,7 @@ impl Told {
     /// Of a run that cannot be loaded.
     pub(crate) fn unloadable(row: RunRow, outcome: Outcome) -> Self {
         let line = format!("run {} ({})", row.number, output::line(&row.title));
-        let (part, rollouts, found, no_plan) = (None, 0, None, BTreeMap::new());
+        let (part, rollouts, found, no_plan) = (Part::default(), 0, None, BTreeMap::new());
         Self { line, row, part, rollouts, found, no_plan, outcome }
     }
 
@@ -97,10 +97,14 @@ impl Told {
     }
 
     fn in_words(&self, done: &str) -> String {
-        let line = match &self.part {
-            Some(part) if self.rollouts > 1 => format!("{}, the rollout of `{part}`", self.line),
-            _ => self.line.clone(),
-        };
+        let Part { rollout, target } = &self.part;
+        let mut line = self.line.clone();
+        if let Some(rollout) = rollout.as_ref().filter(|_| self.rollouts > 1) {
+            line.push_str(&format!(", the rollout of `{rollout}`"));
+        }
+        if let Some(target) = target.as_ref().filter(|_| self.outcome.refusal().is_some()) {
+            line.push_str(&format!(", {}", output::line(target)));
+        }
         let found = self.found.as_ref();
         match &self.outcome {
             Outcome::Done => {
@@ -142,8 +146,11 @@ impl Told {
             }),
         });
         if let Some(members) = json.as_object_mut() {
-            if let Some(part) = &self.part {
-                members.insert("rollout".to_owned(), json!(part));
+            if let Some(rollout) = &self.part.rollout {
+                members.insert("rollout".to_owned(), json!(rollout));
+            }
+            if let Some(target) = &self.part.target {
+                members.insert("targets".to_owned(), json!([target]));
             }
             if let Some(Found { about, releases, .. }) = &self.found {
                 if let Ok(Value::Object(about)) = serde_json::to_value(about) {
@@ -227,14 +234,16 @@ pub(crate) fn print(context: &Context, errand: &impl Errand, all: &[Told]) -> Re
         Some(first) => Err(Failure::Refused(
             Refusal::new(
                 first.code,
-                format!(
-                    "{} of {} refused it: {}",
-                    refused.len(),
-                    count(u64::try_from(all.len()).unwrap_or(u64::MAX), "run"),
-                    first.message
-                ),
+                format!("{} of {} refused it: {}", refused.len(), number(all), first.message),
             )
             .needs("each is told above"),
         )),
     }
+}
+
+/// How many there are, and of what.
+fn number(all: &[Told]) -> String {
+    let runs: BTreeSet<RunId> = all.iter().map(|one| one.row.id).collect();
+    let number = u64::try_from(all.len()).unwrap_or(u64::MAX);
+    if runs.len() == all.len() { count(number, "run") } else { number.to_string() }
 }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use holdpoint::{
-    core::{Action, Refusal, RunId, RunView, Steering},
+    core::{Action, Refusal, RunId, RunView, Steering, view::RolloutView},
     engine::RunRow,
 };
 use serde_json::Value;
@@ -25,7 +25,7 @@ use crate::{
 
 /// Steers rollouts, one or many.
 pub(crate) async fn steer(context: &Context, steer: Steer) -> Result<(), Failure> {
-    let Steered { of, steering, target, reason, over } = steer.steered()?;
+    let Steered { of, steering, targets, failed, reason, over } = steer.steered()?;
     let Rollouts { which, state, acting } = of;
     let filter = Filter { whose: which.whose.clone(), state: None };
     let over = if over.is_empty() {
@@ -34,14 +34,16 @@ pub(crate) async fn steer(context: &Context, steer: Steer) -> Result<(), Failure
         let runs = context.with_engine_to_read(async |engine| context.runs(engine, &over).await);
         runs.await?.into_iter().collect()
     };
-    let wheel = Wheel { steering, target, reason, state, over, filter };
+    let wheel = Wheel { steering, targets, failed, reason, state, over, filter };
     bulk::each(context, which, &acting, &wheel).await
 }
 
 /// What is wanted of rollouts.
 struct Wheel {
     steering: Steering,
-    target: Option<String>,
+    targets: Vec<String>,
+    /// Whether it is also for all targets that have failed.
+    failed: bool,
     reason: Option<String>,
     state: Option<String>,
     over: BTreeSet<RunId>,
@@ -73,9 +75,9 @@ impl Errand for Wheel {
     fn action(&self, to: &Meant) -> Action {
         Action::Steer {
             steering: self.steering,
-            target: self.target.clone(),
+            target: to.part.target.as_ref().or(self.targets.first()).cloned(),
             reason: self.reason.clone(),
-            state: to.part.clone().or_else(|| self.state.clone()),
+            state: to.part.rollout.as_ref().or(self.state.as_ref()).cloned(),
             over: self.over.clone(),
         }
     }
@@ -92,11 +94,39 @@ impl Errand for Wheel {
 
     fn fits(&self, view: &RunView) -> Vec<Part> {
         let rollouts = view.rollouts().into_iter();
-        let meant = rollouts.filter(|one| {
-            self.state.as_ref().is_none_or(|state| one.state == *state)
-                && one.takes(self.steering, self.target.as_deref())
-        });
-        meant.map(|one| Some(one.state.clone())).collect()
+        let of = |one: &&RolloutView| self.state.as_ref().is_none_or(|state| one.state == *state);
+        let mut parts = Vec::new();
+        for rollout in rollouts.filter(of) {
+            let takes = |target: &str| rollout.takes(self.steering, Some(target));
+            let targets: Vec<&String> = if self.failed {
+                let all = rollout.targets.iter().filter(|one| one.state == "failed");
+                all.map(|one| &one.target).filter(|target| takes(target)).collect()
+            } else {
+                self.targets.iter().filter(|target| takes(target)).collect()
+            };
+            // What rests because of targets that have failed goes on by those.
+            let rests = rollout.targets.iter().any(|one| one.state == "stuck");
+            let as_a_whole = self.targets.is_empty()
+                && rollout.takes(self.steering, None)
+                && (!self.failed || rests);
+            let each = targets.into_iter().cloned().map(Some);
+            let of_each = as_a_whole.then_some(None).into_iter().chain(each);
+            let rollout = Some(rollout.state.clone());
+            parts.extend(of_each.map(|target| Part { rollout: rollout.clone(), target }));
+        }
+        parts
+    }
+
+    fn named(&self, view: &RunView) -> Option<Vec<Part>> {
+        if self.failed {
+            return Some(self.fits(view)).filter(|parts| !parts.is_empty());
+        }
+        let each = self.targets.iter().cloned().map(Some);
+        Some(each.map(|target| Part { rollout: self.state.clone(), target }).collect())
+    }
+
+    fn looks_at_named(&self) -> bool {
+        self.failed || self.targets.len() > 1
     }
 
     fn look(&self) -> Look {
@@ -110,12 +140,15 @@ impl Errand for Wheel {
 
     fn part(&self, about: &About) -> Part {
         match about {
-            About::Rollout(about) => Some(about.rollout.clone()),
-            About::Vote(_) | About::Run(_) => None,
+            About::Rollout(about) => {
+                let (rollout, target) = about.part();
+                Part { rollout: Some(rollout.to_owned()), target: target.map(str::to_owned) }
+            }
+            About::Vote(_) | About::Run(_) => Part::default(),
         }
     }
 
-    fn target(&self) -> Option<&str> {
-        self.target.as_deref()
+    fn targets(&self) -> &[String] {
+        &self.targets
     }
 }

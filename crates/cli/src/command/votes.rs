@@ -77,7 +77,7 @@ impl Errand for Voting {
             self.hold.as_ref().is_none_or(|hold| open.hold == *hold)
                 && open.conditions.iter().any(|condition| condition.kind == "approval")
         });
-        if waits { vec![None] } else { Vec::new() }
+        if waits { vec![Part::default()] } else { Vec::new() }
     }
 
     fn look(&self) -> Look {
