@@ -276,12 +276,22 @@ impl<'a> Asked<'a> {
     pub(crate) fn could<'v>(&self, at: &Moment<'v>) -> Vec<Voter<'v>> {
         let own = at.project.members().iter().map(|(id, member)| Voter::own(id, member));
         own.chain(substitutes::all(self.open.substitutes, at))
-            .filter(|voter| !self.open.has_voted(voter.place()))
             .filter(|voter| {
+                if self.open.has_voted(voter.place()) {
+                    return self.fills_anew(voter, at);
+                }
                 let eligible = self.eligible(voter, at);
                 eligible.is_ok_and(|one| !self.open.counts_already(voter.id, &one.rules))
             })
             .collect()
+    }
+
+    /// Whether a vote would fill a seat in the stead of one in the same place that has lapsed in part.
+    pub(crate) fn fills_anew(&self, voter: &Voter<'_>, at: &Moment<'_>) -> bool {
+        self.open.without_lapsed(voter.place()).is_some_and(|open| {
+            let eligible = self.eligible(voter, at);
+            eligible.is_ok_and(|one| open.seats(Some(voter.id), &one.rules))
+        })
     }
 
     /// Refuses a vote, naming who could give one.

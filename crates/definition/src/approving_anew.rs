@@ -72,7 +72,7 @@ impl Draft<'_> {
             )
             .needs("cancel the run, where it is not to go on"));
         }
-        let open = counting(&relied.open, approval, self.at);
+        let mut open = counting(&relied.open, approval, self.at);
         let asked: BTreeSet<&Digest> = open.plans.values().collect();
         if !plans.is_empty() && !plans.iter().eq(asked) {
             let message = format!("`{hold}` was released with other plans");
@@ -86,8 +86,11 @@ impl Draft<'_> {
         };
         let whose = place.unwrap_or(id);
         if open.has_voted(whose) {
-            let message = format!("the approval of `{whose}` on `{hold}` counts as it is");
-            return Err(Refusal::new(RefusalCode::AlreadyVoted, message));
+            open = open.without_lapsed(whose).ok_or_else(|| {
+                let message = format!("the approval of `{whose}` on `{hold}` counts as it is");
+                Refusal::new(RefusalCode::AlreadyVoted, message)
+                    .needs("an approval of somebody else who is asked, and qualified now")
+            })?;
         }
         let ballot =
             self.ballot((&open, definition, approval), &voters, Vote::Approve, reason, &[])?;
@@ -102,7 +105,7 @@ pub(crate) fn evolve(state: &mut State, ballot: &Ballot, meta: &Meta<'_>) -> Res
     let relied = state.relied.get_mut(&ballot.hold);
     let relied = relied.ok_or_else(|| format!("`{}` is not approved now", ballot.hold))?;
     let open = Arc::make_mut(&mut relied.open);
-    // One that does not count any more.
+    // One that does not count any more, or no seat is left empty without.
     open.votes.retain(|vote| vote.member != *ballot.place());
     evolve::vote(open, ballot, Vote::Approve, meta)
 }

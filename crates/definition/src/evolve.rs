@@ -614,6 +614,7 @@ pub(crate) fn vote(
         duties: ballot.duties.clone(),
         evidence: ballot.evidence.clone(),
         digest: Some(ballot.digest),
+        lapsed: false,
     });
     Ok(())
 }

@@ -116,6 +116,9 @@ pub(crate) struct Given {
     /// The digest of the input that it was given on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<Digest>,
+    /// Whether it counts, at the moment that is looked at, under fewer rules than when it was given.
+    #[serde(skip)]
+    pub(crate) lapsed: bool,
 }
 
 /// Who gave a vote in the place of another, and what let them.
@@ -258,6 +261,16 @@ impl HoldState {
     /// Whether somebody has voted in the place of a member.
     pub(crate) fn has_voted(&self, member: &MemberId) -> bool {
         self.vote_of(member).is_some()
+    }
+
+    /// As it is without the approval in the place of a member that counts under fewer rules than it did, where
+    /// no seat becomes empty by that: the member may have another, which has the member's one seat then.
+    pub(crate) fn without_lapsed(&self, member: &MemberId) -> Option<Self> {
+        self.vote_of(member).filter(|vote| vote.lapsed)?;
+        let mut without = self.clone();
+        without.votes.retain(|vote| vote.member != *member);
+        let seats = |open: &Self| open.filled().iter().sum::<u32>();
+        (seats(&without) == seats(self)).then_some(without)
     }
 
     /// Whether somebody has rejected.

@@ -114,8 +114,9 @@ pub(crate) fn counting(open: &HoldState, approval: &Approval, at: &Moment<'_>) -
     };
     let mut then = open.clone();
     for vote in &mut then.votes {
-        let voter = vote.voter().clone();
+        let (voter, before) = (vote.voter().clone(), vote.rules.len());
         vote.rules.retain(|rule| counts(rule, &voter));
+        vote.lapsed = vote.rules.len() < before;
     }
     then.votes.retain(|vote| vote.vote != Vote::Approve || !vote.rules.is_empty());
     then

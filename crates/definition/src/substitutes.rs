@@ -175,7 +175,8 @@ pub(crate) const COUNTS_ONCE: &str = "has approved already, and counts once";
 /// Those who could vote under what is asked in the place of others, or what keeps them from it.
 pub(crate) fn views(asked: &Asked<'_>, open: &HoldState, at: &Moment<'_>) -> Vec<SubstituteView> {
     let all = all(open.substitutes, at);
-    let meant = all.iter().filter(|one| asked.asks_any(one) && !open.has_voted(one.place()));
+    let may = |one: &Voter<'_>| !open.has_voted(one.place()) || asked.fills_anew(one, at);
+    let meant = all.iter().filter(|one| asked.asks_any(one) && may(one));
     let views = meant.filter_map(|voter| {
         let one = voter.stands_for?;
         let eligible = asked.eligible(voter, at);

@@ -495,13 +495,15 @@ fn candidates(
         .map(|(id, member)| Voter::own(id, member))
         .filter(|voter| one.asks_any(voter))
         .map(|voter| {
-            let lacks =
-                open.vote_of(voter.id).map(has_voted).or_else(|| match one.eligible(&voter, at) {
+            let lacks = match open.vote_of(voter.id) {
+                Some(vote) => (!one.fills_anew(&voter, at)).then(|| has_voted(vote)),
+                None => match one.eligible(&voter, at) {
                     Err((_, why)) => Some(why),
                     Ok(eligible) => open
                         .counts_already(voter.id, &eligible.rules)
                         .then(|| COUNTS_ONCE.to_owned()),
-                });
+                },
+            };
             Candidate { member: voter.id.clone(), lacks }
         })
         .collect();

@@ -26,6 +26,7 @@ mod explore;
 mod findings;
 mod fuzz;
 mod given_times;
+mod half_lapsed;
 mod health;
 mod language_schema;
 mod large;
