@@ -132,8 +132,8 @@ impl CommandActivity {
     /// are its positional parameters, and its `$0` is the activity's name. Nothing in the script is filled.
     ///
     /// # Errors
-    /// In words, when one of both is empty, the shell is not named or takes the script for something else, or
-    /// an argument is no template.
+    /// In words, when one of both is empty, the shell is not named or takes the script for something else, the
+    /// script is only the name of a shell, or an argument is no template.
     pub fn by_shell(
         shell: &[String],
         script: &[String],
@@ -146,6 +146,13 @@ impl CommandActivity {
         let Some((program, options)) = shell.split_first() else {
             return Err("no shell is named".to_owned());
         };
+        if shell::is_one(script) {
+            return Err(format!(
+                "`{script}` would be the whole script: with `shell` the first element of `command` is what the \
+                 shell reads, and `{script}` then runs without anything to do; write the script there, or leave \
+                 `shell` out, as `{script}` is a shell itself"
+            ));
+        }
         if !options.last().is_some_and(|last| shell::takes_a_script(last)) {
             return Err(format!(
                 "`{}` does not read the script that comes after it: the last word of `shell` is an option \
@@ -670,6 +677,20 @@ mod tests {
             [(&[][..], &["true"][..]), (&["sh", "-c"], &[]), (&["sh", "-c"], &[""])]
         {
             assert!(CommandActivity::by_shell(&argv(shell), &argv(script), "/").is_err());
+        }
+        for (script, is_a_script) in [
+            (&["/bin/sh", "-c", "make \"$1\""][..], false),
+            (&["bash"], false),
+            (&[" /usr/bin/zsh\n", "-c", "true"], false),
+            (&["sh -c 'make \"$1\"' sh \"$1\"", "${target}"], true),
+            (&["./deploy.sh", "-c", "true"], true),
+            (&["exec bash deploy.sh", "${target}"], true),
+        ] {
+            let made = CommandActivity::by_shell(&argv(&["sh", "-c"]), &argv(script), "/");
+            assert_eq!(made.is_ok(), is_a_script, "{script:?}");
+            if let Err(why) = made {
+                assert!(why.contains("write the script there, or leave `shell` out"), "{why}");
+            }
         }
         for (shell, works) in [
             (&["bash"][..], false),

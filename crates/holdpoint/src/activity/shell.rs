@@ -7,9 +7,7 @@ const SHELLS: [&str; 9] = ["sh", "ash", "bash", "dash", "fish", "ksh", "mksh", "
 /// `sh -c SCRIPT` and `nice bash -euc SCRIPT`. It is a net and no wall: what a program does with its arguments
 /// only it knows.
 pub(super) fn script(argv: &[String]) -> Option<&str> {
-    let is_shell =
-        |word: &String| word.rsplit('/').next().is_some_and(|name| SHELLS.contains(&name));
-    let at = argv.iter().position(is_shell)?;
+    let at = argv.iter().position(|word| is_one(word))?;
     let mut behind = argv.iter().map(String::as_str).skip(at.saturating_add(1));
     let mut has_value = false;
     loop {
@@ -23,6 +21,11 @@ pub(super) fn script(argv: &[String]) -> Option<&str> {
         }
         has_value = is_option(word) && word.ends_with(['o', 'O']);
     }
+}
+
+/// Whether a word names a shell, by its name or its path.
+pub(super) fn is_one(word: &str) -> bool {
+    word.trim().rsplit('/').next().is_some_and(|name| SHELLS.contains(&name))
 }
 
 fn is_option(word: &str) -> bool {
