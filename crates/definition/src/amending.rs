@@ -20,7 +20,7 @@ use crate::{
     hold_state::HoldState,
     locking::Locking,
     model::Model,
-    risk,
+    risk, schema_cost,
     state::{Place, State},
     template::COMPUTED_BYTES_MAX,
     terms::Times,
@@ -32,6 +32,14 @@ pub(crate) fn accept(model: &Model, input: &Value) -> Result<Digest, Refusal> {
         RefusalCode::InvalidInput,
         format!("the input does not fit the definition `{}`", model.name),
     );
+    if !schema_cost::is_bounded(&model.schema, input) {
+        return Err(refusal.needs(format!(
+            "an input that is checked in at most {} steps, through at most {} schemas: this one has more values \
+             within values than its schema leaves time for",
+            schema_cost::STEPS_MAX,
+            schema_cost::DEPTH_MAX
+        )));
+    }
     for error in model.validator.iter_errors(input) {
         let path = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
         refusal = refusal.needs(if path.is_empty() {

@@ -114,6 +114,7 @@ mod rollout_unbegun;
 mod rollout_view;
 mod rollout_window;
 mod schema;
+mod schema_cost;
 mod secret_check;
 mod senders;
 mod settlers;

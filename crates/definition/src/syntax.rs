@@ -16,7 +16,7 @@ use crate::{
     node::{Key, Kind, Node, Span},
     outputs_check::Use,
     risk::RiskModel,
-    syntax_hold, syntax_parallel, syntax_risk, syntax_work,
+    schema_cost, syntax_hold, syntax_parallel, syntax_risk, syntax_work,
     template::{Template, Tree},
 };
 
@@ -484,6 +484,14 @@ fn read_schema(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<jsonschem
         .build(&reader.schema);
     match (built, node) {
         (Ok(validator), _) => {
+            if let Some(fault) = schema_cost::fault(&reader.schema) {
+                let schema_cost::Fault { at, message, help } = fault;
+                if let Some(node) = node {
+                    let at = node.at_pointer(&at);
+                    reader.findings.add(Code::InvalidSchema, &at.span, message).help(help);
+                }
+                return None;
+            }
             check_defaults(&validator, node, reader);
             Some(validator)
         }
@@ -510,6 +518,14 @@ fn read_schema(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<jsonschem
 fn check_defaults(validator: &jsonschema::Validator, node: Option<&Node>, reader: &mut Reader<'_>) {
     let Some(node) = node else { return };
     let defaults = crate::schema::with_defaults(&reader.schema, json!({}));
+    if !schema_cost::is_bounded(&reader.schema, &defaults) {
+        let message = "to check the defaults against the schema would take too long";
+        reader
+            .findings
+            .add(Code::InvalidSchema, &node.span, message)
+            .help("refer to the same schema less often, or give smaller defaults");
+        return;
+    }
     let faults: Vec<_> = validator
         .iter_errors(&defaults)
         .map(|error| (error.instance_path().as_str().to_owned(), error.to_string()))

@@ -50,6 +50,7 @@ mod risk;
 mod rollout;
 mod rollout_windows;
 mod scale;
+mod schema_cost;
 mod secrets;
 mod senders;
 mod settling;
