@@ -52,7 +52,7 @@ pub(crate) mod which;
 #[command(name = "holdpoint", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 refused, 2 wrong usage or input, \
                         3 damaged or failing storage, 4 in use by another process, \
-                        5 `work` left what is not configured here, \
+                        5 `work` left what is not configured here, or broken, \
                         130 interrupted.\nTry it: holdpoint demo")]
 pub(crate) struct Arguments {
     /// The data directory [default: ./holdpoint-data; for the demo: ./holdpoint-demo]

@@ -7,7 +7,7 @@
 //! | 2 | wrong usage or input: nothing has changed |
 //! | 3 | damaged or failing storage, or a defect |
 //! | 4 | another process works on the directory: nothing has changed, and another try may succeed |
-//! | 5 | `work` has done what it could, and runs wait for activities that are not configured here |
+//! | 5 | `work` has done what it could, and runs wait for activities that are not configured here, or are broken |
 //! | 130 | `work` or `watch` was interrupted before it had come to its end; with `--follow` that is how it ends, and 0 |
 
 use std::io;
@@ -59,6 +59,8 @@ pub(crate) enum Failure {
     Served(Way),
     /// Runs wait for activities that are not configured here.
     Unconfigured(Told),
+    /// Runs are broken, and were left alone.
+    Broken(Told),
     /// It was interrupted before it had come to its end, and has said so.
     Interrupted,
     /// Nobody reads what we write any more.
@@ -86,6 +88,11 @@ impl Failure {
         Self::Storage(Told::new(message, help))
     }
 
+    /// As [`Failure::storage`], with several things to do, or to know.
+    pub(crate) fn storage_with(message: String, help: Vec<String>) -> Self {
+        Self::Storage(Told { message, help })
+    }
+
     pub(crate) fn disproved(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Disproved(Told::new(message, help))
     }
@@ -102,6 +109,10 @@ impl Failure {
         Self::Unconfigured(Told::new(message, help))
     }
 
+    pub(crate) fn broken(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Broken(Told::new(message, help))
+    }
+
     /// The program did something that it must never do, and said what to the log.
     pub(crate) fn defect() -> Self {
         Self::storage(
@@ -112,7 +123,7 @@ impl Failure {
 
     /// With something else to know about what was typed, or came of it.
     pub(crate) fn but(mut self, known: &str) -> Self {
-        if let Self::Usage(told) | Self::Storage(told) = &mut self {
+        if let Self::Usage(told) | Self::Storage(told) | Self::Unconfigured(told) = &mut self {
             told.help.push(known.to_owned());
         }
         self
@@ -153,7 +164,7 @@ impl Failure {
             Self::Usage(_) | Self::Findings(_) | Self::Inventory(_) | Self::Calendar(_) => 2,
             Self::Storage(_) => 3,
             Self::Busy(_) | Self::Served(_) => 4,
-            Self::Unconfigured(_) => 5,
+            Self::Unconfigured(_) | Self::Broken(_) => 5,
         }
     }
 
@@ -174,7 +185,8 @@ impl Failure {
                 | Self::Expectation(told)
                 | Self::Disproved(told)
                 | Self::Busy(told)
-                | Self::Unconfigured(told),
+                | Self::Unconfigured(told)
+                | Self::Broken(told),
                 false,
             ) => in_words(None, &told.message, &told.help),
         };
@@ -218,6 +230,7 @@ impl Failure {
             Self::Disproved(told) => error("disproved", told),
             Self::Busy(told) => error("busy", told),
             Self::Unconfigured(told) => error("unconfigured", told),
+            Self::Broken(told) => error("broken", told),
         }})
     }
 }
@@ -364,10 +377,24 @@ pub(crate) fn remedies(refusal: &Refusal) -> Vec<String> {
 
 /// Why a run cannot be told anything, or looked at, alone: others can.
 pub(crate) fn unloadable(failure: &QueryFailure) -> Refusal {
-    Refusal::new(RefusalCode::Unloadable, failure.to_string()).needs(UNLOADABLE)
+    let remedy = match failure {
+        QueryFailure::History(_) => UNREPLAYABLE,
+        _ => UNLOADABLE,
+    };
+    Refusal::new(RefusalCode::Unloadable, failure.to_string()).needs(remedy)
 }
 
-const UNLOADABLE: &str = "`holdpoint history RUN` has what happened to it; work with the directory by the \
+/// How to find out what does not replay.
+const UNREPLAYABLE: &str = "`holdpoint verify` says which event does not fit, and what can be done; `holdpoint history \
+                            RUN` has all that happened to it; it is left alone, and other runs go on";
+
+/// What to do about events that do not fit and that nobody has changed since they were written here.
+pub(crate) const AS_IT_WAS: &str = "the log has what was written or imported, so nothing here can mend it: keep a copy \
+                                    of the directory. If the events were imported, import them as they were exported; if a \
+                                    newer holdpoint wrote them, use that one; else restore a backup from before, and report it";
+
+/// What to do about a run whose definition cannot be loaded.
+pub(crate) const UNLOADABLE: &str = "`holdpoint history RUN` has what happened to it; work with the directory by the \
                           program that has its definition; `holdpoint locks` says which locks it keeps, and an \
                           owner takes one with `holdpoint locks break ITEM --reason TEXT`";
 
@@ -434,9 +461,11 @@ impl From<QueryFailure> for Failure {
                 "copy the whole directory before anything else, and check the disk; then restore a \
                  backup, or save what still verifies with `holdpoint salvage`"
             }
-            QueryFailure::Read(_) | QueryFailure::History(_) => {
+            QueryFailure::Read(_) => {
                 "check the directory with `holdpoint verify`, and keep a copy before you repair"
             }
+            QueryFailure::History(_) => UNREPLAYABLE,
+            QueryFailure::Stream { .. } => AS_IT_WAS,
             QueryFailure::Definition(_) => UNLOADABLE,
             QueryFailure::Stopped => "begin the command again",
         };

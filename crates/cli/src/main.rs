@@ -6,6 +6,7 @@ mod context;
 mod demo;
 mod failure;
 mod narrate;
+mod new_file;
 mod output;
 mod relay;
 mod strict_json;

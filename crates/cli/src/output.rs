@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use comfy_table::{Table, presets};
-use console::Term;
+use console::{Term, truncate_str};
 use holdpoint::core::Digest;
 use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
@@ -119,6 +119,14 @@ pub(crate) fn steers(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// How many columns of a terminal a text takes in a table that has others beside it.
+const CELL_WIDTH_MAX: usize = 60;
+
+/// Text for a table, without the end of what is long: a list has a line for each. It is whole with `--json`.
+pub(crate) fn cut(text: &str) -> String {
+    truncate_str(&line(text), CELL_WIDTH_MAX, "…").into_owned()
+}
+
 /// A table without lines.
 pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
@@ -157,6 +165,15 @@ mod tests {
         ] {
             assert_eq!(line(text), expected);
         }
+    }
+
+    #[test]
+    fn what_is_long_is_cut_where_others_stand_beside_it() {
+        let fits = "x".repeat(CELL_WIDTH_MAX);
+        assert_eq!(cut(&fits), fits);
+        assert_eq!(cut(&format!("{fits}y")), format!("{}…", "x".repeat(CELL_WIDTH_MAX - 1)));
+        assert_eq!(cut(&"日".repeat(50)), format!("{}…", "日".repeat(29)));
+        assert_eq!(cut("a\nb"), "a\\nb");
     }
 
     #[test]

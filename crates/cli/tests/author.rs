@@ -4,7 +4,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 
-use crate::common::{PATCH, Place};
+use crate::common::{PATCH, Place, assert_same};
 
 fn place() -> Place {
     let place = Place::empty();
@@ -98,6 +98,28 @@ fn a_definition_is_drawn() {
     assert_eq!(fs::read_to_string(place.path("patch.svg")).unwrap(), svg);
     assert_eq!(place.ask("graph patch.yaml")["picture"], svg);
     place.sh("graph patch.yaml --out no/such/place.svg").fails_well(2, &"no such place");
+
+    // A picture takes the place of another only if it may, and never of what is drawn.
+    let before = place.content();
+    let force = "--force --format mermaid --out";
+    for line in [
+        "--out patch.svg",
+        "--out patch.yaml",
+        &format!("{force} patch.yaml"),
+        &format!("{force} ./patch.yaml"),
+        "--force",
+    ] {
+        place.sh(&format!("graph patch.yaml {line}")).fails_well(2, &line);
+    }
+    let told = place.sh("graph patch.yaml --out patch.svg").errors;
+    assert!(told.contains("there is a file `patch.svg` already"), "{told}");
+    assert!(told.contains("help: `--force` writes over it"), "{told}");
+    assert_same(&before, &place.content(), &"refused pictures");
+    for out in ["patch.svg", "new.svg"] {
+        place.must(&format!("graph patch.yaml {force} {out}"));
+        let drawn = fs::read_to_string(place.path(out)).unwrap();
+        assert!(drawn.starts_with("flowchart TD\n"), "{out}: {drawn}");
+    }
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn the_top_level() {
           --json               Print one JSON document instead of text
 
     Exit codes: 0 done, 1 refused, 2 wrong usage or input, 3 damaged or failing storage, 4 in use by
-    another process, 5 `work` left what is not configured here, 130 interrupted.
+    another process, 5 `work` left what is not configured here, or broken, 130 interrupted.
     Try it: holdpoint demo
     ");
     let bare = place.run::<&str>(&[]);

@@ -50,6 +50,7 @@ mod streams;
 mod substitutes;
 mod unconfigured;
 mod unloadable;
+mod unreplayable;
 mod unwritable;
 mod votes;
 mod waivers;

@@ -2,8 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use crate::common::{DATA, Place, SUBMIT};
-
+use crate::common::{DATA, Place, SUBMIT, assert_same};
 /// A place with an event, a checkpoint of it in `old`, and further events.
 fn place() -> Place {
     let place = Place::lab();
@@ -44,6 +43,14 @@ fn an_event_is_proved_to_who_has_only_the_key() {
     }
     let proof = fs::read_to_string(place.path("proof")).unwrap();
     assert_eq!(proof, place.must("prove 3"));
+    // No file that is there is written over, least of all the key.
+    for out in ["proof", "holdpoint-data/checkpoint.key"] {
+        let before = place.truth();
+        let ran = place.sh(&format!("prove 3 --out {out}"));
+        ran.fails_well(2, &out);
+        assert!(ran.errors.contains(&format!("there is a file `{out}` already")), "{ran}");
+        assert_same(&before, &place.truth(), &out);
+    }
     let far = Place::empty();
     for file in ["proof", "first"] {
         fs::copy(place.path(file), far.path(file)).unwrap();
@@ -105,6 +112,25 @@ fn a_log_is_held_to_an_older_checkpoint() {
     place.sh(&without).fails_well(2, &"no checkpoint");
     let said = place.must("verify --checkpoint old");
     assert!(said.contains("of the checkpoint are there, unchanged"), "{said}");
+    // To check a signature takes no secret: copies have none, and what is imported has no key at all.
+    place.must("export all.jsonl");
+    place.must("--dir imported import all.jsonl");
+    let ran = place.sh("--dir imported verify --checkpoint old");
+    ran.fails_well(2, &"no key");
+    assert!(ran.errors.contains("`--key KEY`") && !ran.errors.contains("new-key"), "{ran}");
+    place.must(&format!("--dir imported verify --checkpoint old {}", key()));
+    place.must("salvage salvaged");
+    place.must("backup saved");
+    place.must("--dir restored restore saved");
+    for copy in ["salvaged", "restored"] {
+        assert!(!place.path(copy).join("checkpoint.key").exists(), "{copy}");
+        let said = place.must(&format!("--dir {copy} verify --checkpoint old"));
+        assert!(said.contains("of the checkpoint are there, unchanged"), "{copy}: {said}");
+        fs::write(place.path(copy).join("checkpoint.pub"), "no key").unwrap();
+        let ran = place.sh(&format!("--dir {copy} verify --checkpoint old"));
+        ran.fails_well(2, &copy);
+        assert!(ran.errors.contains("checkpoint.pub` is not a key"), "{copy}: {ran}");
+    }
     fs::write(place.path("new"), place.must("checkpoint")).unwrap();
     let other = format!("verify --proof grown --checkpoint new {}", key());
     place.sh(&other).fails_well(1, &"another checkpoint");

@@ -537,7 +537,7 @@ impl Project {
     pub fn evolve(&mut self, event: &Event) -> Result<(), IllegalEvent> {
         let illegal = |reason: String| IllegalEvent::new(&event.kind, reason);
         let typed = ProjectEvent::from_parts(&event.kind, &event.data)
-            .map_err(|error| illegal(error.to_string()))?;
+            .map_err(|error| IllegalEvent::unread(&event.kind, &error))?;
         let absent = |member: &MemberId| illegal(format!("`{member}` is not a member"));
         match typed {
             ProjectEvent::Created { .. } => {

@@ -353,7 +353,8 @@ impl Run {
             return workflow.evolve(&mut self.state, kind, data, meta);
         }
         let illegal = |reason: String| IllegalEvent::new(kind, reason);
-        let event = RunEvent::from_parts(kind, data).map_err(|e| illegal(e.to_string()))?;
+        let event =
+            RunEvent::from_parts(kind, data).map_err(|error| IllegalEvent::unread(kind, &error))?;
         match event {
             RunEvent::Started { .. } => Err(illegal("the run has been started before".to_owned())),
             RunEvent::AttemptQueued { .. }

@@ -85,6 +85,16 @@ impl IllegalEvent {
     pub fn new(event: impl fmt::Display, reason: impl Into<String>) -> Self {
         Self { event: event.to_string(), reason: reason.into() }
     }
+
+    /// States that an event of the type `kind` cannot be read.
+    pub(crate) fn unread(kind: &EventType, error: &serde_json::Error) -> Self {
+        let reason = error.to_string();
+        // All the types that there are, which is what follows, help nobody who reads it.
+        if reason.starts_with(&format!("unknown variant `{kind}`")) {
+            return Self::new(kind, "no event of this type is known");
+        }
+        Self::new(kind, reason)
+    }
 }
 
 /// A kind of run: what it decides, how its history adds up, and what it asks of the world.
@@ -478,8 +488,8 @@ fn take<W: Workflow>(
     data: &EventData,
     meta: &Meta<'_>,
 ) -> Result<(), IllegalEvent> {
-    let event = W::Event::from_parts(kind, data)
-        .map_err(|error| IllegalEvent::new(kind, error.to_string()))?;
+    let event =
+        W::Event::from_parts(kind, data).map_err(|error| IllegalEvent::unread(kind, &error))?;
     workflow.evolve(state, &event, meta)
 }
 

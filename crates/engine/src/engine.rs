@@ -26,7 +26,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     activity::ActivityHandler,
-    broken::BROKEN,
     builder::EngineBuilder,
     children::Nursery,
     clock::Clock,
@@ -629,7 +628,7 @@ impl Engine {
             self.shared.read_model.claims(project.cloned()).await?
         {
             let row = self.shared.read_model.row(run).await?;
-            let broken = row.and_then(|row| row.state.strip_prefix(BROKEN).map(str::to_owned));
+            let broken = row.and_then(|row| row.broken().map(str::to_owned));
             let held = claims.held.into_iter().map(|(item, since)| (item, since, true));
             let waiting = claims.wanted.into_iter().flat_map(|wanted| {
                 let since = wanted.since;

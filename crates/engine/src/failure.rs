@@ -4,6 +4,8 @@ use holdpoint_core::{IllegalEvent, LoadFailure, Refusal, RunId, workflow::Decide
 use holdpoint_log::{AppendFailure, ReadFailure};
 use jiff::Timestamp;
 
+use crate::replaying::Misfit;
+
 /// Why a command was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandFailure {
@@ -43,6 +45,15 @@ pub enum QueryFailure {
     /// The run's history does not add up: it was not made by its definition, or that has a defect.
     #[error("the history of the run does not replay: {0}")]
     History(#[from] IllegalEvent),
+    /// A stream makes no sense without which nothing goes on: a project's, or one that does not begin as those
+    /// of runs do.
+    #[error("{whose} cannot be read any further: {misfit}")]
+    Stream {
+        /// Whose history it is, in words.
+        whose: String,
+        /// The event that does not fit.
+        misfit: Misfit,
+    },
     /// The run's definition cannot be loaded.
     #[error(transparent)]
     Definition(#[from] LoadFailure),

@@ -20,6 +20,7 @@ use crate::{
     failure::{CommandFailure, QueryFailure},
     load::Library,
     read_model::{ReadModel, Subject, Update, Watching},
+    replaying::Misfit,
     shard::Ask,
 };
 
@@ -65,10 +66,14 @@ pub(crate) async fn load(
             if !wanted(&event) {
                 return Ok(project);
             }
-            match &mut project {
-                Some(project) => project.evolve(&event)?,
-                None => project = Some(Project::begin(&event)?),
-            }
+            let added = match &mut project {
+                Some(project) => project.evolve(&event),
+                None => Project::begin(&event).map(|begun| project = Some(begun)),
+            };
+            added.map_err(|illegal| QueryFailure::Stream {
+                whose: format!("the history of the project `{id}`"),
+                misfit: Misfit::new(&event, &illegal),
+            })?;
         }
         if whole {
             return Ok(project);

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::broken::BROKEN;
+
 /// A run in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
@@ -73,6 +75,13 @@ impl RunRow {
             activities: Vec::new(),
             unconfigured: Vec::new(),
         }
+    }
+
+    /// Why nothing more is decided about the run, if that is so: it cannot be loaded, or its definition has a
+    /// defect.
+    #[must_use]
+    pub fn broken(&self) -> Option<&str> {
+        self.state.strip_prefix(BROKEN)
     }
 
     /// Whether all that the run asks for waits for an engine that can do it.

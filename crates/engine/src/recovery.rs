@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use holdpoint_core::{Event, EventId, ProjectId, RunId, Sequence, StreamId};
+use holdpoint_core::{EventId, IllegalEvent, ProjectId, RunId, Sequence, StreamId};
 
 use crate::{
     failure::QueryFailure,
     load::Library,
     projects,
     read_model::{Located, Subject, Tables},
+    replaying::Misfit,
     shard::RUN_STARTED,
 };
 
@@ -115,8 +116,14 @@ async fn refreshed(
             let stream = StreamId { project: project.clone(), run: Some(run) };
             let first = library.log.read_stream(&stream, holdpoint_core::Version::ZERO, 1).await?;
             let first = first.first().map(holdpoint_log::Record::event).transpose()?;
-            let begins = |first: &Event| first.kind == RUN_STARTED && first.definition.is_some();
-            first.filter(begins).ok_or(QueryFailure::NoSuchRun(run))?;
+            let first = first.ok_or(QueryFailure::NoSuchRun(run))?;
+            if first.kind != RUN_STARTED || first.definition.is_none() {
+                let why = format!("a run begins with `{RUN_STARTED}`, and with a definition");
+                return Err(QueryFailure::Stream {
+                    whose: format!("the history of the run {run} of the project `{project}`"),
+                    misfit: Misfit::new(&first, &IllegalEvent::new(&first.kind, why)),
+                });
+            }
             Located { project: project.clone(), snapshot: None }
         }
     };

@@ -196,6 +196,7 @@ impl DirectoryFailure {
             | Self::Configuration(_)
             | Self::Key(
                 SigningKeyFailure::NotThere { .. }
+                | SigningKeyFailure::NoPublic { .. }
                 | SigningKeyFailure::AlreadyThere { .. }
                 | SigningKeyFailure::Malformed { .. },
             )
@@ -345,6 +346,15 @@ impl DataDirectory {
     /// See [`SigningKeyFailure`].
     pub fn signing_key(&self) -> Result<SigningKey, SigningKeyFailure> {
         keys::read(&self.path)
+    }
+
+    /// The key by which those know a checkpoint of the log who check it: `checkpoint.pub`, or what belongs to the
+    /// signing key where that is all there is.
+    ///
+    /// # Errors
+    /// See [`SigningKeyFailure`].
+    pub fn public_key(&self) -> Result<PublicKey, SigningKeyFailure> {
+        keys::read_public(&self.path)
     }
 
     /// Makes a key with which the log, under this name, signs checkpoints from now on. There must

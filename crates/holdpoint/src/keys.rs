@@ -38,8 +38,14 @@ pub enum SigningKeyFailure {
         /// Where it is.
         path: PathBuf,
     },
+    /// There is no public key.
+    #[error("there is no key `{}` to check signatures with", .path.display())]
+    NoPublic {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// What is there is not a key.
-    #[error("`{}` is not a signing key: {source}", .path.display())]
+    #[error("`{}` is not a key: {source}", .path.display())]
     Malformed {
         /// Where it is.
         path: PathBuf,
@@ -67,6 +73,9 @@ impl SigningKeyFailure {
             }
             Self::AlreadyThere { .. } => {
                 "move it away first: those who check proofs know its public key"
+            }
+            Self::NoPublic { .. } => {
+                "name the log's public key with `--key KEY`, as `holdpoint init` has printed it or as you have it in a file"
             }
             Self::Malformed { .. } => "put the key back from where you keep a copy",
             Self::Io { .. } => "check the file and its permissions",
@@ -133,4 +142,20 @@ pub(crate) fn read(directory: &Path) -> Result<SigningKey, SigningKeyFailure> {
     };
     SigningKey::from_secret_text(text.trim_end())
         .map_err(|source| SigningKeyFailure::Malformed { path, source })
+}
+
+/// Reads the public key of the data directory at `directory`: a copy of it has that one alone.
+pub(crate) fn read_public(directory: &Path) -> Result<PublicKey, SigningKeyFailure> {
+    let path = directory.join(PUBLIC_KEY_FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            text.trim_end().parse().map_err(|source| SigningKeyFailure::Malformed { path, source })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match read(directory) {
+            Ok(key) => Ok(key.public_key().clone()),
+            Err(SigningKeyFailure::NotThere { .. }) => Err(SigningKeyFailure::NoPublic { path }),
+            Err(failure) => Err(failure),
+        },
+        Err(source) => Err(SigningKeyFailure::Io { path, source }),
+    }
 }

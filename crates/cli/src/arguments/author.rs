@@ -89,6 +89,9 @@ pub(crate) struct Graph {
     /// Write the picture to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) by: ByBaseline,
 }

@@ -25,6 +25,7 @@ use crate::{
     },
     context::Context,
     failure::Failure,
+    new_file,
     output::{Answer, count, line},
     text_file,
 };
@@ -82,7 +83,7 @@ pub(crate) async fn graph(context: &Context, arguments: &Graph) -> Result<Answer
             &json!({ "file": file, "format": language, "picture": picture }),
         ),
         Some(out) => {
-            fs::write(out, &picture).map_err(|error| unwritable(out, &error))?;
+            write_picture(arguments, out, &picture)?;
             let text = format!("drew `{}` into {}\n", definition.name(), out.display());
             Answer::new(
                 text,
@@ -90,6 +91,26 @@ pub(crate) async fn graph(context: &Context, arguments: &Graph) -> Result<Answer
             )
         }
     }
+}
+
+/// Writes the picture to a new file, or over one that may go.
+fn write_picture(arguments: &Graph, out: &Path, picture: &str) -> Result<(), Failure> {
+    let unwritable = |error: io::Error| unwritable(out, &error);
+    if !arguments.force {
+        let written = new_file::write(out, out, picture.as_bytes(), unwritable);
+        return written.map_err(|failure| match out.exists() {
+            true => failure.but("`--force` writes over it"),
+            false => failure,
+        });
+    }
+    let same = |file: &Path| fs::canonicalize(file).ok();
+    if same(out).is_some_and(|out| same(&arguments.file) == Some(out)) {
+        return Err(Failure::usage(
+            format!("`{}` is the definition that is drawn", out.display()),
+            "name another file for the picture",
+        ));
+    }
+    fs::write(out, picture).map_err(unwritable)
 }
 
 fn too_large(failure: picture::TooLarge) -> Failure {

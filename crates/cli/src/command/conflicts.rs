@@ -14,7 +14,7 @@ use crate::{
     command::run,
     context::Context,
     failure::Failure,
-    output::{Answer, line, table},
+    output::{Answer, cut, line, table},
 };
 
 /// Does what `conflicts` says.
@@ -68,10 +68,10 @@ async fn list(context: &Context, run: Option<&str>) -> Result<Answer, Failure> {
             rows.iter().map(|ConflictRow { run, with, items }| {
                 vec![
                     run.number.to_string(),
-                    run.title.clone(),
+                    cut(&run.title),
                     run.state.clone(),
                     with.number.to_string(),
-                    with.title.clone(),
+                    cut(&with.title),
                     with.state.clone(),
                     by(items),
                 ]

@@ -13,7 +13,7 @@ use crate::{
     command::{authority, check, project::change},
     context::Context,
     failure::Failure,
-    output::{Answer, table},
+    output::{Answer, cut, table},
     text_file,
 };
 
@@ -122,7 +122,7 @@ async fn list(context: &Context) -> Result<Answer, Failure> {
                 vec![
                     one.reference.name.to_string(),
                     one.reference.version.to_string(),
-                    one.title.clone(),
+                    cut(&one.title),
                     one.reference.digest.to_string(),
                 ]
             }),

@@ -23,6 +23,7 @@ use crate::{
     command::{history, run},
     context::Context,
     failure::Failure,
+    new_file,
     output::{Answer, count, table, time},
     relay::caller::{self, place},
     text_file,
@@ -272,12 +273,8 @@ pub(crate) fn write(
     out: &Path,
 ) -> Result<Answer, Failure> {
     let place = place(out)?;
-    let file = File::create_new(&place).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::usage(
-            format!("there is a file `{}` already", out.display()),
-            "name a file that does not exist",
-        ),
-        _ => Failure::from(EvidenceFailure::Io { path: out.to_owned(), source: error }),
+    let file = new_file::create(out, &place, |source| {
+        EvidenceFailure::Io { path: out.to_owned(), source }.into()
     })?;
     let mut writer = BufWriter::new(file);
     let copied = store.copy_to(digest, &mut writer);

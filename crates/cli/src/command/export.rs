@@ -24,6 +24,7 @@ use crate::{
     command::backup::{bar, in_words},
     context::Context,
     failure::Failure,
+    new_file,
     output::{Answer, count, data},
     relay::caller::place,
     text_file,
@@ -42,13 +43,7 @@ pub(crate) async fn export(context: &Context, file: Option<&Path>) -> Result<(),
         return Ok(out.flush()?);
     };
     let place = place(path)?;
-    let made = File::create_new(&place).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::usage(
-            format!("there is a file `{}` already", path.display()),
-            "name a file that does not exist",
-        ),
-        _ => not_written(path, &error),
-    })?;
+    let made = new_file::create(path, &place, |error| not_written(path, &error))?;
     let mut out = BufWriter::new(made);
     let written = write_all(&log, &mut out).await.and_then(|written| {
         let file = out.into_inner().map_err(io::IntoInnerError::into_error);

@@ -11,7 +11,7 @@ use crate::{
     command::names::Projects,
     context::Context,
     failure::Failure,
-    output::{Answer, line, table, time},
+    output::{Answer, cut, line, table, time},
 };
 
 impl Status {
@@ -31,6 +31,11 @@ pub(crate) fn status(status: &RunStatus) -> String {
         RunStatus::Ended { outcome } => format!("ended: {outcome}"),
         other => other.as_str().to_owned(),
     }
+}
+
+/// How a run is called among those of a project, or of several.
+pub(crate) fn named(row: &RunRow, several: bool) -> String {
+    if several { format!("{}/{}", row.project, row.number) } else { row.number.to_string() }
 }
 
 fn most(limit: Option<u32>) -> usize {
@@ -88,24 +93,21 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
             Ok((rows, unloadable, engine.projects().len() > 1))
         })
         .await?;
-    let named = |row: &RunRow| {
-        if several { format!("{}/{}", row.project, row.number) } else { row.number.to_string() }
-    };
     let mut text = if rows.is_empty() {
         "no runs\n".to_owned()
     } else {
         table(
             &["RUN", "TITLE", "DEFINITION", "STATE", "STATUS", "REQUESTER", "UPDATED (UTC)"],
             rows.iter().map(|row| {
-                let number = named(row);
+                let number = named(row, several);
                 let definition = format!("{} v{}", row.definition.name, row.definition.version);
                 let requester =
                     row.requester.member().map_or_else(|| "engine".to_owned(), ToString::to_string);
                 vec![
                     number,
-                    row.title.clone(),
+                    cut(&row.title),
                     definition,
-                    row.state.clone(),
+                    cut(&row.state),
                     if row.waits_for_configuration() {
                         format!("no `{}` here", row.unconfigured.join("`, `"))
                     } else if row.lockdowns.is_empty() {
@@ -127,7 +129,7 @@ pub(crate) async fn list(context: &Context, arguments: &List) -> Result<Answer, 
         for (row, why) in &unloadable {
             text.push_str(&format!(
                 "run {} cannot be looked at: {}\n",
-                named(row),
+                named(row, several),
                 line(&why.to_string())
             ));
             told.push(json!({

@@ -24,7 +24,7 @@ use crate::{
     },
     context::{Context, Who},
     failure::Failure,
-    output::{Answer, count, line, table, time},
+    output::{Answer, count, cut, line, table, time},
 };
 
 /// Does what `command` says.
@@ -206,7 +206,7 @@ async fn list(context: &Context) -> Result<Answer, Failure> {
             projects.iter().map(|project| {
                 vec![
                     project.id().to_string(),
-                    project.title().to_owned(),
+                    cut(project.title()),
                     project.members().len().to_string(),
                     time(project.created()),
                 ]

@@ -18,6 +18,7 @@ use crate::{
     command::verify::{CHECKPOINT_BYTES_MAX, read_checkpoint},
     context::Context,
     failure::Failure,
+    new_file,
     output::{Answer, count},
     relay::caller::place,
     text_file,
@@ -127,7 +128,7 @@ pub(crate) fn unproven(failure: ProveFailure) -> Failure {
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(place(file)?, text).map_err(|error| {
+    new_file::write(file, &place(file)?, text.as_bytes(), |error| {
         Failure::usage(
             format!("the proof cannot be written to `{}`: {error}", file.display()),
             "name a file in a directory that you can write to",

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use holdpoint::{
     DataDirectory,
-    engine::{Effects, Engine, ReadModelAt, RunFilter},
+    engine::{Effects, Engine, ReadModelAt, RunFilter, RunRow},
     log::{
-        self, EventLog as _, Head, Malformed,
+        self, EventLog as _, Head, Malformed, Verified,
         checkpoint::SignedCheckpoint,
         key::{KeyFailure, PublicKey},
         proof_file::{ProofFile, VerifyFailure},
@@ -18,16 +18,19 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::Verify,
-    command::{evidence::damaged, prove},
+    command::{evidence::damaged, list, prove},
     context::Context,
-    failure::Failure,
+    failure::{AS_IT_WAS, Failure, UNLOADABLE},
     narrate,
-    output::{Answer, count, line, time},
+    output::{Answer, count, cut, line, time},
     text_file,
 };
 
 /// No checkpoint and no proof is longer, in bytes: an event has at most 1 MiB.
 pub(crate) const CHECKPOINT_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
+/// How many runs are named that do not replay.
+const MISFITS_NAMED_MAX: usize = 8;
 
 /// Checks a proof, or the log.
 pub(crate) async fn verify(context: &Context, arguments: &Verify) -> Result<Answer, Failure> {
@@ -155,7 +158,7 @@ async fn verify_since(
     let held = read_checkpoint(file)?;
     let key = match &arguments.key {
         Some(text) => key(text)?,
-        None => directory.signing_key()?.public_key().clone(),
+        None => directory.public_key()?,
     };
     let claimed = held.open(std::slice::from_ref(&key)).map_err(|failure| {
         Failure::usage(
@@ -188,8 +191,12 @@ async fn verify_log(context: &Context, arguments: &Verify) -> Result<Answer, Fai
         .start()
         .await?;
     let replayed = replay(&engine).await;
+    let several = engine.projects().len() > 1;
     engine.shutdown().await;
-    let runs = replayed?;
+    let (runs, misfits) = replayed?;
+    if !misfits.is_empty() {
+        return Err(unreplayable(&misfits, runs, &verified, several));
+    }
     if !evidence.damaged.is_empty() {
         return Err(damaged(&evidence));
     }
@@ -222,10 +229,56 @@ async fn verify_log(context: &Context, arguments: &Verify) -> Result<Answer, Fai
     Answer::new(text, &json)
 }
 
-async fn replay(engine: &Engine) -> Result<u64, Failure> {
-    let rows = engine.runs(&RunFilter::default()).await?;
-    for row in &rows {
-        engine.run_as_of(row.id, holdpoint::engine::AsOf::Version(row.at.version)).await?;
+/// A run that does not replay, and why.
+struct Misfits {
+    row: RunRow,
+    why: String,
+    help: &'static str,
+}
+
+/// Replays every run as those do who have to go on with it. Answers with how many there are, and those that do
+/// not replay.
+async fn replay(engine: &Engine) -> Result<(u64, Vec<Misfits>), Failure> {
+    let mut rows = engine.runs(&RunFilter::default()).await?;
+    rows.sort_by_key(|row| (row.project.clone(), row.number));
+    let runs = rows.len() as u64;
+    let mut found = Vec::new();
+    for row in rows {
+        match engine.replay(row.id).await {
+            Ok(None) => {}
+            Ok(Some(misfit)) => {
+                found.push(Misfits { row, why: misfit.to_string(), help: AS_IT_WAS });
+            }
+            Err(failure) if failure.is_of_the_run() => {
+                found.push(Misfits { row, why: failure.to_string(), help: UNLOADABLE });
+            }
+            Err(failure) => return Err(failure.into()),
+        }
     }
-    Ok(rows.len() as u64)
+    Ok((runs, found))
+}
+
+/// Says which runs do not replay.
+fn unreplayable(found: &[Misfits], runs: u64, verified: &Verified, several: bool) -> Failure {
+    let events = count(verified.events, "event");
+    let many = found.len();
+    let do_not = if many == 1 { "does not" } else { "do not" };
+    let mut text = format!(
+        "the log is whole ({events}), but {many} of {} {do_not} replay:",
+        count(runs, "run")
+    );
+    for Misfits { row, why, .. } in found.iter().take(MISFITS_NAMED_MAX) {
+        let (run, title) = (list::named(row, several), cut(&row.title));
+        text.push_str(&format!("\nrun {run} ({title}): {}", line(why)));
+    }
+    if let more @ 1.. = many.saturating_sub(MISFITS_NAMED_MAX) {
+        text.push_str(&format!("\nand {more} more; `holdpoint list` shows them as broken"));
+    }
+    let mut help: Vec<String> = Vec::new();
+    for one in found {
+        if !help.iter().any(|told| told == one.help) {
+            help.push(one.help.to_owned());
+        }
+    }
+    Failure::storage_with(text, help)
 }

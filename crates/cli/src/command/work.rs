@@ -40,6 +40,11 @@ pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<(), Fail
     let (answer, left) = context
         .with_engine(Effects::Perform, async |engine| {
             let mut watcher = Watcher::start(engine).await?;
+            if arguments.follow
+                && let Some((broken, _)) = broken(engine).await?
+            {
+                tell(&format!("warning: {broken}\n"));
+            }
             let end = tokio::select! {
                 biased;
                 why = engine.log_refuses() => return Err(log_refuses(&why)),
@@ -50,7 +55,7 @@ pub(crate) async fn work(context: &Context, arguments: &Work) -> Result<(), Fail
             watcher.catch_up().await?;
             watcher.finish();
             let left = match &end {
-                End::Idle { .. } => unconfigured(&working(engine).await?),
+                End::Idle { .. } => left(engine).await?,
                 End::Interrupted if arguments.follow => None,
                 End::Interrupted => Some(Failure::Interrupted),
             };
@@ -68,6 +73,38 @@ pub(crate) fn log_refuses(why: &str) -> Failure {
         "make room on the disk, or mend what is wrong there; then start it again: what was acknowledged is there, and \
          what was under way is taken up",
     )
+}
+
+/// What could not be done here.
+async fn left(engine: &Engine) -> Result<Option<Failure>, Failure> {
+    let unconfigured = unconfigured(&working(engine).await?);
+    Ok(match (unconfigured, broken(engine).await?) {
+        (Some(left), Some((broken, help))) => Some(left.but(&format!("{broken}: {help}"))),
+        (None, Some((broken, help))) => Some(Failure::broken(broken, help)),
+        (unconfigured, None) => unconfigured,
+    })
+}
+
+/// How many broken runs are named.
+const BROKEN_NAMED_MAX: usize = 8;
+
+/// Which runs are passed over, as they are broken, and what to do about it.
+async fn broken(engine: &Engine) -> Result<Option<(String, &'static str)>, Failure> {
+    let several = engine.projects().len() > 1;
+    let status = Some("stuck".to_owned());
+    let mut rows = engine.runs(&RunFilter { status, ..RunFilter::default() }).await?;
+    rows.retain(|row| row.broken().is_some());
+    rows.sort_by_key(|row| (row.project.clone(), row.number));
+    let named: Vec<String> =
+        rows.iter().take(BROKEN_NAMED_MAX).map(|row| list::named(row, several)).collect();
+    let more = match rows.len().saturating_sub(named.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (runs, are) = if rows.len() == 1 { ("run", "is") } else { ("runs", "are") };
+    let told = format!("{runs} {}{more} {are} broken, and left alone", named.join(", "));
+    Ok((!rows.is_empty())
+        .then_some((told, "`holdpoint list` says why, and `holdpoint verify` what can be done")))
 }
 
 /// What is left to do of these runs that nobody here is configured to do.
