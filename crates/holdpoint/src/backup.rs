@@ -27,6 +27,7 @@ use crate::{
     configured::CONFIGURED_KEY_FILE,
     directory::{CONFIGURATION_FILE, DataDirectory, LOG},
     evidence::{EVIDENCE, EvidenceFailure, EvidenceStore},
+    files,
     keys::{PUBLIC_KEY_FILE, SECRET_KEY_FILE},
 };
 
@@ -140,7 +141,7 @@ fn write(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), BackupFailure
 }
 
 fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, BackupFailure> {
-    match fs::read(path) {
+    match files::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(BackupFailure::Io { path: path.to_owned(), source }),
@@ -200,7 +201,7 @@ impl DataDirectory {
         let mark = to.join(MARK);
         let there = names(to)?;
         let is_new = there.as_ref().is_some_and(Vec::is_empty);
-        let is_backup = || fs::read(&mark).is_ok_and(|text| text == MARK_TEXT.as_bytes());
+        let is_backup = || files::read(&mark).is_ok_and(|text| text == MARK_TEXT.as_bytes());
         // A first backup that was cut short at once.
         let is_begun = there == Some(vec![format!("{MARK}.new")]);
         if is_new || is_begun {

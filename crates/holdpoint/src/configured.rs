@@ -11,6 +11,8 @@ use std::{
 use holdpoint_core::Digest;
 use zeroize::Zeroizing;
 
+use crate::files;
+
 /// The file of the key in a data directory. Whoever can read the configuration may read it.
 pub(crate) const CONFIGURED_KEY_FILE: &str = "configured.key";
 
@@ -26,7 +28,7 @@ pub(crate) struct ConfiguredKey(Zeroizing<Vec<u8>>);
 impl ConfiguredKey {
     /// The key of the data directory at `directory`, if it has one.
     pub(crate) fn read(directory: &Path) -> io::Result<Option<Self>> {
-        match fs::read(directory.join(CONFIGURED_KEY_FILE)) {
+        match files::read(&directory.join(CONFIGURED_KEY_FILE)) {
             Ok(bytes) if bytes.len() == LENGTH => Ok(Some(Self(Zeroizing::new(bytes)))),
             Ok(bytes) => Err(io::Error::other(format!(
                 "it has {} bytes and not {LENGTH}; put it back from a backup, or move it away to have another made",

@@ -33,6 +33,7 @@ use crate::{
     configuration::{self, Configuration, ConfigurationFailure},
     configured::{CONFIGURED_KEY_FILE, ConfiguredKey, NEW_CONFIGURED_KEY_FILE},
     evidence::EVIDENCE,
+    files,
     keys::{self, NEW_SECRET_KEY_FILE, PUBLIC_KEY_FILE, SECRET_KEY_FILE, SigningKeyFailure},
     output::OUTPUT,
 };
@@ -492,7 +493,7 @@ fn read_configuration(path: &Path) -> Result<Configuration, DirectoryFailure> {
         help: "write the file anew; the log is not touched by it".to_owned(),
     };
     let mut bytes = Vec::new();
-    fs::File::open(&file)
+    files::open(&file)
         .and_then(|opened| opened.take(CONFIGURATION_BYTES_MAX + 1).read_to_end(&mut bytes))
         .map_err(|source| DirectoryFailure::Io { path: file.clone(), source })?;
     if bytes.len() as u64 > CONFIGURATION_BYTES_MAX {

@@ -24,7 +24,7 @@ use holdpoint_definition::{Attached, DefinitionEvent};
 use holdpoint_engine::EvidenceFiles;
 use holdpoint_log::{EventLog, ReadFailure, Record};
 
-use crate::directory::DataDirectory;
+use crate::{directory::DataDirectory, files};
 
 /// The directory of the files in a data directory, and in a backup.
 pub const EVIDENCE: &str = "evidence";
@@ -215,7 +215,7 @@ impl EvidenceStore {
     /// When the file is missing or has changed; `out` may have been written to in part then.
     pub fn copy_to(&self, digest: &Digest, out: &mut impl Write) -> Result<u64, EvidenceFailure> {
         let path = self.path(digest);
-        let mut file = match File::open(&path) {
+        let mut file = match files::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(EvidenceFailure::Missing { digest: *digest, path });
@@ -303,7 +303,7 @@ impl EvidenceStore {
             return Ok(false);
         }
         let path = self.path(digest);
-        let stored = match to.put(&mut File::open(&path).map_err(at(&path))?) {
+        let stored = match to.put(&mut files::open(&path).map_err(at(&path))?) {
             Err(EvidenceFailure::Source(source)) => {
                 return Err(EvidenceFailure::Io { path, source });
             }

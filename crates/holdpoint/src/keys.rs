@@ -14,6 +14,8 @@ use std::{
 
 use holdpoint_log::key::{KeyFailure, KeyName, PublicKey, SigningKey};
 
+use crate::files;
+
 /// The file of the secret key in a data directory.
 pub const SECRET_KEY_FILE: &str = "checkpoint.key";
 
@@ -131,7 +133,7 @@ pub fn random_name() -> Result<KeyName, SigningKeyFailure> {
 /// Reads the key of the data directory at `directory`.
 pub(crate) fn read(directory: &Path) -> Result<SigningKey, SigningKeyFailure> {
     let path = directory.join(SECRET_KEY_FILE);
-    let text = match fs::read_to_string(&path) {
+    let text = match files::open(&path).and_then(io::read_to_string) {
         Ok(text) => zeroize::Zeroizing::new(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(SigningKeyFailure::NotThere { path });

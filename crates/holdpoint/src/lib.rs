@@ -93,6 +93,7 @@ pub mod configuration;
 mod configured;
 pub mod directory;
 pub mod evidence;
+mod files;
 pub mod keys;
 pub mod output;
 mod reading;

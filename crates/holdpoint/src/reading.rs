@@ -13,6 +13,7 @@ use holdpoint_log_sled::{OpenFailure, SledLog};
 
 use crate::configured::ConfiguredKey;
 use crate::directory::{DataDirectory, DirectoryFailure, LOG, READ_MODEL};
+use crate::files;
 
 impl DataDirectory {
     /// As [`DataDirectory::log`], for who only reads: where the directory cannot be written to, from
@@ -68,7 +69,7 @@ impl DataDirectory {
     /// Copies the read model with what SQLite has not put into it yet.
     fn copied_read_model(&self, scratch: &Path) -> io::Result<PathBuf> {
         for name in [READ_MODEL.to_owned(), format!("{READ_MODEL}-wal")] {
-            match File::open(self.path().join(&name)) {
+            match files::open(&self.path().join(&name)) {
                 Ok(mut model) => {
                     io::copy(&mut model, &mut File::create(scratch.join(&name))?)?;
                 }

@@ -7,7 +7,7 @@
 use std::{
     collections::HashSet,
     ffi::OsString,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,7 @@ use holdpoint_log::{Head, ReadFailure, Verified, merkle::MerkleTree, verify};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    directory::{Directory, at, make_directory, sync},
+    directory::{Directory, NO_FILE, at, make_directory, sync},
     failure::{ArchiveFailure, OpenFailure},
     head::HeadFile,
     lock,
@@ -359,9 +359,13 @@ struct Copy {
 fn list(from: &Path, to: &Path, copies: &mut Vec<Copy>) -> Result<(), OpenFailure> {
     let about = match fs::metadata(from) {
         Ok(about) => about,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(OpenFailure::Io { path: from.to_owned(), source }),
     };
+    if !about.is_dir() && !about.is_file() {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, NO_FILE);
+        return Err(OpenFailure::Io { path: from.to_owned(), source });
+    }
     let bytes = if about.is_dir() { 0 } else { about.len() };
     copies.push(Copy { from: from.to_owned(), to: to.to_owned(), bytes });
     if about.is_dir() {

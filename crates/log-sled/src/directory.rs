@@ -279,7 +279,7 @@ pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenFailure {
 }
 
 /// What is said of what stands in the place of a file.
-const NO_FILE: &str = "it is no file";
+pub(crate) const NO_FILE: &str = "it is no file";
 
 /// Opens what must be a file. What a pipe gives in the place of one would be waited for.
 ///
