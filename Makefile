@@ -46,8 +46,8 @@ power: cuts kills
 
 cuts:
 	HOLDPOINT_TEST_POWER_CUTS=$(POWER_CUTS) HOLDPOINT_TEST_CRASH_ROUNDS=$(CRASH_ROUNDS) \
-	HOLDPOINT_TEST_FAULTS_STEP=1 \
-	cargo test --workspace --test crash --test faults --test power_cut -- --nocapture
+	HOLDPOINT_TEST_FAULTS_STEP=1 HOLDPOINT_TEST_INTERVENTIONS_STEP=1 \
+	cargo test --workspace --test crash --test faults --test power_cut --test interventions -- --nocapture
 
 kills:
 	HOLDPOINT_TEST_ENGINE_KILLS=$(ENGINE_KILLS) HOLDPOINT_TEST_KILLS_STEP=1 \
