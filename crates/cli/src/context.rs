@@ -443,3 +443,22 @@ fn user() -> String {
     });
     name.unwrap_or(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::names_a_run;
+
+    #[test]
+    fn the_name_of_a_run_is_told_from_that_of_a_target() {
+        for run in
+            ["3", "1234567", "lab/3", "0190ab", "ABCDEF-01", "01900000-0000-7000-8000-000000000001"]
+        {
+            assert!(names_a_run(run), "{run}");
+        }
+        for target in
+            ["web-7", "cafe", "db/primary", "rack/web-7", "/3", "lab/", "", "10.0.0.7", "switch"]
+        {
+            assert!(!names_a_run(target), "{target}");
+        }
+    }
+}

@@ -210,6 +210,14 @@ fn the_same_command_twice_is_answered_once() {
     let length = place.must("history 1").lines().count();
     place.must(line);
     assert_eq!(place.must("history 1").lines().count(), length);
+    // Of several each has an id of its own, that follows from the one of the whole.
+    let both = "migrate 1 2 --to 1 --map board=agree --reason back --command-id \
+                01900000-0000-7000-8000-000000000002 --as mig";
+    let first = place.sh(both);
+    assert_eq!(first.output.matches("migrated run ").count(), 1, "{first}");
+    let before = place.truth();
+    assert_eq!(place.sh(both).output.matches("migrated run 1").count(), 1);
+    assert_eq!(place.truth(), before);
 }
 
 #[test]
