@@ -241,3 +241,14 @@ fn a_lockdown_holds_what_would_start_and_its_release_only_that() {
     root sha256:[digest]
     "#);
 }
+
+#[test]
+fn a_lockdown_that_is_asked_for_again_is_told_by_its_own_number() {
+    let place = place();
+    let line = "lockdown impose --reason 'an incident' --definition change --as lou --command-id 0199a1b2-c3d4-7000-8000-000000000007";
+    let first = place.must(line);
+    assert!(first.starts_with("lockdown 1 of runs of `change`"), "{first}");
+    place.must("lockdown impose --reason 'another incident' --as lou");
+    let again = place.must(line);
+    assert!(again.starts_with("lockdown 1 of runs of `change`"), "{again}");
+}

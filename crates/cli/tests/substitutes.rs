@@ -215,3 +215,18 @@ fn programs_are_told_as_much() {
     let vote = held(&place)["votes"][0].clone();
     assert_eq!((&vote["member"], &vote["for"]["substitution"]), (&"lou".into(), &1.into()));
 }
+
+#[test]
+fn a_substitute_who_is_named_again_is_told_by_their_own_number() {
+    let place = Place::empty();
+    place.must("init");
+    place.must("project create lab --as ada");
+    for member in ["bob", "cy", "lou"] {
+        place.must(&format!("project member add {member} --as ada"));
+    }
+    let line = "project substitute add bob lou --until 2999-08-01 --as ada --command-id 0199a1b2-c3d4-7000-8000-000000000007";
+    let first = place.must(line);
+    assert!(first.starts_with("substitution 1: lou votes for bob"), "{first}");
+    place.must("project substitute add cy lou --until 2999-08-01 --as ada");
+    assert_eq!(place.must(line), first);
+}

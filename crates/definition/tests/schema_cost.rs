@@ -69,6 +69,26 @@ fn what_leads_too_far_is_found_when_it_is_read() {
     refused(submit(&levels(490, 1), json!({ "a": 1 })), RefusalCode::InvalidInput);
 }
 
+/// What is accepted must fit the stack of a thread, however one leads to the next.
+#[test]
+fn what_leads_as_far_as_it_may_is_checked() {
+    for wrap in [
+        |to: Value| json!({ "anyOf": [to] }),
+        |to: Value| json!({ "oneOf": [to] }),
+        |to: Value| json!({ "not": to }),
+        |to: Value| json!({ "if": to, "then": true, "else": true }),
+        |to: Value| json!({ "if": true, "then": to }),
+        |to: Value| json!({ "dependentSchemas": { "x": to } }),
+    ] {
+        let to = |n: usize| json!({ "$ref": format!("#/$defs/d{n}") });
+        let mut defs: serde_json::Map<_, _> =
+            (0..490).map(|n| (format!("d{n}"), wrap(to(n + 1)))).collect();
+        defs.insert("d490".to_owned(), json!({ "required": ["x"] }));
+        let schema = json!({ "type": "object", "properties": { "a": to(0) }, "$defs": defs });
+        submit(&schema, json!({ "a": { "x": 1 } })).unwrap();
+    }
+}
+
 #[test]
 fn what_doubles_with_each_level_of_the_input_is_refused_with_the_input() {
     let tree = |inner: Value| {

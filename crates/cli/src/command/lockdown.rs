@@ -75,7 +75,10 @@ async fn impose(context: &Context, arguments: Impose) -> Result<Answer, Failure>
             } else {
                 let done = engine.change_project(project.id(), command.clone()).await?;
                 let now = context.project(engine)?;
-                let number = now.lockdowns().iter().last().map_or(0, |one| one.lockdown);
+                // A command that is answered again need not be the last.
+                let is_asked = |one: &&Lockdown| one.scope == scope;
+                let number = now.lockdowns().iter().filter(is_asked).last();
+                let number = number.map_or(0, |one| one.lockdown);
                 if let Some(members) = answer.as_object_mut() {
                     members.insert("lockdown".to_owned(), json!(number));
                     members.insert("version".to_owned(), json!(done.version));

@@ -52,7 +52,7 @@ async fn add(
     asked: NewSubstitution,
     who: crate::context::Who,
 ) -> Result<Answer, Failure> {
-    let action = ProjectAction::NameSubstitute(asked);
+    let action = ProjectAction::NameSubstitute(asked.clone());
     let (id, actor, auth) = (who.command, who.actor, who.auth);
     let command = ProjectCommand { id, actor, auth, trace: None, action };
     context
@@ -60,7 +60,12 @@ async fn add(
             let project = context.project(engine)?;
             let answer = engine.change_project(project.id(), command).await?;
             let now = context.project(engine)?;
-            let one = now.substitutions().iter().last();
+            // A command that is answered again need not be the last.
+            let is_asked = |one: &&Substitution| {
+                (&one.member, &one.substitute) == (&asked.member, &asked.substitute)
+                    && (one.until, &one.roles) == (asked.until, &asked.roles)
+            };
+            let one = now.substitutions().iter().filter(is_asked).last();
             let said = one.map(substitution_in_words).unwrap_or_default();
             let number = one.map(|one| one.number);
             let json = json!({
