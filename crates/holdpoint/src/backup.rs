@@ -280,14 +280,13 @@ impl NewDirectory {
         key.map_or(Ok(()), |key| self.add(CONFIGURED_KEY_FILE, key))
     }
 
-    /// Copies the files of evidence of another directory.
-    fn add_evidence(&mut self, from: &Path) -> Result<(), BackupFailure> {
+    /// Where files of evidence go that another directory has. They are there before the log that names them.
+    fn add_evidence(&mut self) -> EvidenceStore {
         let directory = self.path.join(EVIDENCE);
         if !directory.exists() {
             self.made.push(directory);
         }
-        EvidenceStore::within(from).copy_all(&EvidenceStore::within(&self.path))?;
-        Ok(())
+        EvidenceStore::within(&self.path)
     }
 
     /// Where its log is to be.
@@ -353,7 +352,7 @@ pub async fn restore_directory(
     {
         new.add(PUBLIC_KEY_FILE, &key)?;
     }
-    new.add_evidence(from)?;
+    EvidenceStore::within(from).copy_all(&new.add_evidence())?;
     let verified = restore(log, new.log(), progress).await?;
     new.keep();
     Ok(verified)
@@ -407,10 +406,31 @@ pub fn salvage_directory(
     {
         new.add(PUBLIC_KEY_FILE, &key)?;
     }
+    let changed = EvidenceStore::within(from).copy_what_is_whole(&new.add_evidence())?;
     let mut saved = salvage(log, new.log(), to.join(UNPLACED_FILE), progress)?;
     saved.findings.extend(findings);
-    let changed = EvidenceStore::within(from).copy_what_is_whole(&EvidenceStore::within(to))?;
     saved.findings.extend(changed.iter().map(ToString::to_string));
     new.keep();
     Ok(saved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_log_is_made_that_names_evidence_which_could_not_be_kept() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let directory = DataDirectory::init(&path).await.unwrap();
+        directory.evidence().put(&mut "it works".as_bytes()).unwrap();
+        let to = parent.path().join("found");
+        fs::create_dir(&to).unwrap();
+        fs::write(to.join(EVIDENCE), "in its place").unwrap();
+        salvage_directory(&path, &to, |_, _| ()).unwrap_err();
+        assert_eq!(names(&to).unwrap(), Some(vec![EVIDENCE.to_owned()]));
+        fs::remove_file(to.join(EVIDENCE)).unwrap();
+        salvage_directory(&path, &to, |_, _| ()).unwrap();
+        assert_eq!(EvidenceStore::within(&to).digests().unwrap().len(), 1);
+    }
 }
