@@ -23,7 +23,7 @@ use std::{
 };
 
 use stage::{
-    Deed::{self, Abort, Cancel, Pause, Resume, RollBack, Wait, Waive},
+    Deed::{self, Abort, Cancel, GoOn, Pause, Resume, RollBack, Wait, Waive},
     Fault,
     How::{Again, ForGood, Lost, Silent},
     SERVICE, SWITCH, Stage, TURNS_MAX,
@@ -71,15 +71,19 @@ const PLAYED: [(&str, &[&[Fault]]); 9] = [
 ];
 
 /// What people do, one after the other. The first decides whether it is possible.
-const INTERVENTIONS: [&[Deed]; 9] = [
+const INTERVENTIONS: [&[Deed]; 13] = [
     &[Pause, Resume],
     &[Pause, Wait, Resume],
+    &[Pause, GoOn, Resume],
     &[Pause, Wait, Abort],
+    &[Pause, Wait, RollBack],
     &[Pause, Cancel],
     &[Abort],
     &[Abort, Pause, Wait, Resume],
+    &[Abort, GoOn, Cancel],
     &[RollBack],
     &[Cancel],
+    &[Cancel, GoOn, Pause, Wait, Resume],
     &[Waive],
 ];
 
@@ -144,7 +148,7 @@ fn whenever_people_step_in_the_end_is_told_and_the_machines_are_as_it_says() {
     for deeds in INTERVENTIONS {
         let names = PLAYED.map(|(name, _)| name);
         let mut could = names.into_iter().filter(|name| match deeds {
-            [Cancel] => true,
+            [Cancel, ..] => true,
             [Waive] => *name == "emergency-change",
             _ => !matches!(*name, "cutover" | "cutover-rehearsal" | "definition-release"),
         });

@@ -50,19 +50,21 @@ pub(crate) enum Deed {
     Pause,
     /// Nothing, until nothing is under way any more.
     Wait,
+    /// Nothing, for two steps.
+    GoOn,
     Resume,
     Abort,
     RollBack,
     Cancel,
     Waive,
 }
-use Deed::{Abort, Cancel, Pause, Resume, RollBack, Wait, Waive};
+use Deed::{Abort, Cancel, GoOn, Pause, Resume, RollBack, Wait, Waive};
 
 impl Deed {
     fn action(self) -> Option<Action> {
         let reason = || "so".to_owned();
         let steering = match self {
-            Wait => return None,
+            Wait | GoOn => return None,
             Cancel => return Some(Action::Cancel { reason: reason() }),
             Waive => return Some(Action::Waive { hold: None, reason: reason() }),
             Pause => Steering::Pause,
@@ -441,6 +443,10 @@ impl Stage {
         self.what = format!("{} {deeds:?} after event {}", self.what, self.play.history().len());
         for (number, deed) in deeds.iter().enumerate() {
             let Some(action) = deed.action() else {
+                if *deed == GoOn {
+                    let _ = self.step() && self.step();
+                    continue;
+                }
                 self.rest();
                 let view = self.view();
                 let begun = self
@@ -457,10 +463,11 @@ impl Stage {
                 .is_some_and(|one| !matches!(one.phase, "done" | "undone" | "failed"));
             if !self.act(&action) {
                 // What goes back already is not aborted, and goes on.
-                let can_resume = *deed == Abort && number > 0 && self.act(&steer(Steering::Resume));
+                let turns = matches!(deed, Abort | RollBack);
+                let can_resume = turns && number > 0 && self.act(&steer(Steering::Resume));
                 self.begun = self.begun.take().filter(|_| !can_resume);
-                // An abort may have nothing to undo.
-                let is_over = *deed == Pause;
+                // What was turned round may have nothing to undo.
+                let is_over = *deed == Pause || self.play.is_over();
                 let what = &self.what;
                 assert!(number == 0 || can_resume || is_over, "{what}: no {deed:?}");
                 return number > 0;
@@ -480,7 +487,7 @@ impl Stage {
                     self.cancelled = true;
                     self.turned |= was_in_rollout;
                 }
-                Wait | Waive => {}
+                Wait | GoOn | Waive => {}
             }
         }
         true
