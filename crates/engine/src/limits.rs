@@ -77,8 +77,9 @@ struct Place {
 }
 
 impl Place {
-    fn item(&self) -> Option<(ProjectId, &ItemPlace)> {
-        self.takes.item.as_ref().map(|item| (self.project.clone(), item))
+    /// The item at which it takes a place, in its project.
+    fn item_name(&self) -> Option<(ProjectId, String)> {
+        self.takes.item.as_ref().map(|item| (self.project.clone(), item.item.clone()))
     }
 }
 
@@ -89,6 +90,21 @@ enum Bar {
     Rate,
     Item,
     Worker,
+}
+
+/// What attempts have in common that wait in one line: all of them are barred by their queue, or none is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Line {
+    run: RunId,
+    queue: Option<String>,
+    by_worker: bool,
+}
+
+impl Line {
+    fn of(ticket: &Ticket, place: &Place) -> Self {
+        let Takes { queue, by_worker, .. } = &place.takes;
+        Self { run: ticket.run, queue: queue.clone(), by_worker: *by_worker }
+    }
 }
 
 /// Which attempts are under way, and which wait.
@@ -106,6 +122,10 @@ pub(crate) struct Limiter {
     /// In the order in which they came.
     waiting: BTreeMap<u64, (Ticket, Place)>,
     order_of: HashMap<Ticket, u64>,
+    /// Those that wait, by what bars them, so that nobody looks at each of thousands whenever one ends.
+    lines: BTreeMap<Line, BTreeSet<u64>>,
+    by_queue: HashMap<Option<String>, BTreeSet<u64>>,
+    by_item: HashMap<(ProjectId, String), BTreeSet<u64>>,
     came: u64,
     /// When runs that wait were last served, as the number of attempts that had begun.
     served: HashMap<RunId, u64>,
@@ -120,8 +140,32 @@ impl Limiter {
     /// Takes an attempt in, to wait until [`Limiter::admit`] names it.
     pub(crate) fn ask(&mut self, ticket: Ticket, project: ProjectId, takes: Takes) {
         self.came = self.came.saturating_add(1);
+        let place = Place { takes, project };
         self.order_of.insert(ticket.clone(), self.came);
-        self.waiting.insert(self.came, (ticket, Place { takes, project }));
+        self.lines.entry(Line::of(&ticket, &place)).or_default().insert(self.came);
+        self.by_queue.entry(place.takes.queue.clone()).or_default().insert(self.came);
+        if let Some(item) = place.item_name() {
+            self.by_item.entry(item).or_default().insert(self.came);
+        }
+        self.waiting.insert(self.came, (ticket, place));
+    }
+
+    /// Takes an attempt out of those that wait.
+    fn take_out(&mut self, order: u64) -> Option<(Ticket, Place)> {
+        let (ticket, place) = self.waiting.remove(&order)?;
+        self.order_of.remove(&ticket);
+        let line = Line::of(&ticket, &place);
+        if let Some(orders) = self.lines.get_mut(&line) {
+            orders.remove(&order);
+            if orders.is_empty() {
+                self.lines.remove(&line);
+            }
+        }
+        leave(&mut self.by_queue, &place.takes.queue, order);
+        if let Some(item) = place.item_name() {
+            leave(&mut self.by_item, &item, order);
+        }
+        Some((ticket, place))
     }
 
     /// Takes in that a worker asks for an attempt in a queue.
@@ -136,8 +180,8 @@ impl Limiter {
 
     /// Frees what an attempt has taken up, which was done by somebody or by nobody, or has it wait no more.
     pub(crate) fn give_back(&mut self, ticket: &Ticket, was_begun: bool) {
-        if let Some(order) = self.order_of.remove(ticket) {
-            self.waiting.remove(&order);
+        if let Some(order) = self.order_of.get(ticket).copied() {
+            self.take_out(order);
         }
         if let Some(place) = self.under_way.remove(ticket) {
             if let Some(queue) = place.takes.queue.as_ref().filter(|_| place.takes.by_worker)
@@ -149,12 +193,13 @@ impl Limiter {
             if let Some(queue) = &place.takes.queue {
                 lower(&mut self.in_queue, queue);
             }
-            if let Some((project, item)) = place.item() {
-                lower(&mut self.at_item, &(project, item.item.clone()));
+            if let Some(item) = place.item_name() {
+                lower(&mut self.at_item, &item);
             }
             lower(&mut self.of_run, &ticket.run);
         }
-        if !self.waiting.values().any(|(one, _)| one.run == ticket.run) {
+        let first = Line { run: ticket.run, queue: None, by_worker: false };
+        if self.lines.range(first..).next().is_none_or(|(line, _)| line.run != ticket.run) {
             self.served.remove(&ticket.run);
         }
     }
@@ -165,15 +210,20 @@ impl Limiter {
         self.forget(now);
         let mut admitted = Vec::new();
         loop {
-            let fits = self.waiting.iter().filter(|(_, (_, place))| self.bar(place).is_none());
-            let next = fits.min_by_key(|(order, (ticket, _))| {
-                let under_way = self.of_run.get(&ticket.run).copied().unwrap_or_default();
-                let served = self.served.get(&ticket.run).copied().unwrap_or_default();
-                (under_way, served, **order)
+            let open = self.lines.iter().filter(|(line, _)| self.line_bar(line).is_none());
+            let fits = open.filter_map(|(line, orders)| {
+                let at_item = |order: &&u64| {
+                    self.waiting.get(order).is_some_and(|(_, place)| self.has_room_at_item(place))
+                };
+                Some((line, *orders.iter().find(at_item)?))
             });
-            let Some(order) = next.map(|(order, _)| *order) else { return admitted };
-            let Some((ticket, place)) = self.waiting.remove(&order) else { return admitted };
-            self.order_of.remove(&ticket);
+            let next = fits.min_by_key(|(line, order)| {
+                let under_way = self.of_run.get(&line.run).copied().unwrap_or_default();
+                let served = self.served.get(&line.run).copied().unwrap_or_default();
+                (under_way, served, *order)
+            });
+            let Some((_, order)) = next else { return admitted };
+            let Some((ticket, place)) = self.take_out(order) else { return admitted };
             self.begin(&ticket, place, now);
             admitted.push(ticket);
         }
@@ -192,8 +242,8 @@ impl Limiter {
                 self.begun.entry(queue.clone()).or_default().push_back(now);
             }
         }
-        if let Some((project, item)) = place.item() {
-            raise(&mut self.at_item, (project, item.item.clone()));
+        if let Some(item) = place.item_name() {
+            raise(&mut self.at_item, item);
         }
         self.under_way.insert(ticket.clone(), place);
     }
@@ -202,29 +252,27 @@ impl Limiter {
     pub(crate) fn waits(&self, ticket: &Ticket) -> Option<Waits> {
         let order = self.order_of.get(ticket)?;
         let (_, place) = self.waiting.get(order)?;
-        let bar = self.bar(place)?;
+        let bar = self.bar(&Line::of(ticket, place), place)?;
         let queue = place.takes.queue.as_deref().unwrap_or_default();
-        let item = place.item().map(|(project, item)| (project, item.item.as_str()));
-        let for_what = match (bar, &item) {
-            (Bar::Item, Some((_, item))) => format!("the target `{item}`"),
+        let for_what = match (bar, &place.takes.item) {
+            (Bar::Item, Some(ItemPlace { item, .. })) => format!("the target `{item}`"),
             (Bar::Rate, _) => format!("the rate of the queue `{queue}`"),
             (Bar::Worker, _) => format!("a worker of the queue `{queue}`"),
             (Bar::Queue | Bar::Item, _) => format!("the queue `{queue}`"),
         };
-        let waits_for_it = |other: &Place| match bar {
-            Bar::Item => other.item().map(|(project, item)| (project, item.item.as_str())) == item,
-            Bar::Queue | Bar::Rate | Bar::Worker => other.takes.queue == place.takes.queue,
-        };
-        let ahead = self.waiting.range(..order);
-        let before = ahead.filter(|(_, (_, other))| waits_for_it(other)).count();
+        let line = match bar {
+            Bar::Item => self.by_item.get(&place.item_name()?),
+            Bar::Queue | Bar::Rate | Bar::Worker => self.by_queue.get(&place.takes.queue),
+        }?;
+        // Who asks has come last, mostly.
+        let before = line.len().saturating_sub(line.range(order..).count());
         Some(Waits { for_what, before: u32::try_from(before).unwrap_or(u32::MAX) })
     }
 
     /// When something that waits may begin because of the time alone.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        let queues: BTreeSet<&String> =
-            self.waiting.values().filter_map(|(_, place)| place.takes.queue.as_ref()).collect();
-        let next = queues.into_iter().filter_map(|queue| {
+        let queues = self.by_queue.keys().flatten();
+        let next = queues.filter_map(|queue| {
             let rate = self.queues.get(queue)?.rate?;
             let begun = self.begun.get(queue).filter(|begun| is_full(begun, rate))?;
             begun.front()?.saturating_add(rate.per).ok()
@@ -232,8 +280,17 @@ impl Limiter {
         next.min()
     }
 
-    fn bar(&self, place: &Place) -> Option<Bar> {
-        if let Some(queue) = &place.takes.queue
+    fn bar(&self, line: &Line, place: &Place) -> Option<Bar> {
+        match self.line_bar(line) {
+            // What its item lacks is nearer than a worker.
+            None | Some(Bar::Worker) if !self.has_room_at_item(place) => Some(Bar::Item),
+            bar => bar,
+        }
+    }
+
+    /// What bars all that wait in a line.
+    fn line_bar(&self, line: &Line) -> Option<Bar> {
+        if let Some(queue) = &line.queue
             && let Some(limits) = self.queues.get(queue)
         {
             let in_queue = self.in_queue.get(queue).copied().unwrap_or_default();
@@ -246,14 +303,14 @@ impl Limiter {
                 return Some(Bar::Rate);
             }
         }
-        if let Some((project, item)) = place.item() {
-            let at_item = self.at_item.get(&(project, item.item.clone())).copied();
-            if at_item.unwrap_or_default() >= item.at_once {
-                return Some(Bar::Item);
-            }
-        }
-        let queue = place.takes.queue.as_deref().unwrap_or_default();
-        (place.takes.by_worker && !self.workers.contains_key(queue)).then_some(Bar::Worker)
+        let queue = line.queue.as_deref().unwrap_or_default();
+        (line.by_worker && !self.workers.contains_key(queue)).then_some(Bar::Worker)
+    }
+
+    fn has_room_at_item(&self, place: &Place) -> bool {
+        let most = place.takes.item.as_ref().map(|item| item.at_once);
+        let at_item = place.item_name().and_then(|item| self.at_item.get(&item).copied());
+        most.is_none_or(|most| at_item.unwrap_or_default() < most)
     }
 
     /// Forgets what began too long ago to count, and what a clock that was set back says of the
@@ -274,6 +331,15 @@ fn is_full(begun: &VecDeque<Timestamp>, rate: Rate) -> bool {
 fn raise<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, u32>, key: K) {
     let count = counts.entry(key).or_default();
     *count = count.saturating_add(1);
+}
+
+fn leave<K: std::hash::Hash + Eq>(lines: &mut HashMap<K, BTreeSet<u64>>, key: &K, order: u64) {
+    if let Some(orders) = lines.get_mut(key) {
+        orders.remove(&order);
+        if orders.is_empty() {
+            lines.remove(key);
+        }
+    }
 }
 
 fn lower<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
@@ -377,6 +443,30 @@ mod tests {
         limiter.give_back(&ticket(1, 1), true);
         limiter.give_back(&ticket(1, 1), true);
         assert!(limiter.waits(&ticket(1, 1)).is_none());
+    }
+
+    /// Thousands that wait are not looked at one by one whenever one comes or ends: this is over in a moment, and was
+    /// not in minutes.
+    #[test]
+    fn many_wait_in_one_queue() {
+        const MANY: u32 = 100_000;
+        let mut limiter = limiter(Some(50), None);
+        let mut under_way = VecDeque::new();
+        for n in 0..MANY {
+            let item = Some(ItemPlace { item: format!("web-{n}"), at_once: 1 });
+            limiter.ask(ticket(1, n), project(), Takes { item, ..in_net() });
+            under_way.extend(limiter.admit(at(0)));
+            let waits = limiter.waits(&ticket(1, n)).map(|waits| waits.before);
+            assert_eq!(waits, n.checked_sub(50));
+        }
+        let mut ended = 0;
+        while let Some(one) = under_way.pop_front() {
+            assert_eq!(one, ticket(1, ended));
+            limiter.give_back(&one, true);
+            under_way.extend(limiter.admit(at(0)));
+            ended += 1;
+        }
+        assert_eq!(ended, MANY);
     }
 
     #[derive(Clone, Debug)]
