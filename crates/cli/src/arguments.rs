@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use holdpoint::core::{CommandId, DefinitionName, Digest, MemberId, ProjectId};
 use holdpoint::log::key::KeyName;
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{Timestamp, civil::DateTime, fmt::temporal::Pieces, tz::TimeZone};
 
 use self::{
     author::{Check, Fmt, Graph, Simulate, Test},
@@ -515,7 +515,15 @@ pub(crate) struct DemoMachine {
 pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     let shown = text.strip_suffix(" UTC").unwrap_or(text);
     let in_utc = || shown.parse::<DateTime>().and_then(|time| TimeZone::UTC.to_timestamp(time));
-    let expected = |_| format!("`{text}` is not a time: expected one such as 2026-01-05T09:00:00Z");
+    let expected = |_| {
+        let year = Pieces::parse(shown).map_or(0, |pieces| pieces.date().year());
+        let (first, last) = (Timestamp::MIN, Timestamp::MAX);
+        // Whatever offset a time has, it is shown in every other.
+        if year >= 9999 || year <= -9999 {
+            return format!("`{text}` is out of range: times are from {first:.0} to {last:.0}");
+        }
+        format!("`{text}` is not a time: expected one such as 2026-01-05T09:00:00Z")
+    };
     text.parse().or_else(|_| in_utc()).map_err(expected)
 }
 

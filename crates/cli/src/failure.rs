@@ -19,7 +19,7 @@ use holdpoint::{
     definition::{Diagnostics, calendar},
     engine::{CommandFailure, QueryFailure, StartFailure},
     inventory,
-    log::ReadFailure,
+    log::{AppendFailure, ReadFailure},
     log_sled::{ArchiveFailure, OpenFailure},
 };
 use holdpoint_bench::BenchFailure;
@@ -440,6 +440,11 @@ impl From<CommandFailure> for Failure {
         match failure {
             CommandFailure::Refused(refusal) => Self::Refused(refusal),
             CommandFailure::Query(failure) => failure.into(),
+            CommandFailure::Append(too_large @ AppendFailure::TooLarge { .. }) => Self::usage(
+                too_large.to_string(),
+                "make it smaller: what is long can be kept elsewhere and be named here, or be attached as a file: `holdpoint \
+                 attach`. Nothing has changed",
+            ),
             other @ (CommandFailure::Broken(_) | CommandFailure::Append(_)) => Self::storage(
                 other.to_string(),
                 "check the directory with `holdpoint verify`; a command can be sent again with \

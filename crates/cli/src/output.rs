@@ -98,13 +98,18 @@ pub(crate) fn short(digest: &Digest) -> String {
 }
 
 /// User's text as one line of ours: what would break the line, steer the terminal or change the
-/// order of what is read is written as an escape, so that no text can pass for another line.
+/// order of what is read is written as an escape, and so is what nobody sees, so that no text can pass for another.
 pub(crate) fn line(text: &str) -> String {
-    if !text.contains(steers) {
+    if !text.contains(|c| steers(c) || joins(c)) {
         return text.to_owned();
     }
-    let escape = |c: char| if steers(c) { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escape).collect()
+    let mut before = ' ';
+    let mut escape = |c: char| {
+        let stands = !steers(c) && !(joins(c) && (before.is_ascii() || joins(before)));
+        before = c;
+        if stands { c.to_string() } else { c.escape_default().to_string() }
+    };
+    text.chars().map(&mut escape).collect()
 }
 
 /// A line of a program's output as a terminal shows it when it has ended: what went to the beginning of
@@ -113,10 +118,33 @@ pub(crate) fn at_its_end(line: &str) -> &str {
     line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default()
 }
 
-/// Whether a terminal obeys the character instead of showing it.
+/// Whether a terminal obeys the character, or shows nothing, instead of showing it: controls, ends of lines, and Unicode's
+/// format characters (`Cf`) but for those that have a form of their own, as signs of numbers in Arabic and joints of
+/// hieroglyphs do, and those that join.
 pub(crate) fn steers(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Whether the character joins its neighbours, or keeps them apart: Persian and Indic scripts and emoji cannot be written
+/// without. After what is ASCII, or after another, it says nothing and hides.
+fn joins(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// How many columns of a terminal a text takes in a table that has others beside it.
@@ -162,6 +190,10 @@ mod tests {
             ("fine\n  2026-01-05  ada  approved", "fine\\n  2026-01-05  ada  approved"),
             ("\u{1b}[2J\u{9b}2J\u{7f}\r\t", "\\u{1b}[2J\\u{9b}2J\\u{7f}\\r\\t"),
             ("a\u{202e}b\u{2066}c\u{2028}d", "a\\u{202e}b\\u{2066}c\\u{2028}d"),
+            ("a\u{200b}d\u{ad}a\u{feff}\u{e0061}", "a\\u{200b}d\\u{ad}a\\u{feff}\\u{e0061}"),
+            ("a\u{200d}da\u{200c}", "a\\u{200d}da\\u{200c}"),
+            ("\u{200d}x می\u{200c}خواهم 👩\u{200d}🔧", "\\u{200d}x می\u{200c}خواهم 👩\u{200d}🔧"),
+            ("م\u{200c}\u{200c}م", "م\u{200c}\\u{200c}م"),
         ] {
             assert_eq!(line(text), expected);
         }

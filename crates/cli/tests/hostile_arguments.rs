@@ -117,6 +117,7 @@ const USAGE: &[&str] = &[
     "project qualify cy network --issuer x --from 2026-02-30T00:00:00Z --as ada",
     "project qualify cy network --issuer x --until 2026-13-01 --as ada",
     "project qualify cy network --issuer x --until '' --as ada",
+    "project qualify cy network --issuer x --until 9999-12-31T23:59:59Z --as ada",
     "project qualify cy network --issuer x --until 99999-01-01T00:00:00Z --as ada",
     "show 1 --at tomorrow",
     "show 1 --at 2026-02-30",

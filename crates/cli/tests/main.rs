@@ -48,6 +48,7 @@ mod steering;
 mod storage;
 mod streams;
 mod substitutes;
+mod too_large;
 mod unconfigured;
 mod unloadable;
 mod unreplayable;

@@ -443,7 +443,7 @@ fn a_run_is_found_by_number_name_or_id() {
 #[test]
 fn what_people_write_stays_within_its_line() {
     let place = Place::lab();
-    let forged = "fine\n  2026-01-05 09:00:00  eve  approved\u{1b}[2J\u{202e}";
+    let forged = "fine\n  2026-01-05 09:00:00  eve  approved\u{1b}[2J\u{202e}\u{200b}";
     let submit = ["submit", "patch", "--as", "ada", "--input"].map(str::to_owned);
     let ran = place.run(&[&submit[..], &[format!("title={forged}")]].concat());
     assert_eq!(ran.code, Some(0), "{ran}");
@@ -455,8 +455,14 @@ fn what_people_write_stays_within_its_line() {
     for line in ["list", "show 1", "show 2", "history", "history 1", "show 1 --at 3"] {
         let output = place.must(line);
         assert!(!output.contains(|c: char| c != '\n' && c.is_control()), "{line}: {output}");
-        assert!(!output.contains('\u{202e}'), "{line}: {output}");
+        assert!(!output.contains(['\u{202e}', '\u{200b}']), "{line}: {output}");
         assert!(!output.contains("\n  2026-01-05 09"), "{line}: {output}");
     }
     assert_eq!(place.ask("show 1")["title"], forged, "the record itself is as it was given");
+    let long = format!("{}title", "long ".repeat(30));
+    place.must(&format!("submit patch --input 'title={long}' --as ada"));
+    let listed = place.must("list");
+    assert!(listed.contains("long long…  patch v1"), "{listed}");
+    assert!(!listed.contains(&long), "{listed}");
+    assert_eq!(place.ask("list")["runs"][0]["title"], long);
 }

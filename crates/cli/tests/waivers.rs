@@ -117,7 +117,7 @@ fn tasks_are_confirmed_and_the_rest_is_waived() {
                bob confirmed it at [time] UTC
                can confirm it: cy
                cannot: bob, who has confirmed it
-    next: approve or reject `ready`
+    next: approve or reject `ready`: it is waived, so no approval is needed
     next: do the task `rack` and confirm it
     next: cancel the run, as `ada` or a member with the role `owner`
     ");

@@ -91,13 +91,15 @@ impl Substitutions {
         let NewSubstitution { member, substitute, from, until, roles, reason } = asked;
         let invalid = |message: String| Refusal::new(RefusalCode::InvalidInput, message);
         if member == substitute {
-            return Err(invalid(format!("`{member}` needs no substitute to vote as `{member}`")));
+            return Err(invalid(format!("`{member}` needs no substitute to vote as `{member}`"))
+                .needs(format!("name another member, who is to vote in the place of `{member}`")));
         }
         if from.is_some_and(|from| *until <= from) {
             let from = from.unwrap_or_default();
             return Err(invalid(format!(
                 "the substitution would end ({until}) before it begins ({from})"
-            )));
+            ))
+            .needs("name an end that lies after the beginning"));
         }
         if let Some(role) = roles.iter().find(|role| !held.contains(*role)) {
             let held: Vec<&str> = held.iter().map(RoleName::as_str).collect();
@@ -106,6 +108,16 @@ impl Substitutions {
                 "`{member}` does not hold the role `{role}`, which would be lent"
             ))
             .needs(format!("roles that `{member}` holds: {held}")));
+        }
+        let same = |one: &&Substitution| {
+            (&one.member, &one.substitute, &one.from, &one.until, &one.roles)
+                == (member, substitute, from, until, roles)
+        };
+        if let Some(Substitution { number, .. }) = self.iter().find(same) {
+            let message = format!("`{substitute}` was named for `{member}` and this time already");
+            return Err(Refusal::new(RefusalCode::AlreadyExists, message).needs(format!(
+                "the substitution {number} says just this: name another time or other roles, or withdraw it first"
+            )));
         }
         if self.iter().filter(|one| one.member == *member).count() >= NAMED_MAX {
             return Err(invalid(format!("`{member}` has {NAMED_MAX} substitutions already"))
@@ -186,7 +198,8 @@ fn checked(reason: Option<&str>) -> Result<Option<String>, Refusal> {
         return Err(Refusal::new(
             RefusalCode::InvalidInput,
             format!("the reason has more than {REASON_BYTES_MAX} bytes"),
-        ));
+        )
+        .needs("say it in fewer words"));
     }
     Ok(reason.map(str::to_owned))
 }

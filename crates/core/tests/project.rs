@@ -724,13 +724,19 @@ fn members_name_who_votes_in_their_place_and_so_do_owners() {
         office.accept("bob", asked(name("bob", "lou", until))),
         ["holdpoint.substitute.named"]
     );
+    // The same, twice, says nothing and cannot be withdrawn by who sees it once.
+    let no =
+        refuse(&mut office, "ada", asked(name("bob", "lou", until)), RefusalCode::AlreadyExists);
+    assert!(no.needed[0].starts_with("the substitution 1 says just this"), "{no}");
+    office.accept("ada", asked(name("bob", "lou", "2026-08-02T00:00:00Z")));
+    office.accept("ada", ProjectAction::WithdrawSubstitute { substitution: 2, reason: None });
     let role_of = [role("engineer")].into();
     office.accept("ada", asked(NewSubstitution { roles: role_of, ..name("bob", "max", until) }));
     let all = |office: &Office| -> Vec<String> {
         let all = office.project().substitutions().iter();
         all.map(|one| format!("{}: {} for {}", one.number, one.substitute, one.member)).collect()
     };
-    assert_eq!(all(&office), ["1: lou for bob", "2: max for bob"]);
+    assert_eq!(all(&office), ["1: lou for bob", "3: max for bob"]);
     let first = office.project().substitutions().get(1).unwrap();
     assert_eq!(first.reason.as_deref(), Some("on leave"));
     for (at, valid) in [("2026-07-31T23:59:59Z", true), (until, false)] {
@@ -739,14 +745,14 @@ fn members_name_who_votes_in_their_place_and_so_do_owners() {
 
     let withdraw = |substitution| ProjectAction::WithdrawSubstitute { substitution, reason: None };
     refuse(&mut office, "max", withdraw(1), RefusalCode::NotEligible);
-    let no = refuse(&mut office, "ada", withdraw(3), RefusalCode::NotFound);
-    assert_eq!(no.needed, ["there are: 1, 2"]);
+    let no = refuse(&mut office, "ada", withdraw(2), RefusalCode::NotFound);
+    assert_eq!(no.needed, ["there are: 1, 3"]);
     assert_eq!(office.accept("lou", withdraw(1)), ["holdpoint.substitute.withdrawn"]);
     // A number is never given again, and who leaves stands for nobody.
     office.accept("bob", asked(name("bob", "lou", until)));
-    assert_eq!(all(&office), ["2: max for bob", "3: lou for bob"]);
+    assert_eq!(all(&office), ["3: max for bob", "4: lou for bob"]);
     office.accept("ada", remove("max"));
-    assert_eq!(all(&office), ["3: lou for bob"]);
+    assert_eq!(all(&office), ["4: lou for bob"]);
     office.accept("ada", remove("bob"));
     assert!(all(&office).is_empty());
 }

@@ -85,6 +85,11 @@ pub(crate) fn may_discharge(
     if duty.waiver.is_some() && state.waived_by(&duty.hold).is_some_and(|by| by.contains(id)) {
         return false;
     }
+    dischargers_have(model, duty, id, member)
+}
+
+/// Whether a member is among those who discharge a duty, whatever they have done before.
+fn dischargers_have(model: &Model, duty: &Duty, id: &MemberId, member: &Member) -> bool {
     dischargers(model, duty).iter().any(|one| match one {
         Discharger::Author => duty.by == *id,
         Discharger::Approver(approver) => approver.is(id, member),
@@ -174,11 +179,21 @@ impl Draft<'_> {
                 .filter(|(id, member)| may_discharge(self.model, &self.state, duty, id, member))
                 .map(|(id, _)| id.as_str())
                 .collect();
-            return Err(Refusal::new(
-                RefusalCode::NotEligible,
-                format!("`{id}` does not discharge the duty {number}: {whom} does"),
-            )
-            .needs(if could.is_empty() {
+            let refusal = if dischargers_have(self.model, duty, id, member) {
+                Refusal::new(
+                    RefusalCode::SelfApproval,
+                    format!(
+                        "`{id}` gave the waiver of `{}`: the duty {number}, which is owed for it, is discharged by others of {whom}",
+                        duty.hold
+                    ),
+                )
+            } else {
+                Refusal::new(
+                    RefusalCode::NotEligible,
+                    format!("`{id}` does not discharge the duty {number}: {whom} does"),
+                )
+            };
+            return Err(refusal.needs(if could.is_empty() {
                 "no member of the project can".to_owned()
             } else {
                 format!("one of {}", could.join(", "))

@@ -11,6 +11,7 @@ use crate::{
     state::State,
     view::closed,
     voting::needs_now,
+    waiver::Waivable,
     windows::{AskedTimes, Found, local},
 };
 
@@ -38,6 +39,8 @@ pub(crate) fn hold_steps(
         }
         let text = if open.is_approved() {
             format!("reject `{}`, with a reason: every approval is there", open.hold)
+        } else if open.waives(hold, Waivable::Approval) {
+            format!("approve or reject `{}`: it is waived, so no approval is needed", open.hold)
         } else {
             format!("approve or reject `{}`", open.hold)
         };
@@ -77,28 +80,37 @@ pub(crate) fn hold_steps(
         );
         steps.push(NextStep::ask(text, NextAsk::Amend));
     }
-    if let Some(until) = open.objection_until(hold).filter(|_| !open.witnessed) {
+    // What is waived is not asked for any more.
+    let asks = |what: Waivable| !open.waives(hold, what);
+    if let Some(until) =
+        open.objection_until(hold).filter(|_| !open.witnessed && asks(Waivable::Witness))
+    {
         let until = phrase::moment(until);
         let text = format!("object to `{}`, with a reason, before {until}", open.hold);
         steps.push(NextStep::ask(text, NextAsk::Object { hold: name() }));
     }
-    let lacking = hold.demands(open).filter(|demand| demand.lacks(open, state, at.now).is_some());
+    let lacking = hold
+        .demands(open)
+        .filter(|demand| asks(Waivable::Evidence) && demand.lacks(open, state, at.now).is_some());
     steps.extend(lacking.map(|demand| {
         let text = format!("attach the evidence `{}`", demand.name);
         NextStep::ask(text, NextAsk::Attach { name: demand.name.clone() })
     }));
-    let undone = open.tasks.iter().filter(|task| open.unconfirmed(task) > 0);
+    let undone =
+        open.tasks.iter().filter(|task| asks(Waivable::Task) && open.unconfirmed(task) > 0);
     steps.extend(undone.map(|task| {
         let text = format!("do the task `{}` and confirm it", task.task);
         NextStep::ask(text, NextAsk::Done { hold: name(), task: task.task.clone() })
     }));
-    steps.extend(hold_check::steps(open));
+    if asks(Waivable::Check) {
+        steps.extend(hold_check::steps(open));
+    }
     if let Some(waiver) = hold.waiver.as_ref().filter(|_| !open.is_waived(hold)) {
         let whom = listed(&waiver.from);
         let text = format!("in an emergency waive `{}`, with a reason, as {whom}", open.hold);
         steps.push(NextStep::ask(text, NextAsk::Waive { hold: name() }));
     }
-    if let Some(until) = open.until.filter(|_| !open.waited) {
+    if let Some(until) = open.until.filter(|_| !open.waited && asks(Waivable::Wait)) {
         steps.push(NextStep::told(format!("wait until {}", phrase::moment(until))));
     }
     steps.extend(conflicting::steps(hold, open));
@@ -106,7 +118,9 @@ pub(crate) fn hold_steps(
         let text = "wait for the locks, which `holdpoint work` asks for: `holdpoint locks` says who holds them";
         steps.push(NextStep::told(text));
     }
-    steps.extend(senders::signal_step(hold, open));
+    if asks(Waivable::Signal) {
+        steps.extend(senders::signal_step(hold, open));
+    }
     if let (Some(window), Some(defined)) = (&open.window, &hold.window)
         && window.overridden.is_none()
     {

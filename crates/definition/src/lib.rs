@@ -98,6 +98,7 @@ mod past_check;
 mod phrase;
 mod plan_targets;
 mod planned_times;
+mod publishable;
 mod requalifying;
 mod requirement_override;
 mod requirements;
@@ -171,6 +172,7 @@ pub use event_data::{
 pub use language_schema::SCHEMA;
 pub use lockdown::HeldBy;
 pub use migration_map::MigrationMap;
+pub use model::is_name;
 pub use outline::{
     ApprovalPart, BranchOutline, Outline, RuleOutline, RunExpiry, StateOf, StateOutline, Way,
     WindowOutline,
@@ -203,7 +205,12 @@ impl Definition {
     /// # Errors
     /// All findings, when one of them keeps the definition from being used.
     pub fn parse(file: &str, source: &str) -> Result<Checked, Diagnostics> {
-        let (model, found) = read(file, source);
+        let mut findings = diagnostics::Findings::new(file, source);
+        let model = read_into(source, &mut findings);
+        if let Some(model) = &model {
+            publishable::check(source, model, &mut findings);
+        }
+        let found = findings.finish();
         match model {
             Some(model) if !found.has_errors() => {
                 Ok(Checked { definition: Self::of(model), warnings: found })

@@ -254,7 +254,7 @@ pub(crate) fn condition(hold: &Hold, open: &HoldState) -> Option<ConditionView> 
         None => "its locks, once it has all else".to_owned(),
         Some((items, since)) => {
             let items: Vec<&str> = items.iter().map(ItemName::as_str).collect();
-            format!("the locks on {}, since {since}", items.join(", "))
+            format!("the locks on {}, since {}", items.join(", "), crate::phrase::moment(*since))
         }
     };
     let met = open.locking.is_met();

@@ -41,6 +41,7 @@ mod pausing;
 mod planned_times;
 mod plans;
 mod properties;
+mod publishable;
 mod reference;
 mod requalifying;
 mod requalifying_ways;

@@ -125,6 +125,13 @@ fn only_what_is_in_its_scope_is_waived() {
             ("wait", ConditionStatus::Waived),
         ]
     );
+    let steps: Vec<&str> = view.next_steps.iter().map(|step| step.text.as_str()).collect();
+    assert_eq!(
+        steps.first(),
+        Some(&"approve or reject `authorize`: it is waived, so no approval is needed")
+    );
+    assert!(steps.contains(&"attach the evidence `plan`"), "{steps:?}");
+    assert!(!steps.iter().any(|step| step.starts_with("wait until")), "{steps:?}");
     let evidence = NewEvidence {
         digest: Digest::of(b"the plan"),
         size: Some(8),
@@ -181,7 +188,12 @@ fn what_is_owed_keeps_the_run_from_its_end_however_it_would_end() {
     bench.advance(hours(24 * 61));
     assert_eq!(bench.status(), RunStatus::Held, "so it does when its time is over");
     // Others look at it than who has waived.
-    refused(discharge(&mut bench, "dora", 1), RefusalCode::NotEligible);
+    let told = refused(discharge(&mut bench, "dora", 1), RefusalCode::SelfApproval);
+    assert!(told.message.starts_with("`dora` gave the waiver of `authorize`: "), "{told}");
+    assert_eq!(told.needed, ["one of eve"]);
+    // Who could not at all is told that, whoever gave the waiver.
+    let told = refused(discharge(&mut bench, "dora", 2), RefusalCode::NotEligible);
+    assert!(told.message.ends_with("role engineer or member fay does"), "{told}");
     discharge(&mut bench, "eve", 1).unwrap();
     discharge(&mut bench, "fay", 2).unwrap();
     assert!(matches!(bench.status(), RunStatus::Ended { .. }));

@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use holdpoint_definition::is_name;
 use holdpoint_engine::{ActivityHandler, QueueLimits, Rate};
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -199,6 +200,9 @@ fn failure_at(
     }
 }
 
+const HELP_NAME: &str =
+    "names are at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit";
+
 const HELP_FORMS: &str = "an activity is one of\n  \
     command = [\"program\", \"argument\", \"${field}\"]\n  \
     http = { method = \"POST\", url = \"http://${target}/path\", hosts = [\"*.example.com\"] }";
@@ -294,6 +298,11 @@ impl Configuration {
         for (name, entry) in entries {
             let at = name.span().start;
             let name = name.into_inner();
+            if !is_name(&name) {
+                let message =
+                    format!("`{name}` is not a name for an activity: no definition could name it");
+                return Err(failure(at, &message, HELP_NAME));
+            }
             if name == HTTP_CHECK || name == HEALTH_CHECK {
                 let message = format!("the activity `{name}` is built in");
                 return Err(failure(at, &message, "give the activity another name"));
@@ -710,6 +719,8 @@ at_once_at_target = 3
             ("[tls]\nca = [\"no/such/file\"]", (2, 6), "`/no/such/file`"),
             ("[tls]\nca = [\"etc/passwd\"]", (2, 6), "no certificate"),
             ("[activity.a]\nhttp = { url = \"http://h\", methd = \"GET\" }", (2, 28), "`methd`"),
+            ("[activity.\"X y\"]\ncommand = [\"a\"]", (1, 11), "`X y` is not a name"),
+            ("[activity.deploy_all]\ncommand = [\"a\"]", (1, 11), "is not a name"),
             ("[activity.http-check]\ncommand = [\"a\"]", (1, 11), "built in"),
             ("[activity.health-check]\ncommand = [\"a\"]", (1, 11), "built in"),
             ("[health]\nhosts = [\"http://h\"]", (2, 9), "`http://h` is no host"),

@@ -106,10 +106,16 @@ pub enum AppendFailure {
         /// What the stream has.
         actual: Version,
     },
-    /// The append itself is not acceptable: empty, too large, or with events of another stream.
+    /// The append itself is not acceptable: empty, or with events of another stream.
     #[error("the append is not acceptable: {reason}")]
     Unacceptable {
         /// Why.
+        reason: String,
+    },
+    /// There is more in it than a log takes at once.
+    #[error("what would be recorded is too large: {reason}")]
+    TooLarge {
+        /// What is, and how large it may be.
         reason: String,
     },
     /// The log accepts nothing for as long as it is open like this.

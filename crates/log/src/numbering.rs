@@ -46,9 +46,9 @@ impl Prepared {
     /// Checks and serializes appends.
     ///
     /// # Errors
-    /// [`AppendFailure::Unacceptable`].
+    /// [`AppendFailure::Unacceptable`] and [`AppendFailure::TooLarge`].
     pub fn new(appends: Vec<Append>) -> Result<Self, AppendFailure> {
-        prepare(appends).map_err(|reason| AppendFailure::Unacceptable { reason })
+        prepare(appends)
     }
 
     /// Gives the events their places after `last`, the last sequence of the log, and each, as it
@@ -132,16 +132,25 @@ pub struct Placed {
     pub heads: Vec<(StreamId, StreamHead)>,
 }
 
-fn prepare(appends: Vec<Append>) -> Result<Prepared, String> {
+const fn unacceptable(reason: String) -> AppendFailure {
+    AppendFailure::Unacceptable { reason }
+}
+
+const fn too_large(reason: String) -> AppendFailure {
+    AppendFailure::TooLarge { reason }
+}
+
+fn prepare(appends: Vec<Append>) -> Result<Prepared, AppendFailure> {
     let events: usize = appends.iter().map(|append| append.events.len()).sum();
     if events > APPEND_EVENTS_MAX {
-        return Err(format!("it has {events} events; at most {APPEND_EVENTS_MAX} are allowed"));
+        let reason = format!("{events} events at once; at most {APPEND_EVENTS_MAX} are taken");
+        return Err(too_large(reason));
     }
     if events == 0 {
-        return Err("there is nothing to append".to_owned());
+        return Err(unacceptable("there is nothing to append".to_owned()));
     }
     if let Some(twice) = named_twice(&appends) {
-        return Err(format!("stream `{twice}` is named twice"));
+        return Err(unacceptable(format!("stream `{twice}` is named twice")));
     }
     let mut bytes_left = APPEND_BYTES_MAX;
     let prepared = appends.into_iter().map(|append| prepare_one(append, &mut bytes_left));
@@ -157,30 +166,31 @@ fn named_twice(appends: &[Append]) -> Option<&StreamId> {
 fn prepare_one(
     Append { stream, expected, events }: Append,
     bytes_left: &mut usize,
-) -> Result<PreparedAppend, String> {
+) -> Result<PreparedAppend, AppendFailure> {
     if events.is_empty() {
-        return Err(format!("there are no events for stream `{stream}`"));
+        return Err(unacceptable(format!("there are no events for stream `{stream}`")));
     }
     let mut bodies = Vec::with_capacity(512 * events.len());
     let mut ends = Vec::with_capacity(events.len());
     for event in &events {
         if event.source != stream.project || event.subject != stream.run {
-            return Err(format!(
+            return Err(unacceptable(format!(
                 "an event of stream `{}` is to go into stream `{stream}`",
                 event.stream()
-            ));
+            )));
         }
         let begin = bodies.len();
-        event.body_bytes(&mut bodies).map_err(|error| error.to_string())?;
+        event.body_bytes(&mut bodies).map_err(|error| unacceptable(error.to_string()))?;
         let bytes = bodies.len() - begin + PLACE_BYTES_MAX;
         if bytes > EVENT_BYTES_MAX {
-            return Err(format!(
-                "an event has about {bytes} bytes; at most {EVENT_BYTES_MAX} are allowed"
-            ));
+            let kind = &event.kind;
+            return Err(too_large(format!(
+                "the event `{kind}` has about {bytes} bytes; at most {EVENT_BYTES_MAX} are taken"
+            )));
         }
-        *bytes_left = bytes_left
-            .checked_sub(bytes)
-            .ok_or_else(|| format!("it has more than {APPEND_BYTES_MAX} bytes of events"))?;
+        *bytes_left = bytes_left.checked_sub(bytes).ok_or_else(|| {
+            too_large(format!("more than {APPEND_BYTES_MAX} bytes of events at once"))
+        })?;
         ends.push(bodies.len());
     }
     Ok(PreparedAppend { stream, expected, bodies, ends })

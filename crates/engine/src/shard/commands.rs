@@ -330,7 +330,7 @@ impl Shard {
         accepted: Vec<Accepted>,
     ) {
         tracing::error!(%run, error = %failure, "events could not be appended");
-        if matches!(failure, AppendFailure::Unacceptable { .. }) {
+        if matches!(failure, AppendFailure::Unacceptable { .. } | AppendFailure::TooLarge { .. }) {
             return self.not_acceptable(run, failure, accepted);
         }
         for Accepted { then, .. } in accepted {
