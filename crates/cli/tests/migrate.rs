@@ -158,7 +158,7 @@ fn runs_are_migrated_and_those_that_do_not_fit_are_named() {
     $ holdpoint approve 1 --as bob
     approved run 1: switch
     held at `lock`
-      waiting  the locks on switch-1, since [time]
+      waiting  the locks on switch-1, since [time] UTC
     next: wait for the locks, which `holdpoint work` asks for: `holdpoint locks` says who holds them
     next: cancel the run, as `ada` or a member with the role `owner`
 
