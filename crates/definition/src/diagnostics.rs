@@ -47,6 +47,7 @@ macro_rules! codes {
                         | Self::NeverEqual
                         | Self::NoOutput
                         | Self::NeverAnAddress
+                        | Self::UnboundedSchema
                 )
             }
 
@@ -154,6 +155,8 @@ codes! {
     BothGoodAndBad = "HP2046", Error;
     /// What looks like a secret is written out.
     SecretWritten = "HP2048", Warning;
+    /// What the schema of an input asks for has no bound, or a high one.
+    UnboundedSchema = "HP2052", Error;
     /// A text that should say which items are meant, and does not.
     MalformedSelector = "HP2055", Error;
     /// A hold in a branch takes locks.

@@ -484,13 +484,10 @@ fn read_schema(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<jsonschem
         .build(&reader.schema);
     match (built, node) {
         (Ok(validator), _) => {
-            if let Some(fault) = schema_cost::fault(&reader.schema) {
+            if let Some((fault, node)) = schema_cost::fault(&reader.schema).zip(node) {
                 let schema_cost::Fault { at, message, help } = fault;
-                if let Some(node) = node {
-                    let at = node.at_pointer(&at);
-                    reader.findings.add(Code::InvalidSchema, &at.span, message).help(help);
-                }
-                return None;
+                let at = node.at_pointer(&at);
+                reader.findings.add(Code::UnboundedSchema, &at.span, message).help(help);
             }
             check_defaults(&validator, node, reader);
             Some(validator)
@@ -522,7 +519,7 @@ fn check_defaults(validator: &jsonschema::Validator, node: Option<&Node>, reader
         let message = "to check the defaults against the schema would take too long";
         reader
             .findings
-            .add(Code::InvalidSchema, &node.span, message)
+            .add(Code::UnboundedSchema, &node.span, message)
             .help("refer to the same schema less often, or give smaller defaults");
         return;
     }

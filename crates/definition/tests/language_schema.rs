@@ -104,6 +104,7 @@ const UNSEEN: &[&str] = &[
     "rule-needs-too-many",
     "rules-share-too-few",
     "run-expires-into-a-hold",
+    "schema-that-doubles",
     "settled-by-nobody",
     "settled-never",
     "share-of-no-roster",

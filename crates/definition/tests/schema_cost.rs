@@ -50,7 +50,7 @@ fn what_doubles_with_each_level_is_found_when_it_is_read() {
     assert_eq!(findings(&levels(10, 2)), "");
     let found = findings(&levels(40, 2));
     assert!(
-        found.contains("HP2007") && found.contains("more than 10000 schemas against one value"),
+        found.contains("HP2052") && found.contains("more than 10000 schemas against one value"),
         "{found}"
     );
     submit(&levels(10, 2), json!({ "a": "y" })).unwrap();
@@ -61,12 +61,22 @@ fn what_doubles_with_each_level_is_found_when_it_is_read() {
 fn what_leads_too_far_is_found_when_it_is_read() {
     let found = findings(&levels(5_000, 1));
     assert!(
-        found.contains("HP2007") && found.contains("through more than 1000 schemas"),
+        found.contains("HP2052") && found.contains("through more than 1000 schemas"),
         "{found}"
     );
     // Each is two: what refers, and its `allOf`. What is accepted must fit the stack of a thread.
     submit(&levels(490, 1), json!({ "a": "y" })).unwrap();
     refused(submit(&levels(490, 1), json!({ "a": 1 })), RefusalCode::InvalidInput);
+}
+
+#[test]
+fn what_was_published_before_goes_on_and_is_held_to_its_bounds_with_the_input() {
+    for schema in [levels(40, 2), levels(5_000, 1)] {
+        let published = Definition::published(source(&schema)).unwrap();
+        let mut bench = Bench::new(std::sync::Arc::new(published), project(&[("ada", &[], &[])]));
+        let refusal = refused(bench.submit("ada", json!({ "a": "y" })), RefusalCode::InvalidInput);
+        assert!(refusal.needed.concat().contains("at most 5000000 steps"), "{refusal:?}");
+    }
 }
 
 /// What is accepted must fit the stack of a thread, however one leads to the next.
@@ -138,6 +148,6 @@ fn what_cannot_be_counted_is_found() {
         ),
     ] {
         let found = findings(&schema);
-        assert!(found.contains("HP2007") && found.contains(says), "{found}");
+        assert!(found.contains("HP2052") && found.contains(says), "{found}");
     }
 }
